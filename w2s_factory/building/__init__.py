@@ -1,0 +1,1 @@
+"""Datasets: gold, full weak, Stage I, Stage II."""

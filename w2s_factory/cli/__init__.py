@@ -1,0 +1,74 @@
+"""The command line: `w2s-factory COMMAND`; one module a command, imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from w2s_factory.cli.edge import fail
+from w2s_factory.errors import W2SError
+
+COMMANDS = {
+    "build-data": "Build LLaMA-Factory datasets: gold, full weak, Stage I.",
+    "make-config": "Write a training YAML from a preset.",
+    "train": "Train with LLaMA-Factory and check what it made.",
+    "export": "Merge an adapter into its model with LLaMA-Factory.",
+    "template": "Make the vanilla template known to LLaMA-Factory.",
+    "doctor": "Say what is installed, what fits together, and what to mend.",
+}
+"""Each command with its one-line help; its module is its name with `_` for `-`."""
+
+
+class _LazyGroup(click.Group):
+    """A group that shows its help without importing a command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"w2s_factory.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="w2s-factory")
+def group() -> None:
+    """Weak-to-strong reasoning on LLaMA-Factory.
+
+    A weak model's answers become training data for a strong one. Start with:
+
+        w2s-factory build-data --stage 1
+
+    which builds Stage I of the embedded example and names the next command.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; every failure is one line on stderr and an exit code.
+
+    Exit codes: 0 done, 1 a delegate failed, 2 the user's mistake, 130 interrupted. With `--debug`
+    (anywhere on the line) or `W2S_DEBUG=1` failures show their traceback.
+    """
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments or os.environ.get("W2S_DEBUG") == "1"
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        sys.exit(group.main(arguments, prog_name="w2s-factory", standalone_mode=False) or 0)
+    except (Exception, KeyboardInterrupt) as error:  # the edge: everything becomes a line
+        if debug and not isinstance(error, click.ClickException):
+            raise
+        fail(error)
+
+
+__all__ = ["COMMANDS", "W2SError", "group", "main"]

@@ -1,0 +1,1 @@
+"""Responses from models: prompts, demonstrations, engines."""

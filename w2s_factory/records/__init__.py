@@ -1,0 +1,59 @@
+"""The rows on disk: their fields, reading and writing them in the release's own bytes.
+
+Nothing else in the package parses or prints JSON. A row is a plain `dict` with the keys in file
+order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours are kept.
+"""
+
+from __future__ import annotations
+
+from w2s_factory.records.manifest import note
+from w2s_factory.records.reading import read, read_object
+from w2s_factory.records.rows import (
+    GSM8K_RAW,
+    MATH_RAW,
+    OUTPUT,
+    PAIR,
+    RESULT,
+    SFT,
+    TEST,
+    VOTE,
+    Form,
+    Gsm8kRaw,
+    Id,
+    MathRaw,
+    Output,
+    Pair,
+    Result,
+    Sample,
+    Sft,
+    Test,
+    Vote,
+)
+from w2s_factory.records.writing import Outputs, write
+
+__all__ = [
+    "GSM8K_RAW",
+    "MATH_RAW",
+    "OUTPUT",
+    "PAIR",
+    "RESULT",
+    "SFT",
+    "TEST",
+    "VOTE",
+    "Form",
+    "Gsm8kRaw",
+    "Id",
+    "MathRaw",
+    "Output",
+    "Outputs",
+    "Pair",
+    "Result",
+    "Sample",
+    "Sft",
+    "Test",
+    "Vote",
+    "note",
+    "read",
+    "read_object",
+    "write",
+]

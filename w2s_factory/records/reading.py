@@ -1,0 +1,145 @@
+"""Reading rows: line by line from `.jsonl`, or one list from `.json`; every error says where."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+
+import orjson
+
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from w2s_factory.records.rows import Form
+
+RowT = TypeVar("RowT")
+
+_KINDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+def read(path: str | Path, form: Form[RowT]) -> Iterator[RowT]:
+    """The rows of a file, in order, each checked against `form`.
+
+    A file whose first character is `[` is read as one JSON list, any other line by line: then memory
+    does not grow with the file. Blank lines are passed over.
+
+    Raises:
+        UserError: The file is missing or unreadable, is not JSON, or a row lacks a key or has one of
+            the wrong type; with the file and the line (or, in a list, the row).
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        is_list = _first_character(file) == b"["
+        places = _list_rows(path, file) if is_list else _line_rows(path, file)
+        for place, row in places:
+            wrong = _wrong(row, form)
+            if wrong:
+                line, in_list = (None, place) if is_list else (place, None)
+                raise UserError(
+                    wrong.problem, file=path, line=line, row=in_list, field=wrong.field, hint=wrong.hint
+                )
+            yield cast("RowT", row)
+
+
+def read_object(path: str | Path) -> dict[str, Any]:
+    """The one JSON object a file holds (`dataset_info.json`, `metrics.json`).
+
+    Raises:
+        UserError: The file is missing, is not JSON, or holds something else.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        value = _parsed(file.read(), path)
+    if not isinstance(value, dict):
+        raise UserError(f"expected an object, got {_kind(value)}", file=path)
+    return value
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise UserError("no such file", file=path) from None
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", file=path) from None
+
+
+def _first_character(file: BinaryIO) -> bytes:
+    character = b" "
+    while character and character.isspace():
+        character = file.read(1)
+    file.seek(0)
+    return character
+
+
+def _list_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
+    return enumerate(_parsed(file.read(), path), 1)
+
+
+def _line_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(file, 1):
+        if not line.isspace():
+            yield number, _parsed(line, path, line_number=number)
+
+
+def _parsed(text: bytes, path: Path, line_number: int = 1) -> Any:
+    """`text` as a value. orjson is quick but refuses lone surrogates, which models do write."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _parsed_slowly(text, path, line_number)
+
+
+def _parsed_slowly(text: bytes, path: Path, line_number: int) -> Any:
+    try:
+        return json.loads(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = line_number + text[: error.start].count(b"\n")
+        raise UserError("is not UTF-8 text", file=path, line=line) from None
+    except json.JSONDecodeError as error:
+        line = line_number + error.lineno - 1
+        raise UserError(f"broken JSON ({error.msg}, column {error.colno})", file=path, line=line) from None
+    except RecursionError:
+        raise UserError("JSON nested too deeply", file=path, line=line_number) from None
+
+
+class _Wrong(NamedTuple):
+    problem: str
+    field: str | None = None
+    hint: str | None = None
+
+
+def _wrong(row: Any, form: Form[Any]) -> _Wrong | None:
+    """What is wrong with one row; None if nothing is."""
+    if type(row) is not dict:
+        return _Wrong(f"expected an object ({form.name}), got {_kind(row)}")
+    for key, types in form.required.items():
+        if key not in row:
+            return _Wrong(f"is missing ({form.name})", key, form.hints.get(key))
+        if type(row[key]) not in types:
+            return _wrong_type(key, row[key], types)
+    for key, types in form.optional.items():
+        if key in row and type(row[key]) not in types:
+            return _wrong_type(key, row[key], types)
+    return None
+
+
+def _wrong_type(key: str, value: Any, types: tuple[type, ...]) -> _Wrong:
+    expected = " or ".join(_KINDS[kind] for kind in types)
+    return _Wrong(f"expected {expected}, got {_kind(value)}", key)
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), type(value).__name__)

@@ -1,0 +1,162 @@
+"""What each kind of file holds: one `TypedDict` a row type, and the `Form` that checks it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, NotRequired, TypeAlias, TypedDict, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Id: TypeAlias = int | str
+"""A question's name within a split: its 0-based row (GSM8K, MATH) or text (`Math_3173`, OlympicArena)."""
+
+RowT = TypeVar("RowT")
+
+
+class Gsm8kRaw(TypedDict):
+    """`data/raw/gsm8k/train_{1,2}.jsonl`: `answer` is the worked solution, `#### ANSWER` its last line."""
+
+    id: str
+    question: str
+    answer: str
+
+
+class MathRaw(TypedDict):
+    """`data/raw/math/*.jsonl`: `level` is 1 to 5."""
+
+    problem: str
+    solution: str
+    answer: str
+    subject: str
+    level: int
+    unique_id: str
+
+
+class Test(TypedDict):
+    """`data/test/*.jsonl`: a question with its gold solution and answer; `source` is the split's tag."""
+
+    source: str
+    question: str
+    solution: str
+    answer: str
+    tag: dict[str, Any]
+
+
+class Output(TypedDict):
+    """`output.jsonl`: what a model was given and what it wrote."""
+
+    id: Id
+    prompt: str
+    response: str
+
+
+class Result(Output):
+    """`results.jsonl`: an output scored. The published files also count tokens (cl100k) and words."""
+
+    pred: str
+    gold: str
+    result: bool
+    num_tokens: NotRequired[int]
+    num_words: NotRequired[int]
+
+
+class Sft(TypedDict):
+    """Rows of gold, full weak and Stage I files; the padded MATH files carry three keys of results."""
+
+    id: Id
+    content: str
+    output: str
+
+
+class Pair(TypedDict):
+    """`*_paired.json`: `output` is [chosen, rejected]."""
+
+    id: Id
+    instruction: str
+    input: str
+    output: list[str]
+
+
+class Sample(TypedDict):
+    """One sampled response within a `Vote`."""
+
+    response: str
+    pred: str
+    result: bool
+
+
+class Vote(TypedDict):
+    """`majority_voting_results.jsonl`: responses with the majority answer, and the others."""
+
+    id: Id
+    prompt: str
+    gold: str
+    pos_responses: list[Sample]
+    neg_responses: list[Sample]
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Form(Generic[RowT]):
+    """How rows of one kind are checked when read.
+
+    Attributes:
+        name: What the rows are, in the plural, for messages.
+        required: Types allowed for each key that must be there.
+        optional: Types allowed for keys that may be missing. Other keys are kept unchecked.
+        hints: What to do when a required key is missing.
+    """
+
+    name: str
+    required: Mapping[str, tuple[type, ...]]
+    optional: Mapping[str, tuple[type, ...]] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict)
+
+
+_ID = {"id": (int, str)}
+_SCORED = {"pred": (str,), "gold": (str,), "result": (bool,)}
+_SCORE_FIRST = "Score the responses first: w2s-factory score --help"
+
+GSM8K_RAW: Form[Gsm8kRaw] = Form("GSM8K rows", {"id": (str,), "question": (str,), "answer": (str,)})
+MATH_RAW: Form[MathRaw] = Form(
+    "MATH rows",
+    {
+        "problem": (str,),
+        "solution": (str,),
+        "answer": (str,),
+        "subject": (str,),
+        "level": (int,),
+        "unique_id": (str,),
+    },
+)
+TEST: Form[Test] = Form(
+    "test rows",
+    {"source": (str,), "question": (str,), "solution": (str,), "answer": (str,), "tag": (dict,)},
+)
+OUTPUT: Form[Output] = Form("outputs", {**_ID, "prompt": (str,), "response": (str,)})
+RESULT: Form[Result] = Form(
+    "results",
+    {**OUTPUT.required, **_SCORED},
+    optional={"num_tokens": (int,), "num_words": (int,)},
+    hints=dict.fromkeys(_SCORED, _SCORE_FIRST),
+)
+SFT: Form[Sft] = Form(
+    "SFT rows",
+    {**_ID, "content": (str,), "output": (str,)},
+    optional=_SCORED,
+)
+PAIR: Form[Pair] = Form(
+    "preference pairs", {**_ID, "instruction": (str,), "input": (str,), "output": (list,)}
+)
+VOTE: Form[Vote] = Form(
+    "majority votes",
+    {
+        **_ID,
+        "prompt": (str,),
+        "gold": (str,),
+        "pos_responses": (list,),
+        "neg_responses": (list,),
+        "confidence": (float, int),
+    },
+)

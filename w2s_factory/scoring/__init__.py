@@ -1,0 +1,1 @@
+"""From response to final answer to verdict; vote and metrics."""

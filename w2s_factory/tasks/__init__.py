@@ -1,0 +1,8 @@
+"""What a benchmark is: its files, prompt, answers. Built-in tasks, and those of installed packages."""
+
+from __future__ import annotations
+
+from w2s_factory.tasks.base import Split, Task
+from w2s_factory.tasks.registry import BUILT_IN, GROUP, get_task, task_names
+
+__all__ = ["BUILT_IN", "GROUP", "Split", "Task", "get_task", "task_names"]

@@ -1,0 +1,99 @@
+"""The description every other room works from: a `Task`, to be subclassed for a benchmark of your own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from w2s_factory.records import RESULT, Form
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from w2s_factory.records import Result, Sft, Test
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a task.
+
+    Attributes:
+        raw: The file of raw rows, below the task's root (for the paper's tasks: the release's root).
+        test: The file of questions with golds, in the release's test form, below the same root.
+        tag: `source` of its test rows (`GSM8K_TRAIN_2`).
+    """
+
+    raw: str
+    test: str
+    tag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A benchmark. The defaults are those of GSM8K and MATH in the release.
+
+    Attributes:
+        name: What commands call it.
+        raw_form: How a raw row is checked.
+        splits: Its parts by name (`train_1`, `train_2`, `test`).
+        answer_key: What precedes the final answer in a response (`####`).
+        max_tokens: The longest response, in tokens.
+        stop: Texts that end a response.
+        strong_model: The strong model of the paper's experiments, the default of emitted configs.
+        pairs_per_question: The most pairs Stage II makes of one question.
+        strip_response: Whether a written response is stripped of spaces, then of full stops.
+    """
+
+    name: str
+    raw_form: Form[Any]
+    splits: Mapping[str, Split] = field(default_factory=dict)
+    answer_key: str = "####"
+    max_tokens: int = 1024
+    stop: tuple[str, ...] = ("Question", "Answer")
+    strong_model: str = "meta-llama/Llama-2-70b-hf"
+    pairs_per_question: int = 1
+    strip_response: bool = True
+
+    compares_responses: ClassVar[bool] = False
+    """Whether Stage I compares whole responses, so that results need no `pred`."""
+
+    def prompt(self, question: str) -> str:
+        """The zero-shot prompt of a question."""
+        return f"Question: {question}\nAnswer:"
+
+    def test_row(self, raw: Mapping[str, Any], tag: str) -> Test:
+        """A raw row in the test form: question, gold solution, gold answer."""
+        raise NotImplementedError
+
+    def gold_output(self, raw: Mapping[str, Any]) -> str:
+        """The gold solution as a model is taught to write it."""
+        raise NotImplementedError
+
+    def gold_row(self, row_id: int, raw: Mapping[str, Any]) -> Sft:
+        """The gold SFT row of a raw row; `row_id` is its 0-based place in the file."""
+        question = self.test_row(raw, tag="")["question"]
+        return {"id": row_id, "content": self.prompt(question), "output": self.gold_output(raw)}
+
+    @property
+    def results_form(self) -> Form[Any]:
+        """What Stage I asks of a results row: with `pred`, unless whole responses are compared."""
+        if not self.compares_responses:
+            return RESULT
+        required = {key: RESULT.required[key] for key in ("id", "prompt", "response")}
+        return Form(RESULT.name, required)
+
+    def agree(self, weak: Result, icl: Result) -> bool:
+        """Whether two responses to a question give the same, non-empty final answer (paper, section 3.1).
+
+        The published way: `pred`, already extracted and normalised, equal as text.
+        """
+        return weak["pred"] != "" and weak["pred"] == icl["pred"]
+
+    @property
+    def folder(self) -> str:
+        """The task's folder in the release's tree."""
+        return self.name
+
+    def file_stem(self, weak_name: str, kind: str) -> str:
+        """The release's name, without its suffix, of a training file: `train_gsm8k_llama2_7b_full_weak`."""
+        return f"train_{self.name}_{weak_name}_{kind}"
