@@ -7,7 +7,7 @@ order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours
 from __future__ import annotations
 
 from w2s_factory.records.manifest import note
-from w2s_factory.records.reading import read, read_object
+from w2s_factory.records.reading import Place, read, read_object, read_placed
 from w2s_factory.records.rows import (
     GSM8K_RAW,
     MATH_RAW,
@@ -47,6 +47,7 @@ __all__ = [
     "Output",
     "Outputs",
     "Pair",
+    "Place",
     "Result",
     "Sample",
     "Sft",
@@ -55,5 +56,6 @@ __all__ = [
     "note",
     "read",
     "read_object",
+    "read_placed",
     "write",
 ]

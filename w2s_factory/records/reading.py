@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
@@ -29,6 +30,20 @@ _KINDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row stands: its line, or in a JSON list its row, counted from 1."""
+
+    file: Path
+    number: int
+    in_list: bool
+
+    def error(self, problem: str, *, field: str | None = None, hint: str | None = None) -> UserError:
+        """What is wrong with the row here, to be raised."""
+        line, row = (None, self.number) if self.in_list else (self.number, None)
+        return UserError(problem, file=self.file, line=line, row=row, field=field, hint=hint)
+
+
 def read(path: str | Path, form: Form[RowT]) -> Iterator[RowT]:
     """The rows of a file, in order, each checked against `form`.
 
@@ -39,18 +54,20 @@ def read(path: str | Path, form: Form[RowT]) -> Iterator[RowT]:
         UserError: The file is missing or unreadable, is not JSON, or a row lacks a key or has one of
             the wrong type; with the file and the line (or, in a list, the row).
     """
+    return (row for _, row in read_placed(path, form))
+
+
+def read_placed(path: str | Path, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:
+    """As `read`, each row with its place, for errors found later."""
     path = Path(path)
     with _opened(path) as file:
-        is_list = _first_character(file) == b"["
-        places = _list_rows(path, file) if is_list else _line_rows(path, file)
-        for place, row in places:
+        in_list = _first_character(file) == b"["
+        for number, row in _list_rows(path, file) if in_list else _line_rows(path, file):
             wrong = _wrong(row, form)
             if wrong:
-                line, in_list = (None, place) if is_list else (place, None)
-                raise UserError(
-                    wrong.problem, file=path, line=line, row=in_list, field=wrong.field, hint=wrong.hint
-                )
-            yield cast("RowT", row)
+                place = Place(path, number, in_list)
+                raise place.error(wrong.problem, field=wrong.field, hint=wrong.hint)
+            yield Place(path, number, in_list), cast("RowT", row)
 
 
 def read_object(path: str | Path) -> dict[str, Any]:
