@@ -1,0 +1,90 @@
+"""`build-data` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from w2s_factory.tasks import get_task
+
+RAW = {"id": "gsm8k_0", "question": "How many?", "answer": "<<1+1=2>>2.\n#### 2"}
+
+
+@pytest.fixture
+def raw(tmp_path):
+    path = tmp_path / "train_1.jsonl"
+    path.write_text(json.dumps(RAW) + "\n")
+    return path
+
+
+def test_gold(tmp_path, w2s, raw):
+    done = w2s("build-data", "--stage", "gold", "--task", "gsm8k", "--input", raw, "--output", "gold.json")
+    assert json.loads((tmp_path / "cwd/gold.json").read_text()) == [
+        {"id": 0, "content": "Question: How many?\nAnswer:", "output": "2.\n#### 2"}
+    ]
+    assert "1 rows, dataset gold" in done.stdout
+    index = json.loads((tmp_path / "cwd/dataset_info.json").read_text())
+    assert index == {
+        "gold": {"file_name": "gold.json", "columns": {"prompt": "content", "response": "output"}}
+    }
+
+
+def test_test_rows(tmp_path, w2s, raw):
+    w2s("build-data", "--stage", "test", "--task", "gsm8k", "--input", raw, "--output", "test.jsonl")
+    row = json.loads((tmp_path / "cwd/test.jsonl").read_text())
+    assert (row["source"], row["answer"]) == ("GSM8K_TRAIN_1", "2")
+
+
+def test_entries_of_others_stay(tmp_path, w2s, raw):
+    theirs = {"theirs": {"file_name": "theirs.json"}}
+    (tmp_path / "cwd/dataset_info.json").write_text(json.dumps(theirs))
+    w2s("build-data", "--stage", "gold", "--task", "gsm8k", "--input", raw, "--output", "gold.json")
+    assert list(json.loads((tmp_path / "cwd/dataset_info.json").read_text())) == ["theirs", "gold"]
+
+
+def test_with_no_inputs_the_embedded_example_is_taken_and_named(tmp_path, w2s):
+    done = w2s("build-data", "--stage", "1")
+    assert "embedded example" in done.stdout
+    assert "simulated" in done.stdout
+    folder = tmp_path / "cwd/w2s-data"
+    name = get_task("arithmetic").file_stem("simulated_weak", "iter1_hybrid")
+    assert {f"{name}.json", f"{name}.yaml", "dataset_info.json"} <= {path.name for path in folder.iterdir()}
+    assert f"w2s-factory train {folder / name}.yaml" in done.stdout
+    again = w2s("build-data", "--stage", "1")
+    assert again.stdout == done.stdout
+
+
+@pytest.mark.parametrize("stage", ["gold", "test", "full-weak"])
+def test_each_other_stage_of_the_embedded_example(w2s, stage):
+    assert "wrote w2s-data" in w2s("build-data", "--stage", stage).stdout
+
+
+MISUSED = [
+    (["--stage", "3"], "'3' is not one of"),
+    (["--stage", "1", "--task", "gsm8k"], "stage 1 needs --weak and --icl"),
+    (["--stage", "1", "--weak", "a.jsonl"], "needs --icl"),
+    (["--stage", "1", "--weak", "a.jsonl", "--icl", "b.jsonl"], "--task"),
+    (["--stage", "1", "--task", "gsm9k", "--weak", "a", "--icl", "b"], 'Did you mean "gsm8k"'),
+    (["--stage", "gold", "--task", "gsm8k", "--input", "nothing.jsonl"], "nothing.jsonl: no such file"),
+    (["--stage", "gold", "--weak", "a.jsonl"], "does not read --weak"),
+    (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--output", "gold.jsonl"], ".json"),
+    (["--stage", "test", "--task", "gsm8k", "--input", "RAW", "--split", "train_9"], "Known splits"),
+    (["--stage", "gold", "--task", "math", "--input", "RAW"], 'field "problem": is missing'),
+    (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--dataset-name", "a,b"], "dataset"),
+    (["--stage", "1", "--layout", "round"], "layout"),
+    (["--stage", "1", "--weak-name", "../up"], "weak-name"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISUSED)
+def test_misuse_is_one_line(tmp_path, w2s, raw, arguments, message):
+    done = w2s("build-data", *[raw if argument == "RAW" else argument for argument in arguments], code=2)
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list((tmp_path / "cwd").rglob("*.*"))
+
+
+def test_a_traceback_is_shown_only_when_asked_for(w2s):
+    assert "Traceback" not in w2s("build-data", "--stage", "1", "--weak", "a", code=2).stderr
+    assert "Traceback" in w2s("build-data", "--stage", "1", "--weak", "a", "--debug", code=1).stderr

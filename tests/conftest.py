@@ -1,0 +1,42 @@
+"""What tests share: where the published release lies, and how a command is run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def release() -> Path:
+    """The root of a copy of the published release, named by W2S_RELEASE."""
+    root = os.environ.get("W2S_RELEASE")
+    if not root:
+        pytest.skip("needs the published release: set W2S_RELEASE to its root")
+    if not Path(root, "data").is_dir():
+        pytest.fail(f"W2S_RELEASE={root} holds no folder data/")
+    return Path(root)
+
+
+@pytest.fixture
+def w2s(tmp_path, monkeypatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command in an empty folder, as `w2s("build-data", "--stage", "1")`."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    (tmp_path / "cwd").mkdir()
+
+    def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "w2s_factory", *map(str, arguments)]
+        done = subprocess.run(command, cwd=tmp_path / "cwd", capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done
+
+    return run

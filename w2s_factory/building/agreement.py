@@ -1,0 +1,92 @@
+"""On which questions weak and icl results agree, and how right they are where gold is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from w2s_factory.building.joining import SAME_SPLIT, rows_by_id, same_question
+from w2s_factory.records import read_placed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from w2s_factory.records import Id, Place, Result
+    from w2s_factory.tasks import Task
+
+
+@dataclass
+class Accuracy:
+    """How many of some responses are right, among those whose `result` is known."""
+
+    right: int = 0
+    known: int = 0
+
+    def count(self, row: Result) -> None:
+        """Take one response into account."""
+        verdict = cast("dict[str, Any]", row).get("result")
+        self.known += verdict is not None
+        self.right += verdict is True
+
+    @property
+    def share(self) -> float | None:
+        """The accuracy, 0 to 1; None where no gold is known."""
+        return self.right / self.known if self.known else None
+
+
+@dataclass
+class Agreement:
+    """Counts of Stage I: questions asked and kept, and the accuracy of either side in both parts."""
+
+    questions: int = 0
+    kept: int = 0
+    weak_kept: Accuracy = field(default_factory=Accuracy)
+    icl_kept: Accuracy = field(default_factory=Accuracy)
+    weak_dropped: Accuracy = field(default_factory=Accuracy)
+    icl_dropped: Accuracy = field(default_factory=Accuracy)
+
+    def count(self, weak: Result, icl: Result, *, kept: bool) -> None:
+        """Take one question into account."""
+        self.questions += 1
+        self.kept += kept
+        (self.weak_kept if kept else self.weak_dropped).count(weak)
+        (self.icl_kept if kept else self.icl_dropped).count(icl)
+
+
+def agreeing(task: Task, weak: Path, icl: Path, agreement: Agreement) -> Iterator[tuple[Result, Result]]:
+    """The pairs of responses that agree, in the order of the weak results; counts go to `agreement`.
+
+    Raises:
+        UserError: An id stands in one file only or twice in one, or names different questions.
+    """
+    others: dict[Id, tuple[Place, Result]] = rows_by_id(icl, task.results_form)
+    seen: set[Id] = set()
+    results: Iterator[tuple[Place, Result]] = read_placed(weak, task.results_form)
+    for place, row in results:
+        if row["id"] in seen:
+            raise place.error(f"the id {row['id']!r} stands twice in this file", field="id")
+        if row["id"] not in others:
+            raise place.error(f"the id {row['id']!r} is not in {icl}", field="id", hint=SAME_SPLIT)
+        seen.add(row["id"])
+        other_place, other = others.pop(row["id"])
+        if not same_question(row["prompt"], other["prompt"]):
+            raise other_place.error(
+                f"the id {row['id']!r} names another question in {weak}", field="prompt", hint=SAME_SPLIT
+            )
+        kept = task.agree(row, other)
+        agreement.count(row, other, kept=kept)
+        if kept:
+            yield row, other
+    for name, (place, _) in others.items():
+        raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
+
+
+
+def _by_id(path: Path, form: Form[Any]) -> dict[Id, tuple[Place, Result]]:
+    rows: dict[Id, tuple[Place, Result]] = {}
+    for place, row in _results(path, form):
+        if row["id"] in rows:
+            raise place.error(f"the id {row['id']!r} stands twice in this file", field="id")
+        rows[row["id"]] = place, row
+    return rows

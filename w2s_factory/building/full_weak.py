@@ -1,0 +1,28 @@
+"""Full weak: every answer of the weak model, right or wrong (the paper's baseline)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from w2s_factory.building.placing import Built, Recipe, place_dataset
+from w2s_factory.records import OUTPUT, read
+
+if TYPE_CHECKING:
+    from w2s_factory.tasks import Task
+
+
+def build_full_weak(
+    task: Task, source: str | Path, output: str | Path, *, recipe: Recipe | None = None
+) -> Built:
+    """Turn a weak model's outputs or results into the release's `*_full_weak.json`.
+
+    Every row is kept in its order: `id`, `content` (the prompt), `output` (the response).
+
+    Raises:
+        UserError: `source` is not outputs or results, or `output` exists and holds something else.
+    """
+    rows = (
+        {"id": row["id"], "content": row["prompt"], "output": row["response"]} for row in read(source, OUTPUT)
+    )
+    return place_dataset(task, rows, Path(output), inputs=(source,), recipe=recipe or Recipe())

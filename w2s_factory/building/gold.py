@@ -1,0 +1,89 @@
+"""Gold data: solutions to train on (weak model, strong ceiling), and questions with golds to test on."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.building.placing import Built, Recipe, place_dataset
+from w2s_factory.errors import UserError
+from w2s_factory.records import TEST, Form, Outputs, note, read, read_placed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from w2s_factory.records import Place, Sft, Test
+    from w2s_factory.tasks import Split, Task
+
+
+def build_gold(task: Task, source: str | Path, output: str | Path, *, recipe: Recipe | None = None) -> Built:
+    """Turn a task's raw rows into gold SFT rows, the release's `{task}_train_{1,2}.json`.
+
+    Raises:
+        UserError: A raw row is not of the task's form, or `output` exists and holds something else.
+    """
+    rows = _gold_rows(task, Path(source))
+    return place_dataset(task, rows, Path(output), inputs=(source,), recipe=recipe or Recipe(model=None))
+
+
+def build_test(
+    task: Task, source: str | Path, output: str | Path, *, split: str | None = None, force: bool = False
+) -> int:
+    """Turn a split's raw rows into the test form, the release's `data/test/*.jsonl`; return their number.
+
+    Rows that already are in the test form (the release's raw GSM8K test set) are taken as they are.
+
+    Args:
+        task: Says how.
+        source: The raw rows.
+        output: The file of questions and golds.
+        split: Which split they are, for the tag `source`; by default the one whose raw file is so named.
+        force: Overwrite an output that holds something else.
+
+    Raises:
+        UserError: As `build_gold`; or the split is unknown.
+    """
+    source = Path(source)
+    if _is_test_form(source):
+        rows: Iterator[Test] = read(source, TEST)
+    else:
+        tag = _split(task, source, split).tag
+        rows = _each(task, source, lambda _, raw: task.test_row(raw, tag))
+    with Outputs(force=force) as outputs:
+        count = outputs.rows(output, rows)
+    note([output], inputs=[source], task=task.name)
+    return count
+
+
+def _gold_rows(task: Task, source: Path) -> Iterator[Sft]:
+    return _each(task, source, task.gold_row)
+
+
+def _each(task: Task, source: Path, make: Callable[[int, dict[str, Any]], Any]) -> Iterator[Any]:
+    """Each raw row turned into another; what a task finds wrong gets its place."""
+    placed: Iterator[tuple[Place, dict[str, Any]]] = read_placed(source, task.raw_form)
+    for number, (place, raw) in enumerate(placed):
+        try:
+            yield make(number, raw)
+        except UserError as error:
+            raise place.error(error.problem, field=error.field, hint=error.hint) from None
+
+
+def _is_test_form(source: Path) -> bool:
+    rows: Iterator[dict[str, Any]] = read(source, Form("rows", {}))
+    return all(TEST.required.keys() <= row.keys() for row in islice(rows, 1))
+
+
+def _split(task: Task, source: Path, name: str | None) -> Split:
+    known = task.splits
+    if name is not None and name not in known:
+        raise UserError(f'no split "{name}" in {task.name}', hint=f"Known splits: {', '.join(known)}")
+    found = name or next((split for split, at in known.items() if Path(at.raw).name == source.name), None)
+    if found is None:
+        raise UserError(
+            "which split this is cannot be told from its name",
+            file=source,
+            hint=f"Say it with --split: {', '.join(known)}",
+        )
+    return known[found]

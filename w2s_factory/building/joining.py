@@ -1,0 +1,36 @@
+"""Joining files by id, refusing what does not answer the same questions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from w2s_factory.records import read_placed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from w2s_factory.records import Form, Id, Place
+
+RowT = TypeVar("RowT")
+
+SAME_SPLIT = "Both files must answer the same questions"
+
+
+def rows_by_id(path: str | Path, form: Form[RowT]) -> dict[Id, tuple[Place, RowT]]:
+    """The rows of a file with their places, by id.
+
+    Raises:
+        UserError: The file can't be read as `form`, or an id stands twice.
+    """
+    rows: dict[Id, tuple[Place, Any]] = {}
+    for place, row in read_placed(path, form):
+        name = row["id"]  # type: ignore[index]  # every form this is called with has an id
+        if name in rows:
+            raise place.error(f"the id {name!r} stands twice in this file", field="id")
+        rows[name] = place, row
+    return rows
+
+
+def same_question(prompt: str, other: str) -> bool:
+    """Whether two prompts ask the same: a few-shot prompt ends with the zero-shot one."""
+    return prompt.endswith(other) or other.endswith(prompt)
