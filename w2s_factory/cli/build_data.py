@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 DEFAULT_DIR = Path("w2s-data")
+PRESETS = {"gold": "weak_full_sft", "full-weak": "strong_lora_sft", "1": "strong_lora_sft"}
 
 
 @click.command()
@@ -76,7 +77,7 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
         options["output_dir"] or DEFAULT_DIR,
         weak_name=options["weak_name"] or inputs.weak_name or "weak",
         iteration=options["iteration"],
-        recipe=_recipe(inputs, options, preset="strong_lora_sft"),
+        recipe=_recipe("1", inputs, options),
     )
     tell_stage1(made.agreement)
     tell_built(made.built.values())
@@ -92,7 +93,7 @@ def _one_file(stage: str, inputs: Inputs, options: dict[str, Any]) -> None:
     source = inputs.files["input"]
     stem = f"{inputs.task.name}_{source.stem}" if gold else inputs.task.file_stem(weak_name, "full_weak")
     output = options["output"] or (options["output_dir"] or DEFAULT_DIR) / f"{stem}.json"
-    recipe = _recipe(inputs, options, preset="weak_full_sft" if gold else "strong_lora_sft")
+    recipe = _recipe(stage, inputs, options)
     built = build(inputs.task, source, output, recipe=recipe)
     tell_built([built])
     tell_next(built)
@@ -109,14 +110,15 @@ def _test(inputs: Inputs, options: dict[str, Any]) -> None:
     click.echo(f"wrote {output} ({count:,} questions with golds)")
 
 
-def _recipe(inputs: Inputs, options: dict[str, Any], *, preset: str) -> Recipe:
-    from w2s_factory import building, llamafactory
+def _recipe(stage: str, inputs: Inputs, options: dict[str, Any]) -> Recipe:
+    from w2s_factory import building
+    from w2s_factory.llamafactory.settings import parsed_settings
 
     return building.Recipe(
         layout=options["layout"],
-        preset=options["preset"] or inputs.preset or preset,
-        model=options["model"] or inputs.model,
-        settings=llamafactory.parse_settings(options["settings"]),
+        preset=options["preset"] or inputs.preset or PRESETS[stage],
+        model=options["model"] or inputs.model or (None if stage == "gold" else inputs.task.strong_model),
+        settings=parsed_settings(options["settings"]),
         version=options["version"],
         dataset=options["dataset_name"],
         force=options["force"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 from w2s_factory.records.manifest import note
 from w2s_factory.records.reading import Place, read, read_object, read_placed
 from w2s_factory.records.rows import (
+    ANSWERED,
     GSM8K_RAW,
     MATH_RAW,
     OUTPUT,
@@ -32,6 +33,7 @@ from w2s_factory.records.rows import (
 from w2s_factory.records.writing import Outputs, write
 
 __all__ = [
+    "ANSWERED",
     "GSM8K_RAW",
     "MATH_RAW",
     "OUTPUT",

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from w2s_factory.records import RESULT, Form
+from w2s_factory.records import ANSWERED, OUTPUT, Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from w2s_factory.records import Result, Sft, Test
+
+LLAMA2_70B = "meta-llama/Llama-2-70b-hf"
+"""The paper's strong model, on the hub."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Task:
         answer_key: What precedes the final answer in a response (`####`).
         max_tokens: The longest response, in tokens.
         stop: Texts that end a response.
-        strong_model: The strong model of the paper's experiments, the default of emitted configs.
+        strong_model: What emitted configs train by default: for the paper's tasks, its strong model.
         pairs_per_question: The most pairs Stage II makes of one question.
         strip_response: Whether a written response is stripped of spaces, then of full stops.
     """
@@ -50,7 +53,7 @@ class Task:
     answer_key: str = "####"
     max_tokens: int = 1024
     stop: tuple[str, ...] = ("Question", "Answer")
-    strong_model: str = "meta-llama/Llama-2-70b-hf"
+    strong_model: str | None = None
     pairs_per_question: int = 1
     strip_response: bool = True
 
@@ -77,10 +80,7 @@ class Task:
     @property
     def results_form(self) -> Form[Any]:
         """What Stage I asks of a results row: with `pred`, unless whole responses are compared."""
-        if not self.compares_responses:
-            return RESULT
-        required = {key: RESULT.required[key] for key in ("id", "prompt", "response")}
-        return Form(RESULT.name, required)
+        return OUTPUT if self.compares_responses else ANSWERED
 
     def agree(self, weak: Result, icl: Result) -> bool:
         """Whether two responses to a question give the same, non-empty final answer (paper, section 3.1).
