@@ -82,7 +82,6 @@ def agreeing(task: Task, weak: Path, icl: Path, agreement: Agreement) -> Iterato
         raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
 
 
-
 def _by_id(path: Path, form: Form[Any]) -> dict[Id, tuple[Place, Result]]:
     rows: dict[Id, tuple[Place, Result]] = {}
     for place, row in _results(path, form):

@@ -89,9 +89,7 @@ def place_datasets(
         counts = {name: _write(outputs, at, rows[name]) for name, at in placed.items()}
         configs = {name: _config(outputs, name, at, recipe, index) for name, at in placed.items()}
     note([at.file for at in placed.values()], inputs=inputs, task=task.name)
-    return [
-        Built(name, counts[name], at.file, at.indexes[0], configs[name]) for name, at in placed.items()
-    ]
+    return [Built(name, counts[name], at.file, at.indexes[0], configs[name]) for name, at in placed.items()]
 
 
 def place_dataset(

@@ -26,7 +26,9 @@ PRESETS = {"gold": "weak_full_sft", "full-weak": "strong_lora_sft", "1": "strong
 @click.option("--input", "source", type=_FILE, metavar="FILE", help="Raw rows (gold, test) or results.")
 @click.option("--weak", type=_FILE, metavar="FILE", help="Stage 1: results of the weak side.")
 @click.option("--icl", type=_FILE, metavar="FILE", help="Stage 1: results of the icl side.")
-@click.option("--weak-name", metavar="NAME", help="The weak model, in file and dataset names. [default: weak]")
+@click.option(
+    "--weak-name", metavar="NAME", help="The weak model, in file and dataset names. [default: weak]"
+)
 @click.option("--iteration", type=click.IntRange(1), default=1, show_default=True, help="Stage 1: which.")
 @click.option("--split", metavar="NAME", help="test: which split the rows are. [default: by file name]")
 @click.option("--output", type=_FILE, metavar="FILE", help="The file to write (all but stage 1).")
@@ -34,8 +36,12 @@ PRESETS = {"gold": "weak_full_sft", "full-weak": "strong_lora_sft", "1": "strong
 @click.option("--layout", default="folder", show_default=True, help="folder, or release: its file tree.")
 @click.option("--dataset-name", metavar="NAME", help="gold, full-weak: the dataset. [default: by file name]")
 @click.option("--preset", metavar="NAME", help="The preset of the configs. [default: by stage]")
-@click.option("--model", metavar="PATH", help="What the configs train: a folder or hub name. [default: the task's]")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A training argument; repeatable.")
+@click.option(
+    "--model", metavar="PATH", help="What the configs train: a folder or hub name. [default: the task's]"
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A training argument; repeatable."
+)
 @click.option("--llamafactory-version", "version", metavar="VERSION", help="[default: the installed one]")
 @click.option("--force", is_flag=True, help="Overwrite files and entries that hold something else.")
 def command(stage: str, task_name: str | None, **options: Any) -> None:
@@ -69,7 +75,9 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
     from w2s_factory import building
 
     if options["output"]:
-        raise UserError("stage 1 writes three files", field="--output", hint="Name their folder: --output-dir")
+        raise UserError(
+            "stage 1 writes three files", field="--output", hint="Name their folder: --output-dir"
+        )
     made = building.build_stage1(
         inputs.task,
         inputs.files["weak"],
@@ -104,9 +112,7 @@ def _test(inputs: Inputs, options: dict[str, Any]) -> None:
 
     source = inputs.files["input"]
     output = options["output"] or (options["output_dir"] or DEFAULT_DIR) / f"{inputs.task.name}_{source.name}"
-    count = building.build_test(
-        inputs.task, source, output, split=options["split"], force=options["force"]
-    )
+    count = building.build_test(inputs.task, source, output, split=options["split"], force=options["force"])
     click.echo(f"wrote {output} ({count:,} questions with golds)")
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from w2s_factory.errors import UserError
 from w2s_factory.records import ANSWERED, OUTPUT, Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from w2s_factory.records import Result, Sft, Test
+
+_NAME = re.compile(r"[\w.-]+")
 
 LLAMA2_70B = "meta-llama/Llama-2-70b-hf"
 """The paper's strong model, on the hub."""
@@ -95,5 +99,15 @@ class Task:
         return self.name
 
     def file_stem(self, weak_name: str, kind: str) -> str:
-        """The release's name, without its suffix, of a training file: `train_gsm8k_llama2_7b_full_weak`."""
+        """The release's name, without its suffix, of a training file: `train_gsm8k_llama2_7b_full_weak`.
+
+        Raises:
+            UserError: The weak model's name can't be part of a file's and a dataset's name.
+        """
+        if not _NAME.fullmatch(weak_name):
+            raise UserError(
+                f'"{weak_name}" cannot be part of a file name',
+                field="--weak-name",
+                hint="Use letters, digits, and the signs _ . -",
+            )
         return f"train_{self.name}_{weak_name}_{kind}"
