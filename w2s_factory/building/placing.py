@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
@@ -15,6 +14,7 @@ from w2s_factory.records import Outputs, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from w2s_factory.llamafactory.dataset_info import DatasetEntry
     from w2s_factory.llamafactory.layouts import Place

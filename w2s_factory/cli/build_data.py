@@ -45,7 +45,7 @@ PRESETS = {"gold": "weak_full_sft", "full-weak": "strong_lora_sft", "1": "strong
 @click.option("--llamafactory-version", "version", metavar="VERSION", help="[default: the installed one]")
 @click.option("--force", is_flag=True, help="Overwrite files and entries that hold something else.")
 def command(stage: str, task_name: str | None, **options: Any) -> None:
-    """Build LLaMA-Factory datasets: gold, full weak, Stage I.
+    r"""Build LLaMA-Factory datasets: gold, full weak, Stage I.
 
     Writes each dataset with its entry in dataset_info.json and a YAML that trains on it. With no inputs
     named it takes the embedded example, whose responses come from simulated solvers.
