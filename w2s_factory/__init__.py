@@ -12,27 +12,62 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from w2s_factory.errors import DelegateError, UserError, W2SError
+    from w2s_factory.generating import (
+        Completion,
+        Generation,
+        Model,
+        Request,
+        Sampling,
+        Shard,
+        generate,
+        merge_shards,
+        named_demonstrations,
+        pick_demonstrations,
+        preview,
+    )
     from w2s_factory.tasks import Example, Split, Task, get_task, task_names
 
 _HOMES = {
+    "Completion": "generating",
     "DelegateError": "errors",
     "Example": "tasks",
+    "Generation": "generating",
+    "Model": "generating",
+    "Request": "generating",
+    "Sampling": "generating",
+    "Shard": "generating",
     "Split": "tasks",
     "Task": "tasks",
     "UserError": "errors",
     "W2SError": "errors",
+    "generate": "generating",
     "get_task": "tasks",
+    "merge_shards": "generating",
+    "named_demonstrations": "generating",
+    "pick_demonstrations": "generating",
+    "preview": "generating",
     "task_names": "tasks",
 }
 
 __all__ = [
+    "Completion",
     "DelegateError",
     "Example",
+    "Generation",
+    "Model",
+    "Request",
+    "Sampling",
+    "Shard",
     "Split",
     "Task",
     "UserError",
     "W2SError",
+    "generate",
     "get_task",
+    "merge_shards",
+    "named_demonstrations",
+    "pick_demonstrations",
+    "preview",
     "task_names",
 ]
 

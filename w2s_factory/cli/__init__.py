@@ -18,6 +18,9 @@ COMMANDS = {
     "train": "Train with LLaMA-Factory and check what it made.",
     "export": "Merge an adapter into its model with LLaMA-Factory.",
     "template": "Make the vanilla template known to LLaMA-Factory.",
+    "demos": "Pick or name demonstrations for weak ICL.",
+    "generate": "Generate a model's responses to a split.",
+    "merge-shards": "Join the shards of a generation.",
     "doctor": "Say what is installed, what fits together, and what to mend.",
 }
 """Each command with its one-line help; its module is its name with `_` for `-`."""

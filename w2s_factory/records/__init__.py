@@ -6,10 +6,12 @@ order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours
 
 from __future__ import annotations
 
-from w2s_factory.records.manifest import note
+from w2s_factory.records.journal import Journal
+from w2s_factory.records.manifest import content_hash, note
 from w2s_factory.records.reading import Place, read, read_object, read_placed
 from w2s_factory.records.rows import (
     ANSWERED,
+    DEMONSTRATION,
     GSM8K_RAW,
     MATH_RAW,
     OUTPUT,
@@ -18,6 +20,7 @@ from w2s_factory.records.rows import (
     SFT,
     TEST,
     VOTE,
+    Demonstration,
     Form,
     Gsm8kRaw,
     Id,
@@ -34,6 +37,7 @@ from w2s_factory.records.writing import Outputs, write
 
 __all__ = [
     "ANSWERED",
+    "DEMONSTRATION",
     "GSM8K_RAW",
     "MATH_RAW",
     "OUTPUT",
@@ -42,9 +46,11 @@ __all__ = [
     "SFT",
     "TEST",
     "VOTE",
+    "Demonstration",
     "Form",
     "Gsm8kRaw",
     "Id",
+    "Journal",
     "MathRaw",
     "Output",
     "Outputs",
@@ -55,6 +61,7 @@ __all__ = [
     "Sft",
     "Test",
     "Vote",
+    "content_hash",
     "note",
     "read",
     "read_object",
