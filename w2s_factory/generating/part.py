@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.generating.requests import Completion, Request
-    from w2s_factory.records import Id
+    from w2s_factory.records import Id, Output
     from w2s_factory.tasks import Task
 
 
@@ -112,22 +112,22 @@ class Part:
     def write(self, task: Task, **facts: Any) -> Generated:
         """Write `output.jsonl` in the order of the questions, and its line in the manifest with `facts`."""
         known = self.file.exists() and not self._restart
-        with Outputs(force=self._restart) as outputs:
-            outputs.rows(
-                self.file,
-                (
-                    {
-                        "id": request.id,
-                        "prompt": request.prompt,
-                        "response": task.written_response(self._rows[request.id]["text"]),
-                    }
-                    for request in self.requests
-                ),
-            )
+        try:
+            with Outputs(force=self._restart) as outputs:
+                outputs.rows(self.file, (self._output(task, request) for request in self.requests))
+        except OSError as error:
+            problem = f"cannot be written ({error.strerror}); the journal beside it keeps the responses"
+            raise UserError(
+                problem, file=self.file, hint="Make room and start the same command again"
+            ) from None
         at_limit = sum(row["finish"] == "length" for row in self._rows.values())
         if not known:
             note([self.file], settings=self._settings, rows=self.finished, at_limit=at_limit, **facts)
         return Generated(self.file, self.finished, at_limit)
+
+    def _output(self, task: Task, request: Request) -> Output:
+        text = self._rows[request.id]["text"]
+        return {"id": request.id, "prompt": request.prompt, "response": task.written_response(text)}
 
     def _check(self) -> None:
         then = self.journal.header.get("settings")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _CONTEXT = 8
 """A token's text can depend on the tokens before it; as many as these are decoded with it."""
 
+_INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
+
 
 class Tokens:
     """A model's tokenizer, with the BOS handling asked for.
@@ -50,10 +52,14 @@ class Tokens:
         return list(zip(ids, self.tokenizer.convert_ids_to_tokens(ids), strict=True))
 
     def continuation(self, prompt: Sequence[int], written: Sequence[int]) -> str:
-        """The text of tokens written behind a prompt, its leading space kept; special tokens are left out."""
+        """The text of tokens written behind a prompt, its leading space kept.
+
+        Special tokens are left out, and so is a character whose last bytes were not written.
+        """
         context = list(prompt[-_CONTEXT:])
         before, text = self._decode(context), self._decode([*context, *written])
-        return text[len(before) :] if text.startswith(before) else self._decode(written)
+        behind = text[len(before) :] if text.startswith(before) else self._decode(written)
+        return behind.rstrip(_INCOMPLETE)
 
     def tails(self, rows: Sequence[Sequence[int]]) -> list[str]:
         """The texts of several rows of tokens, in which stop texts are looked for."""

@@ -56,8 +56,7 @@ class _Stepwise:
         waiting = 0
         while True:
             for ask in islice(asks, WAITING - waiting):
-                prompt: Any = {"prompt_token_ids": ask.tokens}
-                self._engine.add_request(ask.name, prompt, ask.params, lora_request=ask.lora)
+                self._engine.add_request(ask.name, _prompt(ask), ask.params, lora_request=ask.lora)
                 waiting += 1
             if not waiting:
                 return
@@ -74,30 +73,32 @@ class _Replicas:
     """Several replicas, between which vLLM spreads the requests itself."""
 
     def __init__(self, arguments: AsyncEngineArgs) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._runner = asyncio.Runner()
         self._replicas = arguments.data_parallel_size
-        self._engine = self._loop.run_until_complete(_started(arguments))
+        self._engine = self._runner.run(_started(arguments))
 
     def complete(self, asks: Iterator[Ask]) -> Iterator[RequestOutput]:
         running: set[asyncio.Task[RequestOutput]] = set()
         while True:
             room = WAITING * self._replicas - len(running)
-            running |= {self._loop.create_task(self._one(ask)) for ask in islice(asks, room)}
+            running |= {self._runner.get_loop().create_task(self._one(ask)) for ask in islice(asks, room)}
             if not running:
                 return
-            some = asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            done, running = self._loop.run_until_complete(some)
+            done, running = self._runner.run(asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED))
             for task in done:
                 yield task.result()
 
     def close(self) -> None:
         self._engine.shutdown()
-        self._loop.close()
+        self._runner.close()
 
     async def _one(self, ask: Ask) -> RequestOutput:
-        prompt: Any = {"prompt_token_ids": ask.tokens}
-        outputs = self._engine.generate(prompt, ask.params, ask.name, lora_request=ask.lora)
+        outputs = self._engine.generate(_prompt(ask), ask.params, ask.name, lora_request=ask.lora)
         return [output async for output in outputs][-1]
+
+
+def _prompt(ask: Ask) -> Any:
+    return {"type": "token", "prompt_token_ids": ask.tokens}
 
 
 async def _started(arguments: AsyncEngineArgs) -> AsyncLLM:
