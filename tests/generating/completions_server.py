@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +26,21 @@ class _Quick(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
+    def __init__(self, *arguments):
+        self.connections = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request, client_address):
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request, client_address):
+        """A connection that breaks off is what some tests are about."""
+
 
 class CompletionsServer:
     """Serves one model under the name `tiny`.
@@ -44,8 +61,12 @@ class CompletionsServer:
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self):
+        """As a kill: no more connections, and those there are break off."""
         self._http.shutdown()
         self._http.server_close()
+        for connection in list(self._http.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
         stop = body.get("stop") or []
@@ -81,7 +102,7 @@ class CompletionsServer:
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                server.headers = dict(self.headers)
+                server.headers = self.headers
                 with server._lock:
                     fault = server.faults.pop(0) if server.faults else None
                 if fault == "drop":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from w2s_factory.generating import Completion
 
 
 class Echo:
     packages = ()
-    asked: list = []
+    asked: ClassVar[list] = []
 
     def __init__(self, model, *, say="echo", stop_after=None, error=None):
         self._model, self._say, self._stop_after, self._error = model, say, stop_after, error

@@ -65,9 +65,8 @@ def test_a_line_broken_within_is_an_error(tmp_path):
 
 
 def test_one_writer_at_a_time(tmp_path):
-    with Journal(tmp_path / "j", HEADER):
-        with pytest.raises(UserError, match="another process is writing it"):
-            Journal(tmp_path / "j", HEADER)
+    with Journal(tmp_path / "j", HEADER), pytest.raises(UserError, match="another process is writing it"):
+        Journal(tmp_path / "j", HEADER)
     Journal(tmp_path / "j", HEADER).close()
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from w2s_factory.errors import UserError
-from w2s_factory.generating import Model, default_engine, engine_names, make_engine
-from w2s_factory.generating import engines
+from w2s_factory.generating import Model, default_engine, engine_names, engines, make_engine
 from w2s_factory.generating.engines.folders import adapter_folder, content, model_folder
 
 
@@ -29,14 +28,14 @@ def installed(tmp_path, monkeypatch):
 def test_an_engine_of_another_package(installed):
     assert engine_names() == ["transformers", "vllm", "openai", "broken", "echo"]
     assert make_engine("echo", Model("m"), {"say": "hi"}).settings() == {"model": "m", "say": "hi"}
-    with pytest.raises(UserError, match='engine echo has no option "sya". Did you mean "say"'):
+    with pytest.raises(UserError, match=r'engine echo has no option "sya". Did you mean "say"'):
         make_engine("echo", Model("m"), {"sya": "hi"})
     with pytest.raises(UserError, match="cannot be loaded from no_such_module:X"):
         make_engine("broken", Model("m"), {})
 
 
 def test_an_engine_nobody_offers():
-    with pytest.raises(UserError, match='no engine "gpt". Known engines: transformers, vllm, openai'):
+    with pytest.raises(UserError, match=r'no engine "gpt". Known engines: transformers, vllm, openai'):
         make_engine("gpt", Model("m"), {})
 
 
@@ -63,7 +62,7 @@ def test_the_default(tmp_path, monkeypatch, gpu, installed, name):
 def test_folders(tmp_path):
     with pytest.raises(UserError, match="no such model folder"):
         model_folder(str(tmp_path / "missing"))
-    with pytest.raises(UserError, match="no config.json"):
+    with pytest.raises(UserError, match=r"no config.json"):
         model_folder(str(tmp_path))
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(UserError, match="It is an adapter"):

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from peft import PeftModel
+
 from w2s_factory.errors import UserError
 from w2s_factory.generating.engines.weights import load
 from w2s_factory.records import read_object
@@ -36,7 +38,7 @@ def merged_folder(folder: Path, adapter: Path) -> Iterator[Path]:
         UserError: The adapter is not for this model, or of a kind that can't be merged.
     """
     merged = load(folder, adapter, "auto", "cpu")
-    if not hasattr(merged, "save_pretrained") or hasattr(merged, "peft_config"):
+    if isinstance(merged, PeftModel):
         raise UserError("an adapter of this kind can't be merged, as vLLM needs it", file=adapter)
     with tempfile.TemporaryDirectory(prefix="w2s-merged-") as name:
         merged.save_pretrained(name)

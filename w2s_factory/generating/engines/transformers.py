@@ -12,7 +12,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.generating.engines.decoding import RowsDone, SeededDraws
 from w2s_factory.generating.engines.folders import adapter_folder, content, model_folder
 from w2s_factory.generating.engines.tokens import Tokens
-from w2s_factory.generating.engines.weights import default_dtype, load
+from w2s_factory.generating.engines.weights import default_dtype, learns_prompts, load
 from w2s_factory.generating.requests import Completion
 
 if TYPE_CHECKING:
@@ -49,9 +49,11 @@ class Transformers:
             raise UserError("expected a number of prompts, 1 or more", field="batch_size")
         if dtype not in ("auto", *DTYPES):
             raise UserError(f"expected auto or one of {', '.join(DTYPES)}", field="dtype")
-        self._model, self._batch_size, self._device = model, batch_size, device
+        self._model, self._device = model, device
         self._folder = model_folder(model.name)
         self._adapter = adapter_folder(model.adapter) if model.adapter else None
+        alone = self._adapter is not None and learns_prompts(self._adapter)
+        self._batch_size = 1 if alone else batch_size  # peft counts positions wrongly where such are padded
         self._dtype = default_dtype(device) if dtype == "auto" else DTYPES[dtype]
 
     def settings(self) -> dict[str, Any]:

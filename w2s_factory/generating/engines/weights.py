@@ -44,6 +44,13 @@ def default_dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
 
 
+def learns_prompts(adapter: Path) -> bool:
+    """Whether an adapter is a prompt or prefix that was learned, not a change of the weights."""
+    from peft import PeftConfig  # noqa: PLC0415  only for adapters
+
+    return bool(PeftConfig.from_pretrained(adapter).is_prompt_learning)
+
+
 def _adapted(model: Any, adapter: Path, base: Path) -> Any:
     from peft import PeftModel, get_peft_model_state_dict  # noqa: PLC0415  only for adapters
 
