@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from tiny_models import lora, make_adapter, make_model
+from vllm_server import VllmServer
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,3 +72,31 @@ def unused_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
+
+
+VLLM = {"enforce_eager": True, "dtype": "float32", "gpu_memory_utilization": 0.4, "max_model_len": 512}
+"""Engine arguments with which vLLM starts in seconds on a small machine without a GPU."""
+
+
+@pytest.fixture
+def vllm_options(monkeypatch):
+    pytest.importorskip("vllm", reason="needs vLLM: scripts/setup_vllm_cpu.sh makes an environment with it")
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+    monkeypatch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+    return VLLM
+
+
+@pytest.fixture
+def vllm_flags(vllm_options):
+    """The same for `generate`."""
+    return [flag for name, value in vllm_options.items() for flag in ("--engine-option", f"{name}={value}")]
+
+
+@pytest.fixture(scope="session")
+def vllm_server(tiny, lora_adapter, tmp_path_factory):
+    """vLLM's own server over the tiny model (`tiny`) and the LoRA on top of it (`adapted`)."""
+    pytest.importorskip("vllm", reason="needs vLLM: scripts/setup_vllm_cpu.sh makes an environment with it")
+    server = VllmServer(tiny, lora_adapter, tmp_path_factory.mktemp("vllm") / "log")
+    server.start()
+    yield server
+    server.kill()
