@@ -170,9 +170,9 @@ def peft_writes(base, adapter, prompt):
 
 
 def test_adapters_of_other_models(tiny, wrong_adapter, deeper_adapter):
-    with pytest.raises(UserError, match=r"does not fit the model .*size mismatch"):
+    with pytest.raises(UserError, match=r"does not fit the model .*the model wants"):
         written(tiny, wrong_adapter)
-    with pytest.raises(UserError, match=r"does not fit the model .*layers\.2.*no place for it"):
+    with pytest.raises(UserError, match=r"does not fit the model .*no place for .*layers\.2"):
         written(tiny, deeper_adapter)
 
 

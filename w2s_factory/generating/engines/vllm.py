@@ -22,6 +22,7 @@ from w2s_factory.generating.engines.folders import adapter_folder, content, mode
 from w2s_factory.generating.engines.merging import merged_folder, rank_served
 from w2s_factory.generating.engines.tokens import Tokens
 from w2s_factory.generating.engines.vllm_streams import Ask, open_stream
+from w2s_factory.generating.engines.weights import check_fits
 from w2s_factory.generating.requests import Completion, Finish
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Vllm:
         except W2SError:
             raise
         except Exception as error:  # vLLM's own errors share no base class
-            raise self._failure(error) from error
+            raise _failure(error) from error
 
     def close(self) -> None:
         """Stop vLLM's processes and free its memory."""
@@ -120,6 +121,8 @@ class Vllm:
 
     @cached_property
     def _stream(self) -> Any:
+        if self._adapter is not None:
+            check_fits(self._folder, self._adapter)
         if self._adapter is None or self._rank is not None:
             return open_stream(self.arguments(self._folder))
         with merged_folder(self._folder, self._adapter) as folder:
@@ -142,11 +145,10 @@ class Vllm:
     def _lora(self) -> LoRARequest | None:
         return LoRARequest("adapter", 1, str(self._adapter)) if self._rank else None
 
-    def _failure(self, error: Exception) -> W2SError:
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        if self._adapter is not None and "lora" in str(error).lower():
-            return UserError(f"does not fit the model {self._folder} ({reason})", file=self._adapter)
-        return DelegateError(f"vLLM failed ({type(error).__name__}: {reason})")
+
+def _failure(error: Exception) -> DelegateError:
+    reason = next((line for line in str(error).splitlines() if line.strip()), "")
+    return DelegateError(f"vLLM failed ({type(error).__name__}: {reason})")
 
 
 def _completion(request: Request, output: Any) -> Completion:

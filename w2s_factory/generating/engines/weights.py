@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -26,6 +27,8 @@ def load(folder: Path, adapter: Path | None, dtype: torch.dtype | str, device: s
     Raises:
         UserError: It can't be loaded, or the adapter is not for this model.
     """
+    if adapter is not None:
+        check_fits(folder, adapter)
     disable_progress_bar()  # type: ignore[no-untyped-call]  # there is one of responses
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
@@ -34,7 +37,7 @@ def load(folder: Path, adapter: Path | None, dtype: torch.dtype | str, device: s
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"the model cannot be loaded ({_reason(error)})", file=folder) from None
     if adapter is not None:
-        model = _adapted(model, adapter, folder)
+        model = _adapted(model, adapter)
     return model.eval()
 
 
@@ -48,27 +51,55 @@ def learns_prompts(adapter: Path) -> bool:
     """Whether an adapter is a prompt or prefix that was learned, not a change of the weights."""
     from peft import PeftConfig  # noqa: PLC0415  only for adapters
 
-    return bool(PeftConfig.from_pretrained(adapter).is_prompt_learning)
+    return bool(PeftConfig.from_pretrained(str(adapter)).is_prompt_learning)
 
 
-def _adapted(model: Any, adapter: Path, base: Path) -> Any:
-    from peft import PeftModel, get_peft_model_state_dict  # noqa: PLC0415  only for adapters
+def check_fits(folder: Path, adapter: Path) -> None:
+    """Whether an adapter is for a model, by the names and shapes of its tensors; no weights are loaded.
+
+    Raises:
+        UserError: It is for another.
+    """
+    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict  # noqa: PLC0415  only for adapters
 
     try:
-        adapted: Any = PeftModel.from_pretrained(model, adapter)
+        config: Any = PeftConfig.from_pretrained(str(adapter))
+        config.base_model_name_or_path = str(folder)  # wherever it lay when the adapter was trained
+        config.init_lora_weights = config.init_weights = False  # there are no weights to begin from
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))  # type: ignore[no-untyped-call]
+            own = set(model.state_dict())
+            adapted: Any = get_peft_model(model, config)
+        expected = {name: list(tensor.shape) for name, tensor in get_peft_model_state_dict(adapted).items()}  # type: ignore[no-untyped-call]
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise UserError(f"does not fit the model {base} ({_reason(error)})", file=adapter) from None
-    expected = set(get_peft_model_state_dict(adapted))  # type: ignore[no-untyped-call]
-    found = _tensor_names(adapter)
-    if expected != found:
-        odd = min(expected ^ found)
-        problem = f"has {odd}, the model has no place for it" if odd in found else f"lacks {odd}"
-        raise UserError(f"does not fit the model {base} ({problem})", file=adapter)
-    return _merged(adapted)
+        raise UserError(f"does not fit the model {folder} ({_reason(error)})", file=adapter) from None
+    for problem in _misfits(expected, _shapes(adapter), own):
+        raise UserError(f"does not fit the model {folder} ({problem})", file=adapter)
 
 
-def _merged(adapted: Any) -> Any:
+def _misfits(expected: dict[str, list[int]], found: dict[str, list[int]], own: set[str]) -> Iterator[str]:
+    """What is missing, has no place or another shape; whole tensors of the base may be in an adapter."""
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            yield f"it lacks {name}"
+        elif name not in expected and name.removeprefix("base_model.model.") not in own:
+            yield f"the model has no place for {name}"
+        elif name in expected and expected[name] != found[name]:
+            yield f"{name} is {found[name]}, the model wants {expected[name]}"
+
+
+def _shapes(adapter: Path) -> dict[str, list[int]]:
+    from safetensors import safe_open  # noqa: PLC0415  only for adapters
+
+    with safe_open(adapter / "adapter_model.safetensors", framework="pt") as tensors:
+        return {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118  no dict
+
+
+def _adapted(model: Any, adapter: Path) -> Any:
     """The adapter merged into the weights; prompts and prefixes that were learned stay beside them."""
+    from peft import PeftModel  # noqa: PLC0415  only for adapters
+
+    adapted: Any = PeftModel.from_pretrained(model, adapter)
     if adapted.active_peft_config.is_prompt_learning:
         return adapted
     try:
@@ -77,15 +108,5 @@ def _merged(adapted: Any) -> Any:
         return adapted
 
 
-def _tensor_names(adapter: Path) -> set[str]:
-    from safetensors import safe_open  # noqa: PLC0415  only for adapters
-
-    with safe_open(adapter / "adapter_model.safetensors", framework="pt") as tensors:
-        return set(tensors.keys())
-
-
 def _reason(error: Exception) -> str:
-    """The line of an error that says what is wrong; for mismatched shapes that is the second."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    mismatch = [line for line in lines if line.startswith("size mismatch")]
-    return (mismatch or lines or [type(error).__name__])[0]
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
