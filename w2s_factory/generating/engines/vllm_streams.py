@@ -6,6 +6,7 @@ import asyncio
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from vllm.usage.usage_lib import UsageContext
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.llm_engine import LLMEngine
 
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.lora.request import LoRARequest
 
-WAITING = 1024
+WAITING = 4096
 """Requests a replica has at hand: more than it computes at a time, so that it never runs dry."""
+
+BULK = UsageContext.LLM_CLASS
+"""Tells vLLM to choose batch sizes for throughput, as its `LLM` does, not for latency."""
 
 
 class Ask(NamedTuple):
@@ -50,7 +54,7 @@ class _Stepwise:
     """One replica, stepped by hand; what `LLM.generate` does, but for handing out responses at once."""
 
     def __init__(self, arguments: AsyncEngineArgs) -> None:
-        self._engine = LLMEngine.from_engine_args(arguments)
+        self._engine = LLMEngine.from_engine_args(arguments, usage_context=BULK)
 
     def complete(self, asks: Iterator[Ask]) -> Iterator[RequestOutput]:
         waiting = 0
@@ -103,4 +107,4 @@ def _prompt(ask: Ask) -> Any:
 
 async def _started(arguments: AsyncEngineArgs) -> AsyncLLM:
     """Made within the loop, so that the engine's own tasks run in it."""
-    return AsyncLLM.from_engine_args(arguments)
+    return AsyncLLM.from_engine_args(arguments, usage_context=BULK)
