@@ -11,27 +11,56 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from w2s_factory.building import (
+        Accuracy,
+        Agreement,
+        Built,
+        Recipe,
+        Stage1,
+        build_full_weak,
+        build_gold,
+        build_stage1,
+        build_test,
+    )
     from w2s_factory.errors import DelegateError, UserError, W2SError
     from w2s_factory.tasks import Example, Split, Task, get_task, task_names
 
 _HOMES = {
+    "Accuracy": "building",
+    "Agreement": "building",
+    "Built": "building",
     "DelegateError": "errors",
     "Example": "tasks",
+    "Recipe": "building",
     "Split": "tasks",
+    "Stage1": "building",
     "Task": "tasks",
     "UserError": "errors",
     "W2SError": "errors",
+    "build_full_weak": "building",
+    "build_gold": "building",
+    "build_stage1": "building",
+    "build_test": "building",
     "get_task": "tasks",
     "task_names": "tasks",
 }
 
 __all__ = [
+    "Accuracy",
+    "Agreement",
+    "Built",
     "DelegateError",
     "Example",
+    "Recipe",
     "Split",
+    "Stage1",
     "Task",
     "UserError",
     "W2SError",
+    "build_full_weak",
+    "build_gold",
+    "build_stage1",
+    "build_test",
     "get_task",
     "task_names",
 ]
