@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from w2s_factory.errors import DelegateError, UserError, W2SError
+    from w2s_factory.llamafactory.configs import launch_commands, make_config
+    from w2s_factory.llamafactory.dataset_info import pair_entry, sft_entry
+    from w2s_factory.llamafactory.installed import installed_version
+    from w2s_factory.llamafactory.presets import preset_names
     from w2s_factory.tasks import Split, Task, get_task, task_names
 
 _HOMES = {
@@ -21,6 +25,12 @@ _HOMES = {
     "UserError": "errors",
     "W2SError": "errors",
     "get_task": "tasks",
+    "installed_version": "llamafactory.installed",
+    "launch_commands": "llamafactory.configs",
+    "make_config": "llamafactory.configs",
+    "pair_entry": "llamafactory.dataset_info",
+    "preset_names": "llamafactory.presets",
+    "sft_entry": "llamafactory.dataset_info",
     "task_names": "tasks",
 }
 
@@ -31,6 +41,12 @@ __all__ = [
     "UserError",
     "W2SError",
     "get_task",
+    "installed_version",
+    "launch_commands",
+    "make_config",
+    "pair_entry",
+    "preset_names",
+    "sft_entry",
     "task_names",
 ]
 
