@@ -23,6 +23,10 @@ if TYPE_CHECKING:
         build_test,
     )
     from w2s_factory.errors import DelegateError, UserError, W2SError
+    from w2s_factory.llamafactory.configs import launch_commands, make_config
+    from w2s_factory.llamafactory.dataset_info import pair_entry, sft_entry
+    from w2s_factory.llamafactory.installed import installed_version
+    from w2s_factory.llamafactory.presets import preset_names
     from w2s_factory.tasks import Example, Split, Task, get_task, task_names
 
 _HOMES = {
@@ -42,6 +46,12 @@ _HOMES = {
     "build_stage1": "building",
     "build_test": "building",
     "get_task": "tasks",
+    "installed_version": "llamafactory.installed",
+    "launch_commands": "llamafactory.configs",
+    "make_config": "llamafactory.configs",
+    "pair_entry": "llamafactory.dataset_info",
+    "preset_names": "llamafactory.presets",
+    "sft_entry": "llamafactory.dataset_info",
     "task_names": "tasks",
 }
 
@@ -62,6 +72,12 @@ __all__ = [
     "build_stage1",
     "build_test",
     "get_task",
+    "installed_version",
+    "launch_commands",
+    "make_config",
+    "pair_entry",
+    "preset_names",
+    "sft_entry",
     "task_names",
 ]
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 DEFAULT_DIR = Path("w2s-data")
-PRESETS = {"gold": "weak_full_sft", "full-weak": "strong_lora_sft", "1": "strong_lora_sft"}
 
 
 @click.command()
@@ -122,10 +121,14 @@ def _recipe(stage: str, inputs: Inputs, options: dict[str, Any]) -> Recipe:
 
     return building.Recipe(
         layout=options["layout"],
-        preset=options["preset"] or inputs.preset or PRESETS[stage],
+        preset=options["preset"] or inputs.preset or _default_preset(stage, inputs),
         model=options["model"] or inputs.model or (None if stage == "gold" else inputs.task.strong_model),
         settings=parsed_settings(options["settings"]),
         version=options["version"],
         dataset=options["dataset_name"],
         force=options["force"],
     )
+
+
+def _default_preset(stage: str, inputs: Inputs) -> str:
+    return "weak_full_sft" if stage == "gold" else inputs.task.strong_preset
