@@ -12,26 +12,55 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from w2s_factory.errors import DelegateError, UserError, W2SError
+    from w2s_factory.llamafactory.doctor import Finding, diagnose
+    from w2s_factory.llamafactory.launch import Trained, export, train
+    from w2s_factory.llamafactory.vanilla import (
+        TemplateStatus,
+        install_template,
+        template_status,
+        uninstall_template,
+    )
+    from w2s_factory.llamafactory.weights import Weights
     from w2s_factory.tasks import Split, Task, get_task, task_names
 
 _HOMES = {
     "DelegateError": "errors",
+    "Finding": "llamafactory.doctor",
     "Split": "tasks",
     "Task": "tasks",
+    "TemplateStatus": "llamafactory.vanilla",
+    "Trained": "llamafactory.launch",
     "UserError": "errors",
     "W2SError": "errors",
+    "Weights": "llamafactory.weights",
+    "diagnose": "llamafactory.doctor",
+    "export": "llamafactory.launch",
     "get_task": "tasks",
+    "install_template": "llamafactory.vanilla",
     "task_names": "tasks",
+    "template_status": "llamafactory.vanilla",
+    "train": "llamafactory.launch",
+    "uninstall_template": "llamafactory.vanilla",
 }
 
 __all__ = [
     "DelegateError",
+    "Finding",
     "Split",
     "Task",
+    "TemplateStatus",
+    "Trained",
     "UserError",
     "W2SError",
+    "Weights",
+    "diagnose",
+    "export",
     "get_task",
+    "install_template",
     "task_names",
+    "template_status",
+    "train",
+    "uninstall_template",
 ]
 
 
