@@ -1,11 +1,10 @@
-"""Real training: through `w2s-factory train`, and through plain `llamafactory-cli` once vanilla is installed."""
+"""Real training: by `w2s-factory train`, and by plain `llamafactory-cli` once vanilla is installed."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
 import sysconfig
 import venv
 from pathlib import Path

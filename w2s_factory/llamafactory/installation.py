@@ -131,7 +131,7 @@ def _of_environment(python: Path, *, search_path: bool) -> Installation:
 def _checkout_version(script: Path) -> str | None:
     """The version written in the package beside a checkout's script."""
     for name in ("llmtuner/__init__.py", "llamafactory/__init__.py", "llamafactory/extras/env.py"):
-        file = script.with_name(name)
+        file = script.parent / name
         found = (
             re.search(r'VERSION(?:__)? = "([\d.]+\w*)"', file.read_text("utf-8"), re.I)
             if file.is_file()
