@@ -38,9 +38,10 @@ def command(
 ) -> None:
     """Write a training YAML from a preset, for the LLaMA-Factory at hand or one named.
 
-    Every value has a comment that says what it rests on. For example:
+    Every value has a comment that says what it rests on.
 
     \b
+    Example:
       w2s-factory make-config --preset strong_lora_sft \\
         --dataset gsm8k_llama2_7b_iter1_hybrid --dataset-dir data \\
         --model meta-llama/Llama-2-70b-hf --set num_train_epochs=3 \\
