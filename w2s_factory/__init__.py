@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from w2s_factory.errors import DelegateError, UserError, W2SError
+    from w2s_factory.llamafactory.configs import launch_commands, make_config
+    from w2s_factory.llamafactory.dataset_info import pair_entry, sft_entry
     from w2s_factory.llamafactory.doctor import Finding, diagnose
+    from w2s_factory.llamafactory.installed import installed_version
     from w2s_factory.llamafactory.launch import Trained, export, train
+    from w2s_factory.llamafactory.presets import preset_names
     from w2s_factory.llamafactory.vanilla import (
         TemplateStatus,
         install_template,
@@ -37,6 +41,12 @@ _HOMES = {
     "export": "llamafactory.launch",
     "get_task": "tasks",
     "install_template": "llamafactory.vanilla",
+    "installed_version": "llamafactory.installed",
+    "launch_commands": "llamafactory.configs",
+    "make_config": "llamafactory.configs",
+    "pair_entry": "llamafactory.dataset_info",
+    "preset_names": "llamafactory.presets",
+    "sft_entry": "llamafactory.dataset_info",
     "task_names": "tasks",
     "template_status": "llamafactory.vanilla",
     "train": "llamafactory.launch",
@@ -57,6 +67,12 @@ __all__ = [
     "export",
     "get_task",
     "install_template",
+    "installed_version",
+    "launch_commands",
+    "make_config",
+    "pair_entry",
+    "preset_names",
+    "sft_entry",
     "task_names",
     "template_status",
     "train",

@@ -38,6 +38,8 @@ class Version:
             `register_template(name="vanilla")` is needed.
         train: How training is started: a script of its repository, or its command.
         export: How adapters are merged, likewise.
+        torchrun: Whether its command starts torchrun by itself: where it sees several devices, or with
+            `FORCE_TORCHRUN=1`.
         overrides: Whether `key=value` arguments after the YAML are known.
         preference_form: Preference rows hold one `list` column, best first, or two `columns`, chosen
             and rejected.
@@ -53,6 +55,7 @@ class Version:
     vanilla: str | None
     train: str
     export: str
+    torchrun: bool = False
     overrides: bool = False
     preference_form: PreferenceForm
     methods: Mapping[str, Mapping[str, str]] = field(hash=False)
@@ -85,6 +88,7 @@ _FIRST_COMMAND = replace(
 _COLUMNS = replace(
     _FIRST_COMMAND,
     releases=("0.8.0", "0.8.1", "0.8.2"),
+    torchrun=True,
     preference_form="columns",
     methods={method: {name: name for name in _DPO} for method in ("dpo", "orpo", "simpo")},
 )
