@@ -156,6 +156,17 @@ def test_overrides_are_passed_on_or_merged(
     assert not Path(file).exists()
 
 
+def test_blanks_in_a_path_are_kept_from_llamafactorys_torchrun(
+    config: Path, delegate, tmp_path: Path
+) -> None:
+    seen, copy = tmp_path / "seen", tmp_path / "copy"
+    blank = config.rename(tmp_path / "my train.yaml")
+    with pytest.raises(DelegateError, match="left no"):
+        launch.train(blank, llamafactory_cli=delegate(ARGUMENTS.format(file=str(seen), copy=str(copy))))
+    assert " " not in "".join(json.loads(seen.read_text()))
+    assert yaml.safe_load(copy.read_text()) == yaml.safe_load(blank.read_text())
+
+
 def test_a_checkouts_script_takes_the_file_alone(config: Path, tmp_path: Path) -> None:
     source = tmp_path / "src"
     (source / "llmtuner").mkdir(parents=True)

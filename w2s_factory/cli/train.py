@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -53,6 +54,10 @@ def command(
     if trained.weights is None:
         click.echo("This node is done; the weights are on the node with NODE_RANK 0")
         return
-    click.echo(f"Trained: {trained.weights.kind} in {trained.weights.folder}")
-    if trained.weights.kind == "adapter":
-        click.echo("Next, merge it into its model: w2s-factory make-config --preset export --help")
+    weights = trained.weights
+    click.echo(f"Trained: {weights.kind} in {weights.folder}")
+    if weights.base is not None:
+        named = shlex.join(["--model", weights.base, "--adapter", str(weights.folder)])
+        click.echo(f"Next, merge it into its model: w2s-factory make-config --preset export {named} \\")
+        click.echo(f"    {shlex.join(['--output-dir', f'{weights.folder}.merged'])} --output merge.yaml")
+        click.echo("    and: w2s-factory export merge.yaml")

@@ -12,7 +12,7 @@ from packaging.version import Version as Number
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory.environment import look, run_inside
-from w2s_factory.llamafactory.installation import interpreter_of
+from w2s_factory.llamafactory.installation import named_interpreter
 from w2s_factory.llamafactory.installed import DISTRIBUTIONS
 from w2s_factory.llamafactory.versions import RELEASES, for_version
 from w2s_factory.shipped import shipped
@@ -56,8 +56,8 @@ def diagnose(
     Raises:
         UserError: The interpreter can't be told or can't be run.
     """
-    named = interpreter_of(llamafactory_cli) if llamafactory_cli and not python else python
-    environment = look(named or sys.executable, (*TORCH, *DISTRIBUTIONS, "vllm"))
+    interpreter = named_interpreter(python, llamafactory_cli)
+    environment = look(interpreter, (*TORCH, *DISTRIBUTIONS, "vllm"))
     torch, seen = _torch(environment)
     factory, vanilla = _llamafactory(environment, torch)
     devices = seen.get("devices", [])

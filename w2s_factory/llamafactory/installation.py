@@ -81,15 +81,12 @@ def find_installation(
         UserError: There is none, or its interpreter can't be told.
     """
     if llamafactory_cli is None:
-        return _of_environment(Path(python or sys.executable), search_path=python is None)
-    named = shutil.which(str(llamafactory_cli)) or str(llamafactory_cli)
-    cli = Path(named).absolute()
-    if not cli.is_file():
-        raise UserError("no such file", file=llamafactory_cli, hint=f"Name the {CLI} of an environment")
-    if cli.suffix == ".py":
-        interpreter = Path(python or sys.executable)
+        return _of_environment(named_interpreter(python), search_path=python is None)
+    cli = Path(shutil.which(str(llamafactory_cli)) or llamafactory_cli).absolute()
+    if cli.suffix == ".py" and cli.is_file():
+        interpreter = named_interpreter(python)
         return Installation((str(interpreter), str(cli)), interpreter, _checkout_version(cli))
-    interpreter = Path(python) if python else interpreter_of(cli)
+    interpreter = named_interpreter(python, cli)
     return Installation((str(cli),), interpreter, installed_version(interpreter))
 
 
@@ -109,6 +106,22 @@ def interpreter_of(script: str | Path) -> Path:
     if found is None:
         raise UserError("does not say which Python runs it", file=script, hint="Name that with --python PATH")
     return Path(found)
+
+
+def named_interpreter(python: str | Path | None = None, llamafactory_cli: str | Path | None = None) -> Path:
+    """The interpreter of an environment named by it, by its `llamafactory-cli`, or not: then ours.
+
+    Raises:
+        UserError: The command is missing or does not say which interpreter runs it.
+    """
+    if python is not None:
+        return Path(shutil.which(str(python)) or python).absolute()
+    if llamafactory_cli is None:
+        return Path(sys.executable)
+    cli = shutil.which(str(llamafactory_cli)) or str(llamafactory_cli)
+    if not Path(cli).is_file():
+        raise UserError("no such file", file=llamafactory_cli, hint=f"Name the {CLI} of an environment")
+    return interpreter_of(cli)
 
 
 def _of_environment(python: Path, *, search_path: bool) -> Installation:

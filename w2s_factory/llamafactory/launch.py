@@ -135,7 +135,7 @@ def _start(installation: Installation, verb: str, config: Config) -> None:
         run([*installation.start(verb, config.path), *config.overrides], environ)
         return
     with tempfile.TemporaryDirectory(prefix="w2s-factory-") as folder:
-        merged = Path(folder, config.path.name)
+        merged = Path(folder, "merged.yaml")
         write_merged(config, merged)
         run(installation.start(verb, merged), environ)
 

@@ -8,7 +8,6 @@ under a `PYTHONPATH`, torchrun ranks and Ray workers included.
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from w2s_factory import records
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.environment import look
-from w2s_factory.llamafactory.installation import interpreter_of
+from w2s_factory.llamafactory.installation import named_interpreter
 from w2s_factory.llamafactory.installed import DISTRIBUTIONS
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def template_status(
     Raises:
         UserError: The interpreter can't be told or can't be run.
     """
-    environment = look(_interpreter(python, llamafactory_cli), DISTRIBUTIONS)
+    environment = look(named_interpreter(python, llamafactory_cli), DISTRIBUTIONS)
     site, ours = environment.site_packages, _files(environment)
     return TemplateStatus(
         python=environment.python,
@@ -97,7 +96,7 @@ def install_template(
     Raises:
         UserError: The site-packages can't be written, or the interpreter does not run what is in them.
     """
-    environment = look(_interpreter(python, llamafactory_cli), DISTRIBUTIONS)
+    environment = look(named_interpreter(python, llamafactory_cli), DISTRIBUTIONS)
     with records.Outputs() as outputs:
         for path, text in _files(environment).items():
             outputs.text(path, text, replace=True)
@@ -123,7 +122,7 @@ def uninstall_template(
     Raises:
         UserError: The site-packages can't be written.
     """
-    environment = look(_interpreter(python, llamafactory_cli), DISTRIBUTIONS)
+    environment = look(named_interpreter(python, llamafactory_cli), DISTRIBUTIONS)
     removed = [
         path for path in reversed(_files(environment)) if path.is_file()
     ]  # .pth first: no start without
@@ -145,16 +144,6 @@ def with_vanilla(environ: Mapping[str, str], python: Path) -> dict[str, str]:
     return {**environ} | {
         name: os.pathsep.join([folder, *filter(None, [environ.get(name)])]) for name, folder in first.items()
     }
-
-
-def _interpreter(python: str | Path | None, llamafactory_cli: str | Path | None) -> Path:
-    if python is not None:
-        return Path(python)
-    if llamafactory_cli is None:
-        return Path(sys.executable)
-    if not Path(llamafactory_cli).is_file():
-        raise UserError("no such file", file=llamafactory_cli)
-    return interpreter_of(llamafactory_cli)
 
 
 def _files(environment: Environment) -> dict[Path, str]:

@@ -32,12 +32,14 @@ class Weights:
         kind: A LoRA `adapter`, or a whole `model`.
         files: Its safetensors files.
         tensors: How many tensors they hold.
+        base: The model an adapter is for.
     """
 
     folder: Path
     kind: Kind
     files: tuple[Path, ...]
     tensors: int
+    base: str | None = None
 
 
 def kind_of(finetuning_type: object) -> Kind:
@@ -85,8 +87,9 @@ def check_weights(
         raise DelegateError(f"LLaMA-Factory left no {missing[0] if files else _FILES[kind][1]} in {folder}")
     if any(before.get(file) == now for file, now in state(folder, kind).items()):
         raise DelegateError(f"the weights in {folder} were there before; LLaMA-Factory wrote none")
-    _check_base(folder / config, base if kind == "adapter" else None)
-    return Weights(folder, kind, files, _load(folder, files, python))
+    base = base if kind == "adapter" else None
+    _check_base(folder / config, base)
+    return Weights(folder, kind, files, _load(folder, files, python), base)
 
 
 def _check_base(config: Path, base: str | None) -> None:
