@@ -144,7 +144,7 @@ def test_the_example_of_the_help_works(folder):
         json.dumps({"gsm8k_llama2_7b_iter1_hybrid": sft_entry("toy.json")})
     )
     text = run("--help", cwd=folder).stdout
-    start = text.index("w2s-factory make-config", text.index("For example"))
+    start = text.index("w2s-factory make-config", text.index("Example:"))
     example = text[start : text.index("\n\n", start)].replace("\\\n", " ").split()
     assert run(*example[2:], cwd=folder).returncode == 0
     assert (folder / "iter1.yaml").exists()

@@ -16,9 +16,9 @@ COMMANDS = {
     "build-data": "Build LLaMA-Factory datasets: gold, full weak, Stage I.",
     "make-config": "Write a training YAML from a preset, for the LLaMA-Factory at hand or one named.",
     "train": "Train with LLaMA-Factory from the YAML CONFIG, and check what it made.",
-    "export": "Merge adapters into their model with LLaMA-Factory, as the YAML CONFIG says, and check the model.",
+    "export": "Merge adapters into their model with LLaMA-Factory as CONFIG says, and check the model.",
     "template": "Make the template vanilla known to an installed LLaMA-Factory, say whether it is, undo it.",
-    "doctor": "Say what is installed for training, what fits together, and the command that mends what does not.",
+    "doctor": "Say what is installed, what fits together, and the command that mends what does not.",
 }
 """Each command with its one-line help; its module is its name with `_` for `-`."""
 

@@ -26,7 +26,7 @@ _COLOURS = {"fine": "green", "missing": "yellow", "broken": "red"}
 def command(
     context: click.Context, as_json: bool, python: Path | None, llamafactory_cli: Path | None
 ) -> None:
-    """Say what is installed for training, what fits together, and the command that mends what does not.
+    """Say what is installed, what fits together, and the command that mends what does not.
 
     Exit code 1 if torch or LLaMA-Factory is not there or can't be imported, else 0: training works
     without a GPU, vLLM and an installed vanilla.

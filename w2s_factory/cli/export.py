@@ -29,7 +29,7 @@ def command(
     python: Path | None,
     force: bool,
 ) -> None:
-    """Merge adapters into their model with LLaMA-Factory, as the YAML CONFIG says, and check the model.
+    """Merge adapters into their model with LLaMA-Factory as CONFIG says, and check the model.
 
     \b
     Example:
