@@ -48,7 +48,8 @@ clean:  ## remove the environment and everything built or cached
 	rm -rf $(VENV) quickstart build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Redone when what to install changes. The checks come first, each with one line saying what to do.
+# Redone when what to install changes. The checks come first, each with one line saying what to do. An
+# environment that works is kept: made again by another Python, it would be a mixture of both.
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || \
 	{ echo "make: no $(PYTHON) here; install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
@@ -57,7 +58,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	{ echo "make: $(PYTHON) cannot make environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Installing into $(VENV)/: about 6 GB, some minutes, once."
-	$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
 		-c constraints.txt -e ".[dev,train]"
 	$(BIN)/w2s-factory template install
