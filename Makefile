@@ -61,5 +61,6 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
 		-c constraints.txt -e ".[dev,train]"
+	$(BIN)/python -m compileall -q w2s_factory
 	$(BIN)/w2s-factory template install
 	@touch $@
