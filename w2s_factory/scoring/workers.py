@@ -1,0 +1,103 @@
+"""Comparisons in processes of their own, which are killed when they take too long or too much."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from concurrent.futures import TimeoutError as TookTooLong
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pebble import ProcessExpired, ProcessPool
+
+from w2s_factory.scoring.limits import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_MEMORY = 1024**3
+"""Bytes a worker may take beyond what it starts with."""
+
+_GRACE = 0.5
+"""Seconds after its time limit in which a comparison is killed from outside, before it ends itself."""
+
+
+def run(
+    compare: Callable[[str, str], bool],
+    pairs: Sequence[tuple[str, str]],
+    *,
+    timeout: float,
+    workers: int | None = None,
+) -> Iterator[tuple[tuple[str, str], Verdict]]:
+    """The verdict on each pair, in order, from worker processes.
+
+    A comparison that outlasts `timeout` seconds, needs more than 1 GiB or kills its process is wrong and
+    says so in its verdict. No worker outlives the iteration, however it ends.
+
+    Args:
+        compare: Compares a prediction and a gold; importable by its name.
+        pairs: Predictions and golds.
+        timeout: Seconds a comparison may take.
+        workers: Processes at once; by default one for each core this process may use.
+
+    Raises:
+        Exception: Whatever `compare` raises.
+    """
+    with _pool(min(workers or cores(), len(pairs))) as pool:
+        futures = [pool.schedule(_limited, (compare, timeout, pair), timeout=timeout) for pair in pairs]
+        for pair, future in zip(pairs, futures, strict=True):
+            yield pair, _verdict(future)
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPool]:
+    # A fork has SymPy imported already, and needs no guarded main module of the user's.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
+    pool = ProcessPool(workers, initializer=_limit_worker, context=context)
+    try:
+        yield pool
+    finally:
+        pool.stop()
+        pool.join()
+
+
+def _verdict(future: Any) -> Verdict:
+    try:
+        return Verdict(future.result())
+    except TookTooLong:
+        return Verdict(False, "time")
+    except MemoryError:
+        return Verdict(False, "memory")
+    except ProcessExpired as expired:
+        ended_itself = expired.exitcode == -signal.SIGALRM
+        return Verdict(False, "time" if ended_itself else "crash")
+
+
+def _limit_worker() -> None:
+    """Die at once when told to, and take no more memory than is given."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        import resource  # noqa: PLC0415  not on every platform
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + _MEMORY
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        if hard == resource.RLIM_INFINITY or most < hard:
+            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+def _limited(compare: Callable[[str, str], bool], timeout: float, pair: tuple[str, str]) -> bool:
+    """Compare, and end this process should nobody be left to kill it in time."""
+    signal.setitimer(signal.ITIMER_REAL, timeout + _GRACE)
+    try:
+        return compare(*pair)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
