@@ -17,6 +17,9 @@ COMMANDS = {
     "make-config": "Write a training YAML from a preset.",
     "train": "Train with LLaMA-Factory and check what it made.",
     "export": "Merge an adapter into its model with LLaMA-Factory.",
+    "score": "Score responses: final answer, gold, right or wrong.",
+    "vote": "Majority answers over sampled seeds.",
+    "evaluate": "Accuracy, pass@k, maj@k with intervals; differences of models.",
     "template": "Make the vanilla template known to LLaMA-Factory.",
     "doctor": "Say what is installed, what fits together, and what to mend.",
 }
