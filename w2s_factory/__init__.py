@@ -12,26 +12,69 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from w2s_factory.errors import DelegateError, UserError, W2SError
+    from w2s_factory.scoring.answers import Scored, score_response, score_responses
+    from w2s_factory.scoring.disagreement import ModeComparison, compare_modes
+    from w2s_factory.scoring.evaluation import Evaluation, evaluate
+    from w2s_factory.scoring.files import ScoreSummary, score
+    from w2s_factory.scoring.majority import VoteSummary, majority, vote
+    from w2s_factory.scoring.metrics import (
+        paired_bootstrap,
+        pass_at_k,
+        performance_gap_recovered,
+        wilson_interval,
+    )
     from w2s_factory.tasks import Split, Task, get_task, task_names
 
 _HOMES = {
     "DelegateError": "errors",
+    "Evaluation": "scoring.evaluation",
+    "ModeComparison": "scoring.disagreement",
+    "ScoreSummary": "scoring.files",
+    "Scored": "scoring.answers",
     "Split": "tasks",
     "Task": "tasks",
     "UserError": "errors",
+    "VoteSummary": "scoring.majority",
     "W2SError": "errors",
+    "compare_modes": "scoring.disagreement",
+    "evaluate": "scoring.evaluation",
     "get_task": "tasks",
+    "majority": "scoring.majority",
+    "paired_bootstrap": "scoring.metrics",
+    "pass_at_k": "scoring.metrics",
+    "performance_gap_recovered": "scoring.metrics",
+    "score": "scoring.files",
+    "score_response": "scoring.answers",
+    "score_responses": "scoring.answers",
     "task_names": "tasks",
+    "vote": "scoring.majority",
+    "wilson_interval": "scoring.metrics",
 }
 
 __all__ = [
     "DelegateError",
+    "Evaluation",
+    "ModeComparison",
+    "ScoreSummary",
+    "Scored",
     "Split",
     "Task",
     "UserError",
+    "VoteSummary",
     "W2SError",
+    "compare_modes",
+    "evaluate",
     "get_task",
+    "majority",
+    "paired_bootstrap",
+    "pass_at_k",
+    "performance_gap_recovered",
+    "score",
+    "score_response",
+    "score_responses",
     "task_names",
+    "vote",
+    "wilson_interval",
 ]
 
 

@@ -30,6 +30,7 @@ _MODES = click.Choice(["published", "symbolic", "math-verify"])
 @click.option("--partial", is_flag=True, help="Golds may be without a response.")
 @click.option("--force", is_flag=True, help="Overwrite files that hold something else.")
 def command(
+    *,
     task: str,
     golds: Path,
     responses: Path,
@@ -54,7 +55,7 @@ def command(
     \b
         w2s-factory score --task gsm8k --golds data/test/gsm8k_train_2.jsonl \\
             --input output.jsonl --output results.jsonl
-    """
+    """  # noqa: D301  click needs the character
     if compare:
         from w2s_factory.scoring.disagreement import compare_modes
 

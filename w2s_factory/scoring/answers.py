@@ -91,9 +91,7 @@ def score_responses(
     normal = [(task.normalise(pred), task.normalise(gold)) for pred, gold in written]
     compared = written if how.as_written else normal
     verdicts = decide(compared, how, timeout=timeout, workers=workers)
-    return [
-        Scored(pred, gold, *verdicts[pair]) for (pred, gold), pair in zip(normal, compared, strict=True)
-    ]
+    return [Scored(pred, gold, *verdicts[pair]) for (pred, gold), pair in zip(normal, compared, strict=True)]
 
 
 def decide(

@@ -13,10 +13,12 @@ from fractions import Fraction
 from math import isqrt
 from typing import TYPE_CHECKING, NamedTuple
 
-from w2s_factory.scoring import latex
+from w2s_factory.scoring import shapes
 
 if TYPE_CHECKING:
-    from w2s_factory.scoring.latex import Node
+    from collections.abc import Callable
+
+    from w2s_factory.scoring.shapes import Node
 
 _MOST_BITS = 4096
 _ROOT_SCALE = 2**128
@@ -35,7 +37,7 @@ def equal(pred: Node, gold: Node) -> bool | None:
         return None
     if mine.high < theirs.low or theirs.high < mine.low:
         return None if _rounded(pred) or _rounded(gold) else False
-    if _has(pred, latex.Symbol) or _has(gold, latex.Symbol) or not mine.exact:
+    if _has(pred, shapes.Symbol) or _has(gold, shapes.Symbol) or not mine.exact:
         certain = pred == gold
     else:
         certain = theirs.exact
@@ -56,11 +58,21 @@ class _Bounds(NamedTuple):
     def exact(self) -> bool:
         return self.low == self.high
 
+    def negative(self) -> _Bounds:
+        return _Bounds(-self.high, -self.low)
+
+    def plus(self, other: _Bounds) -> _Bounds:
+        return _Bounds(self.low + other.low, self.high + other.high)
+
+    def minus(self, other: _Bounds) -> _Bounds:
+        return self.plus(other.negative())
+
     def times(self, other: _Bounds) -> _Bounds:
-        if self.exact and other.exact:
-            return _exactly(self.low * other.low)
         products = [mine * theirs for mine in self for theirs in other]
         return _Bounds(min(products), max(products))
+
+    def over(self, other: _Bounds) -> _Bounds:
+        return self.times(other.inverse())
 
     def inverse(self) -> _Bounds:
         if self.low <= 0 <= self.high:
@@ -85,34 +97,27 @@ class _Bounds(NamedTuple):
         return _Bounds(min(ends), max(ends))
 
 
-def _exactly(value: Fraction) -> _Bounds:
-    return _Bounds(value, value)
+_OPERATIONS: dict[type, Callable[..., _Bounds]] = {
+    shapes.Negative: _Bounds.negative,
+    shapes.Root: _Bounds.root,
+    shapes.Power: _Bounds.power,
+    shapes.Sum: _Bounds.plus,
+    shapes.Difference: _Bounds.minus,
+    shapes.Product: _Bounds.times,
+    shapes.Quotient: _Bounds.over,
+    shapes.Fraction: _Bounds.over,
+}
 
 
 def _bounds(node: Node) -> _Bounds:
     """Bounds of a shape's value with whole numbers for its symbols."""
-    match node:
-        case latex.Number(text):
-            value = _exactly(Fraction(text))
-        case latex.Symbol(name):
-            value = _exactly(Fraction(1009 + zlib.crc32(name.encode()) % 997))
-        case latex.Root(base):
-            value = _bounds(base).root()
-        case latex.Negative(inner):
-            low, high = _bounds(inner)
-            value = _Bounds(-high, -low)
-        case latex.Sum(left, right):
-            mine, theirs = _bounds(left), _bounds(right)
-            value = _Bounds(mine.low + theirs.low, mine.high + theirs.high)
-        case latex.Difference(left, right):
-            mine, theirs = _bounds(left), _bounds(right)
-            value = _Bounds(mine.low - theirs.high, mine.high - theirs.low)
-        case latex.Product(left, right):
-            value = _bounds(left).times(_bounds(right))
-        case latex.Quotient(left, right) | latex.Fraction(left, right):
-            value = _bounds(left).times(_bounds(right).inverse())
-        case latex.Power(base, exponent):
-            value = _bounds(base).power(_bounds(exponent))
+    if isinstance(node, shapes.Number):
+        number = Fraction(node.text)
+        return _Bounds(number, number)
+    if isinstance(node, shapes.Symbol):
+        number = Fraction(1009 + zlib.crc32(node.name.encode()) % 997)
+        return _Bounds(number, number)
+    value = _OPERATIONS[type(node)](*map(_bounds, shapes.children(node)))
     if max(map(_bits, value)) > _MOST_BITS:
         raise _UndecidedError
     return value
@@ -125,21 +130,21 @@ def _bits(value: Fraction) -> int:
 def _plain_number(node: Node) -> Fraction | None:
     """The value of a signed number that SymPy holds without rounding it together with another."""
     sign = 1
-    while isinstance(node, latex.Negative):
+    while isinstance(node, shapes.Negative):
         node, sign = node.inner, -sign
-    if not isinstance(node, latex.Number) or len(node.text) > _ROUNDED_DIGITS:
+    if not isinstance(node, shapes.Number) or len(node.text) > _ROUNDED_DIGITS:
         return None
     return sign * Fraction(node.text)
 
 
 def _has(node: Node, kind: type | tuple[type, ...]) -> bool:
-    return any(isinstance(part, kind) for part in latex.parts(node))
+    return any(isinstance(part, kind) for part in shapes.parts(node))
 
 
 def _has_decimals(node: Node) -> bool:
-    return any(isinstance(part, latex.Number) and "." in part.text for part in latex.parts(node))
+    return any(isinstance(part, shapes.Number) and "." in part.text for part in shapes.parts(node))
 
 
 def _rounded(node: Node) -> bool:
     """Whether SymPy's rounding of decimals could matter: sums may cancel, powers magnify."""
-    return _has_decimals(node) and _has(node, (latex.Sum, latex.Difference, latex.Power))
+    return _has_decimals(node) and _has(node, (shapes.Sum, shapes.Difference, shapes.Power))

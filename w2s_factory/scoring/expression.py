@@ -2,48 +2,53 @@
 
 from __future__ import annotations
 
+import operator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sympy
 
-from w2s_factory.scoring import latex
+from w2s_factory.scoring import shapes
 
 if TYPE_CHECKING:
-    from w2s_factory.scoring.latex import Node
+    from collections.abc import Callable
+
+    from w2s_factory.scoring.shapes import Node
 
 
 def expression(node: Node) -> Any:
     """The SymPy expression of a shape: the same tree as `parse_latex` returns (SymPy 1.14)."""
-    match node:
-        case latex.Number(text):
-            return sympy.Number(text)
-        case latex.Symbol(name):
-            return sympy.Symbol(name)
-        case latex.Negative(inner):
-            return -expression(inner)
-        case latex.Root(base):
-            return sympy.sqrt(expression(base), evaluate=False)
-        case latex.Power(base, exponent):
-            return sympy.Pow(expression(base), expression(exponent), evaluate=False)
-        case latex.Sum(left, right):
-            return sympy.Add(expression(left), expression(right), evaluate=False)
-        case latex.Difference(left, right):
-            return sympy.Add(expression(left), _negated(expression(right)), evaluate=False)
-        case latex.Product(left, right):
-            return sympy.Mul(expression(left), expression(right), evaluate=False)
-        case latex.Quotient(left, right):
-            return sympy.Mul(expression(left), _inverse(right), evaluate=False)
-        case latex.Fraction(top, bottom):
-            return _fraction(expression(top), _inverse(bottom))
+    if isinstance(node, shapes.Number):
+        return sympy.Number(node.text)
+    if isinstance(node, shapes.Symbol):
+        return sympy.Symbol(node.name)
+    return _BUILDERS[type(node)](*map(expression, shapes.children(node)))
 
 
-def _negated(term: Any) -> Any:
-    return -1 * term if term.is_Atom else sympy.Mul(-1, term, evaluate=False)
+def _difference(left: Any, right: Any) -> Any:
+    negated = -1 * right if right.is_Atom else sympy.Mul(-1, right, evaluate=False)
+    return sympy.Add(left, negated, evaluate=False)
 
 
-def _inverse(node: Node) -> Any:
-    return sympy.Pow(expression(node), -1, evaluate=False)
+def _inverse(value: Any) -> Any:
+    return sympy.Pow(value, -1, evaluate=False)
 
 
-def _fraction(top: Any, inverse: Any) -> Any:
-    return inverse if top == 1 else sympy.Mul(top, inverse, evaluate=False)
+def _quotient(left: Any, right: Any) -> Any:
+    return sympy.Mul(left, _inverse(right), evaluate=False)
+
+
+def _fraction(top: Any, bottom: Any) -> Any:
+    return _inverse(bottom) if top == 1 else _quotient(top, bottom)
+
+
+_BUILDERS: dict[type, Callable[..., Any]] = {
+    shapes.Negative: operator.neg,
+    shapes.Root: partial(sympy.sqrt, evaluate=False),
+    shapes.Power: partial(sympy.Pow, evaluate=False),
+    shapes.Sum: partial(sympy.Add, evaluate=False),
+    shapes.Difference: _difference,
+    shapes.Product: partial(sympy.Mul, evaluate=False),
+    shapes.Quotient: _quotient,
+    shapes.Fraction: _fraction,
+}

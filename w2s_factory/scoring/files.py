@@ -52,7 +52,7 @@ class ScoreSummary:
         return self.right / self.rows
 
 
-def score(
+def score(  # noqa: PLR0913  each is an option of the command
     task: str | Task,
     golds: str | Path,
     responses: str | Path,
@@ -100,9 +100,7 @@ def score(
         outputs.text(written[1], json.dumps({"acc": summary.accuracy}))
         report = _report(rows, scored, summary, task=task.name, mode=mode, timeout=timeout)
         outputs.text(written[2], json.dumps(report, indent=2) + "\n")
-    note(
-        written, inputs=[responses, golds], packages=packages, task=task.name, mode=mode, timeout=timeout
-    )
+    note(written, inputs=[responses, golds], packages=packages, task=task.name, mode=mode, timeout=timeout)
     return summary
 
 

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from w2s_factory.records import Id, Output, Test
 
 
-def read_answers(golds: str | Path) -> dict[Id, str]:
-    """The gold answers of a split by id: its `id` where the rows have one, else its row, from 0.
+def read_golds(golds: str | Path) -> dict[Id, Test]:
+    """The rows of a split in the test form by id: their `id` where they have one, else the row, from 0.
 
     Raises:
         UserError: The file can't be used, or an id stands in it twice.
     """
-    answers: dict[Id, str] = {}
+    tests: dict[Id, Test] = {}
     for row, test in enumerate(read(golds, TEST)):
         name = _id(test, row)
-        if name in answers:
+        if name in tests:
             raise UserError(f"the id {name!r} stands here twice", file=golds, row=row + 1, field="id")
-        answers[name] = test["answer"]
-    return answers
+        tests[name] = test
+    return tests
 
 
 def read_outputs(path: str | Path, golds: str | Path, *, partial: bool) -> tuple[list[Output], list[str]]:
@@ -43,7 +43,8 @@ def read_outputs(path: str | Path, golds: str | Path, *, partial: bool) -> tuple
     Raises:
         UserError: An id has no gold or comes twice, or there are not as many outputs as golds.
     """
-    outputs, answers = list(read(path, OUTPUT)), read_answers(golds)
+    outputs = list(read(path, OUTPUT))
+    answers = {name: test["answer"] for name, test in read_golds(golds).items()}
     if not outputs:
         raise UserError("holds no rows", file=path)
     in_order = isinstance(outputs[0]["id"], str) and set(answers) == set(range(len(answers)))

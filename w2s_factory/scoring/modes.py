@@ -66,7 +66,7 @@ def comparison(mode: str, task: Task) -> Comparison:
     raise UserError(f'no mode "{mode}"', field="mode", hint=f"Modes: {', '.join(MODES)}")
 
 
-def _never(pred: str, gold: str) -> None:  # noqa: ARG001
+def _never(pred: str, gold: str) -> None:
     """No verdict at once."""
 
 

@@ -65,7 +65,7 @@ def _pool(workers: int) -> Iterator[ProcessPool]:
     try:
         yield pool
     finally:
-        pool.stop()
+        pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
 
 
