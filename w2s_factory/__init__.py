@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from w2s_factory.errors import DelegateError, UserError, W2SError
-    from w2s_factory.scoring.answers import Scored, score_response, score_responses
-    from w2s_factory.scoring.disagreement import ModeComparison, compare_modes
+    from w2s_factory.scoring.answers import Scored
+    from w2s_factory.scoring.disagreement import ModeComparison
     from w2s_factory.scoring.evaluation import Evaluation, evaluate
-    from w2s_factory.scoring.files import ScoreSummary, score
+    from w2s_factory.scoring.files import ScoreSummary
     from w2s_factory.scoring.majority import VoteSummary, majority, vote
     from w2s_factory.scoring.metrics import (
         paired_bootstrap,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         wilson_interval,
     )
     from w2s_factory.tasks import Split, Task, get_task, task_names
+    from w2s_factory.tasks.scored import compare_modes, score, score_response, score_responses
 
 _HOMES = {
     "DelegateError": "errors",
@@ -36,16 +37,16 @@ _HOMES = {
     "UserError": "errors",
     "VoteSummary": "scoring.majority",
     "W2SError": "errors",
-    "compare_modes": "scoring.disagreement",
+    "compare_modes": "tasks.scored",
     "evaluate": "scoring.evaluation",
     "get_task": "tasks",
     "majority": "scoring.majority",
     "paired_bootstrap": "scoring.metrics",
     "pass_at_k": "scoring.metrics",
     "performance_gap_recovered": "scoring.metrics",
-    "score": "scoring.files",
-    "score_response": "scoring.answers",
-    "score_responses": "scoring.answers",
+    "score": "tasks.scored",
+    "score_response": "tasks.scored",
+    "score_responses": "tasks.scored",
     "task_names": "tasks",
     "vote": "scoring.majority",
     "wilson_interval": "scoring.metrics",

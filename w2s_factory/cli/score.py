@@ -57,7 +57,7 @@ def command(
             --input output.jsonl --output results.jsonl
     """  # noqa: D301  click needs the character
     if compare:
-        from w2s_factory.scoring.disagreement import compare_modes
+        from w2s_factory.tasks.scored import compare_modes
 
         modes = [name.strip() for name in compare.split(",")]
         found = compare_modes(
@@ -74,7 +74,7 @@ def command(
         return
     if output is None:
         raise click.UsageError("Missing option '--output'.")
-    from w2s_factory.scoring.files import score
+    from w2s_factory.tasks.scored import score
 
     summary = score(
         task,

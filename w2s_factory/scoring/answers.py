@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from w2s_factory.scoring.modes import Comparison
-    from w2s_factory.tasks import Task
+    from w2s_factory.scoring.scorable import Scorable
 
     Pair = tuple[str, str]
 
@@ -39,7 +39,7 @@ class Scored:
 
 
 def score_response(
-    task: str | Task,
+    task: Scorable,
     response: str,
     answer: str,
     mode: str = "published",
@@ -50,7 +50,7 @@ def score_response(
     """Score one response. For many, `score_responses` is much faster.
 
     Args:
-        task: A task or its name.
+        task: A task (as `w2s_factory.score_response`: or its name).
         response: What the model wrote.
         answer: The gold answer as written in the task's test rows.
         mode: `published`, `symbolic` or `math-verify`.
@@ -66,7 +66,7 @@ def score_response(
 
 
 def score_responses(
-    task: str | Task,
+    task: Scorable,
     responses: Sequence[str],
     answers: Sequence[str],
     mode: str = "published",
@@ -85,7 +85,6 @@ def score_responses(
     """
     if len(responses) != len(answers):
         raise UserError(f"{len(responses)} responses but {len(answers)} answers")
-    task = _task(task)
     how = comparison(mode, task)
     written = [(task.extract(text, answer_key), gold) for text, gold in zip(responses, answers, strict=True)]
     normal = [(task.normalise(pred), task.normalise(gold)) for pred, gold in written]
@@ -113,11 +112,3 @@ def _at_once(pair: Pair, how: Comparison) -> Verdict | None:
         return Verdict(False, limit)
     result = how.quick(*pair)
     return None if result is None else Verdict(result)
-
-
-def _task(task: str | Task) -> Task:
-    if not isinstance(task, str):
-        return task
-    from w2s_factory.tasks import get_task  # noqa: PLC0415  tasks name the extraction of this room
-
-    return get_task(task)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from w2s_factory.tasks import Task
+    from w2s_factory.scoring.scorable import Scorable
 
 _EXAMPLES = 3
 _SHOWN = 40
@@ -77,7 +77,7 @@ class ModeComparison:
 
 
 def compare_modes(
-    task: str | Task,
+    task: Scorable,
     golds: str | Path,
     responses: str | Path,
     modes: Sequence[str],

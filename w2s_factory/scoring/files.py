@@ -12,14 +12,13 @@ from w2s_factory.records import Outputs, note
 from w2s_factory.scoring.answers import TIMEOUT, score_responses
 from w2s_factory.scoring.golds import read_outputs
 from w2s_factory.scoring.modes import comparison
-from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from w2s_factory.records import Output
     from w2s_factory.scoring.answers import Scored
-    from w2s_factory.tasks import Task
+    from w2s_factory.scoring.scorable import Scorable
 
 METRICS: Final = "metrics.json"
 REPORT: Final = "scoring_report.json"
@@ -53,7 +52,7 @@ class ScoreSummary:
 
 
 def score(  # noqa: PLR0913  each is an option of the command
-    task: str | Task,
+    task: Scorable,
     golds: str | Path,
     responses: str | Path,
     output: str | Path,
@@ -72,7 +71,7 @@ def score(  # noqa: PLR0913  each is an option of the command
     which lists every comparison that a limit ended.
 
     Args:
-        task: A task or its name.
+        task: A task (as `w2s_factory.score`: or its name).
         golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`).
         responses: What a model wrote (`output.jsonl`), or results to be scored again.
         output: The results to write.
@@ -86,7 +85,6 @@ def score(  # noqa: PLR0913  each is an option of the command
     Raises:
         UserError: A file can't be used or joined, there is no such task or mode, or a package is missing.
     """
-    task = get_task(task) if isinstance(task, str) else task
     packages = comparison(mode, task).packages
     rows, answers = read_outputs(responses, golds, partial=partial)
     texts = [row["response"] for row in rows]

@@ -13,7 +13,7 @@ from w2s_factory.scoring import mathverify, symbolic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from w2s_factory.tasks import Task
+    from w2s_factory.scoring.scorable import Scorable
 
 MODES: Final = ("published", "symbolic", "math-verify")
 
@@ -39,7 +39,7 @@ class Comparison:
     packages: tuple[str, ...] = ()
 
 
-def comparison(mode: str, task: Task) -> Comparison:
+def comparison(mode: str, task: Scorable) -> Comparison:
     """The comparison of that name.
 
     `published` is the task's own `equal`; `symbolic` compares normalised answers as the release's code

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SUBSTITUTIONS = (
     ("an ", ""),
@@ -61,6 +65,7 @@ _REMOVED = (
     '"',
     "\\dots",
 )
+_REMOVALS = tuple((expression, "") for expression in _REMOVED)
 _SHORT_FRACTION = re.compile(r"frac([^{])(.)")
 _SHORT_ROOT = re.compile(r"sqrt([^{])")
 
@@ -73,14 +78,20 @@ def normalise(answer: str) -> str:
     `\infty` gives `\iny`. Time is linear in the length of the answer.
     """
     answer = answer.rsplit("=", 1)[-1]
-    for old, new in _SUBSTITUTIONS:
-        answer = answer.replace(old, new)
-    for expression in _REMOVED:
-        answer = answer.replace(expression, "")
+    answer = _replaced(_replaced(answer, _SUBSTITUTIONS), _REMOVALS)
     answer = "\n".join(map(_unwrapped, answer.split("\n")))
     answer = _SHORT_FRACTION.sub(r"frac{\1}{\2}", answer)
     answer = _SHORT_ROOT.sub(r"sqrt{\1}", answer).replace("$", "")
     return _choice_letter(_plain_digits(answer))
+
+
+def _replaced(answer: str, replacements: Iterable[tuple[str, str]]) -> str:
+    """Replace each text in order, everywhere; those that can't be in it are passed over at once."""
+    characters = set(answer).union(*(new for old, new in replacements))
+    for old, new in replacements:
+        if characters.issuperset(old):
+            answer = answer.replace(old, new)
+    return answer
 
 
 def _unwrapped(line: str) -> str:
