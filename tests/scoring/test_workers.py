@@ -94,7 +94,8 @@ def children(pid):
 
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 sys.path.insert(0, {folder!r})
 from test_workers import behave
 from w2s_factory.scoring import workers
@@ -108,9 +109,8 @@ for _ in workers.run(behave, [("count", str(n)) for n in range(9)], timeout=60, 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_worker_outlives_an_interrupted_parent(signum):
     program = PROGRAM.format(folder=str(Path(__file__).parent))
-    restore = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
     with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=restore
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as parent:
         assert parent.stdout.readline() == b"ready\n"
         wait_until(lambda: len(children(parent.pid)) == 2)
