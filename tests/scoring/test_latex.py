@@ -83,14 +83,15 @@ def test_reads_common_answers(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "(3,4)", r"\le(3,4\right)", "5%", "(", ".5", "07", "1:07", "\u0663", "[1,2)"]
+    "text",
+    ["", "(3,4)", r"\le(3,4\right)", "5%", "(", ".5", "07", "1:07", "5.", r"1\2", r"1\\2", "\u0663", "[1,2)"],
 )
 def test_knows_what_is_refused(text):
     assert read_latex(text) is by_sympy(text) is REFUSED
 
 
 @pytest.mark.parametrize(
-    "text", ["f(x)", "3!", "|x|", "x<3", r"\sin{x}", "16.", "1" * 101, "(" * 9 + "1" + ")" * 9]
+    "text", ["f(x)", "3!", "|x|", "x<3", r"\sin{x}", "x+16.", "1" * 101, "(" * 9 + "1" + ")" * 9]
 )
 def test_leaves_the_rest_to_sympy(text):
     assert read_latex(text) is None

@@ -7,12 +7,13 @@ import re
 from w2s_factory.scoring import shapes
 
 NUMBER = re.compile(r"(?>[0-9]+(?:,[0-9]{3})*)(?>\.[0-9]+)?")
+WHOLE_WITH_STOP = re.compile(r"([+-]{0,8})([0-9]*)[0-9]\.\Z")
 LEADING_ZERO = re.compile(r"0+[1-9][0-9]*\Z")
 COMMAND = re.compile(r"\\[a-zA-Z]+")
 DIFFERENTIAL = re.compile(r"d(?:([a-zA-Z])|\\([a-zA-Z]+))")
 SUBSCRIPT = re.compile(r"_(?:([a-ce-zA-Z]|(?:0|[1-9][0-9]*)(?![0-9]))|\{([a-zA-Z]|0|[1-9][0-9]*)\})")
 IGNORED = re.compile(r"(?<=[0-9)}\]])\\-")  # a token that is skipped; elsewhere it parts others
-NO_TOKEN = re.compile(r"[^\t\n\r -~]|[%$?;#\"@~`]|&(?![=\s])|\\\\")
+NO_TOKEN = re.compile(r"[^\t\n\r -~]|[%$?;#\"@~`]|&(?![=\s])|\\[0-9\\]")
 SIGNS_BEFORE = re.compile(r"[+-]*")
 SIGNED_NUMBER = re.compile(r"[+-]*[0-9,.]+\Z")
 BEFORE_FIRST = re.compile(r"[+-]*(?:\\[dt]?frac|\\sqrt)?\Z")

@@ -6,6 +6,7 @@ rest (functions, relations, `|`, `!`, `\{`) it leaves to `parse_latex`. What hol
 - a single letter or a command that is no keyword is a symbol; `d` and a letter are one (`dx`);
 - `x` between two numbers is a multiplication sign; other neighbours are multiplied, from the right;
 - operators group from the left, powers too; `:` divides; `1,234` is a number;
+- `16.` is read as `1`, its digits being numbers of their own for want of a decimal part;
 - reading stops silently before what it can't use, unless that lies in the first operand.
 """
 
@@ -60,6 +61,8 @@ class _Reader:
     def whole(self) -> Node:
         if grammar.NEVER_FIRST.match(self.text) or grammar.NO_TOKEN.match(self.text):
             raise _RefusedError
+        if number := grammar.WHOLE_WITH_STOP.match(self.text):
+            return _digits(*number.groups())
         node = self.sum()
         self.stop()
         if any(
@@ -217,6 +220,16 @@ class _Reader:
             return _UnknownError()  # another number, to SymPy
         never = self.next in ("", ",", ")", "]", "}") or grammar.NO_TOKEN.match(self.text, self.at)
         return _RefusedError() if self.must_close and never else _UnknownError()
+
+
+def _digits(signs: str, digits: str) -> Node:
+    """`123.` to SymPy: no decimal part comes, so each digit is a number and the last is left out."""
+    if not digits:
+        raise _RefusedError
+    node = _multiplied([shapes.Number(digit) for digit in digits])
+    for _ in range(signs.count("-")):
+        node = shapes.Negative(node)
+    return node
 
 
 def _multiplied(nodes: list[Node]) -> Node:
