@@ -17,9 +17,9 @@ COMMANDS = {
     "make-config": "Write a training YAML from a preset.",
     "train": "Train with LLaMA-Factory and check what it made.",
     "export": "Merge an adapter into its model with LLaMA-Factory.",
-    "score": "Score responses: final answer, gold, right or wrong.",
-    "vote": "Majority answers over sampled seeds.",
-    "evaluate": "Accuracy, pass@k, maj@k with intervals; differences of models.",
+    "score": "Score a split's responses against its golds.",
+    "vote": "Find the majority answer of each question over all seeds.",
+    "evaluate": "Print accuracy or pass@k of results, with intervals.",
     "template": "Make the vanilla template known to LLaMA-Factory.",
     "doctor": "Say what is installed, what fits together, and what to mend.",
 }

@@ -36,9 +36,10 @@ def command(
     csv: Path | None,
     force: bool,
 ) -> None:
-    """Accuracy with its 95 % interval (Wilson); differences of models (paired bootstrap).
+    """Print accuracy or pass@k of results, with intervals.
 
-    RESULTS are files of results or folders that hold results.jsonl. Examples:
+    Accuracies come with their 95 % Wilson intervals; further results with their difference from the
+    first (paired bootstrap). RESULTS are files, or folders that hold results.jsonl. Examples:
 
     \b
         w2s-factory evaluate weak/results.jsonl strong/results.jsonl

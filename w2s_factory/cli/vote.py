@@ -14,9 +14,9 @@ import click
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="The majority file to write.")
 @click.option("--force", is_flag=True, help="Overwrite a file that holds something else.")
 def command(folder: Path, output: Path, force: bool) -> None:
-    """Find the majority answer of each question over all seeds, and its share (confidence).
+    """Find the majority answer of each question over all seeds.
 
-    Ties go to the answer of the lowest seed; missing answers count. Example:
+    Its share is the confidence. Ties go to the answer of the lowest seed; missing answers count. Example:
 
     \b
         w2s-factory vote --input outputs/t1.0 --output majority_voting_results.jsonl
