@@ -102,7 +102,8 @@ def decide(
     if left:
         from w2s_factory.scoring import workers as processes  # noqa: PLC0415  most need none
 
-        how.prepare()
+        with processes.imports():
+            how.prepare()
         verdicts.update(processes.run(how.slow, left, timeout=timeout, workers=workers))
     return verdicts  # type: ignore[return-value]  # none is left open
 
