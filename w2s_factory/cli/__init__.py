@@ -17,6 +17,9 @@ COMMANDS = {
     "make-config": "Write a training YAML from a preset, for the LLaMA-Factory at hand or one named.",
     "train": "Train with LLaMA-Factory from the YAML CONFIG, and check what it made.",
     "export": "Merge adapters into their model with LLaMA-Factory as CONFIG says, and check the model.",
+    "score": "Score a split's responses against its golds.",
+    "vote": "Find the majority answer of each question over all seeds.",
+    "evaluate": "Print accuracy or pass@k of results, with intervals.",
     "template": "Make the template vanilla known to an installed LLaMA-Factory, say whether it is, undo it.",
     "doctor": "Say what is installed, what fits together, and the command that mends what does not.",
 }
