@@ -46,19 +46,33 @@ EXAMPLES = [
 ]
 
 
+PROMPT = "Question: How many?\nAnswer:"
+OUTPUT = {"id": 0, "prompt": PROMPT, "response": "2.\n#### 2"}
+RESULT = OUTPUT | {"pred": "2", "gold": "2", "result": True}
+RAW = {"id": "gsm8k_0", "question": "How many?", "answer": "<<1+1=2>>2.\n#### 2"}
+TAG = {"subject": "Algebra", "level": 2, "unique_id": "test/algebra/1.json"}
+TEST = {"source": "GSM8K", "question": "How many?", "solution": "#### 2", "answer": "2", "tag": TAG}
+FILES = {
+    "raw/gsm8k/train_1.jsonl": RAW,
+    "train_1.jsonl": RAW,
+    **dict.fromkeys(("results.jsonl", "weak.jsonl", "icl.jsonl", "weak_results.jsonl"), RESULT),
+    **dict.fromkeys(("weak/results.jsonl", "strong/results.jsonl"), RESULT),
+    **{f"outputs/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
+    "output.jsonl": OUTPUT,
+    "data/test/gsm8k_train_2.jsonl": TEST,
+    "data/test/math.jsonl": TEST,
+}
+"""What the examples name, each a file of one row."""
+
+
 @pytest.fixture
 def sandbox(tmp_path):
     """The files the examples name, in the folder where commands are run."""
     folder = tmp_path / "cwd"
-    for name in ("raw/gsm8k", "path/to", "data", "DIR", "new"):
-        (folder / name).mkdir(parents=True)
-    raw = {"id": "gsm8k_0", "question": "How many?", "answer": "<<1+1=2>>2.\n#### 2"}
-    result = {"id": 0, "prompt": "Question: How many?\nAnswer:", "response": "2.\n#### 2"}
-    result |= {"pred": "2", "gold": "2", "result": True}
-    for name in ("raw/gsm8k/train_1.jsonl", "train_1.jsonl"):
-        (folder / name).write_text(json.dumps(raw) + "\n")
-    for name in ("results.jsonl", "weak.jsonl", "icl.jsonl"):
-        (folder / name).write_text(json.dumps(result) + "\n")
+    for name, row in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(row) + "\n")
+    (folder / "path/to").mkdir(parents=True)
     (folder / "path/to/strong-model").symlink_to(shipped("data", "models", "tiny_llama"))
     return folder
 

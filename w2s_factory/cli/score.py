@@ -48,7 +48,7 @@ def command(
     \b
     published    the release's: equal text once normalised
     symbolic     the release's code with a working LaTeX parser (SymPy)
-    math-verify  the Math-Verify library (pip install 'w2s-factory[math-verify]')
+    math-verify  the Math-Verify library (pip install math-verify)
 
     Writes results, and beside them metrics.json and scoring_report.json. Example:
 

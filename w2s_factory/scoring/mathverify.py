@@ -1,4 +1,4 @@
-"""The Math-Verify library's comparison, an extra: `pip install 'w2s-factory[math-verify]'`."""
+"""The Math-Verify library's comparison, an extra: `pip install math-verify`."""
 
 from __future__ import annotations
 

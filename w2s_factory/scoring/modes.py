@@ -55,7 +55,7 @@ def comparison(mode: str, task: Scorable) -> Comparison:
         _need_parser()
         return Comparison(symbolic.quick, symbolic.slow, symbolic.prepare, packages=symbolic.PACKAGES)
     if mode == "math-verify":
-        _need("math_verify", "pip install 'w2s-factory[math-verify]'")
+        _need("math_verify", "pip install math-verify")
         return Comparison(
             mathverify.quick,
             mathverify.slow,
