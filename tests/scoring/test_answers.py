@@ -113,7 +113,7 @@ def test_symbolic_refuses_another_parser(version, monkeypatch):
     [
         ("symbolic", "antlr4", r"pip install 'antlr4-python3-runtime==4\.11\.\*'"),
         ("symbolic", "sympy", "pip install sympy"),
-        ("math-verify", "math_verify", r"pip install 'w2s-factory\[math-verify\]'"),
+        ("math-verify", "math_verify", r"pip install math-verify"),
     ],
 )
 def test_a_missing_package_is_named_with_its_command(mode, package, command, monkeypatch):
