@@ -7,6 +7,15 @@ order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours
 from __future__ import annotations
 
 from w2s_factory.records.manifest import note
+from w2s_factory.records.pairs import (
+    COLUMN_PAIR,
+    ColumnPair,
+    PairForm,
+    as_columns,
+    as_pair,
+    pair_form,
+    read_pairs,
+)
 from w2s_factory.records.reading import Place, read, read_object, read_placed
 from w2s_factory.records.rows import (
     GSM8K_RAW,
@@ -32,6 +41,7 @@ from w2s_factory.records.rows import (
 from w2s_factory.records.writing import Outputs, write
 
 __all__ = [
+    "COLUMN_PAIR",
     "GSM8K_RAW",
     "MATH_RAW",
     "OUTPUT",
@@ -40,6 +50,7 @@ __all__ = [
     "SFT",
     "TEST",
     "VOTE",
+    "ColumnPair",
     "Form",
     "Gsm8kRaw",
     "Id",
@@ -47,15 +58,20 @@ __all__ = [
     "Output",
     "Outputs",
     "Pair",
+    "PairForm",
     "Place",
     "Result",
     "Sample",
     "Sft",
     "Test",
     "Vote",
+    "as_columns",
+    "as_pair",
     "note",
+    "pair_form",
     "read",
     "read_object",
+    "read_pairs",
     "read_placed",
     "write",
 ]
