@@ -50,7 +50,7 @@ def test_with_no_inputs_the_embedded_example_is_taken_and_named(tmp_path, w2s):
     folder = tmp_path / "cwd/w2s-data"
     name = get_task("arithmetic").file_stem("simulated_weak", "iter1_hybrid")
     assert {f"{name}.json", f"{name}.yaml", "dataset_info.json"} <= {path.name for path in folder.iterdir()}
-    assert f"w2s-factory train {folder / name}.yaml" in done.stdout
+    assert f"w2s-factory train w2s-data/{name}.yaml" in done.stdout
     again = w2s("build-data", "--stage", "1")
     assert again.stdout == done.stdout
 

@@ -19,9 +19,7 @@ GOLD = [
       for name in ("gsm8k", "math") for n in (1, 2)),
 ]  # fmt: skip
 TEST = [
-    (name, split.raw, split.test)
-    for name in ("gsm8k", "math")
-    for split in get_task(name).splits.values()
+    (name, split.raw, split.test) for name in ("gsm8k", "math") for split in get_task(name).splits.values()
 ]
 RESULTS = "outputs/gsm8k_train_2/zero_shot/llama2_7b_gsm8k_1/zero-shot/direct/results.jsonl"
 

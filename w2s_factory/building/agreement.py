@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from w2s_factory.building.joining import SAME_SPLIT, rows_by_id, same_question
 from w2s_factory.records import read_placed
@@ -23,9 +23,8 @@ class Accuracy:
     right: int = 0
     known: int = 0
 
-    def count(self, row: Result) -> None:
-        """Take one response into account."""
-        verdict = cast("dict[str, Any]", row).get("result")
+    def count(self, verdict: bool | None) -> None:
+        """Take one response into account: right, wrong, or (None) not known."""
         self.known += verdict is not None
         self.right += verdict is True
 
@@ -50,8 +49,8 @@ class Agreement:
         """Take one question into account."""
         self.questions += 1
         self.kept += kept
-        (self.weak_kept if kept else self.weak_dropped).count(weak)
-        (self.icl_kept if kept else self.icl_dropped).count(icl)
+        (self.weak_kept if kept else self.weak_dropped).count(weak.get("result"))
+        (self.icl_kept if kept else self.icl_dropped).count(icl.get("result"))
 
 
 def agreeing(task: Task, weak: Path, icl: Path, agreement: Agreement) -> Iterator[tuple[Result, Result]]:
@@ -80,13 +79,3 @@ def agreeing(task: Task, weak: Path, icl: Path, agreement: Agreement) -> Iterato
             yield row, other
     for name, (place, _) in others.items():
         raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
-
-
-
-def _by_id(path: Path, form: Form[Any]) -> dict[Id, tuple[Place, Result]]:
-    rows: dict[Id, tuple[Place, Result]] = {}
-    for place, row in _results(path, form):
-        if row["id"] in rows:
-            raise place.error(f"the id {row['id']!r} stands twice in this file", field="id")
-        rows[row["id"]] = place, row
-    return rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
@@ -11,6 +10,7 @@ from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from w2s_factory.tasks import Task
 

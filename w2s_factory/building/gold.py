@@ -24,7 +24,7 @@ def build_gold(task: Task, source: str | Path, output: str | Path, *, recipe: Re
         UserError: A raw row is not of the task's form, or `output` exists and holds something else.
     """
     rows = _gold_rows(task, Path(source))
-    return place_dataset(task, rows, Path(output), inputs=(source,), recipe=recipe or Recipe(model=None))
+    return place_dataset(task, rows, Path(output), inputs=(source,), recipe=recipe or Recipe())
 
 
 def build_test(

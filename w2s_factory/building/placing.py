@@ -1,19 +1,152 @@
+"""Putting datasets where LLaMA-Factory finds them: the rows, their index entries, a training config each."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.llamafactory import dataset_info
+from w2s_factory.llamafactory.configs import make_config
+from w2s_factory.llamafactory.layouts import place, root_of
+from w2s_factory.records import Outputs, note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from w2s_factory.llamafactory.dataset_info import DatasetEntry
+    from w2s_factory.llamafactory.layouts import Place
+    from w2s_factory.records import Sft
+    from w2s_factory.tasks import Task
 
 
-def place_dataset(
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How datasets are laid out and what trains on them.
+
+    Attributes:
+        layout: `folder` (files beside their `dataset_info.json`) or `release` (the published tree).
+        preset: The training preset, one of `llama_factory_configs/`.
+        model: The model to train: a folder or a hub name; None for no config.
+        settings: Training arguments that differ from the preset.
+        version: The LLaMA-Factory version to write for; None for the installed one.
+        dataset: The dataset's name in the index; None for the one its file name gives.
+        force: Overwrite files and index entries that hold something else.
+    """
+
+    layout: str = "folder"
+    preset: str = "strong_lora_sft"
+    model: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
+    dataset: str | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Built:
+    """One dataset made: its name in the index, number of rows, and files.
+
+    `config` is None where the recipe names no model to train.
+    """
+
+    dataset: str
+    rows: int
+    file: Path
+    index: Path
+    config: Path | None
+
+
+def place_datasets(
     task: Task,
-    rows: Iterable[Sft],
-    file: Path,
+    datasets: Mapping[str, Iterable[Sft]],
+    output_dir: Path,
     *,
     inputs: Iterable[str | Path],
     recipe: Recipe,
-) -> Built:
-    """Write one dataset to a named file, with its index entry and config in the same folder.
+) -> list[Built]:
+    """Write SFT datasets below one folder with their entries and configs: all or none.
 
-    In the `release` layout the file must lie in `data/llama_factory/{task}/` of some root.
+    Args:
+        task: Names the folder in the `release` layout.
+        datasets: The rows of each, by file name without suffix.
+        output_dir: The folder of files and index; in the `release` layout, the release's root.
+        inputs: The files they were made from, for the manifest.
+        recipe: Layout and training config.
+
+    Raises:
+        UserError: A dataset has no rows, or a file or entry exists and holds something else.
     """
-    root = llamafactory.root_of(recipe.layout, file, task.folder)
-    stem, suffix = file.stem, file.suffix
-    if suffix != ".json":
-        raise UserError("LLaMA-Factory's SFT data is a JSON list", file=file, hint="Name it with .json")
-    return place_datasets(task, {stem: rows}, root, inputs=inputs, recipe=recipe)[0]
+    placed = {
+        recipe.dataset or dataset_name(stem): place(recipe.layout, output_dir, task.folder, f"{stem}.json")
+        for stem in datasets
+    }
+    entries = {name: dataset_info.sft_entry(at.file_name) for name, at in placed.items()}
+    rows = dict(zip(placed, datasets.values(), strict=True))
+    with _in_place(list(placed.values()), entries, recipe) as (outputs, index):
+        counts = {name: _write(outputs, at, rows[name]) for name, at in placed.items()}
+        configs = {name: _config(outputs, name, at, recipe, index) for name, at in placed.items()}
+    note([at.file for at in placed.values()], inputs=inputs, task=task.name)
+    return [Built(name, counts[name], at.file, at.indexes[0], configs[name]) for name, at in placed.items()]
+
+
+def place_dataset(
+    task: Task, rows: Iterable[Sft], file: Path, *, inputs: Iterable[str | Path], recipe: Recipe
+) -> Built:
+    """Write one SFT dataset to a named file, its index and config beside it; else as `place_datasets`.
+
+    In the `release` layout the file must lie where the release has it, below some root.
+    """
+    if file.suffix != ".json":
+        raise UserError("LLaMA-Factory's SFT data is a JSON list", file=file, hint="Name the file .json")
+    root = root_of(recipe.layout, file, task.folder)
+    return place_datasets(task, {file.stem: rows}, root, inputs=inputs, recipe=recipe)[0]
+
+
+def dataset_name(stem: str) -> str:
+    """A file's dataset name, as published: of `train_gsm8k_x` `gsm8k_x`, of `gsm8k_train_1` `gsm8k_1`."""
+    return stem.removeprefix("train_").replace("_train_", "_")
+
+
+@contextlib.contextmanager
+def _in_place(
+    places: list[Place], entries: Mapping[str, DatasetEntry], recipe: Recipe
+) -> Iterator[tuple[Outputs, dict[str, DatasetEntry]]]:
+    """Outputs put in place together with the entries, in each index concerned; and what that will hold."""
+    indexes = dict.fromkeys(index for at in places for index in at.indexes)
+    planned = [dataset_info.merged(index, entries, force=recipe.force) for index in indexes]
+    with contextlib.ExitStack() as held, Outputs(force=recipe.force) as outputs:
+        yield outputs, planned[-1]
+        held.enter_context(dataset_info.exclusive(*indexes))
+        for index in indexes:  # read again: another process may have added to it
+            outputs.index(index, dataset_info.merged(index, entries, force=recipe.force), replace=True)
+
+
+def _write(outputs: Outputs, at: Place, rows: Iterable[Sft]) -> int:
+    count = outputs.rows(at.file, rows)
+    if not count:
+        raise UserError("there is not one row to write", file=at.file)
+    return count
+
+
+def _config(
+    outputs: Outputs, name: str, at: Place, recipe: Recipe, index: Mapping[str, DatasetEntry]
+) -> Path | None:
+    """The YAML that trains on a dataset, beside it; the adapter goes to `saves/`, LLaMA-Factory's custom."""
+    if recipe.model is None:
+        return None
+    text = make_config(
+        recipe.preset,
+        model=recipe.model,
+        output_dir=at.dataset_dir / "saves" / name,
+        dataset=name,
+        dataset_dir=at.dataset_dir,
+        version=recipe.version,
+        settings=recipe.settings,
+        index=index,
+    )
+    path = at.file.with_suffix(".yaml")
+    outputs.text(path, text)
+    return path

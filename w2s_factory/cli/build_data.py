@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 DEFAULT_DIR = Path("w2s-data")
+PRESETS = {"gold": "weak_full_sft", "full-weak": "strong_lora_sft", "1": "strong_lora_sft"}
 
 
 @click.command()
@@ -25,7 +26,9 @@ DEFAULT_DIR = Path("w2s-data")
 @click.option("--input", "source", type=_FILE, metavar="FILE", help="Raw rows (gold, test) or results.")
 @click.option("--weak", type=_FILE, metavar="FILE", help="Stage 1: results of the weak side.")
 @click.option("--icl", type=_FILE, metavar="FILE", help="Stage 1: results of the icl side.")
-@click.option("--weak-name", metavar="NAME", help="The weak model, in file and dataset names. [default: weak]")
+@click.option(
+    "--weak-name", metavar="NAME", help="The weak model, in file and dataset names. [default: weak]"
+)
 @click.option("--iteration", type=click.IntRange(1), default=1, show_default=True, help="Stage 1: which.")
 @click.option("--split", metavar="NAME", help="test: which split the rows are. [default: by file name]")
 @click.option("--output", type=_FILE, metavar="FILE", help="The file to write (all but stage 1).")
@@ -33,12 +36,16 @@ DEFAULT_DIR = Path("w2s-data")
 @click.option("--layout", default="folder", show_default=True, help="folder, or release: its file tree.")
 @click.option("--dataset-name", metavar="NAME", help="gold, full-weak: the dataset. [default: by file name]")
 @click.option("--preset", metavar="NAME", help="The preset of the configs. [default: by stage]")
-@click.option("--model", metavar="PATH", help="What the configs train: a folder or hub name. [default: the task's]")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A training argument; repeatable.")
+@click.option(
+    "--model", metavar="PATH", help="What the configs train: a folder or hub name. [default: the task's]"
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A training argument; repeatable."
+)
 @click.option("--llamafactory-version", "version", metavar="VERSION", help="[default: the installed one]")
 @click.option("--force", is_flag=True, help="Overwrite files and entries that hold something else.")
 def command(stage: str, task_name: str | None, **options: Any) -> None:
-    """Build LLaMA-Factory datasets: gold, full weak, Stage I.
+    r"""Build LLaMA-Factory datasets: gold, full weak, Stage I.
 
     Writes each dataset with its entry in dataset_info.json and a YAML that trains on it. With no inputs
     named it takes the embedded example, whose responses come from simulated solvers.
@@ -68,7 +75,9 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
     from w2s_factory import building
 
     if options["output"]:
-        raise UserError("stage 1 writes three files", field="--output", hint="Name their folder: --output-dir")
+        raise UserError(
+            "stage 1 writes three files", field="--output", hint="Name their folder: --output-dir"
+        )
     made = building.build_stage1(
         inputs.task,
         inputs.files["weak"],
@@ -76,7 +85,7 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
         options["output_dir"] or DEFAULT_DIR,
         weak_name=options["weak_name"] or inputs.weak_name or "weak",
         iteration=options["iteration"],
-        recipe=_recipe(inputs, options, preset="strong_lora_sft"),
+        recipe=_recipe("1", inputs, options),
     )
     tell_stage1(made.agreement)
     tell_built(made.built.values())
@@ -92,7 +101,7 @@ def _one_file(stage: str, inputs: Inputs, options: dict[str, Any]) -> None:
     source = inputs.files["input"]
     stem = f"{inputs.task.name}_{source.stem}" if gold else inputs.task.file_stem(weak_name, "full_weak")
     output = options["output"] or (options["output_dir"] or DEFAULT_DIR) / f"{stem}.json"
-    recipe = _recipe(inputs, options, preset="weak_full_sft" if gold else "strong_lora_sft")
+    recipe = _recipe(stage, inputs, options)
     built = build(inputs.task, source, output, recipe=recipe)
     tell_built([built])
     tell_next(built)
@@ -103,20 +112,19 @@ def _test(inputs: Inputs, options: dict[str, Any]) -> None:
 
     source = inputs.files["input"]
     output = options["output"] or (options["output_dir"] or DEFAULT_DIR) / f"{inputs.task.name}_{source.name}"
-    count = building.build_test(
-        inputs.task, source, output, split=options["split"], force=options["force"]
-    )
+    count = building.build_test(inputs.task, source, output, split=options["split"], force=options["force"])
     click.echo(f"wrote {output} ({count:,} questions with golds)")
 
 
-def _recipe(inputs: Inputs, options: dict[str, Any], *, preset: str) -> Recipe:
-    from w2s_factory import building, llamafactory
+def _recipe(stage: str, inputs: Inputs, options: dict[str, Any]) -> Recipe:
+    from w2s_factory import building
+    from w2s_factory.llamafactory.settings import parsed_settings
 
     return building.Recipe(
         layout=options["layout"],
-        preset=options["preset"] or inputs.preset or preset,
-        model=options["model"] or inputs.model,
-        settings=llamafactory.parse_settings(options["settings"]),
+        preset=options["preset"] or inputs.preset or PRESETS[stage],
+        model=options["model"] or inputs.model or (None if stage == "gold" else inputs.task.strong_model),
+        settings=parsed_settings(options["settings"]),
         version=options["version"],
         dataset=options["dataset_name"],
         force=options["force"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -36,10 +37,10 @@ def tell_stage1(agreement: Agreement) -> None:
 def tell_built(built: Iterable[Built]) -> None:
     """The files written."""
     for one in built:
-        click.echo(f"wrote {one.file} ({one.rows:,} rows, dataset {one.dataset})")
+        click.echo(f"wrote {shown(one.file)} ({one.rows:,} rows, dataset {one.dataset})")
         if one.config is not None:
-            click.echo(f"      {one.config}")
-    click.echo(f"index {one.index}")
+            click.echo(f"      {shown(one.config)}")
+    click.echo(f"index {shown(one.index)}")
 
 
 def tell_next(built: Built) -> None:
@@ -47,7 +48,13 @@ def tell_next(built: Built) -> None:
     if built.config is None:
         click.echo("no training config: name the model to train with --model")
     else:
-        click.echo(f"next: w2s-factory train {built.config}")
+        click.echo(f"next: w2s-factory train {shown(built.config)}")
+
+
+def shown(path: Path) -> Path:
+    """A path as a user types it: relative to the working folder if it lies below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _share(accuracy: Accuracy) -> str:

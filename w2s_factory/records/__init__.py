@@ -18,6 +18,7 @@ from w2s_factory.records.pairs import (
 )
 from w2s_factory.records.reading import Place, read, read_object, read_placed
 from w2s_factory.records.rows import (
+    ANSWERED,
     GSM8K_RAW,
     MATH_RAW,
     OUTPUT,
@@ -42,6 +43,7 @@ from w2s_factory.records.writing import Outputs, write
 
 __all__ = [
     "COLUMN_PAIR",
+    "ANSWERED",
     "GSM8K_RAW",
     "MATH_RAW",
     "OUTPUT",

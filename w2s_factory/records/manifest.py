@@ -6,7 +6,6 @@ import hashlib
 import json
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +50,8 @@ def content_hash(path: str | Path) -> str:
 
 
 def _version(distribution: str) -> str | None:
+    from importlib import metadata  # noqa: PLC0415  costs more than most commands' own work
+
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

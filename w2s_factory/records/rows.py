@@ -141,6 +141,14 @@ RESULT: Form[Result] = Form(
     optional={"num_tokens": (int,), "num_words": (int,)},
     hints=dict.fromkeys(_SCORED, _SCORE_FIRST),
 )
+ANSWERED: Form[Result] = Form(
+    "results",
+    {**OUTPUT.required, "pred": (str,)},
+    optional={"gold": (str,), "result": (bool,)},
+    hints={"pred": _SCORE_FIRST},
+)
+"""Results of which only the final answer is needed: questions without gold have nothing else."""
+
 SFT: Form[Sft] = Form(
     "SFT rows",
     {**_ID, "content": (str,), "output": (str,)},

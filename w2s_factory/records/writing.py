@@ -6,6 +6,7 @@ import filecmp
 import json
 import os
 import tempfile
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -139,12 +140,12 @@ def _list(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
 
 
 def _indented(row: Mapping[str, Any]) -> str:
-    """One row of a list at indent 4. A flat row goes through the C encoder, which knows no indent."""
-    if any(isinstance(value, (dict, list)) for value in row.values()):
+    """One row of a list at indent 4. A flat row, the usual kind, need not pass through Python's encoder."""
+    if not row or any(isinstance(value, (dict, list)) for value in row.values()):
         return "    " + json.dumps(row, indent=4).replace("\n", "\n    ")
-    if not row:
-        return "    {}"
-    return "    {\n        " + _FLAT(row)[1:-1] + "\n    }"
+    fields = (f"        {encode_basestring_ascii(key)}: {_scalar(value)}" for key, value in row.items())
+    return "    {\n" + ",\n".join(fields) + "\n    }"
 
 
-_FLAT = json.JSONEncoder(separators=(",\n        ", ": ")).encode
+def _scalar(value: Any) -> str:
+    return encode_basestring_ascii(value) if type(value) is str else json.dumps(value)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from w2s_factory.records import RESULT, Form
+from w2s_factory.errors import UserError
+from w2s_factory.records import ANSWERED, OUTPUT, Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from w2s_factory.records import Result, Sft, Test
+
+_NAME = re.compile(r"[\w.-]+")
+
+LLAMA2_70B = "meta-llama/Llama-2-70b-hf"
+"""The paper's strong model, on the hub."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Task:
         answer_key: What precedes the final answer in a response (`####`).
         max_tokens: The longest response, in tokens.
         stop: Texts that end a response.
-        strong_model: The strong model of the paper's experiments, the default of emitted configs.
+        strong_model: What emitted configs train by default: for the paper's tasks, its strong model.
         pairs_per_question: The most pairs Stage II makes of one question.
         strip_response: Whether a written response is stripped of spaces, then of full stops.
     """
@@ -50,7 +57,7 @@ class Task:
     answer_key: str = "####"
     max_tokens: int = 1024
     stop: tuple[str, ...] = ("Question", "Answer")
-    strong_model: str = "meta-llama/Llama-2-70b-hf"
+    strong_model: str | None = None
     pairs_per_question: int = 1
     strip_response: bool = True
 
@@ -77,10 +84,7 @@ class Task:
     @property
     def results_form(self) -> Form[Any]:
         """What Stage I asks of a results row: with `pred`, unless whole responses are compared."""
-        if not self.compares_responses:
-            return RESULT
-        required = {key: RESULT.required[key] for key in ("id", "prompt", "response")}
-        return Form(RESULT.name, required)
+        return OUTPUT if self.compares_responses else ANSWERED
 
     def agree(self, weak: Result, icl: Result) -> bool:
         """Whether two responses to a question give the same, non-empty final answer (paper, section 3.1).
@@ -95,5 +99,15 @@ class Task:
         return self.name
 
     def file_stem(self, weak_name: str, kind: str) -> str:
-        """The release's name, without its suffix, of a training file: `train_gsm8k_llama2_7b_full_weak`."""
+        """The release's name, without its suffix, of a training file: `train_gsm8k_llama2_7b_full_weak`.
+
+        Raises:
+            UserError: The weak model's name can't be part of a file's and a dataset's name.
+        """
+        if not _NAME.fullmatch(weak_name):
+            raise UserError(
+                f'"{weak_name}" cannot be part of a file name',
+                field="--weak-name",
+                hint="Use letters, digits, and the signs _ . -",
+            )
         return f"train_{self.name}_{weak_name}_{kind}"

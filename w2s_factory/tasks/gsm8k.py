@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import GSM8K_RAW
-from w2s_factory.tasks.base import Split, Task
+from w2s_factory.tasks.base import LLAMA2_70B, Split, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,7 @@ class Gsm8k(Task):
 TASK = Gsm8k(
     name="gsm8k",
     raw_form=GSM8K_RAW,
+    strong_model=LLAMA2_70B,
     splits={
         "train_1": Split("data/raw/gsm8k/train_1.jsonl", "data/test/gsm8k_train_1.jsonl", "GSM8K_TRAIN_1"),
         "train_2": Split("data/raw/gsm8k/train_2.jsonl", "data/test/gsm8k_train_2.jsonl", "GSM8K_TRAIN_2"),

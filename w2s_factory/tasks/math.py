@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.records import MATH_RAW
-from w2s_factory.tasks.base import Split, Task
+from w2s_factory.tasks.base import LLAMA2_70B, Split, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,7 @@ class Math(Task):
 TASK = Math(
     name="math",
     raw_form=MATH_RAW,
+    strong_model=LLAMA2_70B,
     splits={
         "train_1": Split("data/raw/math/train_1.jsonl", "data/test/math_train_1.jsonl", "MATH_TRAIN_1"),
         "train_2": Split("data/raw/math/train_2.jsonl", "data/test/math_train_2.jsonl", "MATH_TRAIN_2"),
