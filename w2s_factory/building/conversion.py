@@ -1,19 +1,57 @@
-"""Pair files between the published form and the one LLaMA-Factory takes from 0.8 on."""
+"""Pair files in the published form, or in the one LLaMA-Factory takes from 0.8 on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from w2s_factory.building.placing import Built, Recipe, place_dataset
+from w2s_factory.llamafactory import dataset_info
+from w2s_factory.llamafactory.configs import target_version
 from w2s_factory.records import PairForm, as_columns, read_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
-    from typing import Any
+    from collections.abc import Iterable
 
+    from w2s_factory.llamafactory.versions import PreferenceForm
     from w2s_factory.records import Pair
+    from w2s_factory.tasks import Task
+
+_LLAMAFACTORY: dict[PairForm, PreferenceForm] = {"release": "list", "columns": "columns"}
 
 
-def in_form(pairs: Iterable[Pair], form: PairForm) -> Iterator[Mapping[str, Any]]:
-    """Pairs in the named form."""
-    return (as_columns(pair) if form == "columns" else pair for pair in pairs)
+def place_pairs(
+    task: Task, pairs: Iterable[Pair], file: Path, *, form: PairForm | None, recipe: Recipe, **options: Any
+) -> Built:
+    """Write preference pairs in a form, with the index entry that suits it; else as `place_dataset`.
+
+    Args:
+        task: Names the folder in the `release` layout.
+        pairs: The pairs, in the published form.
+        file: Where they go.
+        form: `release` or `columns`; None for what the recipe's LLaMA-Factory version reads.
+        recipe: Layout, version and training config.
+        options: As of `place_datasets`.
+    """
+    form = form or form_for(recipe.version)
+    rows = (as_columns(pair) if form == "columns" else pair for pair in pairs)
+    entry = partial(dataset_info.pair_entry, form=_LLAMAFACTORY[form])
+    return place_dataset(task, rows, file, recipe=recipe, entry=entry, **options)
+
+
+def convert_pairs(
+    task: Task, source: str | Path, output: str | Path, form: PairForm | None, *, recipe: Recipe | None = None
+) -> Built:
+    """Write a pair file of either form in the named form, without loss, with its index entry.
+
+    Raises:
+        UserError: A row is in neither form, or `output` exists and holds something else.
+    """
+    pairs = read_pairs(source)
+    return place_pairs(task, pairs, Path(output), form=form, inputs=[source], recipe=recipe or Recipe())
+
+
+def form_for(version: str | None) -> PairForm:
+    """The form of pairs a LLaMA-Factory version reads; of the installed one if None."""
+    return "columns" if target_version(version).preference_form == "columns" else "release"

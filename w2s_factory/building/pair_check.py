@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.votes import weak_responses
 from w2s_factory.records import read_pairs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from w2s_factory.records import Id
     from w2s_factory.tasks import Task
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.agreement import Accuracy
+from w2s_factory.building.conversion import place_pairs
 from w2s_factory.building.pairs import SKIPPED, Judged, PairRules, judge_votes
-from w2s_factory.building.placing import Built, Recipe, place_pairs
-from w2s_factory.building.provenance import origins
+from w2s_factory.building.placing import Built, Recipe
+from w2s_factory.building.provenance import origins, sidecar
 from w2s_factory.building.seeds import Seeds
 from w2s_factory.building.votes import joined, weak_responses
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
+    from w2s_factory.records import PairForm
     from w2s_factory.tasks import Task
 
 
@@ -73,6 +75,7 @@ def build_stage2(
     *,
     rules: PairRules | None = None,
     samples: str | Path | None = None,
+    form: PairForm | None = None,
     recipe: Recipe | None = None,
 ) -> Stage2:
     """Make preference pairs of the original weak responses and a majority vote.
@@ -87,7 +90,8 @@ def build_stage2(
         output: The pair file.
         rules: Thresholds, number of pairs, seed; the published ones of the task if None.
         samples: Folder of the seeds' results, to record which seed each response came from.
-        recipe: Layout, form of the pairs and training config.
+        form: The pairs' form: `release` or `columns`; by default the one the LLaMA-Factory version reads.
+        recipe: Layout and training config.
 
     Raises:
         UserError: The files do not belong together, or no pair is left; nothing is written then.
@@ -101,13 +105,14 @@ def build_stage2(
         counts.count(one)
     if not counts.pairs:
         raise UserError(f"none of {counts.questions} questions gives a pair", file=votes)
-    built, sidecar = place_pairs(
+    built = place_pairs(
         task,
         (pair for one in judged for pair in one.pairs()),
-        (origin for one in judged for origin in origins(one, seeds)),
         Path(output),
+        form=form,
         inputs=(weak, votes),
-        recipe=recipe or Recipe(),
-        seed=rules.seed,
+        recipe=recipe or Recipe(preset="dpo"),
+        beside={sidecar(output): (origin for one in judged for origin in origins(one, seeds))},
+        rules=asdict(rules),
     )
-    return Stage2(counts, built, sidecar)
+    return Stage2(counts, built, sidecar(output))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.building.joining import SAME_SPLIT, rows_by_id, same_question
 from w2s_factory.building.pairs import Weak
 from w2s_factory.errors import UserError
-from w2s_factory.records import RESULT, SFT, VOTE, Form, read, read_placed
+from w2s_factory.records import ANSWERED, SFT, VOTE, Form, read, read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +32,9 @@ def weak_responses(task: Task, source: str | Path) -> dict[Id, Weak]:
             name: Weak(row["content"], row["output"], task.final_answer(row["output"]), None)
             for name, (_, row) in full_weak.items()
         }
-    results = rows_by_id(source, RESULT)
+    results = rows_by_id(source, ANSWERED)
     return {
-        name: Weak(row["prompt"], row["response"], row["pred"], row["result"])
+        name: Weak(row["prompt"], row["response"], row["pred"], row.get("result"))
         for name, (_, row) in results.items()
     }
 
@@ -76,7 +76,7 @@ def _check(place: Place, vote: Vote) -> None:
         raise place.error("holds no response with the majority answer", field="pos_responses")
     for pool in ("pos_responses", "neg_responses"):
         for sample in vote[pool]:  # type: ignore[literal-required]
-            if not (isinstance(sample, dict) and _SAMPLE <= sample.keys()):
+            if not (isinstance(sample, dict) and sample.keys() >= _SAMPLE):
                 raise place.error("expected objects with response, pred, result", field=pool)
 
 

@@ -42,8 +42,8 @@ from w2s_factory.records.rows import (
 from w2s_factory.records.writing import Outputs, write
 
 __all__ = [
-    "COLUMN_PAIR",
     "ANSWERED",
+    "COLUMN_PAIR",
     "GSM8K_RAW",
     "MATH_RAW",
     "OUTPUT",
