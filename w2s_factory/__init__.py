@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from w2s_factory.errors import DelegateError, UserError, W2SError
-    from w2s_factory.tasks import Split, Task, get_task, task_names
+    from w2s_factory.tasks import Example, Split, Task, get_task, task_names
 
 _HOMES = {
     "DelegateError": "errors",
+    "Example": "tasks",
     "Split": "tasks",
     "Task": "tasks",
     "UserError": "errors",
@@ -26,6 +27,7 @@ _HOMES = {
 
 __all__ = [
     "DelegateError",
+    "Example",
     "Split",
     "Task",
     "UserError",

@@ -11,6 +11,7 @@ from w2s_factory.records import ANSWERED, OUTPUT, Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from w2s_factory.records import Result, Sft, Test
 
@@ -36,19 +37,40 @@ class Split:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Example:
+    """Results that come with a task, so that a first run needs no model's responses.
+
+    Attributes:
+        weak: Results of the weak side.
+        icl: Results of the icl side, on the same questions.
+        weak_name: The weak model, as file and dataset names have it.
+        model: What the emitted configs train: a folder.
+        preset: The preset that trains it; None is the stage's own.
+    """
+
+    weak: Path
+    icl: Path
+    weak_name: str
+    model: Path
+    preset: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A benchmark. The defaults are those of GSM8K and MATH in the release.
 
     Attributes:
         name: What commands call it.
         raw_form: How a raw row is checked.
-        splits: Its parts by name (`train_1`, `train_2`, `test`).
+        splits: Its parts by name (`train_1`, `train_2`, `test`; `arithmetic` also has `dev`).
         answer_key: What precedes the final answer in a response (`####`).
         max_tokens: The longest response, in tokens.
         stop: Texts that end a response.
         strong_model: What emitted configs train by default: for the paper's tasks, its strong model.
         pairs_per_question: The most pairs Stage II makes of one question.
         strip_response: Whether a written response is stripped of spaces, then of full stops.
+        root: The folder its files lie below, where they come with a package; None where the user names it.
+        example: Results that come with it.
     """
 
     name: str
@@ -60,9 +82,22 @@ class Task:
     strong_model: str | None = None
     pairs_per_question: int = 1
     strip_response: bool = True
+    root: Path | None = None
+    example: Example | None = None
 
     compares_responses: ClassVar[bool] = False
     """Whether Stage I compares whole responses, so that results need no `pred`."""
+
+    def path(self, file: str, root: Path | None = None) -> Path:
+        """Where a file of a `Split` lies: below `root`, or else below the task's own.
+
+        Raises:
+            UserError: No root is given and the task has none.
+        """
+        below = root or self.root
+        if below is None:
+            raise UserError(f"the files of task {self.name} lie below a root that must be named")
+        return below / file
 
     def prompt(self, question: str) -> str:
         """The zero-shot prompt of a question."""
