@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from w2s_factory.building.votes import weak_responses
+from w2s_factory.building.votes import weak_texts
 from w2s_factory.records import read_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.records import Id
-    from w2s_factory.tasks import Task
 
 
 @dataclass
@@ -41,18 +40,17 @@ class PairCheck:
         return not (self.neither or self.unknown or self.equal)
 
 
-def check_pairs(task: Task, pairs: str | Path, weak: str | Path) -> PairCheck:
+def check_pairs(pairs: str | Path, weak: str | Path) -> PairCheck:
     """Look for the weak model's responses in a pair file, in either form, by exact text.
 
     Args:
-        task: The task, for final answers of full weak data.
         pairs: Somebody's pair file.
         weak: The weak model's results or full weak data.
 
     Raises:
         UserError: A file can't be read as what it should be.
     """
-    responses = weak_responses(task, weak)
+    responses = weak_texts(weak)
     check = PairCheck()
     for pair in read_pairs(pairs):
         check.pairs += 1
@@ -60,7 +58,7 @@ def check_pairs(task: Task, pairs: str | Path, weak: str | Path) -> PairCheck:
         if pair["id"] not in responses:
             check.unknown.append(pair["id"])
             continue
-        text = responses[pair["id"]].response
+        text = responses[pair["id"]]
         if chosen == rejected:
             check.equal.append(pair["id"])
         elif text == chosen:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.building.joining import SAME_SPLIT, rows_by_id, same_question
 from w2s_factory.building.pairs import Weak
 from w2s_factory.errors import UserError
-from w2s_factory.records import ANSWERED, SFT, VOTE, Form, read, read_placed
+from w2s_factory.records import ANSWERED, OUTPUT, SFT, VOTE, Form, read, read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,17 @@ def weak_responses(task: Task, source: str | Path) -> dict[Id, Weak]:
         name: Weak(row["prompt"], row["response"], row["pred"], row.get("result"))
         for name, (_, row) in results.items()
     }
+
+
+def weak_texts(source: str | Path) -> dict[Id, str]:
+    """The weak model's responses by id, as text only: also from outputs that were never scored.
+
+    Raises:
+        UserError: The file is neither outputs nor full weak data, or an id stands twice.
+    """
+    if _is_full_weak(source):
+        return {name: row["output"] for name, (_, row) in rows_by_id(source, SFT).items()}
+    return {name: row["response"] for name, (_, row) in rows_by_id(source, OUTPUT).items()}
 
 
 def joined(weak: dict[Id, Weak], votes: str | Path, source: str | Path) -> Iterator[tuple[Weak, Vote]]:
