@@ -11,29 +11,103 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from w2s_factory.building import (
+        Accuracy,
+        Agreement,
+        Built,
+        Recipe,
+        Stage1,
+        build_full_weak,
+        build_gold,
+        build_stage1,
+        build_test,
+    )
     from w2s_factory.errors import DelegateError, UserError, W2SError
+    from w2s_factory.llamafactory.configs import launch_commands, make_config
+    from w2s_factory.llamafactory.dataset_info import pair_entry, sft_entry
+    from w2s_factory.llamafactory.doctor import Finding, diagnose
+    from w2s_factory.llamafactory.installed import installed_version
+    from w2s_factory.llamafactory.launch import Trained, export, train
+    from w2s_factory.llamafactory.presets import preset_names
+    from w2s_factory.llamafactory.vanilla import (
+        TemplateStatus,
+        install_template,
+        template_status,
+        uninstall_template,
+    )
+    from w2s_factory.llamafactory.weights import Weights
     from w2s_factory.tasks import Example, Split, Task, get_task, task_names
 
 _HOMES = {
+    "Accuracy": "building",
+    "Agreement": "building",
+    "Built": "building",
     "DelegateError": "errors",
     "Example": "tasks",
+    "Finding": "llamafactory.doctor",
+    "Recipe": "building",
     "Split": "tasks",
+    "Stage1": "building",
     "Task": "tasks",
+    "TemplateStatus": "llamafactory.vanilla",
+    "Trained": "llamafactory.launch",
     "UserError": "errors",
     "W2SError": "errors",
+    "Weights": "llamafactory.weights",
+    "build_full_weak": "building",
+    "build_gold": "building",
+    "build_stage1": "building",
+    "build_test": "building",
+    "diagnose": "llamafactory.doctor",
+    "export": "llamafactory.launch",
     "get_task": "tasks",
+    "install_template": "llamafactory.vanilla",
+    "installed_version": "llamafactory.installed",
+    "launch_commands": "llamafactory.configs",
+    "make_config": "llamafactory.configs",
+    "pair_entry": "llamafactory.dataset_info",
+    "preset_names": "llamafactory.presets",
+    "sft_entry": "llamafactory.dataset_info",
     "task_names": "tasks",
+    "template_status": "llamafactory.vanilla",
+    "train": "llamafactory.launch",
+    "uninstall_template": "llamafactory.vanilla",
 }
 
 __all__ = [
+    "Accuracy",
+    "Agreement",
+    "Built",
     "DelegateError",
     "Example",
+    "Finding",
+    "Recipe",
     "Split",
+    "Stage1",
     "Task",
+    "TemplateStatus",
+    "Trained",
     "UserError",
     "W2SError",
+    "Weights",
+    "build_full_weak",
+    "build_gold",
+    "build_stage1",
+    "build_test",
+    "diagnose",
+    "export",
     "get_task",
+    "install_template",
+    "installed_version",
+    "launch_commands",
+    "make_config",
+    "pair_entry",
+    "preset_names",
+    "sft_entry",
     "task_names",
+    "template_status",
+    "train",
+    "uninstall_template",
 ]
 
 

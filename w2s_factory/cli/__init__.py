@@ -14,11 +14,11 @@ from w2s_factory.errors import W2SError
 
 COMMANDS = {
     "build-data": "Build LLaMA-Factory datasets: gold, full weak, Stage I.",
-    "make-config": "Write a training YAML from a preset.",
-    "train": "Train with LLaMA-Factory and check what it made.",
-    "export": "Merge an adapter into its model with LLaMA-Factory.",
-    "template": "Make the vanilla template known to LLaMA-Factory.",
-    "doctor": "Say what is installed, what fits together, and what to mend.",
+    "make-config": "Write a training YAML from a preset, for the LLaMA-Factory at hand or one named.",
+    "train": "Train with LLaMA-Factory from the YAML CONFIG, and check what it made.",
+    "export": "Merge adapters into their model with LLaMA-Factory as CONFIG says, and check the model.",
+    "template": "Make the template vanilla known to an installed LLaMA-Factory, say whether it is, undo it.",
+    "doctor": "Say what is installed, what fits together, and the command that mends what does not.",
 }
 """Each command with its one-line help; its module is its name with `_` for `-`."""
 

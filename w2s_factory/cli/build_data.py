@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 DEFAULT_DIR = Path("w2s-data")
-PRESETS = {"gold": "weak_full_sft", "full-weak": "strong_lora_sft", "1": "strong_lora_sft", "2": "dpo"}
 
 
 @click.command()
@@ -160,7 +159,7 @@ def _recipe(stage: str, inputs: Inputs, options: dict[str, Any]) -> Recipe:
 
     return building.Recipe(
         layout=options["layout"],
-        preset=options["preset"] or inputs.preset or PRESETS[stage],
+        preset=options["preset"] or inputs.preset or _default_preset(stage, inputs),
         model=options["model"] or inputs.model or _default_model(stage, inputs),
         settings=parsed_settings(options["settings"]),
         version=options["version"],
@@ -172,3 +171,7 @@ def _recipe(stage: str, inputs: Inputs, options: dict[str, Any]) -> Recipe:
 def _default_model(stage: str, inputs: Inputs) -> str | None:
     """What a config trains by default: known for the strong model's SFT; a weak model or M_plus is not."""
     return inputs.task.strong_model if stage in ("full-weak", "1") else None
+
+
+def _default_preset(stage: str, inputs: Inputs) -> str:
+    return {"gold": "weak_full_sft", "2": "dpo"}.get(stage, inputs.task.strong_preset)

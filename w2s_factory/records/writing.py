@@ -31,7 +31,7 @@ class Outputs:
         self._force = force
         self._staged: list[tuple[Path, Path, bool]] = []
 
-    def rows(self, path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    def rows(self, path: str | Path, rows: Iterable[Mapping[str, Any]], *, replace: bool = False) -> int:
         """Write rows as the suffix says, `.jsonl` or a `.json` list; return how many they were."""
         count = 0
 
@@ -40,7 +40,7 @@ class Outputs:
             for count, row in enumerate(rows, 1):  # noqa: B007  the count outlives the loop
                 yield row
 
-        with self._beside(Path(path)) as file:
+        with self._beside(Path(path), replace=replace) as file:
             file.writelines(_lines(counted()) if Path(path).suffix == ".jsonl" else _list(counted()))
         return count
 

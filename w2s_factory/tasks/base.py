@@ -67,6 +67,7 @@ class Task:
         max_tokens: The longest response, in tokens.
         stop: Texts that end a response.
         strong_model: What emitted configs train by default: for the paper's tasks, its strong model.
+        strong_preset: The preset that fine-tunes the strong model.
         pairs_per_question: The most pairs Stage II makes of one question.
         strip_response: Whether a written response is stripped of spaces, then of full stops.
         root: The folder its files lie below, where they come with a package; None where the user names it.
@@ -80,6 +81,7 @@ class Task:
     max_tokens: int = 1024
     stop: tuple[str, ...] = ("Question", "Answer")
     strong_model: str | None = None
+    strong_preset: str = "strong_lora_sft"
     pairs_per_question: int = 1
     strip_response: bool = True
     root: Path | None = None
