@@ -100,7 +100,7 @@ def build_stage2(
     counts = PairCounts()
     seeds = Seeds(samples) if samples else None
     questions = joined(weak_responses(task, weak), votes, weak)
-    judged = list(judge_votes(questions, rules, task.same_answer))
+    judged = list(judge_votes(questions, rules, task.equal))
     for one in judged:
         counts.count(one)
     if not counts.pairs:

@@ -29,7 +29,7 @@ def weak_responses(task: Task, source: str | Path) -> dict[Id, Weak]:
     if _is_full_weak(source):
         full_weak = rows_by_id(source, SFT)
         return {
-            name: Weak(row["content"], row["output"], task.final_answer(row["output"]), None)
+            name: Weak(row["content"], row["output"], task.normalise(task.extract(row["output"])), None)
             for name, (_, row) in full_weak.items()
         }
     results = rows_by_id(source, ANSWERED)
@@ -86,7 +86,7 @@ def _check(place: Place, vote: Vote) -> None:
     if not vote["pos_responses"]:
         raise place.error("holds no response with the majority answer", field="pos_responses")
     for pool in ("pos_responses", "neg_responses"):
-        for sample in vote[pool]:  # type: ignore[literal-required]
+        for sample in vote[pool]:
             if not (isinstance(sample, dict) and sample.keys() >= _SAMPLE):
                 raise place.error("expected objects with response, pred, result", field=pool)
 

@@ -17,6 +17,9 @@ COMMANDS = {
     "make-config": "Write a training YAML from a preset, for the LLaMA-Factory at hand or one named.",
     "train": "Train with LLaMA-Factory from the YAML CONFIG, and check what it made.",
     "export": "Merge adapters into their model with LLaMA-Factory as CONFIG says, and check the model.",
+    "score": "Score responses: final answer, gold, right or wrong.",
+    "vote": "Majority answers over sampled seeds.",
+    "evaluate": "Accuracy, pass@k, maj@k with intervals; differences of models.",
     "template": "Make the template vanilla known to an installed LLaMA-Factory, say whether it is, undo it.",
     "doctor": "Say what is installed, what fits together, and the command that mends what does not.",
 }

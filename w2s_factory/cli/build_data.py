@@ -146,9 +146,10 @@ def _weak_name(inputs: Inputs, options: dict[str, Any]) -> str:
 
 def _output(inputs: Inputs, options: dict[str, Any], stem: str, suffix: str = ".json") -> Path:
     """The file named, or the one of that name in the folder (in the release's tree, its place there)."""
-    if options["output"]:
-        return options["output"]
-    folder = options["output_dir"] or DEFAULT_DIR
+    named: Path | None = options["output"]
+    if named:
+        return named
+    folder: Path = options["output_dir"] or DEFAULT_DIR
     inside = f"data/llama_factory/{inputs.task.folder}" if options["layout"] == "release" else ""
     return folder / inside / f"{stem}{suffix}"
 

@@ -13,7 +13,6 @@ from w2s_factory.records.pairs import (
     PairForm,
     as_columns,
     as_pair,
-    pair_form,
     read_pairs,
 )
 from w2s_factory.records.reading import Place, read, read_object, read_placed
@@ -70,7 +69,6 @@ __all__ = [
     "as_columns",
     "as_pair",
     "note",
-    "pair_form",
     "read",
     "read_object",
     "read_pairs",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
 
-from w2s_factory.errors import UserError
 from w2s_factory.records.reading import read_placed
 from w2s_factory.records.rows import PAIR, Form
 
@@ -42,29 +41,16 @@ def read_pairs(path: str | Path) -> Iterator[Pair]:
     """
     rows: Iterator[tuple[Place, dict[str, Any]]] = read_placed(path, Form("preference pairs", {}))
     for place, row in rows:
-        _check(place, row)
-        yield as_pair(row) if "chosen" in row else row  # type: ignore[misc]
-
-
-def pair_form(path: str | Path) -> PairForm:
-    """Which form a file's first pair has.
-
-    Raises:
-        UserError: It has no row, or one in neither form.
-    """
-    rows: Iterator[tuple[Place, dict[str, Any]]] = read_placed(path, Form("preference pairs", {}))
-    for place, row in rows:
-        _check(place, row)
-        return "columns" if "chosen" in row else "release"
-    raise UserError("holds no preference pairs", file=path)
+        yield _checked(place, row)
 
 
 def as_columns(pair: Pair) -> ColumnPair:
     """A published pair with `output` replaced, in its place, by `chosen` and `rejected`."""
+    chosen, rejected = pair["output"]
     row: dict[str, Any] = {}
     for key, value in pair.items():
-        row |= dict(zip(("chosen", "rejected"), value, strict=True)) if key == "output" else {key: value}
-    return row  # type: ignore[return-value]
+        row.update({"chosen": chosen, "rejected": rejected} if key == "output" else {key: value})
+    return cast("ColumnPair", row)
 
 
 def as_pair(columns: ColumnPair) -> Pair:
@@ -75,12 +61,15 @@ def as_pair(columns: ColumnPair) -> Pair:
             row["output"] = [value, columns["rejected"]]
         elif key != "rejected":
             row[key] = value
-    return row  # type: ignore[return-value]
+    return cast("Pair", row)
 
 
-def _check(place: Place, row: dict[str, Any]) -> None:
-    form = COLUMN_PAIR if "chosen" in row or "rejected" in row else PAIR
-    place.require(row, form)
-    output = row.get("output")
-    if form is PAIR and not (len(output) == 2 and all(isinstance(text, str) for text in output)):
+def _checked(place: Place, row: dict[str, Any]) -> Pair:
+    """A row of either form as a published pair."""
+    if "chosen" in row or "rejected" in row:
+        place.require(row, COLUMN_PAIR)
+        return as_pair(cast("ColumnPair", row))
+    place.require(row, PAIR)
+    if [type(text) for text in row["output"]] != [str, str]:
         raise place.error("expected a list of two texts, [chosen, rejected]", field="output")
+    return cast("Pair", row)

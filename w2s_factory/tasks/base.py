@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import ANSWERED, OUTPUT, Form
+from w2s_factory.scoring.extraction import final_answer
+from w2s_factory.scoring.normalisation import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,6 +131,26 @@ class Task:
         The published way: `pred`, already extracted and normalised, equal as text.
         """
         return weak["pred"] != "" and weak["pred"] == icl["pred"]
+
+    slow_comparison: ClassVar[bool] = False
+    """Whether `equal` may take long or hang, so that it must run in a process that can be killed."""
+
+    def extract(self, response: str, answer_key: str | None = None) -> str:
+        """The final answer of a response as written; empty if there is none.
+
+        Args:
+            response: What the model wrote.
+            answer_key: What precedes the final answer, if not the task's own.
+        """
+        return final_answer(response, self.answer_key if answer_key is None else answer_key)
+
+    def normalise(self, answer: str) -> str:
+        """The form in which an answer, predicted or gold, is compared and written to results."""
+        return normalise(answer)
+
+    def equal(self, pred: str, gold: str) -> bool:
+        """Whether a normalised prediction is right, in the mode `published`: the same text."""
+        return pred == gold
 
     @property
     def folder(self) -> str:
