@@ -23,12 +23,18 @@ _LLAMAFACTORY: dict[PairForm, PreferenceForm] = {"release": "list", "columns": "
 
 
 def place_pairs(
-    task: Task, pairs: Iterable[Pair], file: Path, *, form: PairForm | None, recipe: Recipe, **options: Any
+    task: Task | None,
+    pairs: Iterable[Pair],
+    file: Path,
+    *,
+    form: PairForm | None,
+    recipe: Recipe,
+    **options: Any,
 ) -> Built:
     """Write preference pairs in a form, with the index entry that suits it; else as `place_dataset`.
 
     Args:
-        task: Names the folder in the `release` layout.
+        task: Names the folder in the `release` layout; None where the layout is `folder`.
         pairs: The pairs, in the published form.
         file: Where they go.
         form: `release` or `columns`; None for what the recipe's LLaMA-Factory version reads.
@@ -42,7 +48,7 @@ def place_pairs(
 
 
 def convert_pairs(
-    task: Task, source: str | Path, output: str | Path, form: PairForm | None, *, recipe: Recipe | None = None
+    source: str | Path, output: str | Path, form: PairForm | None, *, recipe: Recipe | None = None
 ) -> Built:
     """Write a pair file of either form in the named form, without loss, with its index entry.
 
@@ -50,7 +56,7 @@ def convert_pairs(
         UserError: A row is in neither form, or `output` exists and holds something else.
     """
     pairs = read_pairs(source)
-    return place_pairs(task, pairs, Path(output), form=form, inputs=[source], recipe=recipe or Recipe())
+    return place_pairs(None, pairs, Path(output), form=form, inputs=[source], recipe=recipe or Recipe())
 
 
 def form_for(version: str | None) -> PairForm:

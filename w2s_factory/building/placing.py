@@ -59,7 +59,7 @@ class Built:
 
 
 def place_datasets(
-    task: Task,
+    task: Task | None,
     datasets: Mapping[str, Iterable[Mapping[str, Any]]],
     output_dir: Path,
     *,
@@ -72,7 +72,7 @@ def place_datasets(
     """Write datasets below one folder with their entries and configs: all or none.
 
     Args:
-        task: Names the folder in the `release` layout.
+        task: Names the folder in the `release` layout; None where the layout is `folder`.
         datasets: The rows of each, by file name without suffix.
         output_dir: The folder of files and index; in the `release` layout, the release's root.
         inputs: The files they were made from, for the manifest.
@@ -85,7 +85,7 @@ def place_datasets(
         UserError: A dataset has no rows, or a file or entry exists and holds something else.
     """
     placed = {
-        recipe.dataset or dataset_name(stem): place(recipe.layout, output_dir, task.folder, f"{stem}.json")
+        recipe.dataset or dataset_name(stem): place(recipe.layout, output_dir, _folder(task), f"{stem}.json")
         for stem in datasets
     }
     entries = {name: entry(at.file_name) for name, at in placed.items()}
@@ -95,12 +95,17 @@ def place_datasets(
         for path, extra in (beside or {}).items():
             outputs.rows(path, extra)
         configs = {name: _config(outputs, name, at, recipe, index) for name, at in placed.items()}
-    note([*(at.file for at in placed.values()), *(beside or ())], inputs=inputs, task=task.name, **facts)
+    note(
+        [*(at.file for at in placed.values()), *(beside or ())],
+        inputs=inputs,
+        **({"task": task.name} if task else {}),
+        **facts,
+    )
     return [Built(name, counts[name], at.file, at.indexes[0], configs[name]) for name, at in placed.items()]
 
 
 def place_dataset(
-    task: Task, rows: Iterable[Mapping[str, Any]], file: Path, *, recipe: Recipe, **options: Any
+    task: Task | None, rows: Iterable[Mapping[str, Any]], file: Path, *, recipe: Recipe, **options: Any
 ) -> Built:
     """Write one dataset to a named file, its index and config beside it; options as of `place_datasets`.
 
@@ -108,8 +113,12 @@ def place_dataset(
     """
     if file.suffix != ".json":
         raise UserError("datasets are JSON lists here", file=file, hint="Name the file .json")
-    root = root_of(recipe.layout, file, task.folder)
+    root = root_of(recipe.layout, file, _folder(task))
     return place_datasets(task, {file.stem: rows}, root, recipe=recipe, **options)[0]
+
+
+def _folder(task: Task | None) -> str:
+    return task.folder if task else ""
 
 
 def dataset_name(stem: str) -> str:

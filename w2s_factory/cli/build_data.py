@@ -28,6 +28,7 @@ DEFAULT_DIR = Path("w2s-data")
 @click.option("--task", "task_name", metavar="NAME", help="gsm8k, math, arithmetic, or a package's own.")
 @click.option("--input", "source", type=_FILE, metavar="FILE", help="Raw rows (gold, test) or results.")
 @click.option("--weak", type=_FILE, metavar="FILE", help="Stages 1, 2: results of the weak side.")
+@click.option("--votes", type=_FILE, metavar="FILE", help="Stage 2: the majority file of the samples.")
 @click.option("--icl", type=_FILE, metavar="FILE", help="Stage 1: results of the icl side.")
 @click.option(
     "--weak-name", metavar="NAME", help="The weak model, in file and dataset names. [default: weak]"
@@ -65,7 +66,7 @@ DEFAULT_DIR = Path("w2s-data")
 @click.option("--llamafactory-version", "version", metavar="VERSION", help="[default: the installed one]")
 @click.option("--force", is_flag=True, help="Overwrite files and entries that hold something else.")
 def command(stage: str, task_name: str | None, **options: Any) -> None:
-    r"""Build LLaMA-Factory datasets: gold, full weak, Stage I.
+    r"""Build LLaMA-Factory datasets: gold, full weak, Stage I, Stage II.
 
     Writes each dataset with its entry in dataset_info.json and a YAML that trains on it. With no inputs
     named it takes the embedded example, whose responses come from simulated solvers.

@@ -1,4 +1,4 @@
-"""What `build-data --stage 2` does and prints: pairs built, somebody's pairs checked, a question explained."""
+"""What `build-data --stage 2` does and prints: pairs built, somebody's checked, a question explained."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import sys
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 
-import w2s_vanilla_hook  # type: ignore[import-not-found]  # beside this file, which is on the path
+import w2s_vanilla_hook  # beside this file, which is on the path
 
 
 def _behind_this_folder() -> list[str]:
