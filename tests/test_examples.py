@@ -52,6 +52,15 @@ RESULT = OUTPUT | {"pred": "2", "gold": "2", "result": True}
 RAW = {"id": "gsm8k_0", "question": "How many?", "answer": "<<1+1=2>>2.\n#### 2"}
 TAG = {"subject": "Algebra", "level": 2, "unique_id": "test/algebra/1.json"}
 TEST = {"source": "GSM8K", "question": "How many?", "solution": "#### 2", "answer": "2", "tag": TAG}
+SAMPLE = {"response": "3.\n#### 3", "pred": "3", "result": False}
+VOTE = {
+    "id": 0,
+    "prompt": PROMPT,
+    "gold": "2",
+    "pos_responses": [{**SAMPLE, "pred": "2", "result": True}] * 9,
+}
+VOTE |= {"neg_responses": [SAMPLE], "confidence": 0.9}
+PAIR = {"id": 0, "instruction": PROMPT, "input": "", "output": ["2.\n#### 2", "3.\n#### 3"]}
 FILES = {
     "raw/gsm8k/train_1.jsonl": RAW,
     "train_1.jsonl": RAW,
@@ -59,6 +68,8 @@ FILES = {
     **dict.fromkeys(("weak/results.jsonl", "strong/results.jsonl"), RESULT),
     **{f"outputs/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
     "output.jsonl": OUTPUT,
+    "majority_voting_results.jsonl": VOTE,
+    "published/paired.json": PAIR,
     "data/test/gsm8k_train_2.jsonl": TEST,
     "data/test/math.jsonl": TEST,
 }

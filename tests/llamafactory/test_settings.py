@@ -117,3 +117,10 @@ def test_preference_arguments_go_by_any_version_s_name(preset, number, given_nam
 def test_refused(preset, number, settings, problem):
     with pytest.raises(UserError, match=problem):
         apply(preset, number, settings)
+
+
+@pytest.mark.parametrize("word", ["no", "Yes", "off"])
+def test_words_yaml_takes_for_true_and_false_stay_words(word):
+    settings = parsed_settings([f"save_strategy={word}"])
+    assert settings == {"save_strategy": word}
+    assert yaml.safe_load(f"save_strategy: {as_yaml(word)}") == settings

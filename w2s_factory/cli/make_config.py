@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from w2s_factory.llamafactory.preference import Model
 
 
 @click.command()
@@ -20,6 +24,17 @@ import click
     "--llamafactory-version", "version", metavar="VERSION", help="0.5.0 to 0.9.5; default: the one installed."
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Another value; repeatable.")
+@click.option(
+    "--reference",
+    type=click.Choice(["m-plus", "base"]),
+    help="DPO: what the policy is held against, with M_plus as --adapter. [default: m-plus; the release's is "
+    "not known]",
+)
+@click.option(
+    "--start",
+    type=click.Choice(["m-plus", "base"]),
+    help="ORPO, SimPO: base refuses an adapter. [default: whatever --model and --adapter say]",
+)
 @click.option("--cpu", is_flag=True, help="For a machine without a GPU: the same as two settings, and slow.")
 @click.option("--force", is_flag=True, help="Overwrite FILE if it holds something else.")
 def command(
@@ -33,6 +48,8 @@ def command(
     output: Path | None,
     version: str | None,
     settings: tuple[str, ...],
+    reference: Model | None,
+    start: Model | None,
     cpu: bool,
     force: bool,
 ) -> None:
@@ -69,6 +86,8 @@ def command(
         version=version,
         settings={**(ON_CPU if cpu else {}), **parsed_settings(settings)},
         ahead=True,
+        reference=reference,
+        start=start,
     )
     with Outputs(force=force) as outputs:
         outputs.text(output, text)

@@ -104,9 +104,12 @@ def _check_pair_columns(config: Config, dataset: Dataset, version: Version | Non
         return
     split = {"chosen", "rejected"} <= dataset.columns.keys()
     if split != (version.preference_form == "columns"):
+        form = "columns" if version.preference_form == "columns" else "release"
         has, needs = ("chosen and rejected columns", "one list column `response`")[:: 1 if split else -1]
         raise config.wrong(
-            "dataset", f"{dataset.name!r} has {has}; LLaMA-Factory {version.number} needs {needs}"
+            "dataset",
+            f"{dataset.name!r} has {has}; LLaMA-Factory {version.number} needs {needs}",
+            f"Convert it: w2s-factory convert-pairs {dataset.file} --format {form} --output NEW.json",
         )
 
 

@@ -8,6 +8,7 @@ from w2s_factory.llamafactory.dataset_info import NAME as INDEX
 from w2s_factory.llamafactory.inputs import absolute, check_inputs, given, given_folder, weights
 from w2s_factory.llamafactory.installed import installed_version
 from w2s_factory.llamafactory.lookup import check_datasets
+from w2s_factory.llamafactory.preference import Model, preference_settings
 from w2s_factory.llamafactory.presets import FOLDER, Entry, Preset, load_preset
 from w2s_factory.llamafactory.settings import as_yaml, with_settings
 from w2s_factory.llamafactory.translation import renamed, translated
@@ -31,6 +32,8 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
     settings: Mapping[str, Any] | None = None,
     index: Mapping[str, Any] | None = None,
     ahead: bool = False,
+    reference: Model | None = None,
+    start: Model | None = None,
 ) -> str:
     """The text of a training YAML (or, from the preset `export`, of one that merges adapters).
 
@@ -47,6 +50,8 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
             else the newest known.
         settings: Values by argument, in place of the preset's or beside them.
         index: What `dataset_info.json` will hold, if it is not yet written; else it is looked up.
+        reference: DPO's reference, `m-plus` (the default) or `base`: see `preference_settings`.
+        start: What ORPO and SimPO start from, likewise.
         ahead: Let model, adapters and index be missing (`not_there` names them), to be made later.
 
     Raises:
@@ -54,9 +59,12 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
     """
     target, origin = _target(version)
     chosen = load_preset(preset)
-    body = with_settings(
-        _with_files(translated(chosen, target)), renamed(settings or {}, chosen, target), target
-    )
+    settings = settings or {}
+    settings = {
+        **settings,
+        **preference_settings(chosen, adapter, settings, reference=reference, start=start),
+    }
+    body = with_settings(_with_files(translated(chosen, target)), renamed(settings, chosen, target), target)
     check_inputs(chosen, dataset, dataset_dir, adapter)
     inputs = weights(model, adapter, ahead=ahead)
     if dataset is not None and dataset_dir is not None:

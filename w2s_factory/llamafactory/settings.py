@@ -30,6 +30,9 @@ _OWN_OPTION = {
 }
 _OTHER_METHODS = ("orpo", "simpo")
 
+_WORDS = ("yes", "no", "on", "off")
+"""YAML 1.1 takes these for true and false; here `save_strategy=no` means the word."""
+
 _POWER_OF_TEN = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 """YAML 1.1, which LLaMA-Factory has read with, takes `1e-4` for text; a user means the number."""
 
@@ -85,6 +88,8 @@ def as_yaml(value: Any) -> str:
 def _value(key: str, text: str) -> Any:
     if _POWER_OF_TEN.fullmatch(text):
         return float(text)
+    if text.lower() in _WORDS:
+        return text
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

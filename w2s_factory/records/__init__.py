@@ -7,6 +7,14 @@ order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours
 from __future__ import annotations
 
 from w2s_factory.records.manifest import note
+from w2s_factory.records.pairs import (
+    COLUMN_PAIR,
+    ColumnPair,
+    PairForm,
+    as_columns,
+    as_pair,
+    read_pairs,
+)
 from w2s_factory.records.reading import Place, read, read_object, read_placed
 from w2s_factory.records.rows import (
     ANSWERED,
@@ -34,6 +42,7 @@ from w2s_factory.records.writing import Outputs, write
 
 __all__ = [
     "ANSWERED",
+    "COLUMN_PAIR",
     "GSM8K_RAW",
     "MATH_RAW",
     "OUTPUT",
@@ -42,6 +51,7 @@ __all__ = [
     "SFT",
     "TEST",
     "VOTE",
+    "ColumnPair",
     "Form",
     "Gsm8kRaw",
     "Id",
@@ -49,15 +59,19 @@ __all__ = [
     "Output",
     "Outputs",
     "Pair",
+    "PairForm",
     "Place",
     "Result",
     "Sample",
     "Sft",
     "Test",
     "Vote",
+    "as_columns",
+    "as_pair",
     "note",
     "read",
     "read_object",
+    "read_pairs",
     "read_placed",
     "write",
 ]
