@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.utils.logging import disable_progress_bar
 
 from w2s_factory.records import RESULT, TEST, read
 from w2s_factory.tasks import get_task
@@ -111,6 +112,7 @@ def make(root: Path) -> None:
         "padding_side": "left",
     }
     (root / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    disable_progress_bar()
     make_model(tokenizer.get_vocab_size()).save_pretrained(root)
 
 

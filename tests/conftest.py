@@ -31,7 +31,7 @@ def release() -> Path:
 def w2s(tmp_path, monkeypatch) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command in an empty folder, as `w2s("build-data", "--stage", "1")`."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    (tmp_path / "cwd").mkdir()
+    (tmp_path / "cwd").mkdir(exist_ok=True)
 
     def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "w2s_factory", *map(str, arguments)]

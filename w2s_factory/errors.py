@@ -54,10 +54,16 @@ class UserError(W2SError):
 
 
 class DelegateError(W2SError):
-    """A program we started failed (LLaMA-Factory, say), or did not leave what it should have."""
+    """A program we started failed (LLaMA-Factory, say), or did not leave what it should have.
 
-    def __init__(self, problem: str, *, hint: str | None = None) -> None:
-        self.problem, self.hint = problem, hint
+    Args:
+        problem: What happened, without a final full stop.
+        hint: What to do about it.
+        exit_code: The code to leave with: the program's own where it failed with one.
+    """
+
+    def __init__(self, problem: str, *, hint: str | None = None, exit_code: int = 1) -> None:
+        self.problem, self.hint, self.exit_code = problem, hint, exit_code
         super().__init__(one_line(f"{problem}. {hint}" if hint else problem))
 
 

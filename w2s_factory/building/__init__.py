@@ -1,24 +1,37 @@
-"""Datasets for LLaMA-Factory: gold, full weak, Stage I."""
+"""Datasets for LLaMA-Factory: gold, full weak, Stage I, Stage II."""
 
 from __future__ import annotations
 
 from w2s_factory.building.agreement import Accuracy, Agreement
+from w2s_factory.building.conversion import convert_pairs
 from w2s_factory.building.example import Inputs, inputs_of
 from w2s_factory.building.full_weak import build_full_weak
 from w2s_factory.building.gold import build_gold, build_test
+from w2s_factory.building.pair_check import PairCheck, check_pairs
+from w2s_factory.building.pairs import PairRules
 from w2s_factory.building.placing import Built, Recipe
+from w2s_factory.building.provenance import explain
 from w2s_factory.building.stage1 import Stage1, build_stage1
+from w2s_factory.building.stage2 import PairCounts, Stage2, build_stage2
 
 __all__ = [
     "Accuracy",
     "Agreement",
     "Built",
     "Inputs",
+    "PairCheck",
+    "PairCounts",
+    "PairRules",
     "Recipe",
     "Stage1",
+    "Stage2",
     "build_full_weak",
     "build_gold",
     "build_stage1",
+    "build_stage2",
     "build_test",
+    "check_pairs",
+    "convert_pairs",
+    "explain",
     "inputs_of",
 ]

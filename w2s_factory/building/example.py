@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 EXAMPLE_TASK = "arithmetic"
 
-NEEDED = {"gold": ("input",), "test": ("input",), "full-weak": ("input",), "1": ("weak", "icl")}
+NEEDED = {
+    "gold": ("input",),
+    "test": ("input",),
+    "full-weak": ("input",),
+    "1": ("weak", "icl"),
+    "2": ("weak", "votes"),
+}
 """The options that name the inputs of each stage."""
 
 
@@ -26,7 +32,7 @@ class Inputs:
 
     Attributes:
         task: The task the files belong to.
-        files: The files by option name (`input`; `weak` and `icl`).
+        files: The files by option name (`input`; `weak` and `icl`; `weak` and `votes`).
         weak_name: The weak model in file names, where the example knows it.
         model: The model to train, where the example knows it.
         preset: The preset that trains it, where the example knows it.
@@ -51,7 +57,7 @@ def inputs_of(stage: str, task_name: str | None, named: Mapping[str, Path | None
     needed = NEEDED[stage]
     for option in given.keys() - set(needed):
         raise UserError(f"stage {stage} does not read --{option}", hint=f"It reads {_options(needed)}")
-    if not given and task_name in (None, EXAMPLE_TASK):
+    if not given and task_name in (None, EXAMPLE_TASK) and stage != "2":
         return _embedded(stage)
     missing = [option for option in needed if option not in given]
     if missing:

@@ -9,6 +9,7 @@ from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.records import OUTPUT, read
 
 if TYPE_CHECKING:
+    from w2s_factory.records import Output, Sft
     from w2s_factory.tasks import Task
 
 
@@ -22,7 +23,9 @@ def build_full_weak(
     Raises:
         UserError: `source` is not outputs or results, or `output` exists and holds something else.
     """
-    rows = (
-        {"id": row["id"], "content": row["prompt"], "output": row["response"]} for row in read(source, OUTPUT)
-    )
+    rows = map(_row, read(source, OUTPUT))
     return place_dataset(task, rows, Path(output), inputs=(source,), recipe=recipe or Recipe())
+
+
+def _row(output: Output) -> Sft:
+    return {"id": output["id"], "content": output["prompt"], "output": output["response"]}

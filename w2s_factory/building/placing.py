@@ -13,12 +13,11 @@ from w2s_factory.llamafactory.layouts import place, root_of
 from w2s_factory.records import Outputs, note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from w2s_factory.llamafactory.dataset_info import DatasetEntry
     from w2s_factory.llamafactory.layouts import Place
-    from w2s_factory.records import Sft
     from w2s_factory.tasks import Task
 
 
@@ -60,49 +59,66 @@ class Built:
 
 
 def place_datasets(
-    task: Task,
-    datasets: Mapping[str, Iterable[Sft]],
+    task: Task | None,
+    datasets: Mapping[str, Iterable[Mapping[str, Any]]],
     output_dir: Path,
     *,
     inputs: Iterable[str | Path],
     recipe: Recipe,
+    entry: Callable[[str], DatasetEntry] = dataset_info.sft_entry,
+    beside: Mapping[Path, Iterable[Mapping[str, Any]]] | None = None,
+    **facts: Any,
 ) -> list[Built]:
-    """Write SFT datasets below one folder with their entries and configs: all or none.
+    """Write datasets below one folder with their entries and configs: all or none.
 
     Args:
-        task: Names the folder in the `release` layout.
+        task: Names the folder in the `release` layout; None where the layout is `folder`.
         datasets: The rows of each, by file name without suffix.
         output_dir: The folder of files and index; in the `release` layout, the release's root.
         inputs: The files they were made from, for the manifest.
         recipe: Layout and training config.
+        entry: Gives the index entry of a file name.
+        beside: Further files of rows, which are no datasets.
+        facts: What else decides the content, for the manifest.
 
     Raises:
         UserError: A dataset has no rows, or a file or entry exists and holds something else.
     """
     placed = {
-        recipe.dataset or dataset_name(stem): place(recipe.layout, output_dir, task.folder, f"{stem}.json")
+        recipe.dataset or dataset_name(stem): place(recipe.layout, output_dir, _folder(task), f"{stem}.json")
         for stem in datasets
     }
-    entries = {name: dataset_info.sft_entry(at.file_name) for name, at in placed.items()}
+    entries = {name: entry(at.file_name) for name, at in placed.items()}
     rows = dict(zip(placed, datasets.values(), strict=True))
     with _in_place(list(placed.values()), entries, recipe) as (outputs, index):
         counts = {name: _write(outputs, at, rows[name]) for name, at in placed.items()}
+        for path, extra in (beside or {}).items():
+            outputs.rows(path, extra)
         configs = {name: _config(outputs, name, at, recipe, index) for name, at in placed.items()}
-    note([at.file for at in placed.values()], inputs=inputs, task=task.name)
+    note(
+        [*(at.file for at in placed.values()), *(beside or ())],
+        inputs=inputs,
+        **({"task": task.name} if task else {}),
+        **facts,
+    )
     return [Built(name, counts[name], at.file, at.indexes[0], configs[name]) for name, at in placed.items()]
 
 
 def place_dataset(
-    task: Task, rows: Iterable[Sft], file: Path, *, inputs: Iterable[str | Path], recipe: Recipe
+    task: Task | None, rows: Iterable[Mapping[str, Any]], file: Path, *, recipe: Recipe, **options: Any
 ) -> Built:
-    """Write one SFT dataset to a named file, its index and config beside it; else as `place_datasets`.
+    """Write one dataset to a named file, its index and config beside it; options as of `place_datasets`.
 
     In the `release` layout the file must lie where the release has it, below some root.
     """
     if file.suffix != ".json":
-        raise UserError("LLaMA-Factory's SFT data is a JSON list", file=file, hint="Name the file .json")
-    root = root_of(recipe.layout, file, task.folder)
-    return place_datasets(task, {file.stem: rows}, root, inputs=inputs, recipe=recipe)[0]
+        raise UserError("datasets are JSON lists here", file=file, hint="Name the file .json")
+    root = root_of(recipe.layout, file, _folder(task))
+    return place_datasets(task, {file.stem: rows}, root, recipe=recipe, **options)[0]
+
+
+def _folder(task: Task | None) -> str:
+    return task.folder if task else ""
 
 
 def dataset_name(stem: str) -> str:
@@ -124,7 +140,7 @@ def _in_place(
             outputs.index(index, dataset_info.merged(index, entries, force=recipe.force), replace=True)
 
 
-def _write(outputs: Outputs, at: Place, rows: Iterable[Sft]) -> int:
+def _write(outputs: Outputs, at: Place, rows: Iterable[Mapping[str, Any]]) -> int:
     count = outputs.rows(at.file, rows)
     if not count:
         raise UserError("there is not one row to write", file=at.file)

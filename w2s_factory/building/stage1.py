@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from w2s_factory.records import Result, Sft
     from w2s_factory.tasks import Task
 
-SIDES = ("hybrid", "weak", "icl")
-"""The three datasets of an iteration, in the order they are written."""
+SIDES = ("weak", "icl", "hybrid")
+"""The three datasets of an iteration, in the order of the release's index."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def build_stage1(
 def _sides(kept: list[tuple[Result, Result]]) -> dict[str, Iterable[Sft]]:
     weak = [_row(weak, weak) for weak, _ in kept]
     icl = [_row(weak, icl) for weak, icl in kept]
-    return {"hybrid": _interleaved(weak, icl), "weak": weak, "icl": icl}
+    return {"weak": weak, "icl": icl, "hybrid": _interleaved(weak, icl)}
 
 
 def _interleaved(weak: list[Sft], icl: list[Sft]) -> Iterator[Sft]:

@@ -13,15 +13,19 @@ from w2s_factory.cli.edge import fail
 from w2s_factory.errors import W2SError
 
 COMMANDS = {
-    "build-data": "Build LLaMA-Factory datasets: gold, full weak, Stage I.",
-    "make-config": "Write a training YAML from a preset.",
-    "train": "Train with LLaMA-Factory and check what it made.",
-    "export": "Merge an adapter into its model with LLaMA-Factory.",
-    "template": "Make the vanilla template known to LLaMA-Factory.",
-    "demos": "Pick or name demonstrations for weak ICL.",
-    "generate": "Generate a model's responses to a split.",
+    "build-data": "Build LLaMA-Factory datasets: gold, full weak, Stage I, Stage II.",
+    "convert-pairs": "Convert preference pairs between the published form and LLaMA-Factory's present one.",
+    "make-config": "Write a training YAML from a preset, for the LLaMA-Factory at hand or one named.",
+    "train": "Train with LLaMA-Factory from the YAML CONFIG, and check what it made.",
+    "export": "Merge adapters into their model with LLaMA-Factory as CONFIG says, and check the model.",
+    "demos": "Pick demonstrations for weak ICL as the release did, or name them by id.",
+    "generate": "Generate a model's responses to a split, greedy or sampled.",
     "merge-shards": "Join the shards of a generation.",
-    "doctor": "Say what is installed, what fits together, and what to mend.",
+    "score": "Score a split's responses against its golds.",
+    "vote": "Find the majority answer of each question over all seeds.",
+    "evaluate": "Print accuracy or pass@k of results, with intervals.",
+    "template": "Make the template vanilla known to an installed LLaMA-Factory, say whether it is, undo it.",
+    "doctor": "Say what is installed, what fits together, and the command that mends what does not.",
 }
 """Each command with its one-line help; its module is its name with `_` for `-`."""
 

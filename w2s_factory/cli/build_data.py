@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from w2s_factory.cli import pairs
 from w2s_factory.cli.telling import tell_built, tell_inputs, tell_next, tell_stage1
 from w2s_factory.errors import UserError
 
@@ -15,16 +16,19 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 DEFAULT_DIR = Path("w2s-data")
-PRESETS = {"gold": "weak_full_sft", "full-weak": "strong_lora_sft", "1": "strong_lora_sft"}
 
 
 @click.command()
 @click.option(
-    "--stage", type=click.Choice(["gold", "test", "full-weak", "1"]), required=True, help="What to build."
+    "--stage",
+    type=click.Choice(["gold", "test", "full-weak", "1", "2"]),
+    required=True,
+    help="What to build.",
 )
 @click.option("--task", "task_name", metavar="NAME", help="gsm8k, math, arithmetic, or a package's own.")
 @click.option("--input", "source", type=_FILE, metavar="FILE", help="Raw rows (gold, test) or results.")
-@click.option("--weak", type=_FILE, metavar="FILE", help="Stage 1: results of the weak side.")
+@click.option("--weak", type=_FILE, metavar="FILE", help="Stages 1, 2: results of the weak side.")
+@click.option("--votes", type=_FILE, metavar="FILE", help="Stage 2: the majority file of the samples.")
 @click.option("--icl", type=_FILE, metavar="FILE", help="Stage 1: results of the icl side.")
 @click.option(
     "--weak-name", metavar="NAME", help="The weak model, in file and dataset names. [default: weak]"
@@ -33,6 +37,23 @@ PRESETS = {"gold": "weak_full_sft", "full-weak": "strong_lora_sft", "1": "strong
 @click.option("--split", metavar="NAME", help="test: which split the rows are. [default: by file name]")
 @click.option("--output", type=_FILE, metavar="FILE", help="The file to write (all but stage 1).")
 @click.option("--output-dir", type=_FILE, metavar="DIR", help=f"The folder. [default: {DEFAULT_DIR}]")
+@click.option(
+    "--min-confidence", type=float, default=0.6, show_default=True, help="Stage 2: to count at all."
+)
+@click.option(
+    "--negative-confidence", type=float, default=0.8, show_default=True, help="Stage 2: to call weak wrong."
+)
+@click.option("--pairs-per-question", type=int, help="Stage 2: at most. [default: the task's, 1 or 3]")
+@click.option("--seed", type=int, default=42, show_default=True, help="Stage 2: of the draws.")
+@click.option(
+    "--drop-duplicates", is_flag=True, help="Stage 2: leave out repeated pairs, which are published."
+)
+@click.option("--samples", type=_FILE, metavar="DIR", help="Stage 2: seed0/results.jsonl ..., to name seeds.")
+@click.option(
+    "--format", "form", type=click.Choice(["release", "columns"]), help="Stage 2: [default: by version]"
+)
+@click.option("--check", type=_FILE, metavar="FILE", help="Stage 2: only say whose responses a file holds.")
+@click.option("--explain", metavar="ID", help="Stage 2: only tell a question's story, from --output.")
 @click.option("--layout", default="folder", show_default=True, help="folder, or release: its file tree.")
 @click.option("--dataset-name", metavar="NAME", help="gold, full-weak: the dataset. [default: by file name]")
 @click.option("--preset", metavar="NAME", help="The preset of the configs. [default: by stage]")
@@ -45,7 +66,7 @@ PRESETS = {"gold": "weak_full_sft", "full-weak": "strong_lora_sft", "1": "strong
 @click.option("--llamafactory-version", "version", metavar="VERSION", help="[default: the installed one]")
 @click.option("--force", is_flag=True, help="Overwrite files and entries that hold something else.")
 def command(stage: str, task_name: str | None, **options: Any) -> None:
-    r"""Build LLaMA-Factory datasets: gold, full weak, Stage I.
+    r"""Build LLaMA-Factory datasets: gold, full weak, Stage I, Stage II.
 
     Writes each dataset with its entry in dataset_info.json and a YAML that trains on it. With no inputs
     named it takes the embedded example, whose responses come from simulated solvers.
@@ -60,11 +81,16 @@ def command(stage: str, task_name: str | None, **options: Any) -> None:
     """
     from w2s_factory import building
 
-    named = {"input": options["source"], "weak": options["weak"], "icl": options["icl"]}
+    if stage == "2" and pairs.looked(options):
+        return
+    named = {"input": options["source"], **{name: options[name] for name in ("weak", "icl", "votes")}}
     inputs = building.inputs_of(stage, task_name, named)
     tell_inputs(inputs)
     if stage == "1":
         _stage1(inputs, options)
+    elif stage == "2":
+        output = _output(inputs, options, inputs.task.file_stem(_weak_name(inputs, options), "paired"))
+        pairs.build(inputs, options, output, _recipe(stage, inputs, options))
     elif stage == "test":
         _test(inputs, options)
     else:
@@ -83,7 +109,7 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
         inputs.files["weak"],
         inputs.files["icl"],
         options["output_dir"] or DEFAULT_DIR,
-        weak_name=options["weak_name"] or inputs.weak_name or "weak",
+        weak_name=_weak_name(inputs, options),
         iteration=options["iteration"],
         recipe=_recipe("1", inputs, options),
     )
@@ -97,12 +123,11 @@ def _one_file(stage: str, inputs: Inputs, options: dict[str, Any]) -> None:
 
     gold = stage == "gold"
     build = building.build_gold if gold else building.build_full_weak
-    weak_name = options["weak_name"] or inputs.weak_name or "weak"
     source = inputs.files["input"]
-    stem = f"{inputs.task.name}_{source.stem}" if gold else inputs.task.file_stem(weak_name, "full_weak")
-    output = options["output"] or (options["output_dir"] or DEFAULT_DIR) / f"{stem}.json"
+    gold_stem = f"{inputs.task.name}_{source.stem}"
+    stem = gold_stem if gold else inputs.task.file_stem(_weak_name(inputs, options), "full_weak")
     recipe = _recipe(stage, inputs, options)
-    built = build(inputs.task, source, output, recipe=recipe)
+    built = build(inputs.task, source, _output(inputs, options, stem), recipe=recipe)
     tell_built([built])
     tell_next(built)
 
@@ -111,9 +136,23 @@ def _test(inputs: Inputs, options: dict[str, Any]) -> None:
     from w2s_factory import building
 
     source = inputs.files["input"]
-    output = options["output"] or (options["output_dir"] or DEFAULT_DIR) / f"{inputs.task.name}_{source.name}"
+    output = _output(inputs, options, f"{inputs.task.name}_{source.stem}", ".jsonl")
     count = building.build_test(inputs.task, source, output, split=options["split"], force=options["force"])
     click.echo(f"wrote {output} ({count:,} questions with golds)")
+
+
+def _weak_name(inputs: Inputs, options: dict[str, Any]) -> str:
+    return options["weak_name"] or inputs.weak_name or "weak"
+
+
+def _output(inputs: Inputs, options: dict[str, Any], stem: str, suffix: str = ".json") -> Path:
+    """The file named, or the one of that name in the folder (in the release's tree, its place there)."""
+    named: Path | None = options["output"]
+    if named:
+        return named
+    folder: Path = options["output_dir"] or DEFAULT_DIR
+    inside = f"data/llama_factory/{inputs.task.folder}" if options["layout"] == "release" else ""
+    return folder / inside / f"{stem}{suffix}"
 
 
 def _recipe(stage: str, inputs: Inputs, options: dict[str, Any]) -> Recipe:
@@ -122,10 +161,19 @@ def _recipe(stage: str, inputs: Inputs, options: dict[str, Any]) -> Recipe:
 
     return building.Recipe(
         layout=options["layout"],
-        preset=options["preset"] or inputs.preset or PRESETS[stage],
-        model=options["model"] or inputs.model or (None if stage == "gold" else inputs.task.strong_model),
+        preset=options["preset"] or inputs.preset or _default_preset(stage, inputs),
+        model=options["model"] or inputs.model or _default_model(stage, inputs),
         settings=parsed_settings(options["settings"]),
         version=options["version"],
         dataset=options["dataset_name"],
         force=options["force"],
     )
+
+
+def _default_model(stage: str, inputs: Inputs) -> str | None:
+    """What a config trains by default: known for the strong model's SFT; a weak model or M_plus is not."""
+    return inputs.task.strong_model if stage in ("full-weak", "1") else None
+
+
+def _default_preset(stage: str, inputs: Inputs) -> str:
+    return {"gold": "weak_full_sft", "2": "dpo"}.get(stage, inputs.task.strong_preset)

@@ -27,8 +27,8 @@ def tell_stage1(agreement: Agreement) -> None:
     kept, questions = agreement.kept, agreement.questions
     click.echo(f"weak and icl agree on {kept:,} of {questions:,} questions ({kept / questions:.1%})")
     if agreement.weak_kept.known:
-        click.echo(f"  accuracy where they agree:  {_share(agreement.weak_kept)}")
-        dropped = f"weak {_share(agreement.weak_dropped)}, icl {_share(agreement.icl_dropped)}"
+        click.echo(f"  accuracy where they agree:  {share(agreement.weak_kept)}")
+        dropped = f"weak {share(agreement.weak_dropped)}, icl {share(agreement.icl_dropped)}"
         click.echo(f"  accuracy where they differ: {dropped}")
     else:
         click.echo("  accuracy: not known, the results have no gold")
@@ -57,7 +57,8 @@ def shown(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def _share(accuracy: Accuracy) -> str:
+def share(accuracy: Accuracy) -> str:
+    """An accuracy in words; `none` where there is nothing to be right about."""
     if accuracy.share is None:
         return "none"
     return f"{accuracy.share:.1%} of {accuracy.known:,}"

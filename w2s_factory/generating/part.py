@@ -133,7 +133,7 @@ class Part:
         then = self.journal.header.get("settings")
         if not isinstance(then, dict):
             raise UserError("is no journal of generate", file=self.journal.path, hint=_ELSEWHERE)
-        now = json.loads(json.dumps(self._settings))
+        now = dict(self._settings)
         changed = [key for key in {**then, **now} if then.get(key) != now.get(key)]
         if changed:
             differences = "; ".join(

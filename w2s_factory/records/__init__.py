@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from w2s_factory.records.journal import Journal
 from w2s_factory.records.manifest import content_hash, note
+from w2s_factory.records.pairs import (
+    COLUMN_PAIR,
+    ColumnPair,
+    PairForm,
+    as_columns,
+    as_pair,
+    read_pairs,
+)
 from w2s_factory.records.reading import Place, read, read_object, read_placed
 from w2s_factory.records.rows import (
     ANSWERED,
@@ -37,6 +45,7 @@ from w2s_factory.records.writing import Outputs, write
 
 __all__ = [
     "ANSWERED",
+    "COLUMN_PAIR",
     "DEMONSTRATION",
     "GSM8K_RAW",
     "MATH_RAW",
@@ -46,6 +55,7 @@ __all__ = [
     "SFT",
     "TEST",
     "VOTE",
+    "ColumnPair",
     "Demonstration",
     "Form",
     "Gsm8kRaw",
@@ -55,16 +65,20 @@ __all__ = [
     "Output",
     "Outputs",
     "Pair",
+    "PairForm",
     "Place",
     "Result",
     "Sample",
     "Sft",
     "Test",
     "Vote",
+    "as_columns",
+    "as_pair",
     "content_hash",
     "note",
     "read",
     "read_object",
+    "read_pairs",
     "read_placed",
     "write",
 ]

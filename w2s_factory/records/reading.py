@@ -41,6 +41,16 @@ class Place(NamedTuple):
         line, row = (None, self.number) if self.in_list else (self.number, None)
         return UserError(problem, file=self.file, line=line, row=row, field=field, hint=hint)
 
+    def require(self, row: Any, form: Form[Any]) -> None:
+        """Check the row here against a form.
+
+        Raises:
+            UserError: It lacks a key or has one of the wrong type.
+        """
+        wrong = _wrong(row, form)
+        if wrong:
+            raise self.error(wrong.problem, field=wrong.field, hint=wrong.hint)
+
 
 def read(path: str | Path, form: Form[RowT]) -> Iterator[RowT]:
     """The rows of a file, in order, each checked against `form`.
@@ -61,11 +71,9 @@ def read_placed(path: str | Path, form: Form[RowT]) -> Iterator[tuple[Place, Row
     with _opened(path) as file:
         in_list = _first_character(file) == b"["
         for number, row in _list_rows(path, file) if in_list else _line_rows(path, file):
-            wrong = _wrong(row, form)
-            if wrong:
-                place = Place(path, number, in_list)
-                raise place.error(wrong.problem, field=wrong.field, hint=wrong.hint)
-            yield Place(path, number, in_list), cast("RowT", row)
+            place = Place(path, number, in_list)
+            place.require(row, form)
+            yield place, cast("RowT", row)
 
 
 def read_object(path: str | Path) -> dict[str, Any]:

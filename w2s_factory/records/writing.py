@@ -6,6 +6,7 @@ import filecmp
 import json
 import os
 import tempfile
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -31,7 +32,7 @@ class Outputs:
         self._force = force
         self._staged: list[tuple[Path, Path, bool]] = []
 
-    def rows(self, path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    def rows(self, path: str | Path, rows: Iterable[Mapping[str, Any]], *, replace: bool = False) -> int:
         """Write rows as the suffix says, `.jsonl` or a `.json` list; return how many they were."""
         count = 0
 
@@ -40,7 +41,7 @@ class Outputs:
             for count, row in enumerate(rows, 1):  # noqa: B007  the count outlives the loop
                 yield row
 
-        with self._beside(Path(path)) as file:
+        with self._beside(Path(path), replace=replace) as file:
             file.writelines(_lines(counted()) if Path(path).suffix == ".jsonl" else _list(counted()))
         return count
 
@@ -140,12 +141,21 @@ def _list(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
 
 
 def _indented(row: Mapping[str, Any]) -> str:
-    """One row of a list at indent 4. A flat row, the usual kind, need not pass through Python's encoder."""
-    if not row or any(isinstance(value, (dict, list)) for value in row.values()):
-        return "    " + json.dumps(row, indent=4).replace("\n", "\n    ")
-    fields = (f"        {encode_basestring_ascii(key)}: {_scalar(value)}" for key, value in row.items())
+    """One row of a list at indent 4, without Python's slow indenting encoder where values are flat."""
+    return _template(tuple(row)) % tuple(map(_value, row.values())) if row else "    {}"
+
+
+@lru_cache
+def _template(keys: tuple[str, ...]) -> str:
+    fields = (f"        {encode_basestring_ascii(key).replace('%', '%%')}: %s" for key in keys)
     return "    {\n" + ",\n".join(fields) + "\n    }"
 
 
-def _scalar(value: Any) -> str:
-    return encode_basestring_ascii(value) if type(value) is str else json.dumps(value)
+def _value(value: Any) -> str:
+    if type(value) is str:
+        return encode_basestring_ascii(value)
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, (dict, list, tuple)):
+        return json.dumps(value, indent=4).replace("\n", "\n        ")
+    return json.dumps(value)

@@ -27,5 +27,6 @@ TASK = Gsm8k(
         icl=_ROOT / "examples" / "icl_results.jsonl",
         weak_name="simulated_weak",
         model=_TINY_LLAMA,
+        preset="tiny_lora_sft",
     ),
 )

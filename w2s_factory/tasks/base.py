@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import ANSWERED, OUTPUT, Form
+from w2s_factory.scoring.extraction import final_answer
+from w2s_factory.scoring.normalisation import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +69,7 @@ class Task:
         max_tokens: The longest response, in tokens.
         stop: Texts that end a response.
         strong_model: What emitted configs train by default: for the paper's tasks, its strong model.
+        strong_preset: The preset that fine-tunes the strong model.
         pairs_per_question: The most pairs Stage II makes of one question.
         strip_response: Whether a written response is stripped of spaces, then of full stops.
         demonstration_end: What follows each demonstration in a few-shot prompt, the last one too.
@@ -81,6 +84,7 @@ class Task:
     max_tokens: int = 1024
     stop: tuple[str, ...] = ("Question", "Answer")
     strong_model: str | None = None
+    strong_preset: str = "strong_lora_sft"
     pairs_per_question: int = 1
     strip_response: bool = True
     demonstration_end: str = "\n\n"
@@ -133,6 +137,26 @@ class Task:
         The published way: `pred`, already extracted and normalised, equal as text.
         """
         return weak["pred"] != "" and weak["pred"] == icl["pred"]
+
+    slow_comparison: ClassVar[bool] = False
+    """Whether `equal` may take long or hang, so that it must run in a process that can be killed."""
+
+    def extract(self, response: str, answer_key: str | None = None) -> str:
+        """The final answer of a response as written; empty if there is none.
+
+        Args:
+            response: What the model wrote.
+            answer_key: What precedes the final answer, if not the task's own.
+        """
+        return final_answer(response, self.answer_key if answer_key is None else answer_key)
+
+    def normalise(self, answer: str) -> str:
+        """The form in which an answer, predicted or gold, is compared and written to results."""
+        return normalise(answer)
+
+    def equal(self, pred: str, gold: str) -> bool:
+        """Whether a normalised prediction is right, in the mode `published`: the same text."""
+        return pred == gold
 
     @property
     def folder(self) -> str:

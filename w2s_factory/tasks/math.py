@@ -42,5 +42,6 @@ TASK = Math(
     },
     answer_key="The answer is:",
     max_tokens=2048,
+    strong_preset="strong_lora_sft_math",
     pairs_per_question=3,
 )

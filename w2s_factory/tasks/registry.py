@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
-from importlib import metadata
+from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
 from w2s_factory.tasks.base import Task
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 GROUP = "w2s_factory.tasks"
 """The entry-point group in which a package offers tasks: `NAME = "module:TASK"`, a `Task` instance."""
@@ -24,8 +26,11 @@ def get_task(name: str) -> Task:
     if name in BUILT_IN:
         task: Task = importlib.import_module(f"w2s_factory.tasks.{name}").TASK
         return task
-    for entry in metadata.entry_points(group=GROUP, name=name):
-        return _loaded(entry)
+    for entry in _entries():
+        if entry.name == name:
+            return _loaded(entry)
+    import difflib  # noqa: PLC0415  only for the message
+
     near = difflib.get_close_matches(name, task_names(), 1)
     meant = f'Did you mean "{near[0]}"?' if near else f"Known tasks: {', '.join(task_names())}"
     raise UserError(f'no task "{name}"', hint=meant)
@@ -33,8 +38,15 @@ def get_task(name: str) -> Task:
 
 def task_names() -> list[str]:
     """The names of all tasks: the built-in ones first."""
-    others = {entry.name for entry in metadata.entry_points(group=GROUP)} - set(BUILT_IN)
+    others = {entry.name for entry in _entries()} - set(BUILT_IN)
     return [*BUILT_IN, *sorted(others)]
+
+
+def _entries() -> metadata.EntryPoints:
+    """What installed packages offer."""
+    from importlib import metadata  # noqa: PLC0415  costs more than the built-in tasks do
+
+    return metadata.entry_points(group=GROUP)
 
 
 def _loaded(entry: metadata.EntryPoint) -> Task:

@@ -1,0 +1,66 @@
+# Everything starts here; Python 3.11 or newer and make are all it needs.
+#   make PYTHON=python3.12 ...   another Python
+#   make test ARGS="-k stage1"   arguments for pytest
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+EXAMPLE := train_arithmetic_simulated_weak_iter1_hybrid.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quickstart test lint bench data clean
+
+help:  ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## make the environment in .venv/ (about 6 GB: torch and LLaMA-Factory)
+
+quickstart: $(READY)  ## Stage I of the embedded task and a LoRA training on it, in quickstart/
+	@mkdir -p quickstart
+	cd quickstart && ../$(BIN)/w2s-factory build-data --stage 1 --force
+	cd quickstart && ../$(BIN)/w2s-factory train w2s-data/$(EXAMPLE)
+	@adapter=$$(find quickstart -name adapter_config.json -not -path '*/checkpoint-*' -exec dirname {} \;); \
+	test -n "$$adapter" || { echo "make quickstart: no adapter in quickstart/" >&2; exit 1; }; \
+	echo; \
+	echo "The trained adapter lies in $$adapter"; \
+	echo "(simulated responses, a tiny random model: this shows the machinery, not the effect)."; \
+	echo "Next: look at the data and the config in quickstart/w2s-data/, then build from your own results:"; \
+	echo "  . $(BIN)/activate && w2s-factory build-data --help"
+
+test: $(READY)  ## run the tests (with the release's parity tests where W2S_RELEASE names its root)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## measure what the tests do not: speed
+	@for benchmark in scripts/bench_*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+
+data: $(READY)  ## make data/ again, from its programs
+	$(BIN)/python scripts/make_arithmetic.py --force
+	$(BIN)/python scripts/make_tiny_llama.py
+
+clean:  ## remove the environment and everything built or cached
+	rm -rf $(VENV) quickstart build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Redone when what to install changes. The checks come first, each with one line saying what to do. An
+# environment that works is kept: made again by another Python, it would be a mixture of both.
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || \
+	{ echo "make: no $(PYTHON) here; install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "make: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	{ echo "make: $(PYTHON) cannot make environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing into $(VENV)/: about 6 GB, some minutes, once."
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
+		-c constraints.txt -e ".[dev,train]"
+	$(BIN)/python -m compileall -q w2s_factory
+	$(BIN)/w2s-factory template install
+	@touch $@

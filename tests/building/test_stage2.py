@@ -1,0 +1,162 @@
+"""Stage II end to end on small files: what is written, what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from w2s_factory import building, records
+from w2s_factory.errors import UserError
+from w2s_factory.tasks import get_task
+
+GSM8K = get_task("gsm8k")
+
+
+def prompt(number: int) -> str:
+    return f"Question: {number}?\nAnswer:"
+
+
+def weak_row(number: int, pred: str):
+    return {"id": number, "prompt": prompt(number), "response": f"weak\n#### {pred}", "pred": pred}
+
+
+def sample(seed: int, pred: str):
+    return {"response": f"seed {seed}\n#### {pred}", "pred": pred, "result": pred == "1"}
+
+
+def vote(number: int, answers: str = "1111111122", **changes):
+    pools = [sample(seed, pred) for seed, pred in enumerate(answers)]
+    majority = [one for one in pools if one["pred"] == answers[0]]
+    return {
+        "id": number,
+        "prompt": prompt(number),
+        "gold": "1",
+        "pos_responses": majority,
+        "neg_responses": [one for one in pools if one["pred"] != answers[0]],
+        "confidence": len(majority) / len(pools),
+    } | changes
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Question 0: weak agrees. Question 1: weak differs. Question 2: no confident majority."""
+    weak = [weak_row(0, "1"), weak_row(1, "7"), weak_row(2, "1")]
+    votes = [vote(0), vote(1), vote(2, "1111122222")]
+    records.write(tmp_path / "weak.jsonl", weak)
+    records.write(tmp_path / "votes.jsonl", votes)
+    return tmp_path
+
+
+def stage2(folder, **options):
+    return building.build_stage2(
+        GSM8K, folder / "weak.jsonl", folder / "votes.jsonl", folder / "out/paired.json", **options
+    )
+
+
+def test_counts_pairs_and_origins(files):
+    made = stage2(files, form="columns")
+    assert (made.counts.weak_chosen, made.counts.weak_rejected, made.counts.questions) == (1, 1, 3)
+    assert made.counts.skipped["no confident majority"] == 1
+    first, second = json.loads(made.built.file.read_text())
+    assert first["chosen"] == "weak\n#### 1"
+    assert second["rejected"] == "weak\n#### 7"
+    origins = [json.loads(line) for line in made.origins.read_text().splitlines()]
+    assert [origin["weak_side"] for origin in origins] == ["chosen", "rejected"]
+    assert origins[0]["votes"] == {"1": 8, "2": 2}
+    assert origins[0]["seed"] is None
+
+
+def test_full_weak_data_gives_the_same_pairs(files):
+    stage2(files, form="release")
+    before = (files / "out/paired.json").read_bytes()
+    rows = [json.loads(line) for line in (files / "weak.jsonl").read_text().splitlines()]
+    full = [{"id": row["id"], "content": row["prompt"], "output": row["response"]} for row in rows]
+    (files / "weak.jsonl").write_text(json.dumps(full))
+    stage2(files, form="release")
+    assert (files / "out/paired.json").read_bytes() == before
+
+
+def test_seeds_are_named_where_the_samples_are_at_hand(files):
+    for seed in range(10):
+        rows = []
+        for number, answers in enumerate(["1111111122", "1111111122", "1111122222"]):
+            one = sample(seed, answers[seed])
+            rows.append({"id": number, "prompt": prompt(number), "gold": "1"} | one)
+        records.write(files / f"t1.0/seed{seed}/results.jsonl", rows)
+    made = stage2(files, samples=files / "t1.0")
+    for origin, pair in zip(
+        map(json.loads, made.origins.read_text().splitlines()),
+        records.read_pairs(made.built.file),
+        strict=True,
+    ):
+        assert f"seed {origin['seed']}\n" in pair["output"][origin["weak_side"] == "chosen"]
+    story = building.explain(made.built.file, "1")
+    assert "weak is rejected" in story
+    assert "seed" in story
+
+
+def test_a_pair_of_another_weak_model_is_found(files):
+    made = stage2(files, form="release")
+    assert building.check_pairs(made.built.file, files / "weak.jsonl").clean
+    pairs = json.loads(made.built.file.read_text())
+    pairs[0]["output"][0] = "somebody else's"
+    pairs[1]["id"] = 99
+    records.write(files / "theirs.json", pairs)
+    found = building.check_pairs(files / "theirs.json", files / "weak.jsonl")
+    assert (found.neither, found.unknown, found.clean) == ([0], [99], False)
+
+
+WEAK = [weak_row(0, "1"), weak_row(1, "7"), weak_row(2, "1")]
+BAD = [
+    (WEAK[:2], [vote(0), vote(1), vote(2)], "the id 2 is not in"),
+    (WEAK, [vote(0), vote(1)], "the id 2 of .* has no vote"),
+    (WEAK, [vote(0), vote(0)], "stands twice"),
+    ([*WEAK, WEAK[0]], [vote(0)], "stands twice"),
+    (WEAK, [vote(0, confidence=1.2)], "expected a share from 0 to 1"),
+    (WEAK, [vote(0, pos_responses=[])], 'field "pos_responses"'),
+    (WEAK, [vote(0, neg_responses=["text"])], 'field "neg_responses"'),
+    (WEAK, [vote(0, prompt="Question: of another split?\nAnswer:")], "names another question"),
+    ([weak_row(0, "1")], [vote(0, "1" * 10)], "none of 1 questions gives a pair"),
+    ([{"id": 0, "prompt": "p", "response": "r"}], [vote(0)], 'field "pred": is missing'),
+]
+
+
+@pytest.mark.parametrize(("weak", "votes", "problem"), BAD, ids=[problem for *_, problem in BAD])
+def test_what_does_not_belong_together_is_refused_and_writes_nothing(tmp_path, weak, votes, problem):
+    records.write(tmp_path / "weak.jsonl", weak)
+    records.write(tmp_path / "votes.jsonl", votes)
+    with pytest.raises(UserError, match=problem):
+        stage2(tmp_path)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_the_command_tells_a_story_and_checks(files, w2s):
+    w2s(
+        *("build-data", "--stage", 2, "--task", "gsm8k", "--weak", files / "weak.jsonl"),
+        *("--votes", files / "votes.jsonl", "--output", "paired.json"),
+    )
+    story = w2s("build-data", "--stage", 2, "--output", "paired.json", "--explain", 0).stdout
+    assert "weak is chosen" in story
+    check = ("build-data", "--stage", 2, "--check", "paired.json", "--weak")
+    assert w2s(*check, files / "weak.jsonl").stdout.endswith("clean\n")
+    records.write(files / "others.jsonl", [weak_row(number, "3") for number in range(3)])
+    assert "not clean" in w2s(*check, files / "others.jsonl", code=1).stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--min-confidence", 1.5], "--min-confidence"),
+        (["--pairs-per-question", 0], "--pairs-per-question"),
+        (["--samples", "nowhere"], "holds no seed0"),
+        (["--explain", 3], "--output"),
+        (["--check", "paired.json"], "--weak"),
+    ],
+)
+def test_misuse_is_one_line(files, w2s, options, problem):
+    given = ["--votes", files / "votes.jsonl", "--task", "gsm8k"]
+    weak = [] if "--check" in options else ["--weak", files / "weak.jsonl"]
+    done = w2s("build-data", "--stage", 2, *given, *weak, *options, code=2)
+    assert problem in done.stderr
+    assert done.stderr.count("\n") == 1

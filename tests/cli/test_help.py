@@ -1,0 +1,82 @@
+"""Every command: found, documented, and its help quick to get."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from w2s_factory.cli import COMMANDS, group
+
+HEAVY = {"torch", "transformers", "datasets", "pandas", "sympy", "vllm", "llamafactory", "snakemake"}
+
+
+def command_of(name) -> click.Command:
+    command = importlib.import_module(f"w2s_factory.cli.{name.replace('-', '_')}").command
+    assert isinstance(command, click.Command)
+    return command
+
+
+def first_line(command) -> str:
+    return inspect.cleandoc(command.help).splitlines()[0]
+
+
+def test_the_group_lists_every_command():
+    shown = CliRunner().invoke(group, ["--help"])
+    assert shown.exit_code == 0
+    for name, line in COMMANDS.items():
+        assert f"{name} " in shown.output
+        assert line.split()[0] in shown.output
+    assert CliRunner().invoke(group, ["-h"]).output == shown.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_its_line_is_the_first_of_its_docstring(name):
+    assert first_line(command_of(name)) == COMMANDS[name]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_its_help_works(name):
+    shown = CliRunner().invoke(group, [name, "--help"])
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.startswith("Usage: ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_its_help_names_an_example(name):
+    shown = CliRunner().invoke(group, [name, "--help"]).output
+    assert f"w2s-factory {name}" in shown.partition("Example")[2]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_explained(name):
+    def unexplained(command):
+        yield from (
+            option.name for option in command.params if isinstance(option, click.Option) and not option.help
+        )
+        for inner in getattr(command, "commands", {}).values():
+            yield from unexplained(inner)
+
+    assert list(unexplained(command_of(name))) == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_its_help_imports_nothing_heavy(name):
+    code = (
+        "import sys\nfrom w2s_factory.cli import main\nsys.argv = ['w2s-factory', sys.argv[1], '--help']\n"
+        "try:\n    main()\nfinally:\n    print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True, check=True)
+    assert not {module.partition(".")[0] for module in done.stdout.splitlines()[-1].split()} & HEAVY
+
+
+def test_an_unknown_command_is_one_line():
+    command = [sys.executable, "-m", "w2s_factory", "no-such"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "No such command 'no-such'" in done.stderr

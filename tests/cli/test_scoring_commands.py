@@ -1,0 +1,144 @@
+"""`score`, `vote` and `evaluate` as they are typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def w2s(*arguments, folder, code=0):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", "w2s_factory", *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+@pytest.fixture
+def folder(tmp_path):
+    golds = [{"source": "", "question": "?", "solution": "", "answer": str(n), "tag": {}} for n in range(4)]
+    (tmp_path / "golds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in golds))
+    for seed in range(2):
+        rows = [{"id": n, "prompt": "p", "response": f"#### {n if n > seed else '9.0'}"} for n in range(4)]
+        path = tmp_path / "t1.0" / f"seed{seed}" / "output.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def score(folder, seed=0, *more, code=0):
+    place = f"t1.0/seed{seed}"
+    files = [
+        "--golds",
+        "golds.jsonl",
+        "--input",
+        f"{place}/output.jsonl",
+        "--output",
+        f"{place}/results.jsonl",
+    ]
+    return w2s("score", "--task", "gsm8k", *files, *more, folder=folder, code=code)
+
+
+def test_score_vote_evaluate(folder):
+    said = score(folder).stdout
+    assert said.startswith("3 of 4 right (75.00%), mode published\n")
+    assert (folder / "t1.0/seed0/metrics.json").read_text() == '{"acc": 0.75}'
+    assert "2 of 4 right" in score(folder, 1, "--mode", "symbolic").stdout
+    said = w2s("vote", "--input", "t1.0", "--output", "majority_voting_results.jsonl", folder=folder).stdout
+    assert "4 questions, 2 samples each: majority right 3" in said
+    assert "evaluate --pass-at 2 t1.0" in said
+    first, second = "t1.0/seed0/results.jsonl", "t1.0/seed1"
+    said = w2s("evaluate", first, second, folder=folder).stdout
+    assert "75.00%" in said
+    assert "-25.00%" in said
+    table = w2s("evaluate", first, second, "--json", "--csv", "table.csv", folder=folder).stdout
+    assert [row["right"] for row in json.loads(table)["results"]] == [3, 2]
+    assert (
+        (folder / "table.csv")
+        .read_text()
+        .splitlines()[1]
+        .startswith("t1.0/seed0/results.jsonl,all,4,3,0.75,")
+    )
+    found = json.loads(w2s("evaluate", "--pass-at", 2, "t1.0", "--json", folder=folder).stdout)["results"]
+    assert [found[0][key] for key in ("pass_at_k", "maj_at_k", "pass_at_k_unbiased")] == [0.75, 0.75, 0.75]
+
+
+def test_compare_writes_nothing(folder):
+    before = sorted(folder.rglob("*"))
+    files = ["--golds", "golds.jsonl", "--input", "t1.0/seed0/output.jsonl"]
+    said = w2s("score", "--task", "gsm8k", *files, "--compare", "published,symbolic", folder=folder).stdout
+    assert "No disagreement." in said
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_mistakes_are_one_line(folder):
+    files = ["--golds", "golds.jsonl", "--input", "t1.0/seed0/output.jsonl"]
+    for arguments, message in [
+        (["score", "--task", "gsm8k", *files], "Missing option '--output'"),
+        (["score", "--task", "gsm9k", *files, "--output", "r.jsonl"], 'Did you mean "gsm8k"?'),
+        (["score", "--task", "gsm8k", *files, "--output", "r.jsonl", "--timeout", "0"], "--timeout"),
+        (["evaluate", "none.jsonl"], "none.jsonl: no such file"),
+        (["vote", "--input", "none", "--output", "v.jsonl"], "none: no such folder"),
+    ]:
+        error = w2s(*arguments, folder=folder, code=2).stderr
+        assert message in error
+        assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["score", "vote", "evaluate"])
+def test_help_has_an_example(name, folder):
+    said = w2s(name, "--help", folder=folder).stdout
+    assert f"w2s-factory {name} " in said
+    assert "\\b" not in said
+    assert "\b" not in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_interrupting_score_leaves_nothing_behind(folder):
+    hard = r"\int_0^{\infty}e^{-x^2}\sin(x^3)\log(x)dx"
+    rows = [{"id": n, "prompt": "p", "response": f"#### {hard}+{n}"} for n in range(4)]
+    (folder / "hard.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program += "import sys; from w2s_factory.cli import main\nmain()"
+    arguments = [
+        "score",
+        "--task",
+        "gsm8k",
+        "--golds",
+        "golds.jsonl",
+        "--input",
+        "hard.jsonl",
+        "--mode",
+        "symbolic",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *arguments, "--output", "r.jsonl", "--timeout", "60"],
+        cwd=folder,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        workers = []
+        until = time.monotonic() + 60
+        while len(workers) < 1 and time.monotonic() < until:
+            time.sleep(0.2)
+            tasks = Path(f"/proc/{command.pid}/task").glob("*/children")
+            workers = [child for path in tasks for child in path.read_text().split()]
+        assert workers
+        time.sleep(1)
+        command.send_signal(signal.SIGINT)
+        _, error = command.communicate(timeout=20)
+    assert error.strip() == "Error: interrupted"
+    assert command.returncode == 130
+    assert not [child for child in workers if Path(f"/proc/{child}").exists()]
+    assert not (folder / "r.jsonl").exists()

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from w2s_factory import UserError, launch_commands, make_config
+from w2s_factory.llamafactory import configs
+from w2s_factory.llamafactory.dataset_info import pair_entry, sft_entry
+from w2s_factory.llamafactory.presets import load_preset, preset_names
+from w2s_factory.llamafactory.versions import for_version
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """A model's, an adapter's and a data folder that look like ones, as `make_config` takes them."""
+    for name, file in (("model", "config.json"), ("adapter", "adapter_config.json")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text("{}")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "toy.json").write_text("[]")
+    index = {
+        "toy": sft_entry("toy.json"),
+        "pairs": pair_entry("toy.json", "columns"),
+        "old_pairs": pair_entry("toy.json", "list"),
+    }
+    (data / "dataset_info.json").write_text(json.dumps(index))
+    return tmp_path
+
+
+def make(folder, preset="strong_lora_sft", **changes):
+    chosen = load_preset(preset)
+    choices = {"model": folder / "model", "output_dir": folder / "out", "version": "0.9.5"}
+    if chosen.trains:
+        choices |= {"dataset": "toy" if chosen.method is None else "pairs", "dataset_dir": folder / "data"}
+    else:
+        choices |= {"adapter": [folder / "adapter"]}
+    return make_config(preset, **(choices | changes))
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_preset_keeps_its_values_and_comments(inputs, preset):
+    text = make(inputs, preset)
+    parsed = yaml.safe_load(text)
+    for key, entry in load_preset(preset).entries.items():
+        if key != "deepspeed":
+            assert parsed[key] == entry.value
+            assert f"\n{entry}\n" in text
+
+
+def test_folders_are_absolute(inputs, monkeypatch):
+    monkeypatch.chdir(inputs)
+    parsed = yaml.safe_load(make(Path()))
+    assert parsed["model_name_or_path"] == str(inputs / "model")
+    assert parsed["dataset_dir"] == str(inputs / "data")
+    assert parsed["output_dir"] == str(inputs / "out")
+    assert parsed["dataset"] == "toy"
+
+
+def test_a_hub_name_stays(inputs):
+    parsed = yaml.safe_load(make(inputs, model="meta-llama/Llama-2-70b-hf", adapter=["owner/adapter"]))
+    assert parsed["model_name_or_path"] == "meta-llama/Llama-2-70b-hf"
+    assert parsed["adapter_name_or_path"] == "owner/adapter"
+
+
+def test_export_merges_adapters_in_order(inputs):
+    parsed = yaml.safe_load(make(inputs, "export", adapter=[inputs / "adapter", "owner/second"]))
+    assert parsed["adapter_name_or_path"] == f"{inputs / 'adapter'},owner/second"
+    assert parsed["export_dir"] == str(inputs / "out")
+    assert "output_dir" not in parsed
+
+
+def test_the_deepspeed_file_is_named_by_its_path(inputs):
+    path = Path(yaml.safe_load(make(inputs, "strong_lora_sft_zero3"))["deepspeed"])
+    assert path.is_absolute()
+    assert path.exists()
+
+
+def test_odd_paths_are_quoted(inputs):
+    odd = inputs / "out: #1 'é'"
+    assert yaml.safe_load(make(inputs, output_dir=odd))["output_dir"] == str(odd)
+
+
+@pytest.mark.parametrize(
+    ("installed", "named", "said"),
+    [
+        ("0.9.4", None, "LLaMA-Factory 0.9.4 (installed)"),
+        (None, None, "LLaMA-Factory 0.9.5 (none is installed here)"),
+        ("0.9.4", "0.8.x", "LLaMA-Factory 0.8.3 (named)"),
+    ],
+)
+def test_the_version_is_said(inputs, monkeypatch, installed, named, said):
+    monkeypatch.setattr(configs, "installed_version", lambda: installed)
+    assert said in make(inputs, version=named)
+
+
+def test_a_new_installed_version_is_not_guessed_at(inputs, monkeypatch):
+    monkeypatch.setattr(configs, "installed_version", lambda: "0.10.0")
+    with pytest.raises(UserError, match=r'"0\.10\.0" is not known here'):
+        make(inputs, version=None)
+
+
+def test_index_to_be_written(inputs):
+    index = {"later": {"file_name": "later.json"}}
+    assert yaml.safe_load(make(inputs, dataset="later", index=index))["dataset"] == "later"
+
+
+@pytest.mark.parametrize("version", ["0.5.0", "0.6.2", "0.7.1", "0.8.0", "0.9.5"])
+def test_pairs_fit_the_version(inputs, version):
+    form = for_version(version).preference_form
+    right, wrong = ("old_pairs", "pairs") if form == "list" else ("pairs", "old_pairs")
+    assert yaml.safe_load(make(inputs, "dpo", version=version, dataset=right))["dataset"] == right
+    with pytest.raises(UserError, match="has its pairs as LLaMA-Factory reads them"):
+        make(inputs, "dpo", version=version, dataset=wrong)
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "problem"),
+    [
+        ("strong_lora_sft", {"dataset": None}, "needs a dataset"),
+        ("strong_lora_sft", {"dataset_dir": None}, "needs a dataset"),
+        ("export", {"dataset": "toy"}, "takes no dataset"),
+        ("export", {"adapter": []}, "needs an adapter"),
+        ("weak_full_sft", {"adapter": ["owner/adapter"]}, "takes no adapter"),
+        ("strong_lora_sft", {"model": "./none"}, r"\./none: no such folder \(--model\)"),
+        ("strong_lora_sft", {"model": "/none/model"}, "no such folder"),
+        ("strong_lora_sft", {"model": "a/b/c"}, "no such folder"),
+        ("strong_lora_sft", {"model": ""}, "so it is not what --model takes"),
+        ("strong_lora_sft", {"adapter": ["~/none"]}, r"no such folder \(--adapter\)"),
+    ],
+)
+def test_inputs_that_do_not_fit(inputs, preset, changes, problem):
+    with pytest.raises(UserError, match=problem):
+        make(inputs, preset, **changes)
+
+
+def test_adapter_and_model_confused(inputs):
+    with pytest.raises(UserError, match=r"holds no config\.json, so it is not what --model takes"):
+        make(inputs, model=inputs / "adapter")
+    with pytest.raises(UserError, match=r"holds no adapter_config\.json, so it is not what --adapter takes"):
+        make(inputs, adapter=[inputs / "model"])
+
+
+def test_a_comma_in_an_adapter_s_path(inputs):
+    (inputs / "adapter").rename(inputs / "a,b")
+    with pytest.raises(UserError, match="cannot hold a comma"):
+        make(inputs, "export", adapter=[inputs / "a,b"])
+
+
+@pytest.mark.parametrize(
+    ("preset", "version", "plain"),
+    [
+        ("strong_lora_sft", "0.5.0", "python src/train_bash.py X"),
+        ("export", "0.5.0", "python src/export_model.py X"),
+        ("strong_lora_sft", "0.7.1", "llamafactory-cli train X"),
+        ("export", "0.9.5", "llamafactory-cli export X"),
+        ("strong_lora_sft_zero3", "0.5.0", "torchrun --nproc_per_node GPUS src/train_bash.py X"),
+        (
+            "strong_lora_sft_zero3",
+            "0.7.1",
+            "torchrun --nproc_per_node GPUS --no-python llamafactory-cli train X",
+        ),
+        ("strong_lora_sft_zero3", "0.8.0", "FORCE_TORCHRUN=1 llamafactory-cli train X"),
+        ("strong_lora_sft_ray", "0.9.5", "USE_RAY=1 llamafactory-cli train X"),
+    ],
+)
+def test_launch_commands(preset, version, plain):
+    ours, theirs = launch_commands(preset, version, "X")
+    assert theirs == plain
+    assert ours == f"w2s-factory {'export' if preset == 'export' else 'train'} X"
+
+
+@pytest.mark.parametrize(("version", "needed"), [("0.6.2", False), ("0.6.3", True), ("0.9.5", True)])
+def test_whether_vanilla_must_be_installed_is_said(inputs, version, needed):
+    assert ("template install" in make(inputs, version=version)) is needed

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from w2s_factory import UserError
+from w2s_factory.llamafactory.dataset_info import exclusive, merged, pair_entry, sft_entry
+from w2s_factory.records import Outputs
+
+NAMES = st.from_regex(r"[a-z0-9_.-]{1,12}", fullmatch=True)
+ENTRIES = st.dictionaries(
+    NAMES, st.builds(sft_entry, NAMES.filter(lambda name: set(name) != {"."})), max_size=6
+)
+
+
+def test_entries_are_those_of_the_release():
+    assert sft_entry("data/llama_factory/gsm8k/gsm8k_train_1.json") == {
+        "file_name": "data/llama_factory/gsm8k/gsm8k_train_1.json",
+        "columns": {"prompt": "content", "response": "output"},
+    }
+    pairs = pair_entry("a.json")
+    assert list(pairs) == ["file_name", "ranking", "columns"]
+    assert pairs["ranking"] is True
+    assert list(pairs["columns"].items()) == [
+        ("prompt", "instruction"),
+        ("query", "input"),
+        ("response", "output"),
+    ]
+    assert pair_entry("a.json", "columns")["columns"] == {
+        "prompt": "instruction",
+        "query": "input",
+        "chosen": "chosen",
+        "rejected": "rejected",
+    }
+
+
+@pytest.mark.parametrize("file_name", ["", "/etc/a.json", "../a.json", "a/../../b.json", "a\\b.json"])
+def test_files_stay_inside(tmp_path, file_name):
+    with pytest.raises(UserError, match="file_name"):
+        sft_entry(file_name)
+    with pytest.raises(UserError, match="file_name"):
+        merged(tmp_path / "dataset_info.json", {"a": {"file_name": file_name}})
+
+
+@pytest.mark.parametrize("name", ["", "a,b", "a b", "a/b", "a\n"])
+def test_names_that_llama_factory_would_take_apart(tmp_path, name):
+    with pytest.raises(UserError, match="cannot name a dataset"):
+        merged(tmp_path / "dataset_info.json", {name: sft_entry("a.json")})
+
+
+@given(ENTRIES, ENTRIES)
+def test_merging(tmp_path_factory, there, new):
+    path = tmp_path_factory.mktemp("data") / "dataset_info.json"
+    path.write_text(json.dumps(there))
+    changed = [name for name in new if name in there and there[name] != new[name]]
+    if changed:
+        with pytest.raises(UserError, match=f'"{changed[0]}" is there already and would change'):
+            merged(path, new)
+    result = merged(path, new, force=True)
+    assert result == there | new
+    assert list(result)[: len(there)] == list(there)
+    assert json.loads(path.read_text()) == there
+
+
+@given(ENTRIES, ENTRIES)
+def test_merging_twice_changes_nothing(tmp_path_factory, there, new):
+    path = tmp_path_factory.mktemp("data") / "dataset_info.json"
+    path.write_text(json.dumps(there))
+    once = merged(path, new, force=True)
+    path.write_text(json.dumps(once))
+    assert list(merged(path, new).items()) == list(once.items())
+
+
+def test_a_missing_index_is_empty(tmp_path):
+    assert merged(tmp_path / "dataset_info.json", {"a": sft_entry("a.json")}) == {"a": sft_entry("a.json")}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[]", "expected an object, got a list"),
+        ("{", "broken JSON"),
+        ("", "broken JSON"),
+        ("7", "expected an object"),
+    ],
+)
+def test_a_broken_index(tmp_path, text, problem):
+    path = tmp_path / "dataset_info.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=problem) as error:
+        merged(path, {"a": sft_entry("a.json")}, force=True)
+    assert str(path) in str(error.value)
+
+
+def add(path, number):
+    for entry in range(5):
+        with exclusive(path), Outputs() as outputs:
+            index = merged(path, {f"d{number}_{entry}": sft_entry("a.json")})
+            outputs.index(path, index, replace=True)
+
+
+def test_jobs_at_the_same_time_lose_no_entry(tmp_path):
+    path = tmp_path / "new" / "dataset_info.json"
+    jobs = [
+        multiprocessing.get_context("fork").Process(target=add, args=(path, number)) for number in range(4)
+    ]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    assert len(json.loads(path.read_text())) == 20

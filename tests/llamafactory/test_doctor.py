@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from w2s_factory.llamafactory.doctor import Finding, diagnose
+from w2s_factory.llamafactory.vanilla import template_status
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """The interpreter of an empty environment."""
+    venv.create(tmp_path / "env", symlinks=True)
+    return tmp_path / "env" / "bin" / "python"
+
+
+def add(python: Path, name: str, version: str, code: str = "") -> None:
+    """Install a distribution of one module."""
+    site = template_status(python).site_packages
+    (site / f"{name}.py").write_text(code)
+    metadata = site / f"{name}-{version}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+
+def by_subject(findings: list[Finding]) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in findings}
+
+
+def w2s(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "w2s_factory", "doctor", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_an_empty_environment(python: Path) -> None:
+    found = by_subject(diagnose(python))
+    assert {subject: finding.state for subject, finding in found.items()} == {
+        "Python": "fine",
+        "torch": "broken",
+        "LLaMA-Factory": "broken",
+        "vanilla": "missing",
+        "vLLM": "missing",
+        "GPU": "missing",
+    }
+    mend = found["torch"].mend
+    assert mend is not None
+    words = mend.split()
+    assert words[:5] == [str(python), "-m", "pip", "install", "-c"]
+    assert "torchaudio==" in Path(words[5]).read_text()
+
+
+@pytest.mark.parametrize(
+    ("versions", "explained"),
+    [
+        (
+            {"torch": "2.15.0", "torchvision": "0.30.0", "torchaudio": "2.11.0"},
+            "torchaudio 2.11.0 is for another",
+        ),
+        (
+            {"torch": "2.11.0+cpu", "torchvision": "0.25.0", "torchaudio": "2.11.0"},
+            "torchvision 0.25.0 is for another",
+        ),
+    ],
+)
+def test_torch_and_a_companion_of_another_torch(
+    versions: dict[str, str], explained: str, python: Path
+) -> None:
+    problem = "Detected that PyTorch and torchaudio were compiled with different CUDA versions"
+    for name, version in versions.items():
+        add(python, name, version, f"raise RuntimeError({problem!r})" if name == "torchaudio" else "")
+    torch = by_subject(diagnose(python))["torch"]
+    assert torch.state == "broken"
+    assert explained in torch.detail
+    assert problem in torch.detail
+    assert "torch torchvision torchaudio" in str(torch.mend)
+
+
+def test_the_exit_code_says_that_training_cannot_work(python: Path) -> None:
+    done = w2s("--json", "--python", python)
+    assert done.returncode == 1
+    assert [finding["subject"] for finding in json.loads(done.stdout)][:2] == ["Python", "torch"]
+    assert "\x1b" not in w2s("--python", python).stdout
+
+
+@pytest.mark.train
+def test_this_environment_trains() -> None:
+    pytest.importorskip("llamafactory")
+    done = w2s("--json")
+    assert done.returncode == 0, done.stdout
+    states = {finding["subject"]: finding["state"] for finding in json.loads(done.stdout)}
+    assert states["torch"] == states["LLaMA-Factory"] == "fine"

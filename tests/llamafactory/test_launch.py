@@ -1,0 +1,230 @@
+"""A delegate that fails: scripts that exit as LLaMA-Factory does on its bad days."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.llamafactory import launch
+
+LEAVES_WEIGHTS = """
+import json, os, struct, sys, yaml
+out = yaml.safe_load(open(sys.argv[2]))["output_dir"]
+os.makedirs(out, exist_ok=True)
+json.dump({"base_model_name_or_path": BASE}, open(out + "/adapter_config.json", "w"))
+header = json.dumps({"lora_A": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+open(out + "/adapter_model.safetensors", "wb").write(struct.pack("<Q", len(header)) + header + BYTES)
+"""
+
+
+@pytest.fixture
+def delegate(tmp_path: Path):
+    def make(code: str) -> Path:
+        script = tmp_path / "llamafactory-cli"
+        script.write_text(f"#!{sys.executable}\n{code}\n")
+        script.chmod(0o755)
+        return script
+
+    return make
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "rows.json").write_text('[{"content": "a", "output": "b"}]')
+    entry = {"file_name": "rows.json", "columns": {"prompt": "content", "response": "output"}}
+    (tmp_path / "data" / "dataset_info.json").write_text(json.dumps({"rows": entry}))
+    return write(tmp_path)
+
+
+def write(folder: Path, **more: Any) -> Path:
+    values = {
+        "stage": "sft",
+        "do_train": True,
+        "model_name_or_path": "some/model",
+        "template": "fewshot",  # its lengths are not counted, so that no tokenizer is needed
+        "dataset": "rows",
+        "dataset_dir": str(folder / "data"),
+        "output_dir": str(folder / "out"),
+        **more,
+    }
+    file = folder / "train.yaml"
+    file.write_text(yaml.safe_dump({key: value for key, value in values.items() if value is not ...}))
+    return file
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 77])
+def test_the_exit_code_is_kept(code: int, config: Path, delegate) -> None:
+    with pytest.raises(DelegateError, match=f"failed with exit code {code}") as failed:
+        launch.train(config, llamafactory_cli=delegate(f"raise SystemExit({code})"))
+    assert failed.value.exit_code == code
+
+
+def test_a_signal_that_ended_it_is_named(config: Path, delegate) -> None:
+    with pytest.raises(DelegateError, match="was ended by SIGKILL") as failed:
+        launch.train(config, llamafactory_cli=delegate("import os; os.kill(os.getpid(), 9)"))
+    assert failed.value.exit_code == 137
+
+
+def test_success_without_weights_is_a_failure(config: Path, delegate) -> None:
+    with pytest.raises(DelegateError, match=r"left no adapter_model.safetensors") as failed:
+        launch.train(config, llamafactory_cli=delegate(""))
+    assert failed.value.exit_code == 1
+
+
+def test_old_weights_are_not_taken_for_new_ones(config: Path, delegate, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "adapter_config.json").write_text("{}")
+    (out / "adapter_model.safetensors").write_bytes(b"old")
+    with pytest.raises(UserError, match="holds trained weights"):
+        launch.train(config, llamafactory_cli=delegate("raise SystemExit('must not start')"))
+    with pytest.raises(DelegateError, match="were there before"):
+        launch.train(config, ["overwrite_output_dir=true"], llamafactory_cli=delegate(""))
+
+
+WEIGHTS = [
+    ("'other/model'", "bytes(4)", "is for other/model, not for some/model"),
+    ("'some/model'", "bytes(3)", "can't be loaded"),
+    ("'some/model'", "b'\\x00\\x00\\xc0\\x7f'", "1 of 1 tensors .* hold NaN"),
+    ("'some/model'", "bytes(4)", None),
+]
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(("base", "data", "problem"), WEIGHTS)
+def test_weights_must_load(
+    base: str, data: str, problem: str | None, config: Path, delegate, tmp_path: Path
+) -> None:
+    pytest.importorskip("safetensors")
+    cli = delegate(LEAVES_WEIGHTS.replace("BASE", base).replace("BYTES", data))
+    if problem is None:
+        trained = launch.train(config, llamafactory_cli=cli)
+        assert trained.weights is not None
+        assert (trained.weights.kind, trained.weights.tensors) == ("adapter", 1)
+        return
+    with pytest.raises(DelegateError, match=problem):
+        launch.train(config, llamafactory_cli=cli)
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()
+
+
+ARGUMENTS = """
+import json, shutil, sys
+json.dump(sys.argv[1:], open({file!r}, "w"))
+shutil.copy(sys.argv[2], {copy!r})
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "passed_through"), [("0.9.5", True), ("0.9.3", True), ("0.9.2", False), (None, False)]
+)
+def test_overrides_are_passed_on_or_merged(
+    version: str | None,
+    passed_through: bool,
+    config: Path,
+    delegate,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("w2s_factory.llamafactory.installation.installed_version", lambda _python: version)
+    seen, copy = tmp_path / "seen", tmp_path / "copy"
+    with pytest.raises(DelegateError, match="left no"):
+        launch.train(
+            config,
+            ["learning_rate=1e-5", "max_steps=3"],
+            llamafactory_cli=delegate(ARGUMENTS.format(file=str(seen), copy=str(copy))),
+        )
+    verb, file, *overrides = json.loads(seen.read_text())
+    assert verb == "train"
+    if passed_through:
+        assert (file, overrides) == (str(config), ["learning_rate=1e-5", "max_steps=3"])
+        return
+    assert overrides == []
+    merged = yaml.safe_load(copy.read_text())
+    assert merged == yaml.safe_load(config.read_text()) | {"learning_rate": 1e-5, "max_steps": 3}
+    assert not Path(file).exists()
+
+
+def test_blanks_in_a_path_are_kept_from_llamafactorys_torchrun(
+    config: Path, delegate, tmp_path: Path
+) -> None:
+    seen, copy = tmp_path / "seen", tmp_path / "copy"
+    blank = config.rename(tmp_path / "my train.yaml")
+    with pytest.raises(DelegateError, match="left no"):
+        launch.train(blank, llamafactory_cli=delegate(ARGUMENTS.format(file=str(seen), copy=str(copy))))
+    assert " " not in "".join(json.loads(seen.read_text()))
+    assert yaml.safe_load(copy.read_text()) == yaml.safe_load(blank.read_text())
+
+
+def test_a_checkouts_script_takes_the_file_alone(config: Path, tmp_path: Path) -> None:
+    source = tmp_path / "src"
+    (source / "llmtuner").mkdir(parents=True)
+    (source / "llmtuner" / "__init__.py").write_text('__version__ = "0.6.2"\n')
+    (source / "train_bash.py").write_text("import sys; sys.exit(len(sys.argv))")
+    with pytest.raises(DelegateError) as failed:
+        launch.train(config, ["seed=1"], llamafactory_cli=source / "train_bash.py")
+    assert failed.value.exit_code == 2  # the script and one YAML, the override merged into it
+
+
+# As LLaMA-Factory under torchrun: the command, torchrun, and ranks in sessions of their own that
+# nobody ends when the two are killed.
+FAMILY = """
+import os, signal, subprocess, sys, time
+rank = "import signal, sys, time; {deaf}; open(sys.argv[1], 'w').write('up'); time.sleep(60)"
+torchrun = (
+    "import subprocess, sys, time\\n"
+    "for name in ('a', 'b'):\\n"
+    "    subprocess.Popen([sys.executable, '-c', sys.argv[1], sys.argv[2] + name], start_new_session=True)\\n"
+    "time.sleep(60)"
+)
+subprocess.run([sys.executable, "-c", torchrun, rank, {folder!r}])
+"""
+
+
+WITH_LITTLE_PATIENCE = """
+import w2s_factory.llamafactory.running as running
+running.GRACE = 1
+from w2s_factory.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("deaf", ["pass", "signal.signal(signal.SIGINT, signal.SIG_IGN)"])
+def test_an_interrupt_ends_every_process(
+    deaf: str, number: int, code: int, config: Path, delegate, tmp_path: Path
+) -> None:
+    cli = delegate(FAMILY.format(deaf=deaf, folder=f"{tmp_path}/rank_"))
+    ours = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            WITH_LITTLE_PATIENCE,
+            *("train", config, "--llamafactory-cli", cli),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    ranks = [tmp_path / "rank_a", tmp_path / "rank_b"]
+    until = time.monotonic() + 20
+    while not all(rank.exists() for rank in ranks) and time.monotonic() < until:
+        time.sleep(0.05)
+    family = psutil.Process(ours.pid).children(recursive=True)
+    assert len(family) == 4
+    os.kill(ours.pid, number)
+    _, errors = ours.communicate(timeout=30)
+    assert ours.returncode == code, errors
+    assert "Traceback" not in errors.partition("Error: ")[2]
+    alive = [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert alive == []

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from w2s_factory import UserError
+from w2s_factory.llamafactory.presets import Entry, load_preset
+from w2s_factory.llamafactory.settings import as_yaml, parsed_settings, with_settings
+from w2s_factory.llamafactory.translation import renamed, translated
+from w2s_factory.llamafactory.versions import for_version
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a=1", 1),
+        ("a=1e-4", 0.0001),
+        ("a=3E5", 300000.0),
+        ("a=1.5", 1.5),
+        ("a=true", True),
+        ("a=cosine", "cosine"),
+        ("a=x=y", "x=y"),
+        ("a=", None),
+        ("a='no'", "no"),
+        ("a=[q_proj, v_proj]", ["q_proj", "v_proj"]),
+        ("a={num_cycles: 2}", {"num_cycles": 2}),
+    ],
+)
+def test_values(text, value):
+    parsed = parsed_settings([text])
+    assert parsed == {"a": value}
+    assert type(parsed["a"]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("texts", "problem"),
+    [
+        (["a"], 'expected key=value, got "a"'),
+        (["=1"], "expected key=value"),
+        ([""], "expected key=value"),
+        (["a=[1"], r'"\[1" is not YAML'),
+        (["a=!!python/object/apply:os.getcwd []"], "is not YAML"),
+        (["a=1", "a=1"], "is set twice"),
+    ],
+)
+def test_bad_texts(texts, problem):
+    with pytest.raises(UserError, match=problem):
+        parsed_settings(texts)
+
+
+PLAIN = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=20))
+
+
+def nested(inner):
+    return st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+
+
+@given(st.recursive(PLAIN, nested))
+def test_a_value_is_one_line_that_reads_back(value):
+    text = as_yaml(value)
+    assert len(text.splitlines()) <= 1
+    assert yaml.safe_load(f"key: {text}  # comment") == {"key": value}
+
+
+def apply(preset, number, settings):
+    version, chosen = for_version(number), load_preset(preset)
+    return with_settings(translated(chosen, version), renamed(settings, chosen, version), version)
+
+
+def test_in_place_and_added():
+    done = apply("strong_lora_sft", "0.9.5", {"learning_rate": 3e-5, "max_samples": 100})
+    before = [line.key for line in load_preset("strong_lora_sft").lines if isinstance(line, Entry)]
+    assert [line.key for line in done.lines if isinstance(line, Entry)] == [*before, "max_samples"]
+    assert (
+        str(done.entries["learning_rate"])
+        == "learning_rate: 3.0e-05  # set; the preset has 1.0e-4 (recalled)"
+    )
+    assert str(done.entries["max_samples"]) == "max_samples: 100  # set"
+
+
+@pytest.mark.parametrize(
+    ("preset", "number", "given_name", "written"),
+    [
+        ("dpo", "0.6.2", "pref_beta", "dpo_beta"),
+        ("dpo", "0.6.2", "dpo_beta", "dpo_beta"),
+        ("dpo", "0.9.5", "dpo_beta", "pref_beta"),
+        ("orpo", "0.6.2", "pref_beta", "orpo_beta"),
+        ("orpo", "0.8.3", "orpo_beta", "pref_beta"),
+    ],
+)
+def test_preference_arguments_go_by_any_version_s_name(preset, number, given_name, written):
+    assert apply(preset, number, {given_name: 0.5}).entries[written].value == 0.5
+
+
+@pytest.mark.parametrize(
+    ("preset", "number", "settings", "problem"),
+    [
+        ("strong_lora_sft", "0.9.5", {"learning_rat": 1}, r'"learning_rat".*Did you mean "learning_rate"'),
+        ("strong_lora_sft", "0.8.3", {"ray_num_workers": 1}, "LLaMA-Factory 0.8.3 knows no such argument"),
+        ("strong_lora_sft", "0.5.0", {"pref_beta": 1}, "LLaMA-Factory 0.5.0 knows no such argument"),
+        ("export", "0.9.5", {"learning_rate": 1}, "knows no such argument for export"),
+        ("strong_lora_sft", "0.9.5", {"output_dir": "x"}, "Use --output-dir"),
+        ("strong_lora_sft", "0.9.5", {"model_name_or_path": "x"}, "Use --model"),
+        ("strong_lora_sft", "0.9.5", {"stage": "dpo"}, "Choose another preset"),
+        ("dpo", "0.9.5", {"pref_loss": "orpo"}, "Choose another preset"),
+        ("dpo", "0.6.2", {"pref_loss": "orpo"}, "Choose another preset"),
+        ("strong_lora_sft", "0.9.5", {"template": None}, "must name a template"),
+        ("strong_lora_sft", "0.9.5", {"learning_rate": "fast"}, "expected a number, got fast"),
+        ("strong_lora_sft", "0.9.5", {"learning_rate": True}, "expected a number, got true"),
+        ("strong_lora_sft", "0.9.5", {"learning_rate": float("nan")}, "expected a number, got .nan"),
+        ("strong_lora_sft", "0.9.5", {"bf16": "yes please"}, "expected true or false"),
+        ("strong_lora_sft", "0.9.5", {"bf16": 1}, "expected true or false, got 1"),
+    ],
+)
+def test_refused(preset, number, settings, problem):
+    with pytest.raises(UserError, match=problem):
+        apply(preset, number, settings)
+
+
+@pytest.mark.parametrize("word", ["no", "Yes", "off"])
+def test_words_yaml_takes_for_true_and_false_stay_words(word):
+    settings = parsed_settings([f"save_strategy={word}"])
+    assert settings == {"save_strategy": word}
+    assert yaml.safe_load(f"save_strategy: {as_yaml(word)}") == settings

@@ -1,0 +1,123 @@
+"""`evaluate`: accuracies, groups, differences, pass@k."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from w2s_factory import UserError, evaluate, pass_at_k, wilson_interval
+
+
+def results(path, verdicts):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pairs = verdicts.items() if isinstance(verdicts, dict) else enumerate(verdicts)
+    rows = [
+        {"id": name, "prompt": "", "response": "", "pred": str(pred), "gold": "1", "result": str(pred) == "1"}
+        for name, pred in pairs
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_accuracy_and_difference(tmp_path):
+    first = results(tmp_path / "a" / "results.jsonl", [1, 0, 0, 1])
+    second = results(tmp_path / "b.jsonl", {3: 1, 2: 1, 1: 0, 0: 1})  # in another order
+    found = evaluate([tmp_path / "a", second])
+    low, high = wilson_interval(2, 4)
+    assert found.results[0] == {
+        "results": str(first.parent),
+        "group": "all",
+        "questions": 4,
+        "right": 2,
+        "accuracy": 0.5,
+        "low": low,
+        "high": high,
+    }
+    [difference] = found.differences
+    assert difference["difference"] == 0.25
+    assert 0 <= difference["low"] <= 0.25 <= difference["high"] <= 1
+    assert found.notes == []
+
+
+def test_other_questions_have_no_difference(tmp_path):
+    found = evaluate([results(tmp_path / "a.jsonl", [1, 0]), results(tmp_path / "b.jsonl", [1])])
+    assert found.differences == []
+    assert "other questions" in found.notes[0]
+
+
+def test_breakdown(tmp_path):
+    tags = [("Algebra", 1), ("Algebra", 2), ("Geometry", 2)]
+    golds = tmp_path / "golds.jsonl"
+    golds.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "source": "",
+                    "question": "",
+                    "solution": "",
+                    "answer": "1",
+                    "tag": {"subject": s, "level": n},
+                }
+            )
+            + "\n"
+            for s, n in tags
+        )
+    )
+    path = results(tmp_path / "r.jsonl", [1, 0, 1])
+    found = evaluate([path], golds=golds, by=["level", "subject"])
+    assert [(row["group"], row["right"], row["questions"]) for row in found.results] == [
+        ("all", 2, 3),
+        ("level 1", 1, 1),
+        ("level 2", 1, 2),
+        ("subject Algebra", 1, 2),
+        ("subject Geometry", 1, 1),
+    ]
+    json.dumps(found.results)
+    with pytest.raises(UserError, match=r'no tag "colour".*subject, level'):
+        evaluate([path], golds=golds, by=["colour"])
+    with pytest.raises(UserError, match="golds and the tags"):
+        evaluate([path], by=["level"])
+    with pytest.raises(UserError, match="no row for the id 3"):
+        evaluate([results(tmp_path / "more.jsonl", [1, 0, 1, 1])], golds=golds, by=["level"])
+
+
+def test_gap_recovered(tmp_path):
+    floor = results(tmp_path / "floor.jsonl", [1, 0, 0, 0])
+    method = results(tmp_path / "m.jsonl", [1, 1, 0, 0])
+    assert evaluate([method], floor=floor, ceiling="0.75").results[0]["pgr"] == 0.5
+    with pytest.raises(UserError, match="no gap"):
+        evaluate([method], floor=floor, ceiling=0.25)
+    with pytest.raises(UserError, match="both the weak floor"):
+        evaluate([method], floor=floor)
+    with pytest.raises(UserError, match="between 0 and 1"):
+        evaluate([method], floor=25.0, ceiling=0.5)
+
+
+def test_pass_at_k_and_majority(tmp_path):
+    seeds = [[0, 1, 2], [1, 0, 2], [1, 0, 1]]
+    for seed, preds in enumerate(seeds):
+        results(tmp_path / f"seed{seed}" / "results.jsonl", preds)
+    [row] = evaluate([tmp_path], pass_at=2).results
+    assert (row["questions"], row["samples"], row["k"]) == (3, 3, 2)
+    assert row["pass_at_k"] == pytest.approx(2 / 3)
+    assert row["maj_at_k"] == pytest.approx(1 / 3)  # question 1: a tie, to the first
+    assert row["pass_at_k_unbiased"] == pytest.approx(sum(pass_at_k(3, right, 2) for right in (2, 1, 1)) / 3)
+    assert (row["pass_low"], row["pass_high"]) == wilson_interval(2, 3)
+    with pytest.raises(UserError, match="needs 4 seeds, here are 3"):
+        evaluate([tmp_path], pass_at=4)
+    with pytest.raises(UserError, match="goes without"):
+        evaluate([tmp_path], pass_at=1, floor=0.1)
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(UserError, match="no results"):
+        evaluate([])
+    with pytest.raises(UserError, match="holds no rows"):
+        evaluate([results(tmp_path / "a.jsonl", [])])
+    twice = results(tmp_path / "b.jsonl", [1])
+    twice.write_text(twice.read_text() * 2)
+    with pytest.raises(UserError, match=r"row 2.*the id 0 comes twice"):
+        evaluate([twice])
+    with pytest.raises(UserError, match="no such file"):
+        evaluate([tmp_path / "none.jsonl"])

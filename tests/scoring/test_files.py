@@ -1,0 +1,176 @@
+"""`score` on files: joins, refusals, what is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from w2s_factory import UserError, compare_modes, score
+
+
+def rows(path, found):
+    path.write_text("".join(json.dumps(row) + "\n" for row in found))
+    return path
+
+
+def gold(answer, **more):
+    return {"source": "GSM8K", "question": "?", "solution": "", "answer": answer, "tag": {}, **more}
+
+
+def output(name, answer, **more):
+    return {"id": name, "prompt": "p", "response": f"so\n#### {answer}", **more}
+
+
+@pytest.fixture
+def golds(tmp_path):
+    return rows(tmp_path / "golds.jsonl", [gold("1"), gold("0.5"), gold("3")])
+
+
+def scored(tmp_path, golds, outputs, *more, **options):
+    out = tmp_path / "out" / "results.jsonl"
+    summary = score("gsm8k", golds, rows(tmp_path / "output.jsonl", outputs), out, *more, **options)
+    return summary, [json.loads(line) for line in out.read_text().splitlines()]
+
+
+def test_writes_results_metrics_report_and_manifest(tmp_path, golds):
+    outputs = [output(2, "3", extra=[1]), output(0, "2"), output(1, "0.50")]
+    summary, results = scored(tmp_path, golds, outputs, "symbolic")
+    assert [list(row) for row in results] == [
+        ["id", "prompt", "response", *more, "pred", "gold", "result"] for more in (["extra"], [], [])
+    ]
+    assert [(row["pred"], row["gold"], row["result"]) for row in results] == [
+        ("3", "3", True),
+        ("2", "1", False),
+        ("0.50", "0.5", True),
+    ]
+    assert (summary.rows, summary.right, summary.empty, summary.limits) == (3, 2, 0, {})
+    folder = tmp_path / "out"
+    assert (folder / "metrics.json").read_text() == '{"acc": 0.6666666666666666}'
+    report = json.loads((folder / "scoring_report.json").read_text())
+    assert report["mode"] == "symbolic"
+    assert report["ended_by_a_limit"] == []
+    manifest = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+    assert {line["file"] for line in manifest} == {"results.jsonl", "metrics.json", "scoring_report.json"}
+    assert all(line["mode"] == "symbolic" for line in manifest)
+    assert manifest[0]["versions"]["sympy"]
+    assert manifest[0]["versions"]["antlr4-python3-runtime"].startswith("4.11")
+
+
+def test_scores_results_again_in_place_of_the_old_verdicts(tmp_path, golds):
+    old = {"pred": "x", "gold": "y", "result": True, "num_tokens": 7, "num_words": 3}
+    outputs = [output(name, "1", **old) for name in range(3)]
+    _, results = scored(tmp_path, golds, outputs)
+    assert list(results[1]) == [*output(0, ""), *old]
+    assert results[1] | {"response": ""} == output(1, "") | old | {
+        "response": "",
+        "pred": "1",
+        "gold": "0.5",
+        "result": False,
+    }
+
+
+def test_lists_what_a_limit_ended(tmp_path, golds):
+    outputs = [output(0, "1" * 2000), output(1, "2^{10^{9^{9}}}"), output(2, "3")]
+    summary, _ = scored(tmp_path, golds, outputs, "symbolic")
+    assert summary.limits == {"length": 1, "exponent": 1}
+    report = json.loads((tmp_path / "out" / "scoring_report.json").read_text())
+    assert report["limits"] == summary.limits
+    assert [(row["id"], row["limit"]) for row in report["ended_by_a_limit"]] == [
+        (0, "length"),
+        (1, "exponent"),
+    ]
+    assert report["ended_by_a_limit"][0]["pred_length"] == 2000
+
+
+def test_joins_by_the_id_of_the_golds(tmp_path):
+    golds = rows(tmp_path / "golds.jsonl", [gold("1", id="b"), gold("2", id="a")])
+    _, results = scored(tmp_path, golds, [output("a", "2"), output("b", "1")])
+    assert all(row["result"] for row in results)
+
+
+def test_text_ids_without_ids_of_the_golds_go_in_order(tmp_path, golds):
+    outputs = [output("x", "1"), output("y", "0.5"), output("z", "3")]
+    _, results = scored(tmp_path, golds, outputs)
+    assert all(row["result"] for row in results)
+    with pytest.raises(UserError, match="holds 2 rows"):
+        scored(tmp_path, golds, outputs[:2], partial=True, force=True)
+
+
+def test_odd_text_comes_through(tmp_path):
+    odd = "\ud800\0\u2028\u0663"
+    golds = rows(tmp_path / "golds.jsonl", [gold(odd)])
+    for mode in ("published", "symbolic", "math-verify"):
+        _, results = scored(tmp_path, golds, [output(0, odd)], mode, force=True)
+        assert results[0]["pred"] == odd
+        assert results[0]["gold"] == odd
+        assert results[0]["result"] or mode == "math-verify"  # which finds no answer in it
+
+
+REFUSED = [
+    pytest.param([output(0, "1")], r"holds 1 rows, but .* 3.*--partial", id="too few"),
+    pytest.param([output(n, "1") for n in range(4)], "holds 4 rows", id="too many"),
+    pytest.param(
+        [output(0, "1"), output(7, "1"), output(1, "1")], "row 2: .*no gold for the id 7", id="no gold"
+    ),
+    pytest.param(
+        [output(0, "1"), output(1, "1"), output(1, "1")], "row 3: .*the id 1 comes twice", id="twice"
+    ),
+    pytest.param([], "holds no rows", id="empty"),
+]
+
+
+@pytest.mark.parametrize(("outputs", "message"), REFUSED)
+def test_refusals_name_the_place(tmp_path, golds, outputs, message):
+    with pytest.raises(UserError, match=message):
+        scored(tmp_path, golds, outputs)
+    assert not (tmp_path / "out").exists()
+
+
+def test_partial(tmp_path, golds):
+    summary, _ = scored(tmp_path, golds, [output(2, "3")], partial=True)
+    assert summary.accuracy == 1
+
+
+def test_overwrites_only_when_asked(tmp_path, golds):
+    outputs = [output(name, "1") for name in range(3)]
+    scored(tmp_path, golds, outputs)
+    scored(tmp_path, golds, outputs)  # the same bytes
+    with pytest.raises(UserError, match="--force"):
+        scored(tmp_path, golds, [output(name, "3") for name in range(3)])
+    assert '"pred": "1"' in (tmp_path / "out" / "results.jsonl").read_text()
+
+
+def test_compare_modes(tmp_path):
+    golds = rows(tmp_path / "golds.jsonl", [gold("x<3"), gold("0.5"), gold("1"), gold("0.5")])
+    outputs = rows(
+        tmp_path / "o.jsonl", [output(n, a) for n, a in enumerate(["x<3", "0.50", "1", r"\frac{1}{2}"])]
+    )
+    found = compare_modes("gsm8k", golds, outputs, ["published", "symbolic", "math-verify"])
+    assert found.right == (2, 3, 4)
+    assert [(one.results, one.rows) for one in found.disagreements] == [
+        ((False, True, True), 2),
+        ((True, False, True), 1),
+    ]
+    assert [(name, one.pred) for name, one in found.disagreements[0].examples] == [
+        (1, "0.50"),
+        (3, r"\frac{1}{2}"),
+    ]
+    assert "0: x<3 | x<3" in found.table()
+    with pytest.raises(UserError, match="two modes"):
+        compare_modes("gsm8k", golds, outputs, ["published"])
+
+
+def test_no_disagreement(tmp_path):
+    golds = rows(tmp_path / "golds.jsonl", [gold("1")])
+    found = compare_modes(
+        "gsm8k", golds, rows(tmp_path / "o.jsonl", [output(0, "1")]), ["published", "symbolic"]
+    )
+    assert found.table().endswith("No disagreement.")
+
+
+def test_paths_may_be_text(tmp_path, golds):
+    outputs = rows(tmp_path / "o.jsonl", [output(n, "1") for n in range(3)])
+    summary = score("gsm8k", str(golds), str(outputs), str(tmp_path / "r.jsonl"))
+    assert summary.results == Path(tmp_path / "r.jsonl")

@@ -1,0 +1,32 @@
+"""What is too much for a parser is known before it is tried."""
+
+from __future__ import annotations
+
+import pytest
+
+from w2s_factory.scoring.limits import exceeded
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("", None),
+        (r"\frac{1}{2}", None),
+        ("1" * 1000, None),
+        ("1" * 1001, "length"),
+        ("(" * 20 + ")" * 20, None),
+        ("{[(" * 7, "nesting"),
+        (")" * 500 + "(" * 20, None),
+        ("2^{2005}", None),
+        ("2^99999", "exponent"),
+        ("2^{-10,000}", "exponent"),
+        ("9999!", None),
+        ("(10000)!", "exponent"),
+        ("9^{9^{9}}", None),  # left to the time limit
+        ("9^{9^{9^{9}}}", "exponent"),
+        ("x^{2}+y^{2}+z^{2}+w^{2}", None),
+        ("x^{(y^{[z^(w)]})}", "exponent"),
+    ],
+)
+def test_limits(answer, expected):
+    assert exceeded(answer) == expected

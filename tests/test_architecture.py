@@ -1,0 +1,170 @@
+"""Who may import whom (docs/design.md), read off the source; and what importing the package costs nobody."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "w2s_factory"
+
+EVERYBODY = {"errors", "shipped"}
+ROOMS = {
+    "errors": set(),
+    "shipped": set(),
+    "records": set(),
+    "scoring": {"records"},
+    "tasks": {"scoring", "records"},
+    "llamafactory": {"records"},
+    "generating": {"tasks", "scoring", "records"},
+    "building": {"tasks", "scoring", "records", "llamafactory"},
+    "release": {"generating", "scoring", "building", "llamafactory", "tasks", "records"},
+    "experiment": {"generating", "scoring", "building", "llamafactory", "tasks", "records"},
+    "cli": {"experiment", "release", "generating", "scoring", "building", "llamafactory", "tasks", "records"},
+}
+"""Each room and the rooms it may know, besides those open to everybody."""
+
+IN_LLAMAFACTORY = ("llamafactory/inside/", "llamafactory/startup/")
+"""Files that run in the processes of LLaMA-Factory's own environment."""
+
+HOMES = {
+    "llamafactory": IN_LLAMAFACTORY,
+    "torch": ("generating/engines/", *IN_LLAMAFACTORY),
+    "transformers": ("generating/engines/", *IN_LLAMAFACTORY),
+    "safetensors": ("generating/engines/", *IN_LLAMAFACTORY),
+    "vllm": ("generating/engines/",),
+}
+"""Packages that only some files may import, by how their names begin."""
+
+HEAVY = {*HOMES, "datasets", "matplotlib", "openai", "pandas", "pebble", "pydantic", "snakemake", "sympy"}
+
+
+class Import(NamedTuple):
+    """One imported name: where, from which module."""
+
+    file: str
+    line: int
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} imports {self.name or 'all'} of {self.module}"
+
+    @property
+    def room(self) -> str:
+        return self.file.partition("/")[0].removesuffix(".py")
+
+    @property
+    def target(self) -> str:
+        """The room it comes from; "" if it is none of ours."""
+        package, _, inside = self.module.partition(".")
+        if package != "w2s_factory":
+            return ""
+        return inside.partition(".")[0] or self.name
+
+
+def trees() -> dict[str, ast.Module]:
+    files = sorted(PACKAGE.rglob("*.py"))
+    return {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for path in files}
+
+
+def imports() -> list[Import]:
+    """All imports, those inside functions and those for type checking too."""
+    found: list[Import] = []
+    for file, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{file}:{node.lineno}: relative import"
+                found += [Import(file, node.lineno, node.module or "", name.name) for name in node.names]
+            elif isinstance(node, ast.Import):
+                found += [Import(file, node.lineno, name.name, "") for name in node.names]
+    return found
+
+
+def test_every_room_has_a_rule():
+    assert {found.room for found in imports()} <= {*ROOMS, "__init__", "__main__"}
+
+
+def test_rooms_know_only_whom_they_may():
+    wrong = [
+        str(found)
+        for found in imports()
+        if found.room in ROOMS and found.target not in {"", found.room, *ROOMS[found.room], *EVERYBODY}
+    ]
+    assert wrong == []
+
+
+def test_rooms_keep_their_private_names():
+    def private(found: Import) -> bool:
+        return any(part.startswith("_") for part in [*found.module.split("."), found.name])
+
+    ours = [found for found in imports() if found.target not in {"", found.room}]
+    assert [str(found) for found in ours if private(found)] == []
+
+
+def test_the_rules_go_one_way():
+    assert not [(room, other) for room, others in ROOMS.items() for other in others if room in ROOMS[other]]
+
+
+@pytest.mark.parametrize("package", HOMES)
+def test_heavy_packages_stay_at_home(package):
+    strangers = [found for found in imports() if not found.file.startswith(HOMES[package])]
+    assert [str(found) for found in strangers if found.module.partition(".")[0] == package] == []
+
+
+def test_rows_are_parsed_by_records_alone():
+    """LLaMA-Factory's room also reads what its own processes answer."""
+    parsing = {"json.load", "json.loads", "orjson.loads"}
+    wrong = [
+        f"{file}:{node.lineno}"
+        for file, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in parsing
+        if not file.startswith(("records/", "llamafactory/"))
+    ]
+    assert wrong == []
+
+
+def test_these_tests_see_imports(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    source = "import torch.nn\nif TYPE_CHECKING:\n    from w2s_factory.cli.edge import _told\n"
+    source += "def f():\n    import a\nfrom w2s_factory import building\n"
+    (tmp_path / "records.py").write_text(source)
+    assert [found[1:] for found in imports()] == [
+        (1, "torch.nn", ""),
+        (6, "w2s_factory", "building"),
+        (3, "w2s_factory.cli.edge", "_told"),
+        (5, "a", ""),
+    ]
+    for test in (test_rooms_know_only_whom_they_may, test_rooms_keep_their_private_names):
+        with pytest.raises(AssertionError, match="cli"):
+            test()
+    with pytest.raises(AssertionError, match=r"records\.py:1"):
+        test_heavy_packages_stay_at_home("torch")
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level packages in sys.modules after `code`, in a fresh interpreter."""
+    show = "\nimport sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code + show], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_importing_the_package_imports_next_to_nothing():
+    assert not loaded_by("import w2s_factory") & {*HEAVY, "click", "orjson", "yaml"}
+
+
+def test_public_names_come_without_the_packages_that_have_homes():
+    code = "import w2s_factory\nfor name in w2s_factory.__all__: getattr(w2s_factory, name)"
+    assert not loaded_by(code) & set(HOMES)
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys\nfrom w2s_factory.cli import group\ngroup.main(['--help'], standalone_mode=False)"
+    loaded = loaded_by(code)
+    assert "click" in loaded
+    assert not loaded & {*HEAVY, "orjson", "yaml"}

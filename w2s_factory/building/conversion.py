@@ -1,0 +1,65 @@
+"""Pair files in the published form, or in the one LLaMA-Factory takes from 0.8 on."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.building.placing import Built, Recipe, place_dataset
+from w2s_factory.llamafactory import dataset_info
+from w2s_factory.llamafactory.installed import installed_version
+from w2s_factory.llamafactory.versions import NEWEST, for_version
+from w2s_factory.records import PairForm, as_columns, read_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from w2s_factory.llamafactory.versions import PreferenceForm
+    from w2s_factory.records import Pair
+    from w2s_factory.tasks import Task
+
+_LLAMAFACTORY: dict[PairForm, PreferenceForm] = {"release": "list", "columns": "columns"}
+
+
+def place_pairs(
+    task: Task | None,
+    pairs: Iterable[Pair],
+    file: Path,
+    *,
+    form: PairForm | None,
+    recipe: Recipe,
+    **options: Any,
+) -> Built:
+    """Write preference pairs in a form, with the index entry that suits it; else as `place_dataset`.
+
+    Args:
+        task: Names the folder in the `release` layout; None where the layout is `folder`.
+        pairs: The pairs, in the published form.
+        file: Where they go.
+        form: `release` or `columns`; None for what the recipe's LLaMA-Factory version reads.
+        recipe: Layout, version and training config.
+        options: As of `place_datasets`.
+    """
+    form = form or form_for(recipe.version)
+    rows = (as_columns(pair) if form == "columns" else pair for pair in pairs)
+    entry = partial(dataset_info.pair_entry, form=_LLAMAFACTORY[form])
+    return place_dataset(task, rows, file, recipe=recipe, entry=entry, **options)
+
+
+def convert_pairs(
+    source: str | Path, output: str | Path, form: PairForm | None, *, recipe: Recipe | None = None
+) -> Built:
+    """Write a pair file of either form in the named form, without loss, with its index entry.
+
+    Raises:
+        UserError: A row is in neither form, or `output` exists and holds something else.
+    """
+    pairs = read_pairs(source)
+    return place_pairs(None, pairs, Path(output), form=form, inputs=[source], recipe=recipe or Recipe())
+
+
+def form_for(version: str | None) -> PairForm:
+    """The form of pairs a LLaMA-Factory version reads; of the installed one if None."""
+    target = for_version(version or installed_version() or NEWEST)
+    return "columns" if target.preference_form == "columns" else "release"

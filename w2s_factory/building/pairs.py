@@ -1,0 +1,147 @@
+"""From a weak response and a vote to preference pairs, or the reason why there is none."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from w2s_factory.building.draws import draw_chosen, draw_rejected
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from w2s_factory.records import Pair, Sample, Vote
+
+WeakSide: TypeAlias = Literal["chosen", "rejected"]
+
+UNSURE = "no confident majority"
+EMPTY = "the majority gives no answer"
+NO_MINORITY = "weak agrees, and nobody differs"
+NOT_SURE_ENOUGH = "weak differs, and the majority is not confident enough"
+SKIPPED = (UNSURE, EMPTY, NO_MINORITY, NOT_SURE_ENOUGH)
+"""Why a question gives no pair, in the order in which it is asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRules:
+    """How votes become pairs; the defaults are the release's for GSM8K.
+
+    Attributes:
+        min_confidence: The least share of the samples that must give the majority answer.
+        negative_confidence: The least share with which a weak answer counts as wrong.
+        pairs_per_question: The most pairs of one question.
+        seed: Seeds the generator, once for all questions.
+        drop_duplicates: Leave out a pair whose chosen and rejected texts the question already has. An
+            improvement: the published MATH files hold such pairs.
+    """
+
+    min_confidence: float = 0.6
+    negative_confidence: float = 0.8
+    pairs_per_question: int = 1
+    seed: int = 42
+    drop_duplicates: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("min_confidence", "negative_confidence"):
+            if not 0 <= getattr(self, name) <= 1:
+                option = f"--{name.replace('_', '-')}"
+                raise UserError(f"expected a share from 0 to 1, got {getattr(self, name)}", field=option)
+        if self.pairs_per_question < 1:
+            raise UserError("expected at least 1", field="--pairs-per-question")
+
+
+@dataclass(frozen=True)
+class Weak:
+    """The weak model's response to a question, with its final answer.
+
+    Attributes:
+        prompt: What it answers.
+        response: What it wrote.
+        pred: Its final answer.
+        result: Whether that is right; None where the gold is not at hand.
+    """
+
+    prompt: str
+    response: str
+    pred: str
+    result: bool | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of one question: its pairs' other responses, or why there are none.
+
+    Attributes:
+        vote: The question's vote.
+        weak: The weak model's response.
+        weak_side: On which side of each pair the weak response stands; None if there is no pair.
+        others: The sampled responses on the other side.
+        skipped: One of `SKIPPED`; None if there are pairs.
+    """
+
+    vote: Vote
+    weak: Weak
+    weak_side: WeakSide | None = None
+    others: tuple[Sample, ...] = ()
+    skipped: str | None = None
+
+    def pairs(self) -> Iterator[Pair]:
+        """The pairs in the published form."""
+        for other in self.others:
+            sides = [self.weak.response, other["response"]]
+            yield {
+                "id": self.vote["id"],
+                "instruction": self.vote["prompt"],
+                "input": "",
+                "output": sides if self.weak_side == "chosen" else sides[::-1],
+            }
+
+
+def judge_votes(
+    questions: Iterable[tuple[Weak, Vote]], rules: PairRules, same: Callable[[str, str], bool]
+) -> Iterator[Judged]:
+    """Judge each question in turn, drawing from one generator in row order (paper, section 3.2).
+
+    Args:
+        questions: The weak response and the vote of each question, in the order of the votes.
+        rules: Thresholds, number of pairs, seed.
+        same: Whether the weak answer (first) is the majority answer (second).
+    """
+    generator = random.Random(rules.seed)
+    for weak, vote in questions:
+        yield _judged(weak, vote, rules, same, generator)
+
+
+def _judged(
+    weak: Weak,
+    vote: Vote,
+    rules: PairRules,
+    same: Callable[[str, str], bool],
+    generator: random.Random,
+) -> Judged:
+    majority = vote["pos_responses"][0]["pred"]
+    if vote["confidence"] < rules.min_confidence:
+        return Judged(vote, weak, skipped=UNSURE)
+    if majority == "":
+        return Judged(vote, weak, skipped=EMPTY)
+    if same(weak.pred, majority):
+        if not vote["neg_responses"]:
+            return Judged(vote, weak, skipped=NO_MINORITY)
+        drawn = draw_rejected(vote["neg_responses"], rules.pairs_per_question, generator)
+        return Judged(vote, weak, "chosen", _kept(drawn, rules))
+    if vote["confidence"] < rules.negative_confidence:
+        return Judged(vote, weak, skipped=NOT_SURE_ENOUGH)
+    drawn = draw_chosen(vote["pos_responses"], rules.pairs_per_question, generator)
+    return Judged(vote, weak, "rejected", _kept(drawn, rules))
+
+
+def _kept(drawn: list[Sample], rules: PairRules) -> tuple[Sample, ...]:
+    """The drawn responses; each text once if duplicates are dropped, which is after drawing."""
+    if not rules.drop_duplicates:
+        return tuple(drawn)
+    texts: dict[str, Sample] = {}
+    for sample in drawn:
+        texts.setdefault(sample["response"], sample)
+    return tuple(texts.values())

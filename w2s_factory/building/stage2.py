@@ -1,0 +1,118 @@
+"""Stage II: votes over samples turned into preference pairs (paper, section 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from w2s_factory.building.agreement import Accuracy
+from w2s_factory.building.conversion import place_pairs
+from w2s_factory.building.pairs import SKIPPED, Judged, PairRules, judge_votes
+from w2s_factory.building.placing import Built, Recipe
+from w2s_factory.building.provenance import origins, sidecar
+from w2s_factory.building.seeds import Seeds
+from w2s_factory.building.votes import joined, weak_responses
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    from w2s_factory.records import PairForm
+    from w2s_factory.tasks import Task
+
+
+@dataclass
+class PairCounts:
+    """What became of the questions of a Stage II.
+
+    Attributes:
+        questions: How many were asked.
+        weak_chosen: Pairs whose chosen response is the weak model's.
+        weak_rejected: Pairs whose rejected response is the weak model's.
+        skipped: Questions without a pair, by reason.
+        chosen: How right the chosen responses are, where gold is known.
+        rejected: How right the rejected ones are.
+    """
+
+    questions: int = 0
+    weak_chosen: int = 0
+    weak_rejected: int = 0
+    skipped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SKIPPED, 0))
+    chosen: Accuracy = field(default_factory=Accuracy)
+    rejected: Accuracy = field(default_factory=Accuracy)
+
+    @property
+    def pairs(self) -> int:
+        """All pairs."""
+        return self.weak_chosen + self.weak_rejected
+
+    def count(self, judged: Judged) -> None:
+        """Take one question into account."""
+        self.questions += 1
+        if judged.skipped is not None:
+            self.skipped[judged.skipped] += 1
+        weak_chosen = judged.weak_side == "chosen"
+        for other in judged.others:
+            self.weak_chosen += weak_chosen
+            self.weak_rejected += not weak_chosen
+            (self.chosen if weak_chosen else self.rejected).count(judged.weak.result)
+            (self.rejected if weak_chosen else self.chosen).count(other["result"])
+
+
+@dataclass(frozen=True)
+class Stage2:
+    """What `build_stage2` did: the counts, the dataset, and the file that says where each pair is from."""
+
+    counts: PairCounts
+    built: Built
+    origins: Path
+
+
+def build_stage2(
+    task: Task,
+    weak: str | Path,
+    votes: str | Path,
+    output: str | Path,
+    *,
+    rules: PairRules | None = None,
+    samples: str | Path | None = None,
+    form: PairForm | None = None,
+    recipe: Recipe | None = None,
+) -> Stage2:
+    """Make preference pairs of the original weak responses and a majority vote.
+
+    A weak answer that a confident majority shares is chosen over a minority response; one that a very
+    confident majority does not share is rejected for a majority response. Draws are the published ones.
+
+    Args:
+        task: Says how many pairs a question gives at most, and when two answers are equal.
+        weak: The original weak model's results, or its full weak data.
+        votes: The majority file over the samples of M_plus on the same questions.
+        output: The pair file.
+        rules: Thresholds, number of pairs, seed; the published ones of the task if None.
+        samples: Folder of the seeds' results, to record which seed each response came from.
+        form: The pairs' form: `release` or `columns`; by default the one the LLaMA-Factory version reads.
+        recipe: Layout and training config.
+
+    Raises:
+        UserError: The files do not belong together, or no pair is left; nothing is written then.
+    """
+    rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
+    counts = PairCounts()
+    seeds = Seeds(samples) if samples else None
+    questions = joined(weak_responses(task, weak), votes, weak)
+    judged = list(judge_votes(questions, rules, task.equal))
+    for one in judged:
+        counts.count(one)
+    if not counts.pairs:
+        raise UserError(f"none of {counts.questions} questions gives a pair", file=votes)
+    built = place_pairs(
+        task,
+        (pair for one in judged for pair in one.pairs()),
+        Path(output),
+        form=form,
+        inputs=(weak, votes),
+        recipe=recipe or Recipe(preset="dpo"),
+        beside={sidecar(output): (origin for one in judged for origin in origins(one, seeds))},
+        rules=asdict(rules),
+    )
+    return Stage2(counts, built, sidecar(output))

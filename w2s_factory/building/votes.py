@@ -1,0 +1,94 @@
+"""Joining votes with the weak model's responses, refusing what does not belong together."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.building.joining import SAME_SPLIT, rows_by_id, same_question
+from w2s_factory.building.pairs import Weak
+from w2s_factory.errors import UserError
+from w2s_factory.records import ANSWERED, OUTPUT, SFT, VOTE, Form, read, read_placed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from w2s_factory.records import Id, Place, Vote
+    from w2s_factory.tasks import Task
+
+
+def weak_responses(task: Task, source: str | Path) -> dict[Id, Weak]:
+    """The weak model's responses by id, from its results or from its full weak data.
+
+    Full weak data has no `pred`: there the final answer is extracted as the task does it.
+
+    Raises:
+        UserError: The file is neither, or an id stands twice.
+    """
+    if _is_full_weak(source):
+        full_weak = rows_by_id(source, SFT)
+        return {
+            name: Weak(row["content"], row["output"], task.normalise(task.extract(row["output"])), None)
+            for name, (_, row) in full_weak.items()
+        }
+    results = rows_by_id(source, ANSWERED)
+    return {
+        name: Weak(row["prompt"], row["response"], row["pred"], row.get("result"))
+        for name, (_, row) in results.items()
+    }
+
+
+def weak_texts(source: str | Path) -> dict[Id, str]:
+    """The weak model's responses by id, as text only: also from outputs that were never scored.
+
+    Raises:
+        UserError: The file is neither outputs nor full weak data, or an id stands twice.
+    """
+    if _is_full_weak(source):
+        return {name: row["output"] for name, (_, row) in rows_by_id(source, SFT).items()}
+    return {name: row["response"] for name, (_, row) in rows_by_id(source, OUTPUT).items()}
+
+
+def joined(weak: dict[Id, Weak], votes: str | Path, source: str | Path) -> Iterator[tuple[Weak, Vote]]:
+    """Each vote with its weak response, in the order of the votes.
+
+    Raises:
+        UserError: A vote has no weak response or answers another question, a weak response no vote; an
+            id stands twice, a confidence is not a share, or a vote has no majority.
+    """
+    left = dict(weak)
+    for place, vote in read_placed(votes, VOTE):
+        name = vote["id"]
+        if name not in weak:
+            raise place.error(f"the id {name!r} is not in {source}", field="id", hint=SAME_SPLIT)
+        if name not in left:
+            raise place.error(f"the id {name!r} stands twice in this file", field="id")
+        _check(place, vote)
+        response = left.pop(name)
+        if not same_question(response.prompt, vote["prompt"]):
+            raise place.error(
+                f"the id {name!r} names another question in {source}", field="prompt", hint=SAME_SPLIT
+            )
+        yield response, vote
+    for name in islice(left, 1):
+        raise UserError(f"the id {name!r} of {source} has no vote", file=votes, hint=SAME_SPLIT)
+
+
+def _is_full_weak(source: str | Path) -> bool:
+    rows: Iterator[dict[str, Any]] = read(source, Form("rows", {}))
+    return any("content" in row for row in islice(rows, 1))
+
+
+def _check(place: Place, vote: Vote) -> None:
+    if not 0 <= vote["confidence"] <= 1:
+        raise place.error(f"expected a share from 0 to 1, got {vote['confidence']}", field="confidence")
+    if not vote["pos_responses"]:
+        raise place.error("holds no response with the majority answer", field="pos_responses")
+    for pool in ("pos_responses", "neg_responses"):
+        for sample in vote[pool]:
+            if not (isinstance(sample, dict) and sample.keys() >= _SAMPLE):
+                raise place.error("expected objects with response, pred, result", field=pool)
+
+
+_SAMPLE = {"response", "pred", "result"}

@@ -1,0 +1,40 @@
+"""`w2s-factory convert-pairs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from w2s_factory.cli.telling import tell_built
+
+if TYPE_CHECKING:
+    from w2s_factory.records import PairForm
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["columns", "release"]),
+    help="columns: chosen and rejected (LLaMA-Factory from 0.8.0 on). release: one list, as published (up "
+    "to 0.7.1). [default: what the LLaMA-Factory at hand reads]",
+)
+@click.option("--llamafactory-version", "version", metavar="VERSION", help="Instead of --format.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@click.option("--force", is_flag=True, help="Overwrite a file or entry that holds something else.")
+def command(file: Path, form: PairForm | None, version: str | None, output: Path, force: bool) -> None:
+    """Convert preference pairs between the published form and LLaMA-Factory's present one.
+
+    Nothing is lost either way. The output gets its entry in the dataset_info.json beside it.
+
+    \b
+    Example:
+        w2s-factory convert-pairs published/paired.json --format columns --output columns.json
+    """  # noqa: D301  click reads \b
+    from w2s_factory import building
+
+    recipe = building.Recipe(version=version, force=force)
+    tell_built([building.convert_pairs(file, output, form, recipe=recipe)])

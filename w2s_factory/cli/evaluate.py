@@ -1,0 +1,80 @@
+"""`w2s-factory evaluate`: how good are the results?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--pass-at",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="pass@K and maj@K; RESULTS are folders with seed0/...",
+)
+@click.option("--golds", type=click.Path(path_type=Path), help="The split in the test form, for --by.")
+@click.option("--by", multiple=True, metavar="TAG", help="Break down by a tag of the golds: level, subject.")
+@click.option("--floor", help="Weak floor, for PGR: results or an accuracy.")
+@click.option("--ceiling", help="Strong ceiling, for PGR: results or an accuracy.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", type=click.Path(path_type=Path), help="Write the table as CSV, too.")
+@click.option("--force", is_flag=True, help="Overwrite a CSV file that holds something else.")
+def command(
+    *,
+    results: tuple[Path, ...],
+    pass_at: int | None,
+    golds: Path | None,
+    by: tuple[str, ...],
+    floor: str | None,
+    ceiling: str | None,
+    as_json: bool,
+    csv: Path | None,
+    force: bool,
+) -> None:
+    """Print accuracy or pass@k of results, with intervals.
+
+    Accuracies come with their 95 % Wilson intervals; further results with their difference from the
+    first (paired bootstrap). RESULTS are files, or folders that hold results.jsonl. Examples:
+
+    \b
+        w2s-factory evaluate weak/results.jsonl strong/results.jsonl
+        w2s-factory evaluate --pass-at 10 outputs/t1.0
+        w2s-factory evaluate results.jsonl --golds data/test/math.jsonl --by level --by subject
+    """  # noqa: D301  click needs the character
+    import dataclasses
+
+    from w2s_factory.records import Outputs
+    from w2s_factory.scoring.evaluation import evaluate
+
+    found = evaluate(results, pass_at=pass_at, golds=golds, by=by, floor=floor, ceiling=ceiling)
+    if csv:
+        with Outputs(force=force) as outputs:
+            outputs.text(csv, _csv(found.results))
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(found), indent=2))
+        return
+    for table in filter(None, (found.results, found.differences)):
+        click.echo(_text(table))
+    for note in found.notes:
+        click.echo(note, err=True)
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    import pandas as pd
+
+    return str(pd.DataFrame(rows).to_csv(index=False))
+
+
+def _text(rows: list[dict[str, Any]]) -> str:
+    """A table for people: shares in per cent."""
+    import pandas as pd
+
+    return (
+        str(pd.DataFrame(rows).to_string(index=False, float_format=lambda share: f"{share:.2%}", na_rep=""))
+        + "\n"
+    )

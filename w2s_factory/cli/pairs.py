@@ -1,0 +1,97 @@
+"""What `build-data --stage 2` does and prints: pairs built, somebody's checked, a question explained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from w2s_factory.cli.telling import share, shown, tell_built, tell_next
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from w2s_factory.building import Inputs, PairCheck, PairCounts, Recipe
+
+NOT_CLEAN = 1
+"""The exit code of a check that found pairs without the weak model's response."""
+
+
+def looked(options: dict[str, Any]) -> bool:
+    """Do what only looks at a pair file, if that was asked for."""
+    if options["explain"]:
+        _explain(options)
+    elif options["check"]:
+        _check(options["check"], options["weak"])
+    return bool(options["explain"] or options["check"])
+
+
+def build(inputs: Inputs, options: dict[str, Any], output: Path, recipe: Recipe) -> None:
+    """Build the pairs and say what came of the questions."""
+    from w2s_factory import building
+
+    most = options["pairs_per_question"]
+    made = building.build_stage2(
+        inputs.task,
+        inputs.files["weak"],
+        inputs.files["votes"],
+        output,
+        rules=building.PairRules(
+            min_confidence=options["min_confidence"],
+            negative_confidence=options["negative_confidence"],
+            pairs_per_question=inputs.task.pairs_per_question if most is None else most,
+            seed=options["seed"],
+            drop_duplicates=options["drop_duplicates"],
+        ),
+        samples=options["samples"],
+        form=options["form"],
+        recipe=recipe,
+    )
+    _tell_counts(made.counts)
+    tell_built([made.built])
+    click.echo(f"where each pair came from: {shown(made.origins)}")
+    tell_next(made.built)
+
+
+def _tell_counts(counts: PairCounts) -> None:
+    click.echo(f"{counts.pairs:,} pairs of {counts.questions:,} questions")
+    click.echo(f"  weak chosen: {counts.weak_chosen:,}, weak rejected: {counts.weak_rejected:,}")
+    for reason, number in counts.skipped.items():
+        click.echo(f"  skipped, {reason}: {number:,}")
+    chosen, rejected = share(counts.chosen), share(counts.rejected)
+    click.echo(f"  accuracy: chosen {chosen}, rejected {rejected}")
+
+
+def _explain(options: dict[str, Any]) -> None:
+    from w2s_factory import building
+
+    if not options["output"]:
+        raise UserError("name the pair file", field="--output")
+    click.echo(building.explain(options["output"], options["explain"]))
+
+
+def _check(file: Path, weak: Path | None) -> None:
+    from w2s_factory import building
+
+    if weak is None:
+        raise UserError("name the weak model's results or full weak data", field="--weak")
+    found = building.check_pairs(file, weak)
+    _tell_check(file, found)
+    if not found.clean:
+        raise SystemExit(NOT_CLEAN)
+
+
+def _tell_check(file: Path, found: PairCheck) -> None:
+    click.echo(f"{file}: {found.pairs:,} pairs")
+    click.echo(f"  weak response chosen:   {found.chosen:,}")
+    click.echo(f"  weak response rejected: {found.rejected:,}")
+    for name, ids in (
+        ("weak response on neither side", found.neither),
+        ("question not answered by the weak model", found.unknown),
+        ("chosen and rejected the same", found.equal),
+    ):
+        if ids:
+            some = ", ".join(map(str, ids[:5])) + (", ..." if len(ids) > 5 else "")
+            click.echo(f"  {name}: {len(ids):,} (ids {some})")
+    click.echo("clean" if found.clean else "not clean: these pairs are not all from this weak model")

@@ -1,0 +1,96 @@
+"""`w2s-factory score`: are the answers right?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_MODES = click.Choice(["published", "symbolic", "math-verify"])
+
+
+@click.command()
+@click.option("--task", required=True, help="gsm8k, math, arithmetic, or a task of an installed package.")
+@click.option("--golds", required=True, type=click.Path(path_type=Path), help="The split in the test form.")
+@click.option(
+    "--input", "responses", required=True, type=click.Path(path_type=Path), help="output.jsonl, or results."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="The results to write.")
+@click.option("--mode", type=_MODES, default="published", show_default=True, help="How answers are compared.")
+@click.option("--compare", metavar="MODE,MODE...", help="Print where these modes disagree; write nothing.")
+@click.option("--answer-key", help="What precedes the final answer, if not the task's own.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="Seconds an answer.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes at once; by default one a core.")
+@click.option("--partial", is_flag=True, help="Golds may be without a response.")
+@click.option("--force", is_flag=True, help="Overwrite files that hold something else.")
+def command(
+    *,
+    task: str,
+    golds: Path,
+    responses: Path,
+    output: Path | None,
+    mode: str,
+    compare: str | None,
+    answer_key: str | None,
+    timeout: float,
+    workers: int | None,
+    partial: bool,
+    force: bool,
+) -> None:
+    """Score a split's responses against its golds.
+
+    \b
+    published    the release's: equal text once normalised
+    symbolic     the release's code with a working LaTeX parser (SymPy)
+    math-verify  the Math-Verify library (pip install math-verify)
+
+    Writes results, and beside them metrics.json and scoring_report.json. Example:
+
+    \b
+        w2s-factory score --task gsm8k --golds data/test/gsm8k_train_2.jsonl \\
+            --input output.jsonl --output results.jsonl
+    """  # noqa: D301  click needs the character
+    if compare:
+        from w2s_factory.tasks.scored import compare_modes
+
+        modes = [name.strip() for name in compare.split(",")]
+        found = compare_modes(
+            task,
+            golds,
+            responses,
+            modes,
+            answer_key=answer_key,
+            timeout=timeout,
+            workers=workers,
+            partial=partial,
+        )
+        click.echo(found.table())
+        return
+    if output is None:
+        raise click.UsageError("Missing option '--output'.")
+    from w2s_factory.tasks.scored import score
+
+    summary = score(
+        task,
+        golds,
+        responses,
+        output,
+        mode,
+        answer_key=answer_key,
+        timeout=timeout,
+        workers=workers,
+        partial=partial,
+        force=force,
+    )
+    click.echo(f"{summary.right} of {summary.rows} right ({summary.accuracy:.2%}), mode {mode}")
+    if summary.empty:
+        click.echo(f"{summary.empty} without a final answer")
+    for limit, count in summary.limits.items():
+        click.echo(f"{count} wrong because of a limit ({limit}): see scoring_report.json")
+    click.echo(f"Wrote {output}, metrics.json, scoring_report.json. Next: w2s-factory evaluate {output}")

@@ -1,0 +1,118 @@
+"""What LLaMA-Factory would trip over, or pass over in silence, found before it is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.llamafactory.training_data import named_datasets
+
+if TYPE_CHECKING:
+    from w2s_factory.llamafactory.training_config import Config
+    from w2s_factory.llamafactory.training_data import Dataset
+    from w2s_factory.llamafactory.versions import Version
+
+STAGES = ("pt", "sft", "rm", "ppo", "dpo", "kto", "orpo")
+PAIR_STAGES = ("rm", "dpo", "orpo")
+"""The stages trained on preference pairs; `orpo` is one of its own up to 0.7.1."""
+
+
+def check_training(config: Config, version: Version | None = None) -> list[Dataset]:
+    """Check a training configuration; return its datasets.
+
+    Args:
+        config: The YAML and its overrides.
+        version: The LLaMA-Factory it is for; without it, what depends on the version is not checked.
+
+    Raises:
+        UserError: Something is wrong with it; the first thing found.
+    """
+    values = config.values
+    if "export_dir" in values:
+        raise config.wrong("export_dir", "this is an export configuration", "Use w2s-factory export")
+    if values.get("stage") not in STAGES:
+        raise config.wrong("stage", f"expected one of {', '.join(STAGES)}, got {values.get('stage')!r}")
+    if values.get("do_train") is not True:
+        raise config.wrong("do_train", "is not true: nothing would be trained")
+    _check_text(config, "output_dir", "where the trained weights go")
+    _check_template(config)
+    _check_models(config, "model_name_or_path", "adapter_name_or_path", "ref_model", "ref_model_adapters")
+    _check_deepspeed(config)
+    datasets = named_datasets(config)
+    for dataset in datasets:
+        _check_kind(config, dataset)
+        _check_pair_columns(config, dataset, version)
+    return datasets
+
+
+def check_export(config: Config) -> None:
+    """Check an export configuration.
+
+    Raises:
+        UserError: Something is wrong with it; the first thing found.
+    """
+    if "do_train" in config.values:
+        raise config.wrong("do_train", "this is a training configuration", "Use w2s-factory train")
+    _check_text(config, "export_dir", "where the merged model goes")
+    _check_template(config)
+    _check_models(config, "model_name_or_path", "adapter_name_or_path")
+
+
+def _check_text(config: Config, key: str, meaning: str) -> None:
+    value = config.values.get(key)
+    if not isinstance(value, str) or not value:
+        raise config.wrong(key, f"expected {meaning}, got {value!r}")
+
+
+def _check_template(config: Config) -> None:
+    if config.values.get("template") is None:
+        raise config.wrong(
+            "template",
+            "is not set: LLaMA-Factory would guess one, and may train without EOS",
+            "Set template: vanilla",
+        )
+
+
+def _check_models(config: Config, required: str, *optional: str) -> None:
+    _check_text(config, required, "a model's name or folder")
+    for key in (required, *optional):
+        for name in _listed(config.values.get(key)):
+            if name.startswith(("/", "./", "../", "~")) and not Path(name).is_dir():
+                raise config.wrong(key, f"no such folder: {name}")
+
+
+def _check_deepspeed(config: Config) -> None:
+    file = config.values.get("deepspeed")
+    if isinstance(file, str) and not Path(file).is_file():
+        raise config.wrong("deepspeed", f"no such file: {file}")
+
+
+def _check_kind(config: Config, dataset: Dataset) -> None:
+    stage = config.values["stage"]
+    if dataset.ranking and stage not in PAIR_STAGES:
+        raise config.wrong("stage", f"{stage} does not train on preference pairs, which {dataset.name!r} is")
+    if not dataset.ranking and stage in PAIR_STAGES:
+        raise config.wrong(
+            "stage",
+            f"{stage} trains on preference pairs, and {dataset.name!r} is not said to be any",
+            "Pairs have `ranking: true` in dataset_info.json",
+        )
+
+
+def _check_pair_columns(config: Config, dataset: Dataset, version: Version | None) -> None:
+    if not dataset.ranking or version is None:
+        return
+    split = {"chosen", "rejected"} <= dataset.columns.keys()
+    if split != (version.preference_form == "columns"):
+        form = "columns" if version.preference_form == "columns" else "release"
+        has, needs = ("chosen and rejected columns", "one list column `response`")[:: 1 if split else -1]
+        raise config.wrong(
+            "dataset",
+            f"{dataset.name!r} has {has}; LLaMA-Factory {version.number} needs {needs}",
+            f"Convert it: w2s-factory convert-pairs {dataset.file} --format {form} --output NEW.json",
+        )
+
+
+def _listed(value: Any) -> list[str]:
+    parts = value.split(",") if isinstance(value, str) else value or []
+    return [str(part).strip() for part in parts]

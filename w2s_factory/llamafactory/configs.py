@@ -1,0 +1,147 @@
+"""Training YAMLs: a preset, filled in for one model and dataset, for one version of LLaMA-Factory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.llamafactory.dataset_info import NAME as INDEX
+from w2s_factory.llamafactory.inputs import absolute, check_inputs, given, given_folder, weights
+from w2s_factory.llamafactory.installed import installed_version
+from w2s_factory.llamafactory.lookup import check_datasets
+from w2s_factory.llamafactory.preference import Model, preference_settings
+from w2s_factory.llamafactory.presets import FOLDER, Entry, Preset, load_preset
+from w2s_factory.llamafactory.settings import as_yaml, with_settings
+from w2s_factory.llamafactory.translation import renamed, translated
+from w2s_factory.llamafactory.versions import NEWEST, Version, for_version
+from w2s_factory.shipped import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+def make_config(  # noqa: PLR0913  each is one thing to say of a training
+    preset: str,
+    *,
+    model: str | Path,
+    output_dir: str | Path,
+    dataset: str | None = None,
+    dataset_dir: str | Path | None = None,
+    adapter: Sequence[str | Path] = (),
+    version: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    index: Mapping[str, Any] | None = None,
+    ahead: bool = False,
+    reference: Model | None = None,
+    start: Model | None = None,
+) -> str:
+    """The text of a training YAML (or, from the preset `export`, of one that merges adapters).
+
+    Its arguments are named as the version names them. Each line says what its value rests on.
+
+    Args:
+        preset: A preset's name (`strong_lora_sft`).
+        model: A model's folder, or its name on the hub.
+        output_dir: Where LLaMA-Factory shall put the adapter or model.
+        dataset: The dataset's name in `dataset_dir`; several are separated by commas.
+        dataset_dir: The folder with `dataset_info.json`.
+        adapter: Adapters to start from or to merge: folders or hub names.
+        version: The LLaMA-Factory it is for (`0.6.2`, `0.8.x`); by default the one installed here, or
+            else the newest known.
+        settings: Values by argument, in place of the preset's or beside them.
+        index: What `dataset_info.json` will hold, if it is not yet written; else it is looked up.
+        reference: DPO's reference, `m-plus` (the default) or `base`: see `preference_settings`.
+        start: What ORPO and SimPO start from, likewise.
+        ahead: Let model, adapters and index be missing (`not_there` names them), to be made later.
+
+    Raises:
+        UserError: There is no such preset, version, dataset, model or argument, or they don't fit.
+    """
+    target, origin = _target(version)
+    chosen = load_preset(preset)
+    settings = settings or {}
+    settings = {
+        **settings,
+        **preference_settings(chosen, adapter, settings, reference=reference, start=start),
+    }
+    body = with_settings(_with_files(translated(chosen, target)), renamed(settings, chosen, target), target)
+    check_inputs(chosen, dataset, dataset_dir, adapter)
+    inputs = weights(model, adapter, ahead=ahead)
+    if dataset is not None and dataset_dir is not None:
+        folder = absolute(dataset_dir)
+        if not ahead or index is not None or (folder / INDEX).exists():
+            check_datasets(dataset, folder, method=chosen.method, version=target, index=index)
+        inputs += [given("dataset", dataset), given_folder("dataset_dir", dataset_dir)]
+    inputs.append(given_folder("output_dir" if chosen.trains else "export_dir", output_dir))
+    lines = [*_header(chosen, target, origin), *_legend(body), "", "### given", *inputs, *_after_legend(body)]
+    return "\n".join(map(str, lines)) + "\n"
+
+
+def launch_commands(preset: str, version: str | None = None, file: str | Path = "FILE") -> tuple[str, str]:
+    """The two commands that run a YAML made from a preset: ours, and plain LLaMA-Factory's.
+
+    Args:
+        preset: The preset's name.
+        version: The LLaMA-Factory it was made for, as in `make_config`.
+        file: The YAML.
+    """
+    chosen, (target, _) = load_preset(preset), _target(version)
+    ours = f"w2s-factory {'train' if chosen.trains else 'export'} {file}"
+    plain = f"{target.train if chosen.trains else target.export} {file}"
+    if "deepspeed" in chosen.entries:
+        plain = _torchrun(plain, target)
+    if "ray_num_workers" in chosen.entries:
+        plain = f"USE_RAY=1 {plain}"
+    return ours, plain
+
+
+def _target(version: str | None) -> tuple[Version, str]:
+    """The version to write for, and where it was taken from."""
+    if version is not None:
+        return for_version(version), "named"
+    found = installed_version()
+    return (
+        (for_version(NEWEST), "none is installed here")
+        if found is None
+        else (for_version(found), "installed")
+    )
+
+
+def _torchrun(command: str, version: Version) -> str:
+    if version.torchrun:
+        return f"FORCE_TORCHRUN=1 {command}"
+    program = f"--no-python {command}" if version.command_line else command.removeprefix("python ")
+    return f"torchrun --nproc_per_node GPUS {program}"
+
+
+def _header(preset: Preset, version: Version, origin: str) -> list[str]:
+    ours, plain = launch_commands(preset.name, version.number)
+    install = "" if version.vanilla == "vanilla" else ' (after "w2s-factory template install")'
+    return [
+        f"# {preset.summary}",
+        f"# Made by w2s-factory make-config --preset {preset.name},",
+        f"# for LLaMA-Factory {version.number} ({origin}).",
+        f"# Run it:  {ours}",
+        f"# or:      {plain}{install}",
+    ]
+
+
+def _legend(preset: Preset) -> list[str | Entry]:
+    """The comment a preset begins with."""
+    return list(preset.lines[: preset.lines.index("")])
+
+
+def _after_legend(preset: Preset) -> list[str | Entry]:
+    return list(preset.lines[preset.lines.index("") :])
+
+
+def _with_files(preset: Preset) -> Preset:
+    """The preset with the DeepSpeed file, which lies beside the presets, named by its path."""
+    return preset.with_lines(
+        [
+            Entry(line.key, as_yaml(str(shipped(FOLDER, line.text))), line.comment)
+            if isinstance(line, Entry) and line.key == "deepspeed"
+            else line
+            for line in preset.lines
+        ]
+    )

@@ -1,0 +1,113 @@
+"""`dataset_info.json`, where LLaMA-Factory looks up a dataset by name: entries, and merging them in."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from w2s_factory.errors import UserError
+from w2s_factory.records import read_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from w2s_factory.llamafactory.versions import PreferenceForm
+
+NAME = "dataset_info.json"
+
+DatasetEntry: TypeAlias = dict[str, Any]
+
+_PAIR_COLUMNS = {
+    "list": {"response": "output"},
+    "columns": {"chosen": "chosen", "rejected": "rejected"},
+}
+_DATASET_NAME = re.compile(r"[\w.-]+")
+
+
+def sft_entry(file_name: str) -> DatasetEntry:
+    """The entry of a supervised dataset, as the release writes it.
+
+    Every column in use is named: once `columns` stands in an entry, LLaMA-Factory knows no others.
+
+    Args:
+        file_name: The file, relative to the folder LLaMA-Factory is given as `dataset_dir`.
+    """
+    return {"file_name": _inside(file_name), "columns": {"prompt": "content", "response": "output"}}
+
+
+def pair_entry(file_name: str, form: PreferenceForm = "list") -> DatasetEntry:
+    """The entry of a preference dataset.
+
+    Args:
+        file_name: The file, relative to `dataset_dir`.
+        form: `list`: `output` holds [chosen, rejected], as in the release, for LLaMA-Factory up to
+            0.7.1. `columns`: `chosen` and `rejected` stand apart, for 0.8.0 and newer.
+    """
+    columns = {"prompt": "instruction", "query": "input", **_PAIR_COLUMNS[form]}
+    return {"file_name": _inside(file_name), "ranking": True, "columns": columns}
+
+
+def merged(
+    path: str | Path, entries: Mapping[str, DatasetEntry], *, force: bool = False
+) -> dict[str, DatasetEntry]:
+    """What the index at `path` shall hold with `entries` in it; nothing is written.
+
+    Entries that are there stay, in their order; new ones follow. While other processes may write the
+    same index, hold `exclusive(path)` from here until it is written.
+
+    Args:
+        path: A `dataset_info.json`, which need not exist.
+        entries: Entries by dataset name.
+        force: Let entries change that are there already.
+
+    Raises:
+        UserError: The index is not a JSON object, an entry would change without `force`, or a name
+            or file name cannot be used.
+    """
+    index = read_object(path) if Path(path).exists() else {}
+    for name, entry in entries.items():
+        _check_name(name)
+        _inside(entry["file_name"])
+        if not force and index.get(name, entry) != entry:
+            raise UserError(
+                f'dataset "{name}" is there already and would change',
+                file=path,
+                hint="Replace it with --force, or choose another name",
+            )
+    return {**index, **entries}
+
+
+@contextlib.contextmanager
+def exclusive(*paths: str | Path) -> Iterator[None]:
+    """Keep other processes that ask likewise from changing the indexes at `paths`, across machines too.
+
+    A file `.dataset_info.json.lock` stays beside each.
+    """
+    from filelock import FileLock  # noqa: PLC0415  costs time that most commands need not pay
+
+    with contextlib.ExitStack() as held:
+        for path in sorted(Path(path).absolute() for path in paths):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(FileLock(path.with_name(f".{path.name}.lock")))
+        yield
+
+
+def _check_name(name: str) -> None:
+    if not _DATASET_NAME.fullmatch(name):
+        raise UserError(
+            f'"{name}" cannot name a dataset: LLaMA-Factory separates names by commas',
+            hint="Use letters, digits, and the signs _ . -",
+        )
+
+
+def _inside(file_name: str) -> str:
+    """`file_name`, if it stays inside the folder it is relative to."""
+    parts = PurePosixPath(file_name).parts
+    if not parts or file_name.startswith("/") or ".." in parts or "\\" in file_name:
+        raise UserError(
+            f'"{file_name}" must be a file below the folder of the index, named relative to it',
+            field="file_name",
+        )
+    return file_name

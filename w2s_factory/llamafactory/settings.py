@@ -1,0 +1,132 @@
+"""A user's own settings: `key=value`, checked against the version, put in a preset's place."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.arguments import check_known
+from w2s_factory.llamafactory.presets import Entry, Preset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from w2s_factory.llamafactory.versions import Version
+
+ON_CPU = {"use_cpu": True, "bf16": False}
+"""Settings for a machine without a GPU, where LLaMA-Factory refuses bf16."""
+
+_OWN_OPTION = {
+    "model_name_or_path": "--model",
+    "adapter_name_or_path": "--adapter",
+    "dataset": "--dataset",
+    "dataset_dir": "--dataset-dir",
+    "output_dir": "--output-dir",
+    "export_dir": "--output-dir",
+}
+_OTHER_METHODS = ("orpo", "simpo")
+
+_WORDS = ("yes", "no", "on", "off")
+"""YAML 1.1 takes these for true and false; here `save_strategy=no` means the word."""
+
+_POWER_OF_TEN = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+"""YAML 1.1, which LLaMA-Factory has read with, takes `1e-4` for text; a user means the number."""
+
+
+def parsed_settings(texts: Iterable[str]) -> dict[str, Any]:
+    """Settings as they stand on the command line, `key=value` each; values are YAML.
+
+    Raises:
+        UserError: One has no `=`, no key, or is not YAML; or a key is set twice.
+    """
+    settings: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise UserError(f'expected key=value, got "{text}"', hint="As in: --set num_train_epochs=3")
+        if key in settings:
+            raise UserError("is set twice", field=key)
+        settings[key] = _value(key, value)
+    return settings
+
+
+def with_settings(preset: Preset, settings: Mapping[str, Any], version: Version) -> Preset:
+    """The preset with settings in their keys' places, and those of other keys at its end.
+
+    Args:
+        preset: A preset in the names of `version`.
+        settings: Values by argument of `version`.
+        version: The LLaMA-Factory that will read it.
+
+    Raises:
+        UserError: An argument is not known to the version, is not to be set, or has a value of another
+            kind than the preset's.
+    """
+    for key, value in settings.items():
+        _check(key, value, preset)
+    check_known(settings, version, training=preset.trains)
+    kept: list[str | Entry] = [
+        _set(line, settings[line.key]) if isinstance(line, Entry) and line.key in settings else line
+        for line in preset.lines
+    ]
+    added = [
+        Entry(key, as_yaml(value), "set") for key, value in settings.items() if key not in preset.entries
+    ]
+    return preset.with_lines([*kept, *(["", "### more"] if added else []), *added])
+
+
+def as_yaml(value: Any) -> str:
+    """A value as YAML on one line."""
+    text = _dumped(value)
+    return text if len(text.splitlines()) == 1 else _dumped(value, default_style='"')
+
+
+def _value(key: str, text: str) -> Any:
+    if _POWER_OF_TEN.fullmatch(text):
+        return float(text)
+    if text.lower() in _WORDS:
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f'"{text}" is not YAML ({_problem(error)})', field=key) from None
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    return getattr(error, "problem", None) or type(error).__name__
+
+
+def _check(key: str, value: Any, preset: Preset) -> None:
+    if key in _OWN_OPTION:
+        raise UserError("has an option of its own", field=key, hint=f"Use {_OWN_OPTION[key]}")
+    if key == "stage" or (key in ("pref_loss", "dpo_loss") and value in _OTHER_METHODS):
+        raise UserError("is what a preset decides", field=key, hint="Choose another preset (--list)")
+    if key == "template" and not isinstance(value, str):
+        raise UserError("must name a template: without one, the model learns no end", field=key)
+    if key in preset.entries:
+        _check_kind(key, value, preset.entries[key].value)
+
+
+def _check_kind(key: str, value: Any, usual: Any) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(usual, bool):
+        if not isinstance(value, bool):
+            raise UserError(f"expected true or false, got {as_yaml(value)}", field=key)
+    elif isinstance(usual, int | float) and not (is_number and math.isfinite(value)):
+        raise UserError(f"expected a number, got {as_yaml(value)}", field=key)
+
+
+def _set(entry: Entry, value: Any) -> Entry:
+    basis = re.split("[:;]", entry.comment)[0]
+    return Entry(entry.key, as_yaml(value), f"set; the preset has {entry.text} ({basis})")
+
+
+def _dumped(value: Any, default_style: str | None = None) -> str:
+    text: str = yaml.safe_dump(
+        value, default_flow_style=True, default_style=default_style, width=math.inf, allow_unicode=True
+    )
+    return text.removesuffix("...\n").strip()

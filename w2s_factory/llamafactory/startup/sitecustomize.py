@@ -1,0 +1,32 @@
+"""Python runs this at its start in the processes of `w2s-factory train`: its folder is on PYTHONPATH.
+
+It installs the hook that makes `vanilla` known, then runs the `sitecustomize` that Python would have
+run without it, in its own name.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+
+import w2s_vanilla_hook  # beside this file, which is on the path
+
+
+def _behind_this_folder() -> list[str]:
+    """What of the path comes after this folder; all of it if it is not there."""
+    here = os.path.realpath(os.path.dirname(__file__))
+    folders = [os.path.realpath(folder) for folder in sys.path]
+    return sys.path[folders.index(here) + 1 :] if here in folders else []
+
+
+def _run_the_next() -> None:
+    spec = PathFinder.find_spec("sitecustomize", _behind_this_folder())
+    if spec is not None and spec.loader is not None:
+        module = sys.modules["sitecustomize"] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+
+w2s_vanilla_hook.install()
+_run_the_next()

@@ -1,0 +1,109 @@
+"""Reading a training or export YAML with its `key=value` overrides, as LLaMA-Factory reads it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which `1e-5` is a number, as OmegaConf, with which LLaMA-Factory reads, takes it."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """A YAML and its overrides.
+
+    Attributes:
+        path: The file.
+        overrides: `key=value`, as given.
+        values: What they say together.
+    """
+
+    path: Path
+    overrides: tuple[str, ...]
+    values: dict[str, Any]
+
+    def with_overrides(self, *more: str) -> Config:
+        """This configuration with more overrides behind the others."""
+        return Config(self.path, (*self.overrides, *more), _merged(self.values, more))
+
+    def wrong(self, key: str, problem: str, hint: str | None = None) -> UserError:
+        """The error that says what is wrong with a key."""
+        return UserError(problem, file=self.path, field=key, hint=hint)
+
+
+def read_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Read a YAML and lay the overrides over it.
+
+    Args:
+        path: The file.
+        overrides: `key=value`, the value written as in YAML; `outer.inner=value` for a nested one.
+
+    Raises:
+        UserError: The file is missing, not YAML or not a mapping; an override has no `=`.
+    """
+    path, overrides = Path(path), tuple(overrides)
+    if path.suffix not in (".yaml", ".yml"):
+        raise UserError("is not a .yaml file, the only kind every LLaMA-Factory reads", file=path)
+    try:
+        values = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506  a SafeLoader
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", file=path) from None
+    except UnicodeDecodeError:
+        raise UserError("is not UTF-8 text", file=path) from None
+    except yaml.YAMLError as error:
+        raise UserError(f"is not YAML ({_problem(error)})", file=path, line=_line(error)) from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise UserError("expected `key: value` lines", file=path)
+    return Config(path, overrides, _merged(values, overrides))
+
+
+def write_merged(config: Config, path: Path) -> None:
+    """Write what the file and the overrides say together, for a version that takes no overrides."""
+    path.write_text(yaml.safe_dump(config.values, sort_keys=False, allow_unicode=True), "utf-8")
+
+
+def _merged(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    merged = dict(values)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not re.fullmatch(r"\w+(\.\w+)*", key):
+            raise UserError(f"{override!r} is not key=value")
+        try:
+            _set(merged, key.split("."), yaml.load(text, _Loader))  # noqa: S506  a SafeLoader
+        except yaml.YAMLError:
+            raise UserError(f"{override!r}: the value is not YAML") from None
+    return merged
+
+
+def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
+    *outer, last = keys
+    for key in outer:
+        inner = values.get(key)
+        values[key] = dict(inner) if isinstance(inner, dict) else {}
+        values = values[key]
+    values[last] = value
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    return str(getattr(error, "problem", None) or "broken")
+
+
+def _line(error: yaml.YAMLError) -> int | None:
+    mark = getattr(error, "problem_mark", None)
+    return None if mark is None else mark.line + 1

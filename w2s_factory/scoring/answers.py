@@ -1,0 +1,115 @@
+"""Responses against golds: the final answers, and whether they are right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from w2s_factory.errors import UserError
+from w2s_factory.scoring.limits import Verdict, exceeded
+from w2s_factory.scoring.modes import comparison
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from w2s_factory.scoring.modes import Comparison
+    from w2s_factory.scoring.scorable import Scorable
+
+    Pair = tuple[str, str]
+
+TIMEOUT = 5.0
+"""Seconds a comparison may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A scored response.
+
+    Attributes:
+        pred: Its final answer, normalised; empty if there is none.
+        gold: The gold answer, normalised.
+        result: Whether they are equal.
+        limit: The limit that ended the comparison (see `limits.Verdict`): then `result` is False.
+    """
+
+    pred: str
+    gold: str
+    result: bool
+    limit: str | None = None
+
+
+def score_response(
+    task: Scorable,
+    response: str,
+    answer: str,
+    mode: str = "published",
+    *,
+    answer_key: str | None = None,
+    timeout: float = TIMEOUT,
+) -> Scored:
+    """Score one response. For many, `score_responses` is much faster.
+
+    Args:
+        task: A task (as `w2s_factory.score_response`: or its name).
+        response: What the model wrote.
+        answer: The gold answer as written in the task's test rows.
+        mode: `published`, `symbolic` or `math-verify`.
+        answer_key: What precedes the final answer, if not the task's own.
+        timeout: Seconds the comparison may take.
+
+    Raises:
+        UserError: There is no such task or mode, or a package the mode needs is missing.
+    """
+    return score_responses(
+        task, [response], [answer], mode, answer_key=answer_key, timeout=timeout, workers=1
+    )[0]
+
+
+def score_responses(
+    task: Scorable,
+    responses: Sequence[str],
+    answers: Sequence[str],
+    mode: str = "published",
+    *,
+    answer_key: str | None = None,
+    timeout: float = TIMEOUT,
+    workers: int | None = None,
+) -> list[Scored]:
+    """Score responses, each against the answer in its place.
+
+    Each distinct pair of answers is compared once. What can't be decided at once is compared in
+    worker processes (`workers`, one a core by default), for at most `timeout` seconds a pair.
+
+    Raises:
+        UserError: As `score_response`; or there are not as many answers as responses.
+    """
+    if len(responses) != len(answers):
+        raise UserError(f"{len(responses)} responses but {len(answers)} answers")
+    how = comparison(mode, task)
+    written = [(task.extract(text, answer_key), gold) for text, gold in zip(responses, answers, strict=True)]
+    normal = [(task.normalise(pred), task.normalise(gold)) for pred, gold in written]
+    compared = written if how.as_written else normal
+    verdicts = decide(compared, how, timeout=timeout, workers=workers)
+    return [Scored(pred, gold, *verdicts[pair]) for (pred, gold), pair in zip(normal, compared, strict=True)]
+
+
+def decide(
+    pairs: Iterable[Pair], how: Comparison, *, timeout: float = TIMEOUT, workers: int | None = None
+) -> dict[Pair, Verdict]:
+    """The verdict on each distinct pair of prediction and gold."""
+    verdicts = {pair: _at_once(pair, how) for pair in dict.fromkeys(pairs)}
+    left = [pair for pair, verdict in verdicts.items() if verdict is None]
+    if left:
+        from w2s_factory.scoring import workers as processes  # noqa: PLC0415  most need none
+
+        with processes.imports():
+            how.prepare()
+        verdicts.update(processes.run(how.slow, left, timeout=timeout, workers=workers))
+    return verdicts  # type: ignore[return-value]  # none is left open
+
+
+def _at_once(pair: Pair, how: Comparison) -> Verdict | None:
+    if how.parses and (limit := exceeded(pair[0]) or exceeded(pair[1])):
+        return Verdict(False, limit)
+    result = how.quick(*pair)
+    return None if result is None else Verdict(result)

@@ -1,0 +1,117 @@
+"""Where modes disagree on the same responses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.scoring.answers import TIMEOUT, Scored, score_responses
+from w2s_factory.scoring.golds import read_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from w2s_factory.scoring.scorable import Scorable
+
+_EXAMPLES = 3
+_SHOWN = 40
+
+
+@dataclass
+class Disagreement:
+    """Responses on which the modes give the same verdicts, not all alike.
+
+    Attributes:
+        results: The verdict of each mode.
+        rows: How many such responses there are.
+        examples: Some of them, different ones: id and scored answer.
+    """
+
+    results: tuple[bool, ...]
+    rows: int = 0
+    examples: list[tuple[int | str, Scored]] = field(default_factory=list)
+
+    def add(self, row_id: int | str, scored: Scored) -> None:
+        """Count a response, and keep it if it is a new example."""
+        self.rows += 1
+        known = {(one.pred, one.gold) for _, one in self.examples}
+        if len(self.examples) < _EXAMPLES and (scored.pred, scored.gold) not in known:
+            self.examples.append((row_id, scored))
+
+
+@dataclass(frozen=True)
+class ModeComparison:
+    """What `compare_modes` found.
+
+    Attributes:
+        modes: The modes compared.
+        rows: Responses scored by each.
+        right: How many each finds right.
+        disagreements: The most frequent first.
+    """
+
+    modes: tuple[str, ...]
+    rows: int
+    right: tuple[int, ...]
+    disagreements: tuple[Disagreement, ...]
+
+    def table(self) -> str:
+        """The counts and examples as text."""
+        lines = [f"{mode:>12}: {right} of {self.rows} right" for mode, right in self._counts()]
+        lines += ["", "  ".join([*self.modes, "rows", "examples (id: pred | gold)"])]
+        lines += [self._line(found) for found in self.disagreements]
+        return "\n".join(lines if self.disagreements else [*lines[:-2], "No disagreement."])
+
+    def _counts(self) -> Any:
+        return zip(self.modes, self.right, strict=True)
+
+    def _line(self, found: Disagreement) -> str:
+        results = [
+            f"{'right' if result else 'wrong':<{len(mode)}}"
+            for mode, result in zip(self.modes, found.results, strict=True)
+        ]
+        examples = [f"{name}: {_short(one.pred)} | {_short(one.gold)}" for name, one in found.examples]
+        return "  ".join([*results, f"{found.rows:>4}", "; ".join(examples)])
+
+
+def compare_modes(
+    task: Scorable,
+    golds: str | Path,
+    responses: str | Path,
+    modes: Sequence[str],
+    *,
+    answer_key: str | None = None,
+    timeout: float = TIMEOUT,
+    workers: int | None = None,
+    partial: bool = False,
+) -> ModeComparison:
+    """Score a split's responses in several modes and collect where they disagree; nothing is written.
+
+    Raises:
+        UserError: As `score`; or there are fewer than two modes.
+    """
+    if len(set(modes)) < 2:
+        raise UserError("comparing takes two modes or more", field="compare")
+    rows, answers = read_outputs(responses, golds, partial=partial)
+    texts = [row["response"] for row in rows]
+    by_mode = [
+        score_responses(task, texts, answers, mode, answer_key=answer_key, timeout=timeout, workers=workers)
+        for mode in modes
+    ]
+    found: dict[tuple[bool, ...], Disagreement] = {}
+    for row, scored in zip(rows, zip(*by_mode, strict=True), strict=True):
+        results = tuple(one.result for one in scored)
+        if len(set(results)) > 1:
+            found.setdefault(results, Disagreement(results)).add(row["id"], scored[0])
+    return ModeComparison(
+        tuple(modes),
+        len(rows),
+        tuple(sum(one.result for one in scored) for scored in by_mode),
+        tuple(sorted(found.values(), key=lambda one: -one.rows)),
+    )
+
+
+def _short(answer: str) -> str:
+    return ascii(answer)[1:-1] if len(answer) <= _SHOWN else ascii(answer[:_SHOWN])[1:-1] + "..."

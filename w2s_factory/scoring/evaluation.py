@@ -1,0 +1,166 @@
+"""Accuracy of results, with intervals, by group, and against each other (`evaluate`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.records import RESULT, read
+from w2s_factory.scoring.golds import read_golds
+from w2s_factory.scoring.metrics import paired_bootstrap, performance_gap_recovered, wilson_interval
+from w2s_factory.scoring.sampled import sampled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from w2s_factory.records import Id, Test
+
+    Verdicts = dict[Id, bool]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Tables of plain values, ready for JSON or `pandas.DataFrame`.
+
+    Attributes:
+        results: A row for each results file (or folder of seeds) and group; shares lie in 0 to 1, `low`
+            and `high` are the ends of their 95 % Wilson intervals.
+        differences: The accuracy of each further model less that of the first, on the same questions,
+            with the ends of the 95 % interval of a paired bootstrap.
+        notes: What could not be said, and why.
+    """
+
+    results: list[dict[str, Any]]
+    differences: list[dict[str, Any]]
+    notes: list[str]
+
+
+def evaluate(
+    results: Sequence[str | Path],
+    *,
+    pass_at: int | None = None,
+    golds: str | Path | None = None,
+    by: Sequence[str] = (),
+    floor: str | Path | float | None = None,
+    ceiling: str | Path | float | None = None,
+) -> Evaluation:
+    """Accuracy of results, or pass@k and maj@k of sampled runs.
+
+    Args:
+        results: Files of results, or folders with `results.jsonl`; with `pass_at`, folders with
+            `seed0/results.jsonl`, `seed1/...`.
+        pass_at: k: pass@k as released (any of the first k seeds right), the unbiased pass@k over all
+            seeds (Chen et al. 2021), and maj@k (the majority answer of the first k seeds is right).
+        golds: The split in the test form, for `by`.
+        by: Tags to break accuracy down by (MATH: `level`, `subject`).
+        floor: The weak floor, for PGR: results or their accuracy.
+        ceiling: The strong ceiling, likewise.
+
+    Raises:
+        UserError: A file can't be used, there are fewer than k seeds, a tag is missing, or floor and
+            ceiling are equal or one of them is missing.
+    """
+    if not results:
+        raise UserError("no results named")
+    if pass_at is not None:
+        if by or golds or floor is not None or ceiling is not None:
+            raise UserError("pass@k goes without golds, breakdown and PGR", field="pass-at")
+        return Evaluation([sampled(Path(folder), pass_at) for folder in results], [], [])
+    if bool(by) != (golds is not None):
+        raise UserError("a breakdown takes golds and the tags to break down by", field="by")
+    models = {str(path): _verdicts(path) for path in results}
+    tests = read_golds(golds) if golds is not None else {}
+    rows = [row for name, verdicts in models.items() for row in _accuracies(name, verdicts, tests, by)]
+    _add_gap_recovered(rows, floor, ceiling)
+    differences, notes = _differences(models)
+    return Evaluation(rows, differences, notes)
+
+
+def _verdicts(path: str | Path) -> Verdicts:
+    path = Path(path)
+    file = path / "results.jsonl" if path.is_dir() else path
+    verdicts: Verdicts = {}
+    for place, row in enumerate(read(file, RESULT), 1):
+        if row["id"] in verdicts:
+            raise UserError(f"the id {row['id']!r} comes twice", file=file, row=place, field="id")
+        verdicts[row["id"]] = row["result"]
+    if not verdicts:
+        raise UserError("holds no rows", file=file)
+    return verdicts
+
+
+def _accuracies(
+    name: str, verdicts: Verdicts, tests: dict[Id, Test], by: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    yield _share(name, "all", sum(verdicts.values()), len(verdicts))
+    if not by:
+        return
+    import pandas as pd  # noqa: PLC0415  heavy
+
+    tagged = pd.DataFrame([{**_tags(tests, key, by), "result": result} for key, result in verdicts.items()])
+    for tag in by:
+        for value, group in tagged.groupby(tag)["result"]:
+            yield _share(name, f"{tag} {value}", int(group.sum()), len(group))
+
+
+def _tags(tests: dict[Id, Test], name: Id, by: Sequence[str]) -> dict[str, Any]:
+    if name not in tests:
+        raise UserError(f"the golds have no row for the id {name!r}", field="golds")
+    tags = tests[name]["tag"]
+    for tag in by:
+        if tag not in tags:
+            known = ", ".join(tags) or "none"
+            raise UserError(f'no tag "{tag}" in the golds', field="by", hint=f"Tags here: {known}")
+    return {tag: tags[tag] for tag in by}
+
+
+def _share(name: str, group: str, right: int, total: int) -> dict[str, Any]:
+    low, high = wilson_interval(right, total)
+    return {
+        "results": name,
+        "group": group,
+        "questions": total,
+        "right": right,
+        "accuracy": right / total,
+        "low": low,
+        "high": high,
+    }
+
+
+def _add_gap_recovered(
+    rows: Iterable[dict[str, Any]], floor: str | Path | float | None, ceiling: str | Path | float | None
+) -> None:
+    if floor is None and ceiling is None:
+        return
+    if floor is None or ceiling is None:
+        raise UserError("PGR takes both the weak floor and the strong ceiling")
+    ends = _accuracy(floor), _accuracy(ceiling)
+    for row in rows:
+        if row["group"] == "all":
+            row["pgr"] = performance_gap_recovered(row["accuracy"], *ends)
+
+
+def _accuracy(value: str | Path | float) -> float:
+    """A given accuracy, or that of results."""
+    try:
+        accuracy = float(value)  # type: ignore[arg-type]  # a Path is told by its error
+    except (TypeError, ValueError):
+        verdicts = _verdicts(value)  # type: ignore[arg-type]  # not a number
+        return sum(verdicts.values()) / len(verdicts)
+    if not 0 <= accuracy <= 1:
+        raise UserError(f"an accuracy lies between 0 and 1, got {accuracy}")
+    return accuracy
+
+
+def _differences(models: dict[str, Verdicts]) -> tuple[list[dict[str, Any]], list[str]]:
+    (first, base), *others = models.items()
+    differences, notes = [], []
+    for name, verdicts in others:
+        if verdicts.keys() != base.keys():
+            notes.append(f"{name} answers other questions than {first}: no difference")
+            continue
+        value, low, high = paired_bootstrap(list(base.values()), [verdicts[key] for key in base])
+        differences.append({"results": name, "against": first, "difference": value, "low": low, "high": high})
+    return differences, notes

@@ -1,0 +1,134 @@
+"""From a split's responses on disk to `results.jsonl`, `metrics.json` and `scoring_report.json`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from w2s_factory.records import Outputs, note
+from w2s_factory.scoring.answers import TIMEOUT, score_responses
+from w2s_factory.scoring.golds import read_outputs
+from w2s_factory.scoring.modes import comparison
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from w2s_factory.records import Output
+    from w2s_factory.scoring.answers import Scored
+    from w2s_factory.scoring.scorable import Scorable
+
+METRICS: Final = "metrics.json"
+REPORT: Final = "scoring_report.json"
+
+_SHOWN = 200
+"""Characters of an answer in the report."""
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """What `score` found and wrote.
+
+    Attributes:
+        rows: Responses scored.
+        right: Those whose answer equals the gold.
+        empty: Those without a final answer.
+        limits: How many comparisons each limit ended, all of them wrong.
+        results: Where the rows lie; the metrics and the report lie beside.
+    """
+
+    rows: int
+    right: int
+    empty: int
+    limits: dict[str, int]
+    results: Path
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right responses."""
+        return self.right / self.rows
+
+
+def score(  # noqa: PLR0913  each is an option of the command
+    task: Scorable,
+    golds: str | Path,
+    responses: str | Path,
+    output: str | Path,
+    mode: str = "published",
+    *,
+    answer_key: str | None = None,
+    timeout: float = TIMEOUT,
+    workers: int | None = None,
+    partial: bool = False,
+    force: bool = False,
+) -> ScoreSummary:
+    """Score a split's responses; write results, metrics and report, and note them in the manifest.
+
+    Results are the rows of `responses` with `pred`, `gold` and `result`, in their order and with their
+    other keys. Beside them go `metrics.json` (`{"acc": x}`, as published) and `scoring_report.json`,
+    which lists every comparison that a limit ended.
+
+    Args:
+        task: A task (as `w2s_factory.score`: or its name).
+        golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`).
+        responses: What a model wrote (`output.jsonl`), or results to be scored again.
+        output: The results to write.
+        mode: `published`, `symbolic` or `math-verify`.
+        answer_key: What precedes the final answer, if not the task's own.
+        timeout: Seconds a comparison may take.
+        workers: Processes that compare at once; by default one a core.
+        partial: Whether golds may be without a response.
+        force: Overwrite files that hold something else.
+
+    Raises:
+        UserError: A file can't be used or joined, there is no such task or mode, or a package is missing.
+    """
+    packages = comparison(mode, task).packages
+    rows, answers = read_outputs(responses, golds, partial=partial)
+    texts = [row["response"] for row in rows]
+    scored = score_responses(
+        task, texts, answers, mode, answer_key=answer_key, timeout=timeout, workers=workers
+    )
+    summary = _summary(scored, Path(output))
+    written = [Path(output), Path(output).with_name(METRICS), Path(output).with_name(REPORT)]
+    with Outputs(force=force) as outputs:
+        outputs.rows(written[0], map(_result, rows, scored))
+        outputs.text(written[1], json.dumps({"acc": summary.accuracy}))
+        report = _report(rows, scored, summary, task=task.name, mode=mode, timeout=timeout)
+        outputs.text(written[2], json.dumps(report, indent=2) + "\n")
+    note(written, inputs=[responses, golds], packages=packages, task=task.name, mode=mode, timeout=timeout)
+    return summary
+
+
+def _summary(scored: Sequence[Scored], results: Path) -> ScoreSummary:
+    return ScoreSummary(
+        rows=len(scored),
+        right=sum(one.result for one in scored),
+        empty=sum(not one.pred for one in scored),
+        limits=dict(Counter(one.limit for one in scored if one.limit)),
+        results=results,
+    )
+
+
+def _result(row: Output, scored: Scored) -> dict[str, Any]:
+    return {**row, "pred": scored.pred, "gold": scored.gold, "result": scored.result}
+
+
+def _report(
+    rows: Sequence[Output], scored: Sequence[Scored], summary: ScoreSummary, **facts: Any
+) -> dict[str, Any]:
+    ended = [
+        {
+            "id": row["id"],
+            "limit": one.limit,
+            "pred": one.pred[:_SHOWN],
+            "pred_length": len(one.pred),
+            "gold": one.gold[:_SHOWN],
+        }
+        for row, one in zip(rows, scored, strict=True)
+        if one.limit
+    ]
+    counts = {"rows": summary.rows, "right": summary.right, "empty": summary.empty}
+    return {**facts, **counts, "limits": summary.limits, "ended_by_a_limit": ended}

@@ -1,0 +1,137 @@
+"""The published normalisation of final answers, predictions and golds alike."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SUBSTITUTIONS = (
+    ("an ", ""),
+    ("a ", ""),
+    (".$", "$"),
+    ("\\$", ""),
+    ("\\ ", ""),
+    ("\\%", "%"),
+    (" ", ""),
+    ("mbox", "text"),
+    (",\\text{and}", ","),
+    ("\\text{and}", ","),
+    ("\\text{m}", "\\text{}"),
+)
+_REMOVED = (
+    "square",
+    "ways",
+    "integers",
+    "dollars",
+    "mph",
+    "inches",
+    "ft",
+    "hours",
+    "km",
+    "units",
+    "\\ldots",
+    "sue",
+    "points",
+    "feet",
+    "minutes",
+    "digits",
+    "cents",
+    "degrees",
+    "cm",
+    "gm",
+    "pounds",
+    "meters",
+    "meals",
+    "edges",
+    "students",
+    "childrentickets",
+    "multiples",
+    "\\text{s}",
+    "\\text{.}",
+    "\\text{\ns}",
+    "\\text{}^2",
+    "\\text{}^3",
+    "\\text{\n}",
+    "\\text{}",
+    "\\mathrm{th}",
+    "^\\circ",
+    "^{\\circ}",
+    "\\;",
+    ",\\!",
+    "{,}",
+    '"',
+    "\\dots",
+)
+_REMOVALS = tuple((expression, "") for expression in _REMOVED)
+_SHORT_FRACTION = re.compile(r"frac([^{])(.)")
+_SHORT_ROOT = re.compile(r"sqrt([^{])")
+
+
+def normalise(answer: str) -> str:
+    r"""An answer as the release compares it.
+
+    The table of Lewkowycz et al. 2022 (Minerva, appendix; order matters), then unwrapping, full
+    fractions and roots, and plain digits. The release's oddities are kept: `banana 4` gives `banan4`,
+    `\infty` gives `\iny`. Time is linear in the length of the answer.
+    """
+    answer = answer.rsplit("=", 1)[-1]
+    answer = _replaced(_replaced(answer, _SUBSTITUTIONS), _REMOVALS)
+    answer = "\n".join(map(_unwrapped, answer.split("\n")))
+    answer = _SHORT_FRACTION.sub(r"frac{\1}{\2}", answer)
+    answer = _SHORT_ROOT.sub(r"sqrt{\1}", answer).replace("$", "")
+    return _choice_letter(_plain_digits(answer))
+
+
+def _replaced(answer: str, replacements: Iterable[tuple[str, str]]) -> str:
+    """Replace each text in order, everywhere; those that can't be in it are passed over at once."""
+    characters = set(answer).union(*(new for old, new in replacements))
+    for old, new in replacements:
+        if characters.issuperset(old):
+            answer = answer.replace(old, new)
+    return answer
+
+
+def _unwrapped(line: str) -> str:
+    """A line without what is put around an answer: `$…$`, text commands, a box."""
+    parts = line.split("$", 2)
+    if len(parts) == 3:
+        line = f"${parts[1]}$"  # the dollars count as characters until they are dropped
+    for command in ("\\text{", "\\textbf{", "\\overline{"):
+        line = _unwrapped_to_first_brace(line, command)
+    return _unwrapped_to_last_brace(line, "\\boxed{")
+
+
+def _unwrapped_to_first_brace(line: str, command: str) -> str:
+    kept, here = [], 0
+    while (start := line.find(command, here)) >= 0:
+        end = line.find("}", start + len(command))
+        if end < 0:
+            break
+        kept += [line[here:start], line[start + len(command) : end]]
+        here = end + 1
+    return "".join(kept) + line[here:]
+
+
+def _unwrapped_to_last_brace(line: str, command: str) -> str:
+    start, end = line.find(command), line.rfind("}")
+    if start < 0 or end < start:
+        return line
+    return line[:start] + line[start + len(command) : end] + line[end + 1 :]
+
+
+def _plain_digits(answer: str) -> str:
+    if answer.replace(",", "").isdigit():
+        answer = answer.replace(",", "")
+    for ending in (".0", ".00", "%"):
+        number = answer.removesuffix(ending)
+        if number.isdigit():
+            answer = number
+    return answer
+
+
+def _choice_letter(answer: str) -> str:
+    """A single capital from A to G is the letter of a choice."""
+    return answer.lower() if answer in tuple("ABCDEFG") else answer

@@ -1,0 +1,39 @@
+"""pass@k and maj@k of a sampled run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.scoring.majority import majority
+from w2s_factory.scoring.metrics import pass_at_k, wilson_interval
+from w2s_factory.scoring.seeds import read_together, seed_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def sampled(folder: Path, k: int) -> dict[str, Any]:
+    """A row of `Evaluation.results` for a folder of seeds; memory does not grow with the questions.
+
+    Raises:
+        UserError: There are fewer than k seeds, or their results can't be used.
+    """
+    files = seed_files(folder)
+    if not 1 <= k <= len(files):
+        raise UserError(f"pass@{k} needs {k} seeds, here are {len(files)}", file=folder)
+    total = passed = agreed = 0
+    unbiased = 0.0
+    for total, results in enumerate(read_together(files), 1):  # noqa: B007  the count is used below
+        taken = results[:k]
+        passed += any(result["result"] for result in taken)
+        winner = majority([result["pred"] for result in taken])
+        agreed += next(result["result"] for result in taken if result["pred"] == winner)
+        unbiased += pass_at_k(len(results), sum(result["result"] for result in results), k)
+    if not total:
+        raise UserError("holds no rows", file=files[0])
+    row = {"results": str(folder), "questions": total, "samples": len(files), "k": k}
+    for name, right in (("pass", passed), ("maj", agreed)):
+        low, high = wilson_interval(right, total)
+        row |= {f"{name}_at_k": right / total, f"{name}_low": low, f"{name}_high": high}
+    return row | {"pass_at_k_unbiased": unbiased / total}

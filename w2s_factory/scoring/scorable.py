@@ -1,0 +1,26 @@
+"""What scoring needs to know of a task."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Scorable(Protocol):
+    """A task, as far as its answers go (`w2s_factory.tasks.Task` is one)."""
+
+    @property
+    def name(self) -> str:
+        """What commands call it."""
+
+    @property
+    def slow_comparison(self) -> bool:
+        """Whether `equal` may hang, so that it runs in a process that can be killed."""
+
+    def extract(self, response: str, answer_key: str | None = None) -> str:
+        """The final answer of a response as written; empty if there is none."""
+
+    def normalise(self, answer: str) -> str:
+        """The form in which an answer is compared."""
+
+    def equal(self, pred: str, gold: str) -> bool:
+        """Whether a normalised prediction is right."""

@@ -1,0 +1,58 @@
+"""The seeds of a sampled run: one folder of results each, read side by side."""
+
+from __future__ import annotations
+
+import re
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.records import RESULT, Result, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SEED = re.compile(r"seed([0-9]+)\Z")
+
+
+def seed_files(folder: str | Path) -> list[Path]:
+    """`seed*/results.jsonl` below a folder, by the number of the seed.
+
+    Raises:
+        UserError: There is no such folder, no seed in it, or a seed without results.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError("no such folder", file=folder)
+    found = {int(match[1]): path for path in folder.iterdir() if (match := _SEED.match(path.name))}
+    files = [found[seed] / "results.jsonl" for seed in sorted(found)]
+    if not files:
+        raise UserError("holds no seed0, seed1, ...", file=folder)
+    for path in files:
+        if not path.is_file():
+            raise UserError("is missing", file=path, hint="Score each seed first: w2s-factory score --help")
+    return files
+
+
+def read_together(files: Sequence[str | Path]) -> Iterator[tuple[Result, ...]]:
+    """The results of each question in all files; memory does not grow with the number of questions.
+
+    Raises:
+        UserError: A file can't be used, is shorter than another, or has another id in a row.
+    """
+    for row, results in enumerate(zip_longest(*(read(path, RESULT) for path in files)), 1):
+        for path, result in zip(files, results, strict=True):
+            _check(path, result, row, _first(results)["id"])
+        yield results
+
+
+def _first(results: Sequence[Any]) -> Any:
+    return next(result for result in results if result is not None)
+
+
+def _check(path: str | Path, result: Result | None, row: int, name: int | str) -> None:
+    if result is None:
+        raise UserError(f"ends before the row with id {name!r} of the others", file=path, row=row)
+    if result["id"] != name:
+        raise UserError(f"has id {result['id']!r} where others have {name!r}", file=path, row=row, field="id")
