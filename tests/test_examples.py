@@ -68,7 +68,7 @@ FILES = {
     **dict.fromkeys(("weak/results.jsonl", "strong/results.jsonl"), RESULT),
     **{f"outputs/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
     "output.jsonl": OUTPUT,
-    "majority_voting_results.jsonl": VOTE,
+    "votes/majority_voting_results.jsonl": VOTE,
     "published/paired.json": PAIR,
     "data/test/gsm8k_train_2.jsonl": TEST,
     "data/test/math.jsonl": TEST,
