@@ -133,6 +133,9 @@ def _in_place(
 ) -> Iterator[tuple[Outputs, dict[str, DatasetEntry]]]:
     """Outputs put in place together with the entries, in each index concerned; and what that will hold."""
     indexes = dict.fromkeys(index for at in places for index in at.indexes)
+    for at in places:
+        if at.file in indexes:
+            raise UserError("is the name of the index", file=at.file, hint="Choose another name")
     planned = [dataset_info.merged(index, entries, force=recipe.force) for index in indexes]
     with contextlib.ExitStack() as held, Outputs(force=recipe.force) as outputs:
         yield outputs, planned[-1]

@@ -66,7 +66,7 @@ DEFAULT_DIR = Path("w2s-data")
 @click.option("--llamafactory-version", "version", metavar="VERSION", help="[default: the installed one]")
 @click.option("--force", is_flag=True, help="Overwrite files and entries that hold something else.")
 @click.pass_context
-def command(ctx: click.Context, stage: str, task_name: str | None, **options: Any) -> None:
+def command(ctx: click.Context, /, stage: str, task_name: str | None, **options: Any) -> None:
     """Build LLaMA-Factory datasets: gold, full weak, Stage I, Stage II.
 
     Writes each dataset with its entry in dataset_info.json and a YAML that trains on it. With no inputs

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import click
+from typing import TYPE_CHECKING
+
 from click.core import ParameterSource
 
 from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    import click
 
 _ALWAYS = {"stage", "task_name", "output_dir", "force"}
 _DATASET = {"layout", "preset", "model", "settings", "version"}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from w2s_factory.errors import UserError
+from w2s_factory.records import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -90,6 +91,8 @@ class Outputs:
 
     def _beside(self, path: Path, *, replace: bool = False) -> _Durable:
         path = path.resolve()  # a link stays, what it points to is written
+        if path.name == manifest.NAME:
+            raise UserError("is the name of the manifest", file=path, hint="Choose another name")
         if any(path == other for _, other, _ in self._staged):
             raise UserError("would be written twice", file=path, hint="Choose another name")
         missing = [folder for folder in path.parents if not folder.exists()]
