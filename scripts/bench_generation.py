@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import os
 import shutil
 import statistics
@@ -121,6 +122,11 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    if importlib.util.find_spec("vllm") is None:
+        print(
+            "bench_generation.py: not run, there is no vLLM here (scripts/setup_vllm_cpu.sh makes it a place)"
+        )
+        return
     with tempfile.TemporaryDirectory() as folder:
         model = options.model or random_model(Path(folder))
         task = get_task("arithmetic")
