@@ -20,7 +20,7 @@ setup: $(READY)  ## make the environment in .venv/ (about 6 GB: torch and LLaMA-
 quickstart: $(READY)  ## Stage I of the embedded task and a LoRA training on it, in quickstart/
 	@mkdir -p quickstart
 	cd quickstart && ../$(BIN)/w2s-factory build-data --stage 1 --force
-	cd quickstart && ../$(BIN)/w2s-factory train w2s-data/$(EXAMPLE)
+	cd quickstart && ../$(BIN)/w2s-factory train w2s-data/$(EXAMPLE) --force
 	@adapter=$$(find quickstart -name adapter_config.json -not -path '*/checkpoint-*' -exec dirname {} \;); \
 	test -n "$$adapter" || { echo "make quickstart: no adapter in quickstart/" >&2; exit 1; }; \
 	echo; \

@@ -146,6 +146,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
         ("report_to=[a, b]", "report_to", ["a", "b"]),
         ("note=x=y", "note", "x=y"),
         ("template=null", "template", None),
+        ("run_name=2024-01-01", "run_name", "2024-01-01"),
         ("version=1.2.3", "version", "1.2.3"),
         ("outer.inner=2", "outer", {"kept": 1, "inner": 2}),
     ],

@@ -6,7 +6,7 @@ order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours
 
 from __future__ import annotations
 
-from w2s_factory.records.manifest import note
+from w2s_factory.records.manifest import note, noted
 from w2s_factory.records.pairs import (
     COLUMN_PAIR,
     ColumnPair,
@@ -69,6 +69,7 @@ __all__ = [
     "as_columns",
     "as_pair",
     "note",
+    "noted",
     "read",
     "read_object",
     "read_pairs",
