@@ -97,9 +97,17 @@ def test_the_version_is_said(inputs, monkeypatch, installed, named, said):
     assert said in make(inputs, version=named)
 
 
-def test_a_new_installed_version_is_not_guessed_at(inputs, monkeypatch):
-    monkeypatch.setattr(configs, "installed_version", lambda: "0.10.0")
-    with pytest.raises(UserError, match=r'"0\.10\.0" is not known here'):
+@pytest.mark.parametrize("installed", ["0.9.6", "0.9.6.dev0", "0.10.0", "1.0"])
+def test_a_newer_installed_version_is_taken_for_the_newest_known(inputs, monkeypatch, installed):
+    monkeypatch.setattr(configs, "installed_version", lambda: installed)
+    said = f"LLaMA-Factory 0.9.5 (the newest known here; installed is {installed})"
+    assert said in make(inputs, version=None)
+
+
+@pytest.mark.parametrize("installed", ["0.1.0", "0.9.2+odd.build.x!", "main"])
+def test_an_installed_version_that_is_not_known(inputs, monkeypatch, installed):
+    monkeypatch.setattr(configs, "installed_version", lambda: installed)
+    with pytest.raises(UserError, match=r"the installed LLaMA-Factory .* --llamafactory-version"):
         make(inputs, version=None)
 
 

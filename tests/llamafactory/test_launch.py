@@ -113,7 +113,7 @@ def test_trained_weights_are_overwritten_only_when_asked(
     expected = (
         pytest.raises(DelegateError, match="were there before")
         if starts
-        else pytest.raises(UserError, match="holds trained weights.*--force")
+        else pytest.raises(UserError, match=r"holds trained weights.*--force")
     )
     with expected:
         launch.train(config, overrides, llamafactory_cli=delegate(""), force=force)

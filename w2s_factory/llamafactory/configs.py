@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from packaging.version import Version as Number
+
+from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
 from w2s_factory.llamafactory.inputs import absolute, check_inputs, given, given_folder, weights
 from w2s_factory.llamafactory.installed import installed_version
@@ -12,7 +15,7 @@ from w2s_factory.llamafactory.preference import Model, preference_settings
 from w2s_factory.llamafactory.presets import FOLDER, Entry, Preset, load_preset
 from w2s_factory.llamafactory.settings import as_yaml, with_settings
 from w2s_factory.llamafactory.translation import renamed, translated
-from w2s_factory.llamafactory.versions import NEWEST, Version, for_version
+from w2s_factory.llamafactory.versions import NEWEST, Version, for_installed, for_version
 from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
@@ -100,11 +103,15 @@ def _target(version: str | None) -> tuple[Version, str]:
     if version is not None:
         return for_version(version), "named"
     found = installed_version()
-    return (
-        (for_version(NEWEST), "none is installed here")
-        if found is None
-        else (for_version(found), "installed")
-    )
+    if found is None:
+        return for_version(NEWEST), "none is installed here"
+    try:
+        target = for_installed(found)
+    except UserError as error:
+        named = f"{error.hint}; name the nearest with --llamafactory-version"
+        raise UserError(f"the installed {error.problem}", hint=named) from None
+    known = Number(found).base_version == target.number
+    return target, "installed" if known else f"the newest known here; installed is {found}"
 
 
 def _torchrun(command: str, version: Version) -> str:

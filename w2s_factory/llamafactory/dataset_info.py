@@ -23,6 +23,7 @@ _PAIR_COLUMNS = {
     "list": {"response": "output"},
     "columns": {"chosen": "chosen", "rejected": "rejected"},
 }
+_DEFAULT_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
 _DATASET_NAME = re.compile(r"[\w.-]+")
 
 
@@ -47,6 +48,18 @@ def pair_entry(file_name: str, form: PreferenceForm = "list") -> DatasetEntry:
     """
     columns = {"prompt": "instruction", "query": "input", **_PAIR_COLUMNS[form]}
     return {"file_name": _inside(file_name), "ranking": True, "columns": columns}
+
+
+def columns_of(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The columns of an entry, by role. Once it names any, LLaMA-Factory knows no others.
+
+    Raises:
+        UserError: `columns` is something else than names by role.
+    """
+    columns = entry.get("columns", _DEFAULT_COLUMNS)
+    if not isinstance(columns, dict) or not all(isinstance(name, str | None) for name in columns.values()):
+        raise UserError("`columns` must be an object that names a column for each role")
+    return {role: name for role, name in columns.items() if name}
 
 
 def merged(

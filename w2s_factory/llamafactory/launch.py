@@ -155,7 +155,7 @@ def _takes_as_given(installation: Installation, config: Config) -> bool:
 def _noted(
     config: Config, weights: Weights, installation: Installation, data: Iterable[Path] = (), **facts: Any
 ) -> Weights:
-    """The weights, with a line in the manifest beside them; or why there is none: they are made all the same."""
+    """The weights, and a line in the manifest beside them; or why there is none, for they are made."""
     try:
         records.note(
             weights.files,

@@ -52,6 +52,18 @@ class Config:
         """This configuration with more overrides behind the others."""
         return Config(self.path, (*self.overrides, *more), _merged(self.values, more))
 
+    def names(self, key: str) -> list[str]:
+        """The names a key holds, `a,b` or a list, as LLaMA-Factory takes both; none where it is not set.
+
+        Raises:
+            UserError: It holds something else.
+        """
+        value = self.values.get(key)
+        parts = value.split(",") if isinstance(value, str) else [] if value is None else value
+        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+            raise self.wrong(key, f"expected names, got {value!r}", "Put a name of digits in quotes")
+        return [part.strip() for part in parts]
+
     def wrong(self, key: str, problem: str, hint: str | None = None) -> UserError:
         """The error that says what is wrong with a key."""
         return UserError(problem, file=self.path, field=key, hint=hint)

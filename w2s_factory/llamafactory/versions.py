@@ -131,6 +131,19 @@ def for_version(number: str) -> Version:
     raise _unknown(number)
 
 
+def for_installed(number: str) -> Version:
+    """What is known of an installed version; of one newer than all that are known, what is of the newest.
+
+    Raises:
+        UserError: It is not newer, and not known either.
+    """
+    try:
+        newer = Number(number).release > Number(NEWEST).release
+    except InvalidVersion:
+        newer = False
+    return for_version(NEWEST if newer else number)
+
+
 def _release(number: str) -> str | None:
     """The known release a user means; None if there is none."""
     try:
