@@ -135,6 +135,7 @@ def test_pairs_fit_the_version(inputs, version):
         ("weak_full_sft", {"adapter": ["owner/adapter"]}, "takes no adapter"),
         ("strong_lora_sft", {"model": "./none"}, r"\./none: no such folder \(--model\)"),
         ("strong_lora_sft", {"model": "/none/model"}, "no such folder"),
+        ("strong_lora_sft", {"adapter": ["/tmp/none"]}, "no such folder"),
         ("strong_lora_sft", {"model": "a/b/c"}, "no such folder"),
         ("strong_lora_sft", {"model": ""}, "so it is not what --model takes"),
         ("strong_lora_sft", {"adapter": ["~/none"]}, r"no such folder \(--adapter\)"),
@@ -179,6 +180,13 @@ def test_launch_commands(preset, version, plain):
     ours, theirs = launch_commands(preset, version, "X")
     assert theirs == plain
     assert ours == f"w2s-factory {'export' if preset == 'export' else 'train'} X"
+
+
+def test_the_head_names_the_file_on_one_line(inputs):
+    assert "# Run it:  w2s-factory train FILE\n" in make(inputs)
+    text = make(inputs, file="a\nb: c.yaml")
+    assert "# Run it:  w2s-factory train 'a\\nb: c.yaml'\n" in text
+    assert yaml.safe_load(text) == yaml.safe_load(make(inputs))
 
 
 @pytest.mark.parametrize(("version", "needed"), [("0.6.2", False), ("0.6.3", True), ("0.9.5", True)])

@@ -112,10 +112,11 @@ def _check_pair_columns(config: Config, dataset: Dataset, version: Version | Non
         return
     split = {"chosen", "rejected"} <= dataset.columns.keys()
     if split != (version.preference_form == "columns"):
+        file = shlex.quote(str(dataset.file))
         form = "columns" if version.preference_form == "columns" else "release"
         has, needs = ("chosen and rejected columns", "one list column `response`")[:: 1 if split else -1]
         raise config.wrong(
             "dataset",
             f"{dataset.name!r} has {has}; LLaMA-Factory {version.number} needs {needs}",
-            f"Convert it: w2s-factory convert-pairs {shlex.quote(str(dataset.file))} --format {form} --output NEW.json",
+            f"Convert it: w2s-factory convert-pairs {file} --format {form} --output NEW.json",
         )
