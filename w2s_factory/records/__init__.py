@@ -6,7 +6,8 @@ order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours
 
 from __future__ import annotations
 
-from w2s_factory.records.manifest import note
+from w2s_factory.records.journal import Journal
+from w2s_factory.records.manifest import content_hash, note
 from w2s_factory.records.pairs import (
     COLUMN_PAIR,
     ColumnPair,
@@ -18,6 +19,7 @@ from w2s_factory.records.pairs import (
 from w2s_factory.records.reading import Place, read, read_object, read_placed
 from w2s_factory.records.rows import (
     ANSWERED,
+    DEMONSTRATION,
     GSM8K_RAW,
     MATH_RAW,
     OUTPUT,
@@ -26,6 +28,7 @@ from w2s_factory.records.rows import (
     SFT,
     TEST,
     VOTE,
+    Demonstration,
     Form,
     Gsm8kRaw,
     Id,
@@ -43,6 +46,7 @@ from w2s_factory.records.writing import Outputs, write
 __all__ = [
     "ANSWERED",
     "COLUMN_PAIR",
+    "DEMONSTRATION",
     "GSM8K_RAW",
     "MATH_RAW",
     "OUTPUT",
@@ -52,9 +56,11 @@ __all__ = [
     "TEST",
     "VOTE",
     "ColumnPair",
+    "Demonstration",
     "Form",
     "Gsm8kRaw",
     "Id",
+    "Journal",
     "MathRaw",
     "Output",
     "Outputs",
@@ -68,6 +74,7 @@ __all__ = [
     "Vote",
     "as_columns",
     "as_pair",
+    "content_hash",
     "note",
     "read",
     "read_object",
