@@ -45,8 +45,9 @@ def command(
       w2s-factory demos --task gsm8k --from full_weak.json --seed 42 --count 4 --output demos.json
       w2s-factory demos --task gsm8k --from full_weak.json --ids 2619,456,102,3037 --output demos.json
     """
-    from w2s_factory import generating, get_task
+    from w2s_factory import generating
     from w2s_factory.records import note, write
+    from w2s_factory.tasks import get_task
 
     task = get_task(task_name)
     if ids is not None and (seed is not None or count is not None or correct_only):

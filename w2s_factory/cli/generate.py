@@ -76,7 +76,8 @@ def command(dry_run: bool, restart: bool, **options: Any) -> None:
 
 
 def _generation(options: dict[str, Any]) -> Generation:
-    from w2s_factory import generating, get_task
+    from w2s_factory import generating
+    from w2s_factory.tasks import get_task
 
     task = get_task(options["task_name"])
     sampling = _sampling(task, options)
