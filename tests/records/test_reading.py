@@ -51,6 +51,11 @@ def test_bad_rows_are_refused_with_their_place(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_torn_line_is_counted_right(tmp_path):
+    with pytest.raises(UserError, match=r"results\.jsonl:1: broken JSON"):
+        results(tmp_path, '{"id":1\n')
+
+
 def test_a_missing_pred_names_the_command_that_makes_it(tmp_path):
     with pytest.raises(UserError, match="w2s-factory score"):
         results(tmp_path, json.dumps(without("pred")))

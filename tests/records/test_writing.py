@@ -68,6 +68,40 @@ def test_the_same_bytes_may_be_written_again_and_force_overwrites(tmp_path):
     assert json.loads(path.read_text()) == [{"id": 1}]
 
 
+def test_folders_made_in_vain_are_removed(tmp_path):
+    with pytest.raises(ValueError, match="no"), records.Outputs() as outputs:
+        outputs.rows(tmp_path / "new/deep/a.json", [{"id": 0}])
+        raise ValueError("no")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_and_what_it_points_to_is_written(tmp_path):
+    (tmp_path / "there.json").write_text("old")
+    (tmp_path / "link.json").symlink_to("there.json")
+    records.write(tmp_path / "link.json", [], force=True)
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "there.json").read_text() == "[]"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_in_the_way_is_refused_before_anything_is_placed(tmp_path, force):
+    (tmp_path / "b.json").mkdir()
+    with (
+        pytest.raises(UserError, match=r"b\.json: is not a regular file"),
+        records.Outputs(force=force) as outputs,
+    ):
+        outputs.rows(tmp_path / "a.json", [])
+        outputs.rows(tmp_path / "b.json", [])
+    assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
+
+
+def test_one_file_is_not_written_twice(tmp_path):
+    with pytest.raises(UserError, match="twice"), records.Outputs() as outputs:
+        outputs.rows(tmp_path / "a.json", [])
+        outputs.text(tmp_path / "sub/../a.json", "")
+    assert not (tmp_path / "a.json").exists()
+
+
 def test_files_have_the_usual_permissions(tmp_path):
     records.write(tmp_path / "a.json", [])
     (tmp_path / "plain").touch()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from w2s_factory.building.joining import SAME_SPLIT, rows_by_id, same_question
+from w2s_factory.building.joining import SAME_SPLIT, asks_the_same, refuse_empty, rows_by_id
 from w2s_factory.records import read_placed
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def agreeing(task: Task, weak: Path, icl: Path, agreement: Agreement) -> Iterato
         UserError: An id stands in one file only or twice in one, or names different questions.
     """
     others: dict[Id, tuple[Place, Result]] = rows_by_id(icl, task.results_form)
+    refuse_empty(weak, task.results_form)
     seen: set[Id] = set()
     results: Iterator[tuple[Place, Result]] = read_placed(weak, task.results_form)
     for place, row in results:
@@ -69,13 +70,27 @@ def agreeing(task: Task, weak: Path, icl: Path, agreement: Agreement) -> Iterato
             raise place.error(f"the id {row['id']!r} is not in {icl}", field="id", hint=SAME_SPLIT)
         seen.add(row["id"])
         other_place, other = others.pop(row["id"])
-        if not same_question(row["prompt"], other["prompt"]):
-            raise other_place.error(
-                f"the id {row['id']!r} names another question in {weak}", field="prompt", hint=SAME_SPLIT
-            )
+        _check_pair(row, other, other_place, weak)
         kept = task.agree(row, other)
         agreement.count(row, other, kept=kept)
         if kept:
             yield row, other
     for name, (place, _) in others.items():
         raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
+
+
+def _check_pair(weak: Result, icl: Result, place: Place, weak_file: Path) -> None:
+    """One id must mean one question with one gold, and the weak side's prompt is the zero-shot one."""
+    name = weak["id"]
+    if not asks_the_same(weak["prompt"], icl["prompt"]):
+        swapped = asks_the_same(icl["prompt"], weak["prompt"])
+        raise place.error(
+            f"the id {name!r} has a shorter prompt here than in {weak_file}"
+            if swapped
+            else f"the id {name!r} names another question in {weak_file}",
+            field="prompt",
+            hint="The weak side is asked zero-shot: are --weak and --icl swapped?" if swapped else SAME_SPLIT,
+        )
+    golds = weak.get("gold"), icl.get("gold")
+    if None not in golds and golds[0] != golds[1]:
+        raise place.error(f"the id {name!r} has another gold in {weak_file}", field="gold", hint=SAME_SPLIT)

@@ -36,7 +36,8 @@ class Inputs:
         weak_name: The weak model in file names, where the example knows it.
         model: The model to train, where the example knows it.
         preset: The preset that trains it, where the example knows it.
-        embedded: Whether this is the embedded example, whose responses are simulated.
+        embedded: Whether this is the embedded example.
+        simulated: Whether the responses come from simulated solvers, as the embedded example's do.
     """
 
     task: Task
@@ -45,6 +46,7 @@ class Inputs:
     model: str | None = None
     preset: str | None = None
     embedded: bool = False
+    simulated: bool = False
 
 
 def inputs_of(stage: str, task_name: str | None, named: Mapping[str, Path | None]) -> Inputs:
@@ -56,7 +58,7 @@ def inputs_of(stage: str, task_name: str | None, named: Mapping[str, Path | None
     given = {option: path for option, path in named.items() if path is not None}
     needed = NEEDED[stage]
     for option in given.keys() - set(needed):
-        raise UserError(f"stage {stage} does not read --{option}", hint=f"It reads {_options(needed)}")
+        raise UserError(f"stage {stage} has no use for it", field=f"--{option}")
     if not given and task_name in (None, EXAMPLE_TASK) and stage != "2":
         return _embedded(stage)
     missing = [option for option in needed if option not in given]
@@ -89,4 +91,5 @@ def _embedded(stage: str) -> Inputs:
         model=str(example.model),
         preset=example.preset,
         embedded=True,
+        simulated=stage in ("full-weak", "1"),
     )

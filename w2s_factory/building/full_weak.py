@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
-from w2s_factory.records import OUTPUT, read
+from w2s_factory.records import OUTPUT, read_placed
 
 if TYPE_CHECKING:
-    from w2s_factory.records import Output, Sft
+    from collections.abc import Iterator
+
+    from w2s_factory.records import Id, Output, Sft
     from w2s_factory.tasks import Task
 
 
@@ -21,10 +24,22 @@ def build_full_weak(
     Every row is kept in its order: `id`, `content` (the prompt), `output` (the response).
 
     Raises:
-        UserError: `source` is not outputs or results, or `output` exists and holds something else.
+        UserError: `source` is not outputs or results, has an id twice, or `output` exists and
+            holds something else.
     """
-    rows = map(_row, read(source, OUTPUT))
+    refuse_empty(source, OUTPUT)
+    rows = map(_row, _once(source))
     return place_dataset(task, rows, Path(output), inputs=(source,), recipe=recipe or Recipe())
+
+
+def _once(source: str | Path) -> Iterator[Output]:
+    """The rows of a file, each id once."""
+    seen: set[Id] = set()
+    for place, row in read_placed(source, OUTPUT):
+        if row["id"] in seen:
+            raise place.error(f"the id {row['id']!r} stands twice in this file", field="id")
+        seen.add(row["id"])
+        yield row
 
 
 def _row(output: Output) -> Sft:

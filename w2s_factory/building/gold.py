@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.errors import UserError
 from w2s_factory.records import TEST, Form, Outputs, note, read, read_placed
@@ -23,7 +24,8 @@ def build_gold(task: Task, source: str | Path, output: str | Path, *, recipe: Re
     Raises:
         UserError: A raw row is not of the task's form, or `output` exists and holds something else.
     """
-    rows = _gold_rows(task, Path(source))
+    refuse_empty(source, task.raw_form)
+    rows: Iterator[Sft] = _each(task, Path(source), task.gold_row)
     return place_dataset(task, rows, Path(output), inputs=(source,), recipe=recipe or Recipe())
 
 
@@ -45,8 +47,9 @@ def build_test(
         UserError: As `build_gold`; or the split is unknown.
     """
     source = Path(source)
+    refuse_empty(source, Form("rows", {}))
     if _is_test_form(source):
-        rows: Iterator[Test] = read(source, TEST)
+        rows = _as_they_are(task, source, split)
     else:
         tag = _split(task, source, split).tag
         rows = _each(task, source, lambda _, raw: task.test_row(raw, tag))
@@ -54,10 +57,6 @@ def build_test(
         count = outputs.rows(output, rows)
     note([output], inputs=[source], task=task.name)
     return count
-
-
-def _gold_rows(task: Task, source: Path) -> Iterator[Sft]:
-    return _each(task, source, task.gold_row)
 
 
 def _each(task: Task, source: Path, make: Callable[[int, dict[str, Any]], Any]) -> Iterator[Any]:
@@ -68,6 +67,17 @@ def _each(task: Task, source: Path, make: Callable[[int, dict[str, Any]], Any]) 
             yield make(number, raw)
         except UserError as error:
             raise place.error(error.problem, field=error.field, hint=error.hint) from None
+
+
+def _as_they_are(task: Task, source: Path, split: str | None) -> Iterator[Test]:
+    """Rows in the test form, if their tag is the task's (and the split's, if that is named)."""
+    splits = [_split(task, source, split)] if split else list(task.splits.values())
+    tags = {one.tag for one in splits}
+    for place, row in read_placed(source, TEST):
+        if row["source"] not in tags:
+            expected = " or ".join(sorted(tags))
+            raise place.error(f"expected {expected}, got {row['source']}", field="source")
+        yield row
 
 
 def _is_test_form(source: Path) -> bool:

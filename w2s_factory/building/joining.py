@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from w2s_factory.errors import UserError
 from w2s_factory.records import read_placed
 
 if TYPE_CHECKING:
@@ -31,6 +33,16 @@ def rows_by_id(path: str | Path, form: Form[RowT]) -> dict[Id, tuple[Place, RowT
     return rows
 
 
-def same_question(prompt: str, other: str) -> bool:
-    """Whether two prompts ask the same: a few-shot prompt ends with the zero-shot one."""
-    return prompt.endswith(other) or other.endswith(prompt)
+def asks_the_same(zero_shot: str, other: str) -> bool:
+    """Whether two prompts ask the same question: a few-shot prompt ends with the zero-shot one."""
+    return zero_shot != "" and other.endswith(zero_shot)
+
+
+def refuse_empty(path: str | Path, form: Form[Any]) -> None:
+    """Refuse a file without rows.
+
+    Raises:
+        UserError: It has none, or its first is not of the form.
+    """
+    if not any(True for _ in islice(read_placed(path, form), 1)):
+        raise UserError(f"holds no {form.name}", file=path)

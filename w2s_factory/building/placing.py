@@ -10,6 +10,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.llamafactory import dataset_info
 from w2s_factory.llamafactory.configs import make_config
 from w2s_factory.llamafactory.layouts import place, root_of
+from w2s_factory.llamafactory.versions import for_version
 from w2s_factory.records import Outputs, note
 
 if TYPE_CHECKING:
@@ -132,9 +133,13 @@ def _in_place(
 ) -> Iterator[tuple[Outputs, dict[str, DatasetEntry]]]:
     """Outputs put in place together with the entries, in each index concerned; and what that will hold."""
     indexes = list(dict.fromkeys(index for at in places for index in at.indexes))
+    for at in places:
+        if at.file in indexes:
+            raise UserError("is the name of the index", file=at.file, hint="Choose another name")
     planned = dataset_info.all_merged(indexes, entries, force=recipe.force)
     with contextlib.ExitStack() as held, Outputs(force=recipe.force) as outputs:
         yield outputs, planned[indexes[-1]]
+        outputs.check()  # while there is no lock that a refusal would leave behind
         held.enter_context(dataset_info.exclusive(*indexes))
         again = dataset_info.all_merged(indexes, entries, force=recipe.force)  # others may have added to them
         for index, value in again.items():
@@ -148,11 +153,20 @@ def _write(outputs: Outputs, at: Location, rows: Iterable[Mapping[str, Any]]) ->
     return count
 
 
+def _refuse_unused(recipe: Recipe) -> None:
+    """What only a config would use must not be passed over in silence."""
+    if recipe.settings:
+        raise UserError("there is no model to train, so no config", field="--set", hint="Name it: --model")
+    if recipe.version:
+        for_version(recipe.version)
+
+
 def _config(
     outputs: Outputs, name: str, at: Location, recipe: Recipe, index: Mapping[str, DatasetEntry]
 ) -> Path | None:
     """The YAML that trains on a dataset, beside it; the adapter goes to `saves/`, LLaMA-Factory's custom."""
     if recipe.model is None:
+        _refuse_unused(recipe)
         return None
     text = make_config(
         recipe.preset,

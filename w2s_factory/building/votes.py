@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.building.joining import SAME_SPLIT, rows_by_id, same_question
+from w2s_factory.building.joining import SAME_SPLIT, asks_the_same, rows_by_id
 from w2s_factory.building.pairs import Weak
 from w2s_factory.errors import UserError
 from w2s_factory.records import ANSWERED, OUTPUT, SFT, VOTE, Form, read, read_placed
@@ -66,7 +66,7 @@ def joined(weak: dict[Id, Weak], votes: str | Path, source: str | Path) -> Itera
             raise place.error(f"the id {name!r} stands twice in this file", field="id")
         _check(place, vote)
         response = left.pop(name)
-        if not same_question(response.prompt, vote["prompt"]):
+        if not asks_the_same(vote["prompt"], response.prompt):
             raise place.error(
                 f"the id {name!r} names another question in {source}", field="prompt", hint=SAME_SPLIT
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -18,6 +19,9 @@ COMMANDS = {
     "make-config": "Write a training YAML from a preset, for the LLaMA-Factory at hand or one named.",
     "train": "Train with LLaMA-Factory from the YAML CONFIG, and check what it made.",
     "export": "Merge adapters into their model with LLaMA-Factory as CONFIG says, and check the model.",
+    "demos": "Pick demonstrations as the release did, or name them by id.",
+    "generate": "Generate a model's responses to a split.",
+    "merge-shards": "Join the shards of a generation into its output.jsonl.",
     "score": "Score a split's responses against its golds.",
     "vote": "Find the majority answer of each question over all seeds.",
     "evaluate": "Print accuracy or pass@k of results, with intervals.",
@@ -47,7 +51,8 @@ class _LazyGroup(click.Group):
 
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="w2s-factory")
-def group() -> None:
+@click.option("--debug", is_flag=True, help="Show where an error came from; also after the command.")
+def group(debug: bool) -> None:
     """Weak-to-strong reasoning on LLaMA-Factory.
 
     A weak model's answers become training data for a strong one. Start with:
@@ -58,12 +63,19 @@ def group() -> None:
     """
 
 
+def _leave(number: int, _: object) -> NoReturn:
+    """Leave by an exception, so that unfinished files are removed on the way out."""
+    raise SystemExit(128 + number)
+
+
 def main() -> NoReturn:
     """Run the command line; every failure is one line on stderr and an exit code.
 
-    Exit codes: 0 done, 1 a delegate failed, 2 the user's mistake, 130 interrupted. With `--debug`
+    Exit codes: 0 done, 1 a delegate failed, 2 the user's mistake, 128 + N ended by signal N. With `--debug`
     (anywhere on the line) or `W2S_DEBUG=1` failures show their traceback.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     arguments = sys.argv[1:]
     debug = "--debug" in arguments or os.environ.get("W2S_DEBUG") == "1"
     arguments = [argument for argument in arguments if argument != "--debug"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from w2s_factory.cli import pairs
+from w2s_factory.cli.stages import refuse_unread
 from w2s_factory.cli.telling import tell_built, tell_inputs, tell_next, tell_stage1
-from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
     from w2s_factory.building import Inputs, Recipe
@@ -65,8 +65,9 @@ DEFAULT_DIR = Path("w2s-data")
 )
 @click.option("--llamafactory-version", "version", metavar="VERSION", help="[default: the installed one]")
 @click.option("--force", is_flag=True, help="Overwrite files and entries that hold something else.")
-def command(stage: str, task_name: str | None, **options: Any) -> None:
-    r"""Build LLaMA-Factory datasets: gold, full weak, Stage I, Stage II.
+@click.pass_context
+def command(ctx: click.Context, /, stage: str, task_name: str | None, **options: Any) -> None:
+    """Build LLaMA-Factory datasets: gold, full weak, Stage I, Stage II.
 
     Writes each dataset with its entry in dataset_info.json and a YAML that trains on it. With no inputs
     named it takes the embedded example, whose responses come from simulated solvers.
@@ -78,14 +79,14 @@ def command(stage: str, task_name: str | None, **options: Any) -> None:
           --input raw/gsm8k/train_1.jsonl --output gsm8k_train_1.json
       w2s-factory build-data --stage 1 --task gsm8k --weak weak.jsonl --icl icl.jsonl \\
           --weak-name llama2_7b --iteration 1 --output-dir DIR
-    """
+    """  # noqa: D301  click reads \b
     from w2s_factory import building
 
+    refuse_unread(ctx, stage)
     if stage == "2" and pairs.looked(options):
         return
     named = {"input": options["source"], **{name: options[name] for name in ("weak", "icl", "votes")}}
     inputs = building.inputs_of(stage, task_name, named)
-    tell_inputs(inputs)
     if stage == "1":
         _stage1(inputs, options)
     elif stage == "2":
@@ -100,10 +101,6 @@ def command(stage: str, task_name: str | None, **options: Any) -> None:
 def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
     from w2s_factory import building
 
-    if options["output"]:
-        raise UserError(
-            "stage 1 writes three files", field="--output", hint="Name their folder: --output-dir"
-        )
     made = building.build_stage1(
         inputs.task,
         inputs.files["weak"],
@@ -113,6 +110,7 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
         iteration=options["iteration"],
         recipe=_recipe("1", inputs, options),
     )
+    tell_inputs(inputs)
     tell_stage1(made.agreement)
     tell_built(made.built.values())
     tell_next(made.built["hybrid"])
@@ -128,6 +126,7 @@ def _one_file(stage: str, inputs: Inputs, options: dict[str, Any]) -> None:
     stem = gold_stem if gold else inputs.task.file_stem(_weak_name(inputs, options), "full_weak")
     recipe = _recipe(stage, inputs, options)
     built = build(inputs.task, source, _output(inputs, options, stem), recipe=recipe)
+    tell_inputs(inputs)
     tell_built([built])
     tell_next(built)
 
@@ -138,6 +137,7 @@ def _test(inputs: Inputs, options: dict[str, Any]) -> None:
     source = inputs.files["input"]
     output = _output(inputs, options, f"{inputs.task.name}_{source.stem}", ".jsonl")
     count = building.build_test(inputs.task, source, output, split=options["split"], force=options["force"])
+    tell_inputs(inputs)
     click.echo(f"wrote {output} ({count:,} questions with golds)")
 
 

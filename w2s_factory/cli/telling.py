@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,19 +20,21 @@ def tell_inputs(inputs: Inputs) -> None:
         click.echo(f"no inputs named: taking the embedded example (task {inputs.task.name})")
         for option, path in inputs.files.items():
             click.echo(f"  {option}: {path}")
-        click.echo("  its weak and icl responses come from simulated solvers, not from models")
+        if inputs.simulated:
+            click.echo("  its weak and icl responses come from simulated solvers, not from models")
 
 
 def tell_stage1(agreement: Agreement) -> None:
     """How many agree, and how right the kept and the dropped are where gold is known."""
     kept, questions = agreement.kept, agreement.questions
     click.echo(f"weak and icl agree on {kept:,} of {questions:,} questions ({kept / questions:.1%})")
-    if agreement.weak_kept.known:
-        click.echo(f"  accuracy where they agree:  {share(agreement.weak_kept)}")
-        dropped = f"weak {share(agreement.weak_dropped)}, icl {share(agreement.icl_dropped)}"
-        click.echo(f"  accuracy where they differ: {dropped}")
-    else:
-        click.echo("  accuracy: not known, the results have no gold")
+    parts = (agreement.weak_kept, agreement.icl_kept, agreement.weak_dropped, agreement.icl_dropped)
+    if not any(part.known for part in parts):
+        click.echo("  accuracy: not known, the results have no `result`")
+        return
+    for name, weak, icl in (("agree: ", *parts[:2]), ("differ:", *parts[2:])):
+        both = share(weak) if weak == icl else f"weak {share(weak)}, icl {share(icl)}"
+        click.echo(f"  accuracy where they {name} {both}")
 
 
 def tell_built(built: Iterable[Built]) -> None:
@@ -48,7 +51,7 @@ def tell_next(built: Built) -> None:
     if built.config is None:
         click.echo("no training config: name the model to train with --model")
     else:
-        click.echo(f"next: w2s-factory train {shown(built.config)}")
+        click.echo(f"next: {shlex.join(['w2s-factory', 'train', str(shown(built.config))])}")
 
 
 def shown(path: Path) -> Path:
@@ -58,7 +61,7 @@ def shown(path: Path) -> Path:
 
 
 def share(accuracy: Accuracy) -> str:
-    """An accuracy in words; `none` where there is nothing to be right about."""
+    """An accuracy in words; `not known` where no gold is."""
     if accuracy.share is None:
-        return "none"
+        return "not known"
     return f"{accuracy.share:.1%} of {accuracy.known:,}"

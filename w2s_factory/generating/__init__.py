@@ -1,1 +1,48 @@
-"""Responses from models: prompts, demonstrations, engines."""
+"""Responses from models: prompts, demonstrations, engines, runs that survive being killed."""
+
+from __future__ import annotations
+
+from w2s_factory.generating.demonstrations import (
+    PUBLISHED_COUNT,
+    PUBLISHED_SEED,
+    named_demonstrations,
+    pick_demonstrations,
+    read_demonstrations,
+)
+from w2s_factory.generating.engines import Engine, Model, default_engine, engine_names, make_engine
+from w2s_factory.generating.generation import Generation, published_sampling
+from w2s_factory.generating.layout import Shard
+from w2s_factory.generating.merging import merge_shards
+from w2s_factory.generating.part import Generated
+from w2s_factory.generating.prompts import few_shot_prompt
+from w2s_factory.generating.questions import Question, read_questions, split_file
+from w2s_factory.generating.requests import Completion, Request, Sampling
+from w2s_factory.generating.running import Preview, generate, preview
+
+__all__ = [
+    "PUBLISHED_COUNT",
+    "PUBLISHED_SEED",
+    "Completion",
+    "Engine",
+    "Generated",
+    "Generation",
+    "Model",
+    "Preview",
+    "Question",
+    "Request",
+    "Sampling",
+    "Shard",
+    "default_engine",
+    "engine_names",
+    "few_shot_prompt",
+    "generate",
+    "make_engine",
+    "merge_shards",
+    "named_demonstrations",
+    "pick_demonstrations",
+    "preview",
+    "published_sampling",
+    "read_demonstrations",
+    "read_questions",
+    "split_file",
+]

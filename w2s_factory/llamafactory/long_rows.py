@@ -132,7 +132,8 @@ def _refuse_foreign(
         ours = records.noted(index, **_OURS) or records.read_object(index) == info
     else:
         ours = not any(file.exists() for file in files)
-    if not ours or any(file.is_relative_to(folder) for file in used):
+    overwritten = [file.resolve() for file in (index, *files)]  # where a link points to
+    if not ours or any(file.is_relative_to(folder) or file in overwritten for file in used):
         raise config.wrong(
             "output_dir",
             f"the rows that fit would be written to {index.parent}, which holds other data",

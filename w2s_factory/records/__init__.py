@@ -6,7 +6,8 @@ order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours
 
 from __future__ import annotations
 
-from w2s_factory.records.manifest import note, noted
+from w2s_factory.records.journal import Journal
+from w2s_factory.records.manifest import content_hash, note, noted
 from w2s_factory.records.pairs import (
     COLUMN_PAIR,
     ColumnPair,
@@ -15,9 +16,10 @@ from w2s_factory.records.pairs import (
     as_pair,
     read_pairs,
 )
-from w2s_factory.records.reading import Place, read, read_object, read_placed
+from w2s_factory.records.reading import Place, as_read, read, read_object, read_placed
 from w2s_factory.records.rows import (
     ANSWERED,
+    DEMONSTRATION,
     GSM8K_RAW,
     MATH_RAW,
     OUTPUT,
@@ -26,6 +28,7 @@ from w2s_factory.records.rows import (
     SFT,
     TEST,
     VOTE,
+    Demonstration,
     Form,
     Gsm8kRaw,
     Id,
@@ -43,6 +46,7 @@ from w2s_factory.records.writing import Outputs, write
 __all__ = [
     "ANSWERED",
     "COLUMN_PAIR",
+    "DEMONSTRATION",
     "GSM8K_RAW",
     "MATH_RAW",
     "OUTPUT",
@@ -52,9 +56,11 @@ __all__ = [
     "TEST",
     "VOTE",
     "ColumnPair",
+    "Demonstration",
     "Form",
     "Gsm8kRaw",
     "Id",
+    "Journal",
     "MathRaw",
     "Output",
     "Outputs",
@@ -68,6 +74,8 @@ __all__ = [
     "Vote",
     "as_columns",
     "as_pair",
+    "as_read",
+    "content_hash",
     "note",
     "noted",
     "read",

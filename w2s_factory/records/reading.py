@@ -90,7 +90,17 @@ def read_object(path: str | Path) -> dict[str, Any]:
     return value
 
 
+def as_read(value: Any) -> Any:
+    """What a value is once it was written as JSON and read again: tuples are lists, keys are text."""
+    return json.loads(json.dumps(value))
+
+
 def _opened(path: Path) -> BinaryIO:
+    if path.exists() and not path.is_file():
+        kind = (
+            "a folder" if path.is_dir() else "not a regular file, and inputs are read twice (for their hash)"
+        )
+        raise UserError(f"is {kind}", file=path, hint="Name a file")
     try:
         return path.open("rb")
     except FileNotFoundError:
@@ -114,7 +124,7 @@ def _list_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
 def _line_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(file, 1):
         if not line.isspace():
-            yield number, _parsed(line, path, line_number=number)
+            yield number, _parsed(line.rstrip(b"\r\n"), path, line_number=number)
 
 
 def _parsed(text: bytes, path: Path, line_number: int = 1) -> Any:
@@ -134,6 +144,8 @@ def _parsed_slowly(text: bytes, path: Path, line_number: int) -> Any:
     except json.JSONDecodeError as error:
         line = line_number + error.lineno - 1
         raise UserError(f"broken JSON ({error.msg}, column {error.colno})", file=path, line=line) from None
+    except ValueError:
+        raise UserError("holds a number with too many digits", file=path, line=line_number) from None
     except RecursionError:
         raise UserError("JSON nested too deeply", file=path, line=line_number) from None
 

@@ -61,6 +61,19 @@ class Result(Output):
     num_words: NotRequired[int]
 
 
+class Demonstration(TypedDict):
+    """A demonstrations file: a question with a response to it, as a model is shown them.
+
+    `source` is the file they were taken from, `sha256` that file's content.
+    """
+
+    id: Id
+    prompt: str
+    response: str
+    source: str
+    sha256: str
+
+
 class Sft(TypedDict):
     """Rows of gold, full weak and Stage I files; the padded MATH files carry three keys of results."""
 
@@ -149,6 +162,9 @@ ANSWERED: Form[Result] = Form(
 )
 """Results of which only the final answer is needed: questions without gold have nothing else."""
 
+DEMONSTRATION: Form[Demonstration] = Form(
+    "demonstrations", {**OUTPUT.required, "source": (str,), "sha256": (str,)}
+)
 SFT: Form[Sft] = Form(
     "SFT rows",
     {**_ID, "content": (str,), "output": (str,)},

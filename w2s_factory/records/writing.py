@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from w2s_factory.errors import UserError
+from w2s_factory.records import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,6 +33,7 @@ class Outputs:
     def __init__(self, *, force: bool = False) -> None:
         self._force = force
         self._staged: list[tuple[Path, Path, bool]] = []
+        self._made: list[Path] = []
 
     def rows(self, path: str | Path, rows: Iterable[Mapping[str, Any]], *, replace: bool = False) -> int:
         """Write rows as the suffix says, `.jsonl` or a `.json` list; return how many they were."""
@@ -54,6 +57,20 @@ class Outputs:
         with self._beside(Path(path), replace=replace) as file:
             file.write(text)
 
+    def check(self) -> None:
+        """Refuse, before anything is put in place, what must not be overwritten.
+
+        Raises:
+            UserError: A destination holds something else and may not, or is no regular file.
+        """
+        for staged, path, replace in self._staged:
+            if path.exists() and not path.is_file():
+                raise UserError("is not a regular file", file=path)
+            if not (self._force or replace) and path.exists() and not _same(staged, path):
+                raise UserError(
+                    "exists and holds something else", file=path, hint="Overwrite it with --force"
+                )
+
     def __enter__(self) -> Self:
         return self
 
@@ -62,29 +79,37 @@ class Outputs:
     ) -> None:
         try:
             if kind is None:
-                self._refuse_overwriting()
+                self.check()
                 for staged, path, _ in self._staged:
                     if not _same(staged, path):
                         staged.replace(path)
         finally:
             for staged, _, _ in self._staged:
                 staged.unlink(missing_ok=True)
-
-    def _refuse_overwriting(self) -> None:
-        for staged, path, replace in self._staged:
-            if not (self._force or replace) and path.exists() and not _same(staged, path):
-                raise UserError(
-                    "exists and holds something else", file=path, hint="Overwrite it with --force"
-                )
+            if kind is not None or not all(path.exists() for _, path, _ in self._staged):
+                self._remove_made_folders()
 
     def _beside(self, path: Path, *, replace: bool = False) -> _Durable:
+        path = path.resolve()  # a link stays, what it points to is written
+        if path.name == manifest.NAME:
+            raise UserError("is the name of the manifest", file=path, hint="Choose another name")
+        if any(path == other for _, other, _ in self._staged):
+            raise UserError("would be written twice", file=path, hint="Choose another name")
+        missing = [folder for folder in path.parents if not folder.exists()]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._made += missing
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         except OSError as error:
             raise UserError(f"cannot be written ({error.strerror})", file=path) from None
         self._staged.append((Path(name), path, replace))
         return _Durable(handle)
+
+    def _remove_made_folders(self) -> None:
+        """Remove the folders made for files that were not put in place, deepest first."""
+        for folder in sorted(self._made, reverse=True):
+            with contextlib.suppress(OSError):  # something is in it after all
+                folder.rmdir()
 
 
 def write(path: str | Path, rows: Iterable[Mapping[str, Any]], *, force: bool = False) -> int:

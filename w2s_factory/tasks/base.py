@@ -72,6 +72,7 @@ class Task:
         strong_preset: The preset that fine-tunes the strong model.
         pairs_per_question: The most pairs Stage II makes of one question.
         strip_response: Whether a written response is stripped of spaces, then of full stops.
+        demonstration_end: What follows each demonstration in a few-shot prompt, the last one too.
         root: The folder its files lie below, where they come with a package; None where the user names it.
         example: Results that come with it.
     """
@@ -86,6 +87,7 @@ class Task:
     strong_preset: str = "strong_lora_sft"
     pairs_per_question: int = 1
     strip_response: bool = True
+    demonstration_end: str = "\n\n"
     root: Path | None = None
     example: Example | None = None
 
@@ -106,6 +108,10 @@ class Task:
     def prompt(self, question: str) -> str:
         """The zero-shot prompt of a question."""
         return f"Question: {question}\nAnswer:"
+
+    def written_response(self, text: str) -> str:
+        """A generated text as it is written into `output.jsonl`."""
+        return text.strip().strip(".") if self.strip_response else text
 
     def test_row(self, raw: Mapping[str, Any], tag: str) -> Test:
         """A raw row in the test form: question, gold solution, gold answer."""

@@ -23,7 +23,7 @@ class Gsm8k(Task):
     def test_row(self, raw: Mapping[str, Any], tag: str) -> Test:
         """A raw row in the test form; the gold answer is what follows `#### `."""
         _, mark, answer = raw["answer"].rpartition("#### ")
-        if not mark:
+        if not mark or "\n" in answer:
             raise UserError('expected a last line "#### ANSWER"', field="answer")
         return {
             "source": tag,

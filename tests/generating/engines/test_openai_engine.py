@@ -1,0 +1,145 @@
+"""What is the openai engine's own: the wire, keys, retries, a server that goes away."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("openai")
+pytest.importorskip("transformers")
+
+from completions_server import CompletionsServer
+
+from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.generating import Model, Request, Sampling, make_engine
+
+GREEDY = Sampling(max_tokens=4, stop=("Question",))
+
+
+def engine_at(url, bos="auto", model="tiny", **options):
+    return make_engine("openai", Model(model, bos=bos), {"base_url": url, **options})
+
+
+def completed(engine, count=6, sampling=GREEDY):
+    asked = [Request(n, 0, f"Question: {n}?\nAnswer:") for n in range(count)]
+    return [one.request.id for one in engine.complete(engine.batches(asked), sampling)]
+
+
+@pytest.fixture
+def own_server(tiny):
+    server = CompletionsServer(tiny)
+    yield server
+    server.stop()
+
+
+def test_what_goes_over_the_wire(own_server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "key-of-mine")
+    completed(engine_at(own_server.url), 1)
+    completed(engine_at(own_server.url, bos="none"), 1, Sampling(temperature=1.0, top_p=0.9, max_tokens=4))
+    greedy, drawn = own_server.asked
+    assert {
+        key: greedy[key] for key in ("model", "prompt", "temperature", "top_p", "max_tokens", "stop")
+    } == {
+        "model": "tiny",
+        "prompt": "Question: 0?\nAnswer:",
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "max_tokens": 4,
+        "stop": ["Question"],
+    }
+    assert greedy.get("seed") is None
+    assert "add_special_tokens" not in greedy
+    assert (drawn["seed"], drawn["add_special_tokens"]) == (Request(0, 0, "").draw_seed, False)
+    assert own_server.headers["Authorization"] == "Bearer key-of-mine"
+
+
+@pytest.mark.parametrize("fault", [500, 503, 429, "drop"])
+def test_faults_that_pass_are_tried_again(own_server, fault):
+    own_server.faults = [fault] * 3
+    assert sorted(completed(engine_at(own_server.url, concurrency=2))) == list(range(6))
+    assert own_server.faults == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "message"),
+    [
+        (401, UserError, "refuses the key. Set OPENAI_API_KEY"),
+        (400, DelegateError, "question 0: .* answers 400 .*told to fail"),
+    ],
+)
+def test_faults_that_stay_are_not(own_server, fault, error, message):
+    own_server.faults = [fault]
+    with pytest.raises(error, match=message):
+        completed(engine_at(own_server.url), 1)
+    assert own_server.asked == []
+
+
+def test_no_more_at_a_time_than_asked(own_server):
+    under_way, most = set(), []
+    real = own_server.complete
+
+    def counting(body):
+        under_way.add(threading.get_ident())
+        most.append(len(under_way))
+        time.sleep(0.02)
+        answer = real(body)
+        under_way.discard(threading.get_ident())
+        return answer
+
+    own_server.complete = counting
+    completed(engine_at(own_server.url, concurrency=3), 12)
+    assert max(most) == 3
+
+
+def test_a_server_that_goes_and_comes_back(own_server, tiny):
+    """Killed after some responses, back a while later: no row twice, none missing."""
+    engine = engine_at(own_server.url, concurrency=2)
+    asked = [Request(n, 0, f"Question: {n}?\nAnswer:") for n in range(12)]
+    done, second = [], []
+    comeback = threading.Timer(1.5, lambda: second.append(CompletionsServer(tiny, port=own_server.port)))
+    for completion in engine.complete(engine.batches(asked), GREEDY):
+        done.append(completion.request.id)
+        if len(done) == 4:
+            own_server.stop()
+            comeback.start()
+    second[0].stop()
+    assert sorted(done) == list(range(12))
+    assert len(second[0].asked) >= 6
+
+
+def test_a_server_that_is_not_there(unused_port):
+    with pytest.raises(UserError, match=f"no server answers at http://127.0.0.1:{unused_port}"):
+        completed(engine_at(f"http://127.0.0.1:{unused_port}/v1"))
+
+
+def test_a_server_that_goes_for_good(own_server):
+    engine = engine_at(own_server.url, concurrency=1, retries=1)
+    asked = [[Request(n, 0, f"{n}")] for n in range(4)]
+    done = []
+    with pytest.raises(DelegateError, match=r"question \d: the server at .* no longer answers"):
+        for completion in engine.complete(asked, GREEDY):
+            done.append(completion)
+            own_server.stop()
+    assert done
+
+
+def test_a_model_the_server_has_not(own_server):
+    with pytest.raises(UserError, match=r'no model "large". It offers tiny'):
+        completed(engine_at(own_server.url, model="large"))
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        (Model("m"), {}, "--base-url"),
+        (Model("m", adapter="a"), {"base_url": "http://127.0.0.1:1/v1"}, "Name the model under which"),
+        (Model("m", bos="add"), {"base_url": "http://127.0.0.1:1/v1"}, "--bos"),
+        (Model("m"), {"base_url": "http://127.0.0.1:1/v1", "concurrency": 0}, "concurrency"),
+        (Model("m"), {"base-url": "x"}, 'Did you mean "base_url"'),
+    ],
+)
+def test_what_only_a_server_could_do(model, options, message):
+    with pytest.raises(UserError, match=message):
+        make_engine("openai", model, options)

@@ -1,0 +1,106 @@
+"""Demonstrations: the release's sampler, and rows by id."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+import pytest
+
+from w2s_factory.errors import UserError
+from w2s_factory.generating import named_demonstrations, pick_demonstrations, read_demonstrations
+from w2s_factory.records import content_hash, write
+from w2s_factory.tasks import get_task
+
+GSM8K = get_task("gsm8k")
+FULL_WEAK = "data/llama_factory/gsm8k/train_gsm8k_{}_full_weak.json"
+
+
+def ids(demonstrations):
+    return [one["id"] for one in demonstrations]
+
+
+@pytest.mark.release
+def test_the_set_the_release_drew(release):
+    picked = pick_demonstrations(GSM8K, release / FULL_WEAK.format("gemma_2b"))
+    assert ids(picked) == [3401, 173, 354, 6272]
+
+
+@pytest.mark.release
+@pytest.mark.parametrize(
+    ("weak", "wanted"),
+    [
+        ("llama2_7b", [2619, 456, 102, 3037]),
+        ("gemma_2b", [2619, 102, 3037, 1126]),
+        ("gemma_2b", [3401, 173, 354, 6272]),
+    ],
+)
+def test_published_sets_by_id(release, weak, wanted):
+    source = release / FULL_WEAK.format(weak)
+    rows = {row["id"]: row for row in json.loads(source.read_text())}
+    picked = named_demonstrations(source, list(map(str, wanted)))
+    assert [(one["id"], one["prompt"], one["response"]) for one in picked] == [
+        (id_, rows[id_]["content"], rows[id_]["output"]) for id_ in wanted
+    ]
+    assert {one["sha256"] for one in picked} == {content_hash(source)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "seed", "wanted"),
+    [
+        (6000, 24, [883, 4166, 1433, 3722]),  # math, llama2_7b
+        (6000, 42, [4162, 5457, 5178, 5737]),  # math, gemma_2b and mistral_7b
+        (7000, 24, [4071, 6058, 650, 4889]),  # gsm8k, gemma_2b, random correct
+    ],
+)
+def test_published_sets_whose_sources_are_elsewhere(tmp_path, rows, seed, wanted):
+    """With the responses of the other rows before them wrong, the sampler comes to the published ids."""
+    order = list(range(rows))
+    Random(seed).shuffle(order)
+    passed_over = set(order[: order.index(wanted[-1])]) - set(wanted)
+    assert len(passed_over) <= 5
+    results = [
+        {"id": n, "prompt": "q", "response": "r", "pred": "", "gold": "", "result": n not in passed_over}
+        for n in range(rows)
+    ]
+    write(tmp_path / "results.jsonl", results)
+    picked = pick_demonstrations(GSM8K, tmp_path / "results.jsonl", seed=seed, correct_only=True)
+    assert ids(picked) == wanted
+
+
+@pytest.mark.parametrize("form", ["full_weak.json", "output.jsonl", "results.jsonl"])
+def test_every_form_of_source(tmp_path, form):
+    sft = form == "full_weak.json"
+    rows = [
+        {
+            "id": n,
+            "content" if sft else "prompt": f"q{n}",
+            "output" if sft else "response": f"{n} #### {n}" if n % 2 else "?",
+        }
+        | ({"pred": "", "gold": "", "result": False} if form == "results.jsonl" else {})
+        for n in range(20)
+    ]
+    write(tmp_path / form, rows)
+    picked = pick_demonstrations(GSM8K, tmp_path / form, count=3, seed=1)
+    order = list(range(20))
+    Random(1).shuffle(order)
+    assert ids(picked) == [n for n in order if n % 2][:3]
+    assert [one["prompt"] for one in picked] == [f"q{n}" for n in ids(picked)]
+
+
+def test_they_are_read_back_as_written(tmp_path):
+    write(tmp_path / "o.jsonl", [{"id": "Math_1", "prompt": "q", "response": "r"}])
+    picked = named_demonstrations(tmp_path / "o.jsonl", ["Math_1"])
+    write(tmp_path / "demos.json", picked)
+    assert read_demonstrations(tmp_path / "demos.json") == picked
+    assert list(picked[0]) == ["id", "prompt", "response", "source", "sha256"]
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    write(tmp_path / "o.jsonl", [{"id": n, "prompt": "q", "response": "#### 1"} for n in range(3)])
+    with pytest.raises(UserError, match="holds only 3 responses that hold the answer key"):
+        pick_demonstrations(GSM8K, tmp_path / "o.jsonl")
+    with pytest.raises(UserError, match="no row of id 7, x"):
+        named_demonstrations(tmp_path / "o.jsonl", ["1", "7", "x"])
+    with pytest.raises(UserError, match="w2s-factory score"):
+        pick_demonstrations(GSM8K, tmp_path / "o.jsonl", correct_only=True)

@@ -1,0 +1,96 @@
+"""Journals: what a kill, a full disk or a second writer can do to them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from w2s_factory.errors import UserError
+from w2s_factory.records import Journal
+
+HEADER = {"settings": {"a": 1}}
+
+
+def rows_of(path):
+    with Journal(path, {}) as journal:
+        return journal.rows
+
+
+def test_rows_come_back_in_order(tmp_path):
+    with Journal(tmp_path / "j", HEADER) as journal:
+        assert (journal.header, journal.rows) == (HEADER, [])
+        journal.append({"id": 1, "text": "é\ud800\n"})
+        journal.append({"id": 2})
+    with Journal(tmp_path / "j", {"settings": "others"}) as journal:
+        assert journal.header == HEADER
+        assert journal.rows == [{"id": 1, "text": "é\ud800\n"}, {"id": 2}]
+        journal.append({"id": 3})
+    assert len(rows_of(tmp_path / "j")) == 3
+
+
+@given(st.data())
+def test_cut_anywhere_it_keeps_every_whole_row(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("journal") / "j"
+    rows = [{"id": n, "text": "x" * (n % 7)} for n in range(6)]
+    with Journal(path, HEADER) as journal:
+        for row in rows:
+            journal.append(row)
+    whole = path.read_bytes()
+    cut = data.draw(st.integers(0, len(whole)))
+    path.write_bytes(whole[:cut])
+    kept = max(0, whole[:cut].count(b"\n") - 1)
+    with Journal(path, HEADER) as journal:
+        assert journal.header == HEADER
+        assert journal.rows == rows[:kept]
+        for row in rows[kept:]:
+            journal.append(row)
+    assert path.read_bytes() == whole
+
+
+def test_a_torn_line_that_ends_is_dropped_too(tmp_path):
+    (tmp_path / "j").write_text('{"h": 1}\n{"id": 1}\n{"id": \n')
+    assert rows_of(tmp_path / "j") == [{"id": 1}]
+    assert (tmp_path / "j").read_text() == '{"h": 1}\n{"id": 1}\n'
+
+
+def test_a_line_broken_within_is_an_error(tmp_path):
+    (tmp_path / "j").write_text('{"h": 1}\n{"id": \n{"id": 2}\n')
+    with pytest.raises(UserError, match="j:2: broken JSON"):
+        Journal(tmp_path / "j", HEADER)
+
+
+def test_one_writer_at_a_time(tmp_path):
+    with Journal(tmp_path / "j", HEADER), pytest.raises(UserError, match="another process is writing it"):
+        Journal(tmp_path / "j", HEADER)
+    Journal(tmp_path / "j", HEADER).close()
+
+
+def test_a_full_disk_leaves_whole_rows(tmp_path, monkeypatch):
+    journal = Journal(tmp_path / "j", HEADER)
+    journal.append({"id": 1})
+    real = os.write
+
+    def full(file, data):
+        if data.startswith(b'{"id": 2'):
+            return real(file, data[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(UserError, match=r"No space left on device.*kept"):
+        journal.append({"id": 2, "text": "long"})
+    monkeypatch.undo()
+    assert (tmp_path / "j").read_text().splitlines() == [json.dumps(HEADER), '{"id": 1}']
+    journal.append({"id": 3})
+    journal.close()
+    assert rows_of(tmp_path / "j") == [{"id": 1}, {"id": 3}]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        Journal(tmp_path / "file" / "j", HEADER)

@@ -1,0 +1,70 @@
+"""`w2s-factory demos`: pick or name demonstrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from w2s_factory.errors import UserError
+
+
+@click.command()
+@click.option("--task", "task_name", required=True, metavar="NAME", help="gsm8k, math, arithmetic ...")
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The weak model's own outputs: full weak data, output.jsonl or results.jsonl.",
+)
+@click.option("--ids", metavar="ID,...", help="These rows, in this order, instead of a draw.")
+@click.option("--seed", type=int, help="Of the draw. [default: 42, the release's]")
+@click.option("--count", type=click.IntRange(1), help="How many to draw. [default: 4, the release's]")
+@click.option("--correct-only", is_flag=True, help="Draw from responses whose result is true (results only).")
+@click.option("--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="demos.json")
+@click.option("--force", is_flag=True, help="Overwrite a file that holds something else.")
+def command(
+    task_name: str,
+    source: Path,
+    ids: str | None,
+    seed: int | None,
+    count: int | None,
+    correct_only: bool,
+    output: Path,
+    force: bool,
+) -> None:
+    r"""Pick demonstrations as the release did, or name them by id.
+
+    Shuffles all rows and takes the first whose response holds the task's answer key, right or wrong.
+
+    \b
+    Examples:
+      w2s-factory demos --task gsm8k --from full_weak.json --seed 42 --count 4 --output demos.json
+      w2s-factory demos --task gsm8k --from full_weak.json --ids 2619,456,102,3037 --output demos.json
+    """
+    from w2s_factory import generating
+    from w2s_factory.records import note, write
+    from w2s_factory.tasks import get_task
+
+    task = get_task(task_name)
+    if ids is not None and (seed is not None or count is not None or correct_only):
+        raise UserError("--ids names rows; --seed, --count and --correct-only draw them", field="--ids")
+    if ids is not None:
+        picked = generating.named_demonstrations(source, ids.split(","))
+        facts: dict[str, Any] = {"ids": ids}
+    else:
+        seed = generating.PUBLISHED_SEED if seed is None else seed
+        count = generating.PUBLISHED_COUNT if count is None else count
+        picked = generating.pick_demonstrations(
+            task, source, count=count, seed=seed, correct_only=correct_only
+        )
+        facts = {"seed": seed, "correct_only": correct_only}
+    write(output, picked, force=force)
+    note([output], inputs=[source], task=task_name, **facts)
+    click.echo(f"wrote {output} (ids {', '.join(str(demonstration['id']) for demonstration in picked)})")
+    click.echo(
+        f"next: w2s-factory generate --task {task_name} --split train_2 --model MODEL --demos {output} ..."
+    )

@@ -1,0 +1,26 @@
+"""`w2s-factory merge-shards`: join what the shards of a generation wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("output_dir", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Overwrite files that hold something else.")
+def command(output_dir: Path, force: bool) -> None:
+    r"""Join the shards of a generation into its output.jsonl.
+
+    OUTPUT_DIR is what `generate --shard` was given. Refuses missing and unfinished shards, shards of
+    different runs, and questions that stand in two.
+
+    \b
+    Example:
+      w2s-factory merge-shards DIR
+    """
+    from w2s_factory import generating
+
+    for file in generating.merge_shards(output_dir, force=force):
+        click.echo(f"wrote {file}")

@@ -1,0 +1,41 @@
+"""Which options each stage of `build-data` reads: the others are refused, not passed over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from click.core import ParameterSource
+
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    import click
+
+_ALWAYS = {"stage", "task_name", "output_dir", "force"}
+_DATASET = {"layout", "preset", "model", "settings", "version"}
+_ONE_FILE = {"output", "dataset_name"}
+READ = {
+    "gold": _DATASET | _ONE_FILE | {"source"},
+    "test": {"source", "split", "output"},
+    "full-weak": _DATASET | _ONE_FILE | {"source", "weak_name"},
+    "1": _DATASET | {"weak", "icl", "weak_name", "iteration"},
+    "2": _DATASET
+    | _ONE_FILE
+    | {"weak", "votes", "weak_name", "min_confidence", "negative_confidence", "pairs_per_question", "seed"}
+    | {"drop_duplicates", "samples", "form", "check", "explain"},
+}
+"""Parameters by stage, beside those every stage reads."""
+
+
+def refuse_unread(ctx: click.Context, stage: str) -> None:
+    """Refuse options that were given and that the stage has no use for.
+
+    Raises:
+        UserError: Names the first such option.
+    """
+    for parameter in ctx.command.params:
+        given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name not in _ALWAYS | READ[stage]:
+            raise UserError(f"stage {stage} has no use for it", field=parameter.opts[0])
+    if ctx.params.get("output") and ctx.params.get("output_dir"):
+        raise UserError("the file is named by --output", field="--output-dir", hint="Give one of the two")

@@ -1,0 +1,98 @@
+"""Demonstrations for weak ICL, picked from a weak model's own outputs (RELEASE.md's sampler, or by id)."""
+
+from __future__ import annotations
+
+from itertools import islice
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.records import DEMONSTRATION, OUTPUT, RESULT, SFT, Form, content_hash, read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from w2s_factory.records import Demonstration
+    from w2s_factory.tasks import Task
+
+PUBLISHED_SEED = 42
+PUBLISHED_COUNT = 4
+
+
+def pick_demonstrations(
+    task: Task,
+    source: str | Path,
+    *,
+    count: int = PUBLISHED_COUNT,
+    seed: int = PUBLISHED_SEED,
+    correct_only: bool = False,
+) -> list[Demonstration]:
+    """Draw demonstrations as the release does: shuffle all rows, take the first that answer.
+
+    Args:
+        task: Whose answer key marks a response that answers.
+        source: Full weak data, outputs, or results.
+        count: How many.
+        seed: Of the shuffle, which is that of `random.seed(seed); random.shuffle(rows)`.
+        correct_only: Take responses whose `result` is true instead; needs results.
+
+    Raises:
+        UserError: The source can't be read, or holds fewer such rows.
+    """
+    rows = _rows(source, results=correct_only)
+    Random(seed).shuffle(rows)
+    fit = (row for row in rows if (row["result"] if correct_only else task.answer_key in row["response"]))
+    picked = list(islice(fit, count))
+    if len(picked) < count:
+        wanted = "whose result is true" if correct_only else f'that hold the answer key "{task.answer_key}"'
+        raise UserError(f"holds only {len(picked)} responses {wanted}, not {count}", file=source)
+    return _noted(picked, source)
+
+
+def named_demonstrations(source: str | Path, ids: Sequence[str]) -> list[Demonstration]:
+    """The demonstrations of these ids, in this order, whatever their responses hold.
+
+    Raises:
+        UserError: The source can't be read or holds no row of an id.
+    """
+    rows = {str(row["id"]): row for row in _rows(source)}
+    missing = [name for name in ids if name not in rows]
+    if missing:
+        raise UserError(f"holds no row of id {', '.join(missing)}", file=source)
+    return _noted([rows[name] for name in ids], source)
+
+
+def read_demonstrations(path: str | Path) -> list[Demonstration]:
+    """The demonstrations of a file that `demos` wrote, or anything of that form, in order."""
+    return list(read(path, DEMONSTRATION))
+
+
+def _rows(source: str | Path, *, results: bool = False) -> list[dict[str, Any]]:
+    """Rows of `id`, `prompt`, `response` (and `result`), whichever form the source has."""
+    form = RESULT if results else _form(source)
+    rows: list[dict[str, Any]] = [dict(row) for row in read(source, form)]
+    for row in rows:
+        if form is SFT:
+            row["prompt"], row["response"] = row["content"], row["output"]
+    return rows
+
+
+def _form(source: str | Path) -> Form[Any]:
+    """Full weak data has `content`, outputs and results have `prompt`."""
+    first: dict[str, Any] = next(read(source, Form("responses", {"id": (int, str)})), {})
+    return SFT if "content" in first else OUTPUT
+
+
+def _noted(rows: list[dict[str, Any]], source: str | Path) -> list[Demonstration]:
+    sha256 = content_hash(source)
+    return [
+        {
+            "id": row["id"],
+            "prompt": row["prompt"],
+            "response": row["response"],
+            "source": str(source),
+            "sha256": sha256,
+        }
+        for row in rows
+    ]

@@ -1,0 +1,89 @@
+"""Engines: transformers, vllm, openai, and those of installed packages; imported when one is used.
+
+This is the only room that imports torch, transformers, vllm or the OpenAI client.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.generating.engines.base import Bos, Engine, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+GROUP = "w2s_factory.engines"
+"""The entry-point group in which a package offers engines: `NAME = "module:factory"`, see `Engine`."""
+
+_BUILT_IN = {"transformers": "Transformers", "vllm": "Vllm", "openai": "OpenAI"}
+_EXTRAS = {"transformers": "train", "vllm": "vllm", "openai": "openai"}
+_GPU_DEVICES = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
+
+
+def engine_names() -> list[str]:
+    """The names of all engines: the built-in ones first."""
+    others = {entry.name for entry in metadata.entry_points(group=GROUP)} - set(_BUILT_IN)
+    return [*_BUILT_IN, *sorted(others)]
+
+
+def default_engine() -> str:
+    """`vllm` where it is installed and there is a GPU, else `transformers`. Touches no GPU to find out."""
+    has_gpu = any(device.exists() for device in _GPU_DEVICES)
+    return "vllm" if has_gpu and importlib.util.find_spec("vllm") else "transformers"
+
+
+def make_engine(name: str, model: Model, options: Mapping[str, Any]) -> Engine:
+    """The engine of that name for a model.
+
+    Raises:
+        UserError: There is none, its package is not installed, it has no such option, or the model's
+            folder is not there.
+    """
+    factory = _factory(name)
+    _check_options(name, factory, options)
+    return factory(model, **options)
+
+
+def _factory(name: str) -> Callable[..., Engine]:
+    if name in _BUILT_IN:
+        return _built_in(name)
+    for entry in metadata.entry_points(group=GROUP, name=name):
+        try:
+            factory: Callable[..., Engine] = entry.load()
+        except Exception as error:  # somebody else's module may raise anything
+            problem = f'engine "{name}" cannot be loaded from {entry.value} ({type(error).__name__}: {error})'
+            raise UserError(problem) from error
+        return factory
+    raise UserError(f'no engine "{name}"', hint=f"Known engines: {', '.join(engine_names())}")
+
+
+def _built_in(name: str) -> Callable[..., Engine]:
+    try:
+        module = importlib.import_module(f"w2s_factory.generating.engines.{name}")
+    except ModuleNotFoundError as error:
+        hint = f'Install it: pip install "w2s-factory[{_EXTRAS[name]}]"'
+        raise UserError(f"engine {name} needs the package {error.name}", hint=hint) from None
+    factory: Callable[..., Engine] = getattr(module, _BUILT_IN[name])
+    return factory
+
+
+def _check_options(name: str, factory: Callable[..., Engine], options: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(factory).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = [parameter for parameter in parameters if parameter != "model"]
+    for option in options:
+        if option not in known:
+            near = difflib.get_close_matches(option, known, 1)
+            hint = f'Did you mean "{near[0]}"?' if near else f"It has {', '.join(known) or 'none'}"
+            raise UserError(f'engine {name} has no option "{option}"', hint=hint)
+
+
+__all__ = ["GROUP", "Bos", "Engine", "Model", "default_engine", "engine_names", "make_engine"]

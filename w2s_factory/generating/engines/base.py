@@ -1,0 +1,66 @@
+"""What every engine is: something that completes requests, with the settings that decide its texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from w2s_factory.generating.requests import Completion, Request, Sampling
+
+Bos = Literal["auto", "add", "none"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model that is asked.
+
+    Attributes:
+        name: Its folder or hub name; for an engine that asks a server, the name it has there.
+        adapter: The folder or hub name of an adapter on top of it.
+        bos: The beginning-of-sequence token: `auto`, as the tokenizer does when given text (the published
+            way, although LLaMA-Factory's vanilla template trains without); `add`, always; `none`, never.
+    """
+
+    name: str
+    adapter: str | None = None
+    bos: Bos = "auto"
+
+
+class Engine(Protocol):
+    """Completes requests with a model. Made as `factory(model, **options)`; loads nothing large until asked.
+
+    Attributes:
+        packages: Distributions whose versions belong in the manifest.
+    """
+
+    packages: Sequence[str]
+
+    def settings(self) -> Mapping[str, Any]:
+        """What decides the texts besides prompts and sampling, as plain values: the model's content, say.
+
+        A run is continued only under the same settings.
+        """
+        ...
+
+    def tokens(self, prompt: str) -> list[tuple[int, str]] | None:
+        """What the model sees of a prompt, as token ids and texts; None where only a server knows."""
+        ...
+
+    def batches(self, requests: Sequence[Request]) -> Sequence[Sequence[Request]]:
+        """The requests of a run in indivisible parts, the same ones each time.
+
+        A part of which only some requests are finished is given to `complete` again as a whole. An engine
+        whose texts don't depend on what is computed together makes each request a part.
+        """
+        ...
+
+    def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
+        """Complete all requests of these parts, giving each as soon as it is finished, in any order."""
+        ...
+
+    def close(self) -> None:
+        """Free what the engine holds."""
+        ...

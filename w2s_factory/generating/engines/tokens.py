@@ -1,0 +1,78 @@
+"""From prompt to tokens and back, the same way for every engine that has the tokenizer at hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from transformers import AutoTokenizer
+
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from w2s_factory.generating.engines.base import Bos
+
+_CONTEXT = 8
+"""A token's text can depend on the tokens before it; as many as these are decoded with it."""
+
+_INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
+
+
+class Tokens:
+    """A model's tokenizer, with the BOS handling asked for.
+
+    Args:
+        folder: The model's.
+        bos: See `Model`.
+
+    Raises:
+        UserError: There is no tokenizer, or `add` is asked of one that has no BOS token.
+    """
+
+    def __init__(self, folder: Path, bos: Bos) -> None:
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"the tokenizer cannot be loaded ({reason})", file=folder) from None
+        if bos == "add" and self.tokenizer.bos_token_id is None:
+            raise UserError("the tokenizer has no BOS token to add", file=folder, field="--bos")
+        self._bos = bos
+
+    def encode(self, prompt: str) -> list[int]:
+        """The tokens of a prompt."""
+        ids: list[int] = self.tokenizer(prompt, add_special_tokens=self._bos == "auto")["input_ids"]
+        return [self.tokenizer.bos_token_id, *ids] if self._bos == "add" else ids
+
+    def shown(self, prompt: str) -> list[tuple[int, str]]:
+        """The tokens of a prompt with their names in the vocabulary."""
+        ids = self.encode(prompt)
+        return list(zip(ids, self.tokenizer.convert_ids_to_tokens(ids), strict=True))
+
+    def continuation(self, prompt: Sequence[int], written: Sequence[int]) -> str:
+        """The text of tokens written behind a prompt, its leading space kept.
+
+        Special tokens are left out, and so is a character whose last bytes were not written.
+        """
+        context = list(prompt[-_CONTEXT:])
+        before, text = self._decode(context), self._decode([*context, *written])
+        behind = text[len(before) :] if text.startswith(before) else self._decode(written)
+        return behind.rstrip(_INCOMPLETE)
+
+    def tails(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """The texts of several rows of tokens, in which stop texts are looked for."""
+        decoded: list[str] = self.tokenizer.batch_decode(
+            rows, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return decoded
+
+    def special(self, texts: Sequence[str]) -> list[int]:
+        """The ids of those texts that are special tokens, which never show in a decoded text."""
+        specials = set(self.tokenizer.all_special_tokens) | set(self.tokenizer.get_added_vocab())
+        return [self.tokenizer.convert_tokens_to_ids(text) for text in texts if text in specials]
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text

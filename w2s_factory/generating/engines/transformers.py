@@ -1,0 +1,166 @@
+"""The engine `transformers`: batches on the CPU or GPUs at hand, through `generate`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+
+from w2s_factory.errors import UserError
+from w2s_factory.generating.engines.decoding import RowsDone, SeededDraws
+from w2s_factory.generating.engines.folders import adapter_folder, content, model_folder
+from w2s_factory.generating.engines.tokens import Tokens
+from w2s_factory.generating.engines.weights import default_dtype, learns_prompts, load
+from w2s_factory.generating.requests import Completion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from w2s_factory.generating.engines.base import Model
+    from w2s_factory.generating.requests import Request, Sampling
+
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+
+
+class Transformers:
+    """Left-padded batches of prompts of like length; the default where there is no GPU.
+
+    Which prompts are computed together can change the last bits of a score, and so a greedy choice. Hence
+    batches are cut from all requests of a run, and one that was interrupted is done again as a whole.
+
+    Args:
+        model: A folder or hub name, base or merged, and perhaps an adapter.
+        batch_size: Prompts computed together.
+        dtype: bfloat16, float16 or float32; `auto` is bfloat16 on a GPU that computes in it, else float32.
+        device: As torch names it; `auto` is all GPUs, or the CPU.
+
+    Raises:
+        UserError: A folder is missing or an option has no such value.
+    """
+
+    packages = ("torch", "transformers", "peft")
+
+    def __init__(
+        self, model: Model, *, batch_size: int = 16, dtype: str = "auto", device: str = "auto"
+    ) -> None:
+        if type(batch_size) is not int or batch_size < 1:
+            raise UserError("expected a number of prompts, 1 or more", field="batch_size")
+        if dtype not in ("auto", *DTYPES):
+            raise UserError(f"expected auto or one of {', '.join(DTYPES)}", field="dtype")
+        self._model, self._device = model, device
+        self._folder = model_folder(model.name)
+        self._adapter = adapter_folder(model.adapter) if model.adapter else None
+        alone = self._adapter is not None and learns_prompts(self._adapter)
+        self._batch_size = 1 if alone else batch_size  # peft counts positions wrongly where such are padded
+        self._dtype = default_dtype(device) if dtype == "auto" else DTYPES[dtype]
+
+    def settings(self) -> dict[str, Any]:
+        """The model's and adapter's content, BOS handling, and precision."""
+        return {
+            "model": content(self._folder),
+            "adapter": content(self._adapter) if self._adapter else None,
+            "bos": self._model.bos,
+            "dtype": str(self._dtype).removeprefix("torch."),
+        }
+
+    def tokens(self, prompt: str) -> list[tuple[int, str]]:
+        """The tokens of a prompt."""
+        return self._tokens.shown(prompt)
+
+    def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
+        """Batches of like length, the longest first, so that what does not fit in memory shows at once."""
+        lengths = {id(request): len(self._tokens.encode(request.prompt)) for request in requests}
+        ordered = sorted(requests, key=lambda request: -lengths[id(request)])
+        return [ordered[i : i + self._batch_size] for i in range(0, len(ordered), self._batch_size)]
+
+    def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
+        """Complete one batch after another."""
+        for batch in batches:
+            try:
+                yield from self._complete(batch, sampling)
+            except torch.OutOfMemoryError:
+                hint = f"Take fewer at once: --engine-option batch_size={max(1, self._batch_size // 2)}"
+                raise UserError("a batch does not fit in the GPU's memory", hint=hint) from None
+
+    def close(self) -> None:
+        """Let go of the weights."""
+        self.__dict__.pop("_weights", None)
+
+    @cached_property
+    def _tokens(self) -> Tokens:
+        return Tokens(self._folder, self._model.bos)
+
+    @cached_property
+    def _weights(self) -> Any:
+        return load(self._folder, self._adapter, self._dtype, self._place)
+
+    @property
+    def _place(self) -> str:
+        if self._device != "auto":
+            return self._device
+        return "auto" if torch.cuda.is_available() else "cpu"
+
+    @cached_property
+    def _ends(self) -> set[int]:
+        """The tokens that end a sequence: the tokenizer's, and those of the model's generation config."""
+        configured = self._weights.generation_config.eos_token_id
+        listed = configured if isinstance(configured, list) else [configured]
+        return {token for token in (*listed, self._tokens.tokenizer.eos_token_id) if token is not None}
+
+    def _complete(self, batch: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        prompts = [self._tokens.encode(request.prompt) for request in batch]
+        limits = [
+            self._room(request, prompt, sampling) for request, prompt in zip(batch, prompts, strict=True)
+        ]
+        width = max(map(len, prompts))
+        ends = self._ends | set(self._tokens.special(sampling.stop))
+        done = RowsDone(self._tokens, ends, sampling.stop, limits, width)
+        draws = [SeededDraws([request.draw_seed for request in batch], sampling)]
+        written = self._generate(prompts, max(limits), done, draws if sampling.temperature > 0 else [])
+        return [
+            self._completion(request, prompt, row, ended, sampling)
+            for request, prompt, row, ended in zip(batch, prompts, written, done.ended, strict=True)
+        ]
+
+    def _generate(
+        self, prompts: list[list[int]], limit: int, done: RowsDone, draws: list[SeededDraws]
+    ) -> list[list[int]]:
+        """What the model writes behind each prompt, past each row's own end too."""
+        width = max(map(len, prompts))
+        ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
+        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+        config = GenerationConfig(max_new_tokens=limit, do_sample=False, pad_token_id=0)  # type: ignore[no-untyped-call]
+        self._weights.generation_config = config  # else the model's own fills in what is not named
+        with torch.inference_mode():
+            rows = self._weights.generate(
+                input_ids=ids.to(self._weights.device),
+                attention_mask=mask.to(self._weights.device),
+                generation_config=config,
+                stopping_criteria=StoppingCriteriaList([done]),
+                logits_processor=LogitsProcessorList(draws),
+            )
+        written: list[list[int]] = rows[:, width:].tolist()
+        return written
+
+    def _completion(
+        self, request: Request, prompt: list[int], row: list[int], ended: Any, sampling: Sampling
+    ) -> Completion:
+        length, finish = ended
+        kept = row[: length - 1] if row[length - 1] in self._ends else row[:length]
+        text = self._tokens.continuation(prompt, kept)
+        cuts = [place for stop in sampling.stop if (place := text.find(stop)) >= 0]
+        return Completion(request, text[: min(cuts, default=len(text))], finish, length)
+
+    def _room(self, request: Request, prompt: list[int], sampling: Sampling) -> int:
+        """How many tokens the model may write: the limit, or what the prompt leaves of its context."""
+        context = (
+            getattr(self._weights.config, "max_position_embeddings", None)
+            or len(prompt) + sampling.max_tokens
+        )
+        if len(prompt) >= context:
+            raise UserError(
+                f"the prompt of question {request.id} has {len(prompt)} tokens, the model's context {context}"
+            )
+        return min(sampling.max_tokens, context - len(prompt))

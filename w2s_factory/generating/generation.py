@@ -1,0 +1,119 @@
+"""A run of generation: everything that is asked for, and what of it decides the responses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.generating.demonstrations import read_demonstrations
+from w2s_factory.generating.engines import default_engine
+from w2s_factory.generating.prompts import demonstrated, prompt_of
+from w2s_factory.generating.questions import read_questions
+from w2s_factory.generating.requests import Request, Sampling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from w2s_factory.generating.engines import Model
+    from w2s_factory.generating.layout import Shard
+    from w2s_factory.generating.questions import Question
+    from w2s_factory.records import Demonstration, Id
+    from w2s_factory.tasks import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """What is to be generated.
+
+    Attributes:
+        task: Gives the prompt, and how a response is written.
+        questions: A file of them, see `split_file`.
+        model: Which model answers.
+        output_dir: Where the responses go.
+        sampling: How tokens are chosen; by default greedy, with the task's token limit and stop texts.
+        seeds: One response a question for each; a greedy run has one.
+        engine: Its name.
+        engine_options: Its own options.
+        demonstrations: A file of them, for weak ICL; None is zero-shot.
+        exclude_demos: Leave a demonstration out where its own question is asked.
+        limit: Ask only this many questions, the first.
+        shard: Ask only this part of them.
+    """
+
+    task: Task
+    questions: Path
+    model: Model
+    output_dir: Path
+    sampling: Sampling = field(default_factory=Sampling)
+    seeds: Sequence[int] = (0,)
+    engine: str = field(default_factory=default_engine)
+    engine_options: Mapping[str, Any] = field(default_factory=dict)
+    demonstrations: Path | None = None
+    exclude_demos: bool = False
+    limit: int | None = None
+    shard: Shard | None = None
+
+    @cached_property
+    def all_questions(self) -> list[Question]:
+        """The questions of all shards.
+
+        Raises:
+            UserError: The file can't be read or there are none.
+        """
+        questions = read_questions(self.questions)[: self.limit]
+        if not questions:
+            raise UserError("holds no questions", file=self.questions)
+        return questions
+
+    @cached_property
+    def shown(self) -> list[Demonstration]:
+        """The demonstrations."""
+        return read_demonstrations(self.demonstrations) if self.demonstrations else []
+
+    @cached_property
+    def given_away(self) -> list[Id]:
+        """The ids of questions that a demonstration answers."""
+        return demonstrated(self.task, self.all_questions, self.shown)
+
+    @cached_property
+    def _prompts(self) -> list[tuple[Id, str]]:
+        return [
+            (question.id, prompt_of(self.task, question, self.shown, exclude_own=self.exclude_demos))
+            for question in self.all_questions
+        ]
+
+    def requests(self, seed: int) -> list[Request]:
+        """What one seed's run asks, in the order of the questions; this shard's part of it."""
+        prompts = self.shard.take(self._prompts) if self.shard else self._prompts
+        return [Request(question, seed, prompt) for question, prompt in prompts]
+
+    def settings(self, engine: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        """What decides the responses of one seed's run; it is continued only if all of it is the same."""
+        return {
+            "task": self.task.name,
+            "questions": _hash([[question.id, question.text] for question in self.all_questions]),
+            "demonstrations": _hash([[one["prompt"], one["response"]] for one in self.shown]),
+            "prompts": _hash(self._prompts),
+            "shard": str(self.shard) if self.shard else None,
+            "engine": self.engine,
+            **engine,
+            "temperature": self.sampling.temperature,
+            "top_p": self.sampling.top_p,
+            "max_tokens": self.sampling.max_tokens,
+            "stop": list(self.sampling.stop),
+            "seed": seed if self.sampling.temperature > 0 else None,
+        }
+
+
+def published_sampling(task: Task, temperature: float = 0.0) -> Sampling:
+    """The release's settings for a task: its token limit and stop texts, top_p 1."""
+    return Sampling(temperature=temperature, max_tokens=task.max_tokens, stop=task.stop)
+
+
+def _hash(items: list[Any]) -> str:
+    return f"{len(items)}, sha256:{hashlib.sha256(json.dumps(items).encode()).hexdigest()}"

@@ -1,0 +1,55 @@
+"""Where generated files lie: the release's folders, and a folder a shard below them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+OUTPUT = "output.jsonl"
+JOURNAL = "output.journal.jsonl"
+SHARDS = "shards"
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `of` contiguous parts of the questions, counted from 1."""
+
+    index: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """`2/4` as the second of four.
+
+        Raises:
+            UserError: It is no such thing.
+        """
+        index, slash, of = text.partition("/")
+        if slash and index.isdecimal() and of.isdecimal() and 1 <= int(index) <= int(of):
+            return cls(int(index), int(of))
+        raise UserError(f'expected i/n with i from 1 to n, got "{text}"', field="--shard")
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.of}"
+
+    def take(self, items: Sequence[ItemT]) -> Sequence[ItemT]:
+        """This shard's part; all shards' parts in order are the whole."""
+        return items[len(items) * (self.index - 1) // self.of : len(items) * self.index // self.of]
+
+
+def seed_folder(root: Path, temperature: float, seed: int) -> Path:
+    """Where responses lie: `root` itself for greedy ones, `t1.0/seed0` below it for sampled ones."""
+    return root if temperature == 0 else root / f"t{float(temperature)}" / f"seed{seed}"
+
+
+def shard_folder(folder: Path, shard: Shard | None) -> Path:
+    """Where a shard of what belongs into `folder` lies: `shards/2-of-4` below it."""
+    return folder if shard is None else folder / SHARDS / f"{shard.index}-of-{shard.of}"

@@ -1,0 +1,151 @@
+"""One `output.jsonl` in the making, with the journal that keeps its responses."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.generating.layout import JOURNAL, OUTPUT
+from w2s_factory.records import Journal, Outputs, as_read, note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from w2s_factory.generating.requests import Completion, Request
+    from w2s_factory.records import Id, Output
+    from w2s_factory.tasks import Task
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A finished file.
+
+    Attributes:
+        file: The `output.jsonl`.
+        rows: How many responses are in it.
+        at_limit: How many of them were cut at the token limit.
+    """
+
+    file: Path
+    rows: int
+    at_limit: int
+
+
+class Part:
+    """The responses of one seed's run.
+
+    Args:
+        folder: Where they go.
+        requests: All of them, in the order of the file.
+        settings: What decides them.
+        questions: How many there are in all shards together.
+        restart: Throw away what an earlier run left.
+
+    Raises:
+        UserError: An earlier run in this folder had other settings or was not ours, another process is
+            writing there, or it can't be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        requests: Sequence[Request],
+        settings: Mapping[str, Any],
+        *,
+        questions: int,
+        restart: bool = False,
+    ) -> None:
+        self.file, self.requests, self._settings, self._restart = folder / OUTPUT, requests, settings, restart
+        if restart:
+            (folder / JOURNAL).unlink(missing_ok=True)
+        elif self.file.exists() and not (folder / JOURNAL).exists():
+            raise UserError("exists, and no journal of how it was made", file=self.file, hint=_ELSEWHERE)
+        header = {"settings": settings, "rows": len(requests), "questions": questions}
+        self.journal = Journal(folder / JOURNAL, header)
+        try:
+            self._check()
+        except UserError:
+            self.close()
+            raise
+        self._rows: dict[Id, dict[str, Any]] = {}
+        for row in self.journal.rows:
+            self._rows.setdefault(row["id"], row)
+
+    def close(self) -> None:
+        """Bring the journal to the disk and let go of it."""
+        self.journal.close()
+
+    @property
+    def finished(self) -> int:
+        """How many responses are there."""
+        return len(self._rows)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all are."""
+        return self.finished == len(self.requests)
+
+    def missing(self, batches: Iterable[Sequence[Request]]) -> list[Sequence[Request]]:
+        """Those parts of the run in which a response is missing."""
+        return [batch for batch in batches if any(request.id not in self._rows for request in batch)]
+
+    def take(self, completion: Completion) -> bool:
+        """Keep a response; False if it was there already, from a batch that was interrupted."""
+        request = completion.request
+        if request.id in self._rows:
+            return False
+        row = {
+            "id": request.id,
+            "seed": request.seed,
+            "text": completion.text,
+            "finish": completion.finish,
+            "tokens": completion.tokens,
+        }
+        self.journal.append(row)
+        self._rows[request.id] = row
+        return True
+
+    def write(self, task: Task, **facts: Any) -> Generated:
+        """Write `output.jsonl` in the order of the questions, and its line in the manifest with `facts`."""
+        known = self.file.exists() and not self._restart
+        try:
+            with Outputs(force=self._restart) as outputs:
+                outputs.rows(self.file, (self._output(task, request) for request in self.requests))
+        except OSError as error:
+            problem = f"cannot be written ({error.strerror}); the journal beside it keeps the responses"
+            raise UserError(
+                problem, file=self.file, hint="Make room and start the same command again"
+            ) from None
+        at_limit = sum(row["finish"] == "length" for row in self._rows.values())
+        if not known:
+            note([self.file], settings=self._settings, rows=self.finished, at_limit=at_limit, **facts)
+        return Generated(self.file, self.finished, at_limit)
+
+    def _output(self, task: Task, request: Request) -> Output:
+        text = self._rows[request.id]["text"]
+        return {"id": request.id, "prompt": request.prompt, "response": task.written_response(text)}
+
+    def _check(self) -> None:
+        then = self.journal.header.get("settings")
+        if not isinstance(then, dict):
+            raise UserError("is no journal of generate", file=self.journal.path, hint=_ELSEWHERE)
+        now = as_read(self._settings)
+        changed = [key for key in {**then, **now} if then.get(key) != now.get(key)]
+        if changed:
+            differences = "; ".join(
+                f"{key} was {_shown(then, key)}, is {_shown(now, key)}" for key in changed
+            )
+            problem = f"was begun with other settings: {differences}"
+            raise UserError(problem, file=self.journal.path, hint=_ELSEWHERE)
+
+
+_ELSEWHERE = "Name another --output-dir, or begin anew with --restart"
+
+
+def _shown(settings: Mapping[str, Any], key: str) -> str:
+    """A setting for a message; the head of a hash is enough."""
+    return re.sub(r"(sha256:\w{8})\w+", r"\1...", json.dumps(settings.get(key)))

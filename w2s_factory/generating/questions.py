@@ -1,0 +1,60 @@
+"""The questions to ask: those of a task's split, or of any file with a `question` a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.records import Form, read_placed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from w2s_factory.records import Id
+    from w2s_factory.tasks import Task
+
+QUESTIONS: Form[dict[str, Any]] = Form("questions", {"question": (str,)}, optional={"id": (int, str)})
+"""The release's test form, of which asking needs only the question. Its rows have no id, others may."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question and its id: the row's own `id`, or else its 0-based place in the file."""
+
+    id: Id
+    text: str
+
+
+def split_file(task: Task, split: str, release: Path | None = None) -> Path:
+    """The file of a split's questions, below the task's own root or else below `release`.
+
+    Raises:
+        UserError: The task has no such split, no root is known, or the file is not there.
+    """
+    if split not in task.splits:
+        known = ", ".join(task.splits)
+        raise UserError(f'task {task.name} has no split "{split}"', hint=f"It has {known}")
+    if task.root is None and release is None:
+        hint = "Name its root with --release DIR or W2S_RELEASE, or a file with --questions"
+        raise UserError(f"the questions of task {task.name} lie in the published release", hint=hint)
+    path = task.path(task.splits[split].test, None if task.root else release)
+    if not path.is_file():
+        hint = "Make it from raw rows (w2s-factory build-data --stage test) and name it with --questions"
+        raise UserError(f"no such file, the questions of split {split}", file=path, hint=hint)
+    return path
+
+
+def read_questions(path: str | Path) -> list[Question]:
+    """The questions of a file in the release's test form.
+
+    Raises:
+        UserError: The file can't be read, a row has no question, or an id stands there twice.
+    """
+    questions: dict[Id, Question] = {}
+    for position, (place, row) in enumerate(read_placed(path, QUESTIONS)):
+        question = Question(row.get("id", position), row["question"])
+        if question.id in questions:
+            raise place.error(f"the id {question.id!r} stands there twice", field="id")
+        questions[question.id] = question
+    return list(questions.values())
