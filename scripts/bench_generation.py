@@ -1,6 +1,6 @@
 """How much `generate` adds to a bare call of vLLM's `LLM.generate` on the same prompts, in one run.
 
-    PYTHONPATH=. .venv-vllm/bin/python scripts/bench_generation.py [--model PATH] [--questions N] [--rounds N]
+    .venv-vllm/bin/python scripts/bench_generation.py [--model PATH] [--questions N] [--rounds N]
 
 Without a model named it makes one of random weights, of about 20 million parameters, with the embedded task's
 tokenizer.

@@ -1,4 +1,4 @@
-"""The commands in README, docs and help are run; those that train or change an environment are parsed."""
+"""The commands in README, docs and help are run; those that train, ask a model, or change an environment are parsed."""
 
 from __future__ import annotations
 

@@ -168,6 +168,7 @@ def _config(
     if recipe.model is None:
         _refuse_unused(recipe)
         return None
+    path = at.file.with_suffix(".yaml")
     text = make_config(
         recipe.preset,
         model=recipe.model,
@@ -177,7 +178,7 @@ def _config(
         version=recipe.version,
         settings=recipe.settings,
         index=index,
+        file=path,
     )
-    path = at.file.with_suffix(".yaml")
     outputs.text(path, text)
     return path

@@ -36,7 +36,7 @@ def command(
     output: Path,
     force: bool,
 ) -> None:
-    r"""Pick demonstrations as the release did, or name them by id.
+    """Pick demonstrations as the release did, or name them by id.
 
     Shuffles all rows and takes the first whose response holds the task's answer key, right or wrong.
 
@@ -44,7 +44,7 @@ def command(
     Examples:
       w2s-factory demos --task gsm8k --from full_weak.json --seed 42 --count 4 --output demos.json
       w2s-factory demos --task gsm8k --from full_weak.json --ids 2619,456,102,3037 --output demos.json
-    """
+    """  # noqa: D301  click reads \b
     from w2s_factory import generating
     from w2s_factory.records import note, write
     from w2s_factory.tasks import get_task

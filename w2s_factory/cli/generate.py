@@ -52,7 +52,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--restart", is_flag=True, help="Throw away what an earlier run left in the folder.")
 @click.option("--dry-run", is_flag=True, help="Show the first prompt, its tokens, and the settings; no more.")
 def command(dry_run: bool, restart: bool, **options: Any) -> None:
-    r"""Generate a model's responses to a split.
+    """Generate a model's responses to a split.
 
     Greedy into DIR/output.jsonl, or sampled into DIR/t1.0/seed0/output.jsonl and so on. Every finished
     response is kept at once: killed and started again, the same command continues.
@@ -61,10 +61,10 @@ def command(dry_run: bool, restart: bool, **options: Any) -> None:
     Examples:
       w2s-factory generate --task gsm8k --split train_2 --model PATH --adapter PATH --output-dir DIR
       w2s-factory generate --task gsm8k --split train_2 --model PATH --demos demos.json --output-dir DIR
-      w2s-factory generate --task gsm8k --split train_2 --model PATH --output-dir DIR \
+      w2s-factory generate --task gsm8k --split train_2 --model PATH --output-dir DIR \\
           --samples 10 --temperature 1.0
       w2s-factory generate --task arithmetic --split dev --model PATH --output-dir DIR --dry-run
-    """
+    """  # noqa: D301  click reads \b
     from w2s_factory import generating
 
     generation = _generation(options)

@@ -11,7 +11,7 @@ import click
 @click.argument("output_dir", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Overwrite files that hold something else.")
 def command(output_dir: Path, force: bool) -> None:
-    r"""Join the shards of a generation into its output.jsonl.
+    """Join the shards of a generation into its output.jsonl.
 
     OUTPUT_DIR is what `generate --shard` was given. Refuses missing and unfinished shards, shards of
     different runs, and questions that stand in two.
@@ -19,7 +19,7 @@ def command(output_dir: Path, force: bool) -> None:
     \b
     Example:
       w2s-factory merge-shards DIR
-    """
+    """  # noqa: D301  click reads \b
     from w2s_factory import generating
 
     for file in generating.merge_shards(output_dir, force=force):

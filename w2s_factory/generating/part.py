@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.layout import JOURNAL, OUTPUT
-from w2s_factory.records import Journal, Outputs, as_read, note
+from w2s_factory.records import Journal, Outputs, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -133,7 +133,7 @@ class Part:
         then = self.journal.header.get("settings")
         if not isinstance(then, dict):
             raise UserError("is no journal of generate", file=self.journal.path, hint=_ELSEWHERE)
-        now = as_read(self._settings)
+        now = dict(self._settings)
         changed = [key for key in {**then, **now} if then.get(key) != now.get(key)]
         if changed:
             differences = "; ".join(

@@ -16,7 +16,7 @@ from w2s_factory.records.pairs import (
     as_pair,
     read_pairs,
 )
-from w2s_factory.records.reading import Place, as_read, read, read_object, read_placed
+from w2s_factory.records.reading import Place, read, read_object, read_placed
 from w2s_factory.records.rows import (
     ANSWERED,
     DEMONSTRATION,
@@ -74,7 +74,6 @@ __all__ = [
     "Vote",
     "as_columns",
     "as_pair",
-    "as_read",
     "content_hash",
     "note",
     "noted",

@@ -90,11 +90,6 @@ def read_object(path: str | Path) -> dict[str, Any]:
     return value
 
 
-def as_read(value: Any) -> Any:
-    """What a value is once it was written as JSON and read again: tuples are lists, keys are text."""
-    return json.loads(json.dumps(value))
-
-
 def _opened(path: Path) -> BinaryIO:
     if path.exists() and not path.is_file():
         kind = (
