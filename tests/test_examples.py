@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from w2s_factory.cli import COMMANDS, group
 from w2s_factory.shipped import shipped
 
-PARSED = {"train", "export", "template", "doctor", "demos", "generate", "merge-shards"}
+PARSED = {"train", "export", "template", "doctor", "generate", "merge-shards"}
 """Run by tests of their own, in environments of their own."""
 
 
@@ -63,6 +63,9 @@ FILES = {
     **dict.fromkeys(("weak/results.jsonl", "strong/results.jsonl"), RESULT),
     **{f"outputs/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
     "output.jsonl": OUTPUT,
+    "full_weak.json": [
+        {"id": number, "content": PROMPT, "output": "2.\n#### 2"} for number in (102, 456, 2619, 3037)
+    ],
     "votes/majority_voting_results.jsonl": VOTE,
     "published/paired.json": PAIR,
     "data/test/gsm8k_train_2.jsonl": TEST,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -47,6 +48,16 @@ def test_writes_and_says_what_next(folder):
     assert (line["file"], line["preset"]) == ("a.yaml", "strong_lora_sft")
 
 
+def test_the_commands_can_be_pasted(folder):
+    done = run(*changed(output="a b/it's.yml"), cwd=folder)
+    ours, plain = (line.partition(": ")[2] for line in done.stdout.splitlines()[1:])
+    assert shlex.split(ours) == ["w2s-factory", "train", "a b/it's.yml"]
+    head = (folder / "a b" / "it's.yml").read_text().splitlines()[:5]
+    assert head[1] == "# Made by w2s-factory from the preset strong_lora_sft,"
+    assert head[3] == f"# Run it:  {ours}"
+    assert head[4].startswith(f"# or:      {plain}")
+
+
 def test_cpu_can_be_set_further(folder):
     assert run(*GOOD, "--cpu", "--set", "bf16=true", cwd=folder).returncode == 0
     parsed = yaml.safe_load((folder / "new" / "a.yaml").read_text())
@@ -72,6 +83,26 @@ def test_a_config_may_be_written_ahead_of_what_it_names(folder):
     assert parsed["model_name_or_path"] == str(folder / "later")
 
 
+@pytest.mark.parametrize(
+    ("model", "written", "note"),
+    [
+        ("data/later", "{folder}/data/later", "{folder}/data/later is not there yet"),
+        ("./later", "{folder}/later", "{folder}/later is not there yet"),
+        ("owner/name", "owner/name", "owner/name is taken for a name on the hub; for a folder write ./owner"),
+        ("name", "name", "name is taken for a name on the hub"),
+        ("model", "{folder}/model", None),
+    ],
+)
+def test_what_is_taken_for_a_folder_or_a_name_is_said(folder, model, written, note):
+    done = run(*changed(model=model), "--adapter", "./x", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    parsed = yaml.safe_load((folder / "new" / "a.yaml").read_text())
+    assert parsed["model_name_or_path"] == written.format(folder=folder)
+    notes = [line for line in done.stderr.splitlines() if f"{folder}/x" not in line]
+    assert len(notes) == (note is not None)
+    assert not note or notes[0].startswith(f"Note: {note.format(folder=folder)}")
+
+
 def test_list(tmp_path):
     lines = run("--list", cwd=tmp_path).stdout.splitlines()
     assert [line.split()[0] for line in lines] == preset_names()
@@ -88,6 +119,9 @@ BAD = [
     (changed(preset="strong_lora_stf"), 'no preset "strong_lora_stf". Did you mean "strong_lora_sft"?'),
     (changed(preset=None), "needs --preset"),
     (changed(output=None), "needs --preset"),
+    (changed(output="new/a.json"), "new/a.json: is not a .yaml file"),
+    (changed(output_dir=""), 'field "--output-dir": is empty'),
+    (changed(dataset_dir=""), 'field "--dataset-dir": is empty'),
     (changed(dataset="toys"), 'no dataset "toys". It holds: toy, pairs'),
     (changed(dataset="pairs"), "holds preference pairs, not supervised rows"),
     (changed(preset="dpo"), "holds no preference pairs, which dpo needs"),

@@ -29,6 +29,10 @@ INFO = {
     "lost": {"file_name": "lost.json"},
     "nameless": {},
     "hub": {"hf_hub_url": "org/data"},
+    **{
+        f"columns_{number}": {"file_name": "rows.json", "columns": columns}
+        for number, columns in enumerate((None, ["prompt"], {"prompt": ["content"]}, {"prompt": 3}))
+    },
 }
 
 
@@ -69,6 +73,13 @@ WRONG = [
     ({"dataset": "rows,typo"}, "dataset", "'typo' is not in .*dataset_info.json. It knows: rows, pairs"),
     ({"dataset": "lost"}, "dataset", "which does not exist"),
     ({"dataset": "nameless"}, "dataset", "has no file_name"),
+    *[({"dataset": f"columns_{number}"}, "dataset", "`columns` must be an object") for number in range(4)],
+    ({"dataset": 3}, "dataset", "expected names, got 3"),
+    ({"dataset": [3]}, "dataset", "expected names"),
+    ({"dataset": {"a": 1}}, "dataset", "expected names"),
+    ({"eval_dataset": 3}, "eval_dataset", "expected names, got 3"),
+    ({"adapter_name_or_path": 3}, "adapter_name_or_path", "expected names, got 3"),
+    *[({"max_samples": wrong}, "max_samples", "expected a number") for wrong in ("abc", -1, 0, 1.5, True)],
     ({"dataset_dir": "nowhere"}, "dataset_dir", "no dataset_info.json in nowhere .*write it absolute"),
     ({"dataset_dir": 3}, "dataset_dir", "expected the path"),
     ({"dataset": "pairs"}, "stage", "sft does not train on preference pairs"),
@@ -146,6 +157,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
         ("report_to=[a, b]", "report_to", ["a", "b"]),
         ("note=x=y", "note", "x=y"),
         ("template=null", "template", None),
+        ("run_name=2024-01-01", "run_name", "2024-01-01"),
         ("version=1.2.3", "version", "1.2.3"),
         ("outer.inner=2", "outer", {"kept": 1, "inner": 2}),
     ],

@@ -97,9 +97,17 @@ def test_the_version_is_said(inputs, monkeypatch, installed, named, said):
     assert said in make(inputs, version=named)
 
 
-def test_a_new_installed_version_is_not_guessed_at(inputs, monkeypatch):
-    monkeypatch.setattr(configs, "installed_version", lambda: "0.10.0")
-    with pytest.raises(UserError, match=r'"0\.10\.0" is not known here'):
+@pytest.mark.parametrize("installed", ["0.9.6", "0.9.6.dev0", "0.10.0", "1.0"])
+def test_a_newer_installed_version_is_taken_for_the_newest_known(inputs, monkeypatch, installed):
+    monkeypatch.setattr(configs, "installed_version", lambda: installed)
+    said = f"LLaMA-Factory 0.9.5 (the newest known here; installed is {installed})"
+    assert said in make(inputs, version=None)
+
+
+@pytest.mark.parametrize("installed", ["0.1.0", "0.9.2+odd.build.x!", "main"])
+def test_an_installed_version_that_is_not_known(inputs, monkeypatch, installed):
+    monkeypatch.setattr(configs, "installed_version", lambda: installed)
+    with pytest.raises(UserError, match=r"the installed LLaMA-Factory .* --llamafactory-version"):
         make(inputs, version=None)
 
 
@@ -127,6 +135,7 @@ def test_pairs_fit_the_version(inputs, version):
         ("weak_full_sft", {"adapter": ["owner/adapter"]}, "takes no adapter"),
         ("strong_lora_sft", {"model": "./none"}, r"\./none: no such folder \(--model\)"),
         ("strong_lora_sft", {"model": "/none/model"}, "no such folder"),
+        ("strong_lora_sft", {"adapter": ["/tmp/none"]}, "no such folder"),
         ("strong_lora_sft", {"model": "a/b/c"}, "no such folder"),
         ("strong_lora_sft", {"model": ""}, "so it is not what --model takes"),
         ("strong_lora_sft", {"adapter": ["~/none"]}, r"no such folder \(--adapter\)"),
@@ -171,6 +180,13 @@ def test_launch_commands(preset, version, plain):
     ours, theirs = launch_commands(preset, version, "X")
     assert theirs == plain
     assert ours == f"w2s-factory {'export' if preset == 'export' else 'train'} X"
+
+
+def test_the_head_names_the_file_on_one_line(inputs):
+    assert "# Run it:  w2s-factory train FILE\n" in make(inputs)
+    text = make(inputs, file="a\nb: c.yaml")
+    assert "# Run it:  w2s-factory train 'a\\nb: c.yaml'\n" in text
+    assert yaml.safe_load(text) == yaml.safe_load(make(inputs))
 
 
 @pytest.mark.parametrize(("version", "needed"), [("0.6.2", False), ("0.6.3", True), ("0.9.5", True)])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s_factory import UserError
-from w2s_factory.llamafactory.dataset_info import exclusive, merged, pair_entry, sft_entry
+from w2s_factory.llamafactory.dataset_info import all_merged, exclusive, merged, pair_entry, sft_entry
 from w2s_factory.records import Outputs
 
 NAMES = st.from_regex(r"[a-z0-9_.-]{1,12}", fullmatch=True)
@@ -113,3 +113,25 @@ def test_jobs_at_the_same_time_lose_no_entry(tmp_path):
     for job in jobs:
         job.join()
     assert len(json.loads(path.read_text())) == 20
+
+
+PUBLISHED, OURS, NEW = ({name: sft_entry(f"{name}.json")} for name in ("published", "ours", "new"))
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"),
+    [(None, PUBLISHED | NEW), (OURS, OURS | NEW), ({}, NEW)],
+)
+def test_the_root_s_index_starts_from_the_published_one(tmp_path, root, expected):
+    paths = [tmp_path / "data.json", tmp_path / "root.json"]
+    for path, index in zip(paths, (PUBLISHED, root), strict=True):
+        if index is not None:
+            path.write_text(json.dumps(index))
+    assert all_merged(paths, NEW) == {paths[0]: PUBLISHED | NEW, paths[1]: expected}
+    with pytest.raises(UserError, match="would change"):
+        all_merged(paths, {"published": sft_entry("other.json")})
+
+
+def test_indexes_start_empty_where_nothing_is_published(tmp_path):
+    paths = [tmp_path / "data.json", tmp_path / "root.json"]
+    assert all_merged(paths, NEW) == {paths[0]: NEW, paths[1]: NEW}

@@ -58,6 +58,14 @@ def test_asking_does_not_import_it():
 
 
 @pytest.mark.parametrize(
+    "text", ["true", "echo 0.9.5", "echo", 'echo "$@"'], ids=["silent", "number", "blank", "echo"]
+)
+def test_what_is_no_python(tmp_path, text):
+    with pytest.raises(UserError, match="does not answer as a Python"):
+        installed_version(other_python(tmp_path, text))
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [("exit 3", "no message"), ("echo first >&2; echo broken >&2; exit 1", "broken")],
 )

@@ -83,15 +83,40 @@ def test_success_without_weights_is_a_failure(config: Path, delegate) -> None:
     assert failed.value.exit_code == 1
 
 
-def test_old_weights_are_not_taken_for_new_ones(config: Path, delegate, tmp_path: Path) -> None:
+OLD_WEIGHTS = [
+    ({}, [], False, False),
+    ({"overwrite_output_dir": True}, [], False, False),
+    ({"overwrite_output_dir": True}, ["overwrite_output_dir=false"], False, False),
+    ({}, ["overwrite_output_dir=true"], False, True),
+    ({}, [], True, True),
+    ({"overwrite_output_dir": False}, [], True, True),
+    ({}, ["resume_from_checkpoint=out/checkpoint-1"], False, True),
+    ({"resume_from_checkpoint": "out/checkpoint-1"}, [], False, True),
+]
+
+
+@pytest.mark.parametrize(("values", "overrides", "force", "starts"), OLD_WEIGHTS)
+def test_trained_weights_are_overwritten_only_when_asked(
+    values: dict[str, Any],
+    overrides: list[str],
+    force: bool,
+    starts: bool,
+    config: Path,
+    delegate,
+    tmp_path: Path,
+) -> None:
+    config = write(tmp_path, **values)
     out = tmp_path / "out"
     out.mkdir()
     (out / "adapter_config.json").write_text("{}")
     (out / "adapter_model.safetensors").write_bytes(b"old")
-    with pytest.raises(UserError, match="holds trained weights"):
-        launch.train(config, llamafactory_cli=delegate("raise SystemExit('must not start')"))
-    with pytest.raises(DelegateError, match="were there before"):
-        launch.train(config, ["overwrite_output_dir=true"], llamafactory_cli=delegate(""))
+    expected = (
+        pytest.raises(DelegateError, match="were there before")
+        if starts
+        else pytest.raises(UserError, match=r"holds trained weights.*--force")
+    )
+    with expected:
+        launch.train(config, overrides, llamafactory_cli=delegate(""), force=force)
 
 
 WEIGHTS = [
@@ -117,6 +142,27 @@ def test_weights_must_load(
     with pytest.raises(DelegateError, match=problem):
         launch.train(config, llamafactory_cli=cli)
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
+
+
+@pytest.mark.train
+def test_a_finished_training_is_told_whatever_becomes_of_its_manifest(
+    config: Path, delegate, tmp_path: Path
+) -> None:
+    pytest.importorskip("safetensors")
+    cli = delegate(LEAVES_WEIGHTS.replace("BASE", "'some/model'").replace("BYTES", "bytes(4)"))
+    told = [sys.executable, "-m", "w2s_factory", "train", config, "--llamafactory-cli", cli]
+    secret = ["run_name=2024-01-01", "hf_hub_token=S3CRET"]
+    done = subprocess.run([*told, *secret], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Warning" in done.stderr) == (0, False), done.stderr
+    manifest = tmp_path / "out" / "manifest.jsonl"
+    assert json.loads(manifest.read_text())["config"]["run_name"] == "2024-01-01"
+    assert "S3CRET" not in manifest.read_text()
+    manifest.unlink()
+    manifest.mkdir()
+    done = subprocess.run([*told, "--force"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, f"Trained: adapter in {tmp_path / 'out'}")
+    assert done.stderr.splitlines()[-1].startswith("Warning: nothing is noted of this training: ")
+    assert str(manifest) in done.stderr
 
 
 ARGUMENTS = """

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from w2s_factory import UserError
-from w2s_factory.llamafactory.layouts import Place, place
+from w2s_factory.llamafactory.layouts import Location, place
 
 
 def test_folder(tmp_path):
-    expected = Place(tmp_path / "a.json", "a.json", (tmp_path / "dataset_info.json",), tmp_path)
+    expected = Location(tmp_path / "a.json", "a.json", (tmp_path / "dataset_info.json",), tmp_path)
     assert place("folder", tmp_path, "gsm8k", "a.json") == expected
 
 

@@ -19,6 +19,8 @@ INDEX = {
     "shared_gpt": {"file_name": "toy.json", "formatting": "sharegpt", "ranking": True},
     "hub": {"hf_hub_url": "owner/name"},
     "odd": 7,
+    "no_columns": {"file_name": "toy.json", "columns": None},
+    "odd_columns": {"file_name": "toy.json", "ranking": True, "columns": [{}]},
 }
 
 
@@ -52,6 +54,8 @@ def test_suits(folder, names, method, version):
         ("toy,none", None, NEW, 'no dataset "none"'),
         ("lost", None, NEW, r'"lost" names the file lost\.json, which is not there'),
         ("odd", None, NEW, '"odd": expected an object'),
+        ("no_columns", None, NEW, '"no_columns": `columns` must be an object'),
+        ("odd_columns", "dpo", NEW, '"odd_columns": `columns` must be an object'),
         ("column_pairs", None, NEW, "holds preference pairs, not supervised rows"),
         ("toy", "dpo", NEW, "holds no preference pairs, which dpo needs"),
         ("list_pairs", "dpo", NEW, r"up to 0\.7\.1 \(one list\), not as 0\.9\.5"),

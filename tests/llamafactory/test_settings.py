@@ -24,8 +24,17 @@ from w2s_factory.llamafactory.versions import for_version
         ("a=x=y", "x=y"),
         ("a=", None),
         ("a='no'", "no"),
+        ("a=''", ""),
         ("a=[q_proj, v_proj]", ["q_proj", "v_proj"]),
         ("a={num_cycles: 2}", {"num_cycles": 2}),
+        ("a=010", 10),
+        ("a=-07", -7),
+        ("a=2024-01-01", "2024-01-01"),
+        ("a=12:30", "12:30"),
+        ("a=a: b", "a: b"),
+        ("a=- b", "- b"),
+        ("a= a #1 ", "a #1"),
+        ("a='a: b'", "a: b"),
     ],
 )
 def test_values(text, value):
@@ -110,6 +119,18 @@ def test_preference_arguments_go_by_any_version_s_name(preset, number, given_nam
         ("strong_lora_sft", "0.9.5", {"learning_rate": "fast"}, "expected a number, got fast"),
         ("strong_lora_sft", "0.9.5", {"learning_rate": True}, "expected a number, got true"),
         ("strong_lora_sft", "0.9.5", {"learning_rate": float("nan")}, "expected a number, got .nan"),
+        ("strong_lora_sft", "0.9.5", {"lora_rank": 8.5}, "expected a whole number, got 8.5"),
+        ("strong_lora_sft", "0.9.5", {"seed": "0x10"}, "expected a number, got '0x10'"),
+        ("strong_lora_sft", "0.9.5", {"lora_target": None}, "expected text, got null"),
+        ("strong_lora_sft", "0.9.5", {"lora_target": ["q_proj"]}, r"expected text, got \[q_proj\]"),
+        ("strong_lora_sft", "0.9.5", {"lora_target": {"q": 1}}, "expected text, got {q: 1}"),
+        ("strong_lora_sft", "0.9.5", {"save_strategy": True}, "expected text, got true"),
+        ("strong_lora_sft", "0.9.5", {"save_strategy": ""}, "expected text, got ''"),
+        ("strong_lora_sft", "0.9.5", {"finetuning_type": "lorra"}, "expected lora, full, freeze, got lorra"),
+        ("strong_lora_sft", "0.9.5", {"template": ""}, "must name a template"),
+        ("strong_lora_sft", "0.9.5", {"template": "empty"}, r"trains no EOS with empty.*vanilla"),
+        ("strong_lora_sft", "0.9.2", {"template": "empty"}, "trains no EOS with empty"),
+        ("strong_lora_sft", "0.7.1", {"template": "empty"}, "trains no EOS with empty"),
         ("strong_lora_sft", "0.9.5", {"bf16": "yes please"}, "expected true or false"),
         ("strong_lora_sft", "0.9.5", {"bf16": 1}, "expected true or false, got 1"),
     ],
@@ -117,6 +138,23 @@ def test_preference_arguments_go_by_any_version_s_name(preset, number, given_nam
 def test_refused(preset, number, settings, problem):
     with pytest.raises(UserError, match=problem):
         apply(preset, number, settings)
+
+
+@pytest.mark.parametrize(
+    ("preset", "number", "settings"),
+    [
+        ("strong_lora_sft", "0.9.1", {"template": "empty"}),
+        ("strong_lora_sft", "0.8.0", {"template": "empty"}),
+        ("strong_lora_sft", "0.9.5", {"template": "fewshot"}),
+        ("export", "0.9.5", {"template": "empty"}),
+        ("strong_lora_sft", "0.9.5", {"finetuning_type": "freeze"}),
+        ("strong_lora_sft", "0.9.5", {"learning_rate": 1}),
+        ("strong_lora_sft", "0.9.5", {"run_name": "a: b"}),
+    ],
+)
+def test_allowed(preset, number, settings):
+    entries = apply(preset, number, settings).entries
+    assert {key: entries[key].value for key in settings} == settings
 
 
 @pytest.mark.parametrize("word", ["no", "Yes", "off"])

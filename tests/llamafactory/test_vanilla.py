@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from w2s_factory.llamafactory.vanilla import (
     MODULE,
     PTH,
     STARTUP,
+    install_command,
     install_template,
     template_status,
     uninstall_template,
@@ -63,6 +65,15 @@ def test_installing_twice_changes_nothing_and_uninstalling_leaves_nothing(python
     assert not list(site.rglob("*vanilla*"))
     assert uninstall_template(python) == ()
     assert not template_status(python).active
+
+
+def test_the_command_that_installs_is_for_the_environment_looked_at(tmp_path: Path) -> None:
+    venv.create(tmp_path / "an env", symlinks=True)
+    other = tmp_path / "an env" / "bin" / "python"
+    told = output(sys.executable, "-m", "w2s_factory", "template", "status", "--python", other)
+    suggested = shlex.split(told.partition("Next: ")[2])
+    assert suggested == ["w2s-factory", "template", "install", "--python", str(other)]
+    assert install_command(Path(sys.executable)) == "w2s-factory template install"
 
 
 def test_a_module_of_another_version_is_seen_and_renewed(python: Path, site: Path) -> None:

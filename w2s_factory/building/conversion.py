@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.llamafactory import dataset_info
 from w2s_factory.llamafactory.installed import installed_version
-from w2s_factory.llamafactory.versions import NEWEST, for_version
+from w2s_factory.llamafactory.versions import NEWEST, for_installed, for_version
 from w2s_factory.records import PairForm, as_columns, read_pairs
 
 if TYPE_CHECKING:
@@ -61,5 +61,5 @@ def convert_pairs(
 
 def form_for(version: str | None) -> PairForm:
     """The form of pairs a LLaMA-Factory version reads; of the installed one if None."""
-    target = for_version(version or installed_version() or NEWEST)
+    target = for_version(version) if version else for_installed(installed_version() or NEWEST)
     return "columns" if target.preference_form == "columns" else "release"

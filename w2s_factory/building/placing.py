@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.llamafactory.dataset_info import DatasetEntry
-    from w2s_factory.llamafactory.layouts import Place
+    from w2s_factory.llamafactory.layouts import Location
     from w2s_factory.tasks import Task
 
 
@@ -129,23 +129,24 @@ def dataset_name(stem: str) -> str:
 
 @contextlib.contextmanager
 def _in_place(
-    places: list[Place], entries: Mapping[str, DatasetEntry], recipe: Recipe
+    places: list[Location], entries: Mapping[str, DatasetEntry], recipe: Recipe
 ) -> Iterator[tuple[Outputs, dict[str, DatasetEntry]]]:
     """Outputs put in place together with the entries, in each index concerned; and what that will hold."""
-    indexes = dict.fromkeys(index for at in places for index in at.indexes)
+    indexes = list(dict.fromkeys(index for at in places for index in at.indexes))
     for at in places:
         if at.file in indexes:
             raise UserError("is the name of the index", file=at.file, hint="Choose another name")
-    planned = [dataset_info.merged(index, entries, force=recipe.force) for index in indexes]
+    planned = dataset_info.all_merged(indexes, entries, force=recipe.force)
     with contextlib.ExitStack() as held, Outputs(force=recipe.force) as outputs:
-        yield outputs, planned[-1]
+        yield outputs, planned[indexes[-1]]
         outputs.check()  # while there is no lock that a refusal would leave behind
         held.enter_context(dataset_info.exclusive(*indexes))
-        for index in indexes:  # read again: another process may have added to it
-            outputs.index(index, dataset_info.merged(index, entries, force=recipe.force), replace=True)
+        again = dataset_info.all_merged(indexes, entries, force=recipe.force)  # others may have added to them
+        for index, value in again.items():
+            outputs.index(index, value, replace=True)
 
 
-def _write(outputs: Outputs, at: Place, rows: Iterable[Mapping[str, Any]]) -> int:
+def _write(outputs: Outputs, at: Location, rows: Iterable[Mapping[str, Any]]) -> int:
     count = outputs.rows(at.file, rows)
     if not count:
         raise UserError("there is not one row to write", file=at.file)
@@ -161,12 +162,13 @@ def _refuse_unused(recipe: Recipe) -> None:
 
 
 def _config(
-    outputs: Outputs, name: str, at: Place, recipe: Recipe, index: Mapping[str, DatasetEntry]
+    outputs: Outputs, name: str, at: Location, recipe: Recipe, index: Mapping[str, DatasetEntry]
 ) -> Path | None:
     """The YAML that trains on a dataset, beside it; the adapter goes to `saves/`, LLaMA-Factory's custom."""
     if recipe.model is None:
         _refuse_unused(recipe)
         return None
+    path = at.file.with_suffix(".yaml")
     text = make_config(
         recipe.preset,
         model=recipe.model,
@@ -176,7 +178,7 @@ def _config(
         version=recipe.version,
         settings=recipe.settings,
         index=index,
+        file=path,
     )
-    path = at.file.with_suffix(".yaml")
     outputs.text(path, text)
     return path

@@ -39,3 +39,5 @@ def command(
 
     weights = export(config, overrides, llamafactory_cli=llamafactory_cli, python=python, force=force)
     click.echo(f"Merged: model in {weights.folder}")
+    if weights.not_noted is not None:
+        click.echo(f"Warning: nothing is noted of this export: {weights.not_noted}", err=True)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @click.option("--model", help="The model: its folder, or its name on the hub.")
 @click.option("--adapter", multiple=True, help="An adapter to start from, or to merge; repeatable.")
 @click.option("--dataset", metavar="NAME", help="The dataset's name in dataset_info.json.")
-@click.option("--dataset-dir", type=Path, metavar="DIR", help="The folder with dataset_info.json.")
-@click.option("--output-dir", type=Path, metavar="DIR", help="Where the adapter or model shall go.")
+@click.option("--dataset-dir", metavar="DIR", help="The folder with dataset_info.json.")
+@click.option("--output-dir", metavar="DIR", help="Where the adapter or model shall go.")
 @click.option("--output", type=Path, metavar="FILE", help="The YAML to write.")
 @click.option(
     "--llamafactory-version", "version", metavar="VERSION", help="0.5.0 to 0.9.5; default: the one installed."
@@ -43,8 +43,8 @@ def command(
     model: str | None,
     adapter: tuple[str, ...],
     dataset: str | None,
-    dataset_dir: Path | None,
-    output_dir: Path | None,
+    dataset_dir: str | None,
+    output_dir: str | None,
     output: Path | None,
     version: str | None,
     settings: tuple[str, ...],
@@ -65,7 +65,7 @@ def command(
         --output-dir out --output iter1.yaml
     """  # noqa: D301  click's mark for a paragraph kept as it is
     from w2s_factory.llamafactory.configs import launch_commands, make_config
-    from w2s_factory.llamafactory.inputs import not_there
+    from w2s_factory.llamafactory.inputs import not_there, on_hub
     from w2s_factory.llamafactory.presets import load_preset, preset_names
     from w2s_factory.llamafactory.settings import ON_CPU, parsed_settings
     from w2s_factory.records import Outputs, note
@@ -88,12 +88,15 @@ def command(
         ahead=True,
         reference=reference,
         start=start,
+        file=output,
     )
     with Outputs(force=force) as outputs:
         outputs.text(output, text)
     note([output], preset=preset)
     for missing in not_there(model, adapter, dataset_dir):
         click.echo(f"Note: {missing} is not there yet; make it before training", err=True)
+    for name in filter(on_hub, (model, *adapter)):
+        click.echo(f"Note: {name} is taken for a name on the hub; for a folder write ./{name}", err=True)
     ours, plain = launch_commands(preset, version, output)
     click.echo(f"Wrote {output}")
     click.echo(f"Next: {ours}")

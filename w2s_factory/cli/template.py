@@ -69,13 +69,15 @@ def uninstall(python: Path | None, llamafactory_cli: Path | None) -> None:
 
 
 def _told(status: TemplateStatus) -> str:
+    from w2s_factory.llamafactory.vanilla import install_command
+
     factory = (
         f"LLaMA-Factory {status.llamafactory}" if status.llamafactory else "LLaMA-Factory (not installed)"
     )
     if status.built_in:
         return f"vanilla is known: {factory} has it built in"
     if not status.active:
-        return f"vanilla is not known to {factory} of {status.python}. Next: w2s-factory template install"
+        return f"vanilla is not known to {factory} of {status.python}. Next: {install_command(status.python)}"
     where = f"installed in {status.site_packages}" if status.installed else "by the PYTHONPATH of this shell"
     known = "is known" if status.known else "will be known"
     old = "" if status.current or not status.installed else " (by another version; install again to renew)"

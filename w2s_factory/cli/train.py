@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     help="Rows longer than cutoff_len, which LLaMA-Factory would cut: train without them, refuse, or let "
     "them be cut.",
 )
+@click.option("--force", is_flag=True, help="Write over trained weights that are in output_dir.")
 def command(
     config: Path,
     overrides: tuple[str, ...],
     llamafactory_cli: Path | None,
     python: Path | None,
     on_long: OnLong,
+    force: bool,
 ) -> None:
     """Train with LLaMA-Factory from the YAML CONFIG, and check what it made.
 
@@ -50,7 +52,9 @@ def command(
     """  # noqa: D301  click reads \b
     from w2s_factory.llamafactory.launch import train
 
-    trained = train(config, overrides, llamafactory_cli=llamafactory_cli, python=python, on_long=on_long)
+    trained = train(
+        config, overrides, llamafactory_cli=llamafactory_cli, python=python, on_long=on_long, force=force
+    )
     if trained.weights is None:
         click.echo("This node is done; the weights are on the node with NODE_RANK 0")
         return
@@ -61,3 +65,5 @@ def command(
         click.echo(f"Next, merge it into its model: w2s-factory make-config --preset export {named} \\")
         click.echo(f"    {shlex.join(['--output-dir', f'{weights.folder}.merged'])} --output merge.yaml")
         click.echo("    and: w2s-factory export merge.yaml")
+    if weights.not_noted is not None:
+        click.echo(f"Warning: nothing is noted of this training: {weights.not_noted}", err=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from w2s_factory.llamafactory.training_data import named_datasets
 
@@ -38,6 +39,7 @@ def check_training(config: Config, version: Version | None = None) -> list[Datas
     _check_template(config)
     _check_models(config, "model_name_or_path", "adapter_name_or_path", "ref_model", "ref_model_adapters")
     _check_deepspeed(config)
+    _check_max_samples(config)
     datasets = named_datasets(config)
     for dataset in datasets:
         _check_kind(config, dataset)
@@ -76,7 +78,7 @@ def _check_template(config: Config) -> None:
 def _check_models(config: Config, required: str, *optional: str) -> None:
     _check_text(config, required, "a model's name or folder")
     for key in (required, *optional):
-        for name in _listed(config.values.get(key)):
+        for name in config.names(key):
             if name.startswith(("/", "./", "../", "~")) and not Path(name).is_dir():
                 raise config.wrong(key, f"no such folder: {name}")
 
@@ -85,6 +87,12 @@ def _check_deepspeed(config: Config) -> None:
     file = config.values.get("deepspeed")
     if isinstance(file, str) and not Path(file).is_file():
         raise config.wrong("deepspeed", f"no such file: {file}")
+
+
+def _check_max_samples(config: Config) -> None:
+    value = config.values.get("max_samples")
+    if value is not None and (type(value) is not int or value < 1):
+        raise config.wrong("max_samples", f"expected a number of rows, got {value!r}")
 
 
 def _check_kind(config: Config, dataset: Dataset) -> None:
@@ -104,15 +112,11 @@ def _check_pair_columns(config: Config, dataset: Dataset, version: Version | Non
         return
     split = {"chosen", "rejected"} <= dataset.columns.keys()
     if split != (version.preference_form == "columns"):
+        file = shlex.quote(str(dataset.file))
         form = "columns" if version.preference_form == "columns" else "release"
         has, needs = ("chosen and rejected columns", "one list column `response`")[:: 1 if split else -1]
         raise config.wrong(
             "dataset",
             f"{dataset.name!r} has {has}; LLaMA-Factory {version.number} needs {needs}",
-            f"Convert it: w2s-factory convert-pairs {dataset.file} --format {form} --output NEW.json",
+            f"Convert it: w2s-factory convert-pairs {file} --format {form} --output NEW.json",
         )
-
-
-def _listed(value: Any) -> list[str]:
-    parts = value.split(",") if isinstance(value, str) else value or []
-    return [str(part).strip() for part in parts]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.version import Version as Number
+
+from w2s_factory.errors import UserError, one_line
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
 from w2s_factory.llamafactory.inputs import absolute, check_inputs, given, given_folder, weights
 from w2s_factory.llamafactory.installed import installed_version
@@ -12,12 +17,11 @@ from w2s_factory.llamafactory.preference import Model, preference_settings
 from w2s_factory.llamafactory.presets import FOLDER, Entry, Preset, load_preset
 from w2s_factory.llamafactory.settings import as_yaml, with_settings
 from w2s_factory.llamafactory.translation import renamed, translated
-from w2s_factory.llamafactory.versions import NEWEST, Version, for_version
+from w2s_factory.llamafactory.versions import NEWEST, Version, for_installed, for_version
 from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 
 def make_config(  # noqa: PLR0913  each is one thing to say of a training
@@ -34,6 +38,7 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
     ahead: bool = False,
     reference: Model | None = None,
     start: Model | None = None,
+    file: str | Path | None = None,
 ) -> str:
     """The text of a training YAML (or, from the preset `export`, of one that merges adapters).
 
@@ -52,11 +57,13 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
         index: What `dataset_info.json` will hold, if it is not yet written; else it is looked up.
         reference: DPO's reference, `m-plus` (the default) or `base`: see `preference_settings`.
         start: What ORPO and SimPO start from, likewise.
+        file: The YAML's own name, for the commands in its head.
         ahead: Let model, adapters and index be missing (`not_there` names them), to be made later.
 
     Raises:
         UserError: There is no such preset, version, dataset, model or argument, or they don't fit.
     """
+    _check_paths(file, {"--output-dir": output_dir, "--dataset-dir": dataset_dir})
     target, origin = _target(version)
     chosen = load_preset(preset)
     settings = settings or {}
@@ -73,7 +80,8 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
             check_datasets(dataset, folder, method=chosen.method, version=target, index=index)
         inputs += [given("dataset", dataset), given_folder("dataset_dir", dataset_dir)]
     inputs.append(given_folder("output_dir" if chosen.trains else "export_dir", output_dir))
-    lines = [*_header(chosen, target, origin), *_legend(body), "", "### given", *inputs, *_after_legend(body)]
+    header = _header(chosen, target, origin, "FILE" if file is None else file)
+    lines = [*header, *_legend(body), "", "### given", *inputs, *_after_legend(body)]
     return "\n".join(map(str, lines)) + "\n"
 
 
@@ -86,8 +94,9 @@ def launch_commands(preset: str, version: str | None = None, file: str | Path = 
         file: The YAML.
     """
     chosen, (target, _) = load_preset(preset), _target(version)
-    ours = f"w2s-factory {'train' if chosen.trains else 'export'} {file}"
-    plain = f"{target.train if chosen.trains else target.export} {file}"
+    quoted = shlex.quote(str(file))
+    ours = f"w2s-factory {'train' if chosen.trains else 'export'} {quoted}"
+    plain = f"{target.train if chosen.trains else target.export} {quoted}"
     if "deepspeed" in chosen.entries:
         plain = _torchrun(plain, target)
     if "ray_num_workers" in chosen.entries:
@@ -100,11 +109,15 @@ def _target(version: str | None) -> tuple[Version, str]:
     if version is not None:
         return for_version(version), "named"
     found = installed_version()
-    return (
-        (for_version(NEWEST), "none is installed here")
-        if found is None
-        else (for_version(found), "installed")
-    )
+    if found is None:
+        return for_version(NEWEST), "none is installed here"
+    try:
+        target = for_installed(found)
+    except UserError as error:
+        named = f"{error.hint}; name the nearest with --llamafactory-version"
+        raise UserError(f"the installed {error.problem}", hint=named) from None
+    known = Number(found).base_version == target.number
+    return target, "installed" if known else f"the newest known here; installed is {found}"
 
 
 def _torchrun(command: str, version: Version) -> str:
@@ -114,12 +127,20 @@ def _torchrun(command: str, version: Version) -> str:
     return f"torchrun --nproc_per_node GPUS {program}"
 
 
-def _header(preset: Preset, version: Version, origin: str) -> list[str]:
-    ours, plain = launch_commands(preset.name, version.number)
+def _check_paths(file: str | Path | None, folders: Mapping[str, str | Path | None]) -> None:
+    if file is not None and Path(file).suffix not in (".yaml", ".yml"):
+        raise UserError("is not a .yaml file, the only kind every LLaMA-Factory reads", file=file)
+    for option, folder in folders.items():
+        if folder is not None and not str(folder):
+            raise UserError("is empty; . is the working folder", field=option)
+
+
+def _header(preset: Preset, version: Version, origin: str, file: str | Path) -> list[str]:
+    ours, plain = map(one_line, launch_commands(preset.name, version.number, file))
     install = "" if version.vanilla == "vanilla" else ' (after "w2s-factory template install")'
     return [
         f"# {preset.summary}",
-        f"# Made by w2s-factory make-config --preset {preset.name},",
+        f"# Made by w2s-factory from the preset {preset.name},",
         f"# for LLaMA-Factory {version.number} ({origin}).",
         f"# Run it:  {ours}",
         f"# or:      {plain}{install}",

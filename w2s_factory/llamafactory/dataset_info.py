@@ -11,7 +11,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.records import read_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from w2s_factory.llamafactory.versions import PreferenceForm
 
@@ -23,6 +23,7 @@ _PAIR_COLUMNS = {
     "list": {"response": "output"},
     "columns": {"chosen": "chosen", "rejected": "rejected"},
 }
+_DEFAULT_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
 _DATASET_NAME = re.compile(r"[\w.-]+")
 
 
@@ -49,8 +50,31 @@ def pair_entry(file_name: str, form: PreferenceForm = "list") -> DatasetEntry:
     return {"file_name": _inside(file_name), "ranking": True, "columns": columns}
 
 
+def columns_of(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The columns of an entry, by role. Once it names any, LLaMA-Factory knows no others.
+
+    Raises:
+        UserError: `columns` is something else than names by role.
+    """
+    columns = entry.get("columns", _DEFAULT_COLUMNS)
+    if not isinstance(columns, dict) or not all(isinstance(name, str | None) for name in columns.values()):
+        raise UserError("`columns` must be an object that names a column for each role")
+    return {role: name for role, name in columns.items() if name}
+
+
+def all_merged(
+    paths: Sequence[Path], entries: Mapping[str, DatasetEntry], *, force: bool = False
+) -> dict[Path, dict[str, DatasetEntry]]:
+    """As `merged`, for indexes that list the same files: one that is not there starts from the first."""
+    return {path: merged(path, entries, force=force, start=paths[0]) for path in paths}
+
+
 def merged(
-    path: str | Path, entries: Mapping[str, DatasetEntry], *, force: bool = False
+    path: str | Path,
+    entries: Mapping[str, DatasetEntry],
+    *,
+    force: bool = False,
+    start: str | Path | None = None,
 ) -> dict[str, DatasetEntry]:
     """What the index at `path` shall hold with `entries` in it; nothing is written.
 
@@ -61,11 +85,14 @@ def merged(
         path: A `dataset_info.json`, which need not exist.
         entries: Entries by dataset name.
         force: Let entries change that are there already.
+        start: The index to start from where there is none at `path`.
 
     Raises:
         UserError: The index is not a JSON object, an entry would change without `force`, or a name
             or file name cannot be used.
     """
+    if start is not None and not Path(path).exists():
+        path = start
     index = read_object(path) if Path(path).exists() else {}
     for name, entry in entries.items():
         _check_name(name)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from packaging.version import Version as Number
@@ -14,10 +12,13 @@ from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory.environment import look, run_inside
 from w2s_factory.llamafactory.installation import named_interpreter
 from w2s_factory.llamafactory.installed import DISTRIBUTIONS
+from w2s_factory.llamafactory.vanilla import install_command
 from w2s_factory.llamafactory.versions import RELEASES, for_version
 from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from w2s_factory.llamafactory.environment import Environment
 
 TORCH = ("torch", "torchvision", "torchaudio")
@@ -126,8 +127,8 @@ def _vanilla(environment: Environment, known: bool) -> Finding:
     if known:
         how = "built in" if environment.vanilla_built_in else "installed"
         return Finding("vanilla", "fine", f"known to llamafactory-cli ({how})")
-    install = f"w2s-factory template install{_other(environment)}"
-    return Finding("vanilla", "missing", "known to w2s-factory train, not to plain llamafactory-cli", install)
+    detail = "known to w2s-factory train, not to plain llamafactory-cli"
+    return Finding("vanilla", "missing", detail, install_command(environment.python))
 
 
 def _vllm(environment: Environment, devices: list[str]) -> Finding:
@@ -160,8 +161,3 @@ def _pip(environment: Environment, *distributions: str) -> str:
     return shlex.join(
         [str(environment.python), "-m", "pip", "install", "-c", str(constraints), *distributions]
     )
-
-
-def _other(environment: Environment) -> str:
-    same = environment.python == Path(sys.executable)
-    return "" if same else f" --python {shlex.quote(str(environment.python))}"

@@ -45,9 +45,14 @@ def look(python: str | Path, distributions: Sequence[str] = ()) -> Environment:
     """Look into the environment of an interpreter.
 
     Raises:
-        UserError: It can't be run.
+        UserError: It can't be run, or is no Python interpreter.
     """
-    seen = run_inside(python, "look_around.py", arguments=distributions)
+    try:
+        seen = run_inside(python, "look_around.py", arguments=distributions)
+    except DelegateError as error:
+        raise UserError(
+            f"does not answer as a Python interpreter does ({error.problem})", file=python
+        ) from None
     return Environment(
         python=Path(python),
         python_version=seen["python"],
@@ -75,7 +80,7 @@ def run_inside(
         given: What it reads from stdin, as JSON.
 
     Raises:
-        UserError: The interpreter can't be run.
+        UserError: The interpreter can't be run, or is none.
         DelegateError: The program failed; the problem is the last line it wrote to stderr.
     """
     try:
@@ -92,7 +97,10 @@ def run_inside(
         raise UserError(f"cannot be run as a Python interpreter ({error.strerror})", file=python) from None
     if done.returncode != 0:
         raise DelegateError(_last_line(done.stderr) or f"{python} failed with exit code {done.returncode}")
-    return json.loads(_last_line(done.stdout))
+    try:
+        return json.loads(_last_line(done.stdout))
+    except json.JSONDecodeError:
+        raise UserError("does not answer as a Python interpreter does", file=python) from None
 
 
 def _last_line(text: str) -> str:

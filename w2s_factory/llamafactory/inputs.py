@@ -60,9 +60,18 @@ def not_there(
     model: str | Path, adapters: Sequence[str | Path], dataset_dir: str | Path | None
 ) -> list[Path]:
     """Folders (and the index) that a training needs and that do not exist yet; hub names do not count."""
-    folders = [absolute(name) for name in (model, *adapters) if not _ON_HUB.fullmatch(str(name))]
+    folders = [absolute(name) for name in (model, *adapters) if not on_hub(name)]
     index = [] if dataset_dir is None else [absolute(dataset_dir) / INDEX]
     return [path for path in [*folders, *index] if not path.exists()]
+
+
+def on_hub(weights: str | Path) -> bool:
+    """Whether weights are taken for a name on the hub (`NAME` or `OWNER/NAME`).
+
+    What exists here is not, nor is `FOLDER/NAME` where there is such a folder: it is yet to be made.
+    """
+    path, text = absolute(weights), str(weights)
+    return bool(_ON_HUB.fullmatch(text)) and not path.exists() and not ("/" in text and path.parent.is_dir())
 
 
 def given(key: str, text: str) -> Entry:
@@ -81,13 +90,13 @@ def absolute(path: str | Path) -> Path:
 
 
 def _named(weights: str | Path, file: str, option: str, ahead: bool) -> str:
-    """A folder's absolute path, or a name on the hub (`NAME` or `OWNER/NAME`) as it is."""
+    """A folder's absolute path, or a name on the hub as it is."""
     path, text = absolute(weights), str(weights)
     if path.exists():
         if not (path / file).exists():
             raise UserError(f"holds no {file}, so it is not what {option} takes", file=path)
         return str(path)
-    if _ON_HUB.fullmatch(text):
+    if on_hub(weights):
         return text
     if not ahead:
         raise UserError(f"no such folder ({option})", file=text)

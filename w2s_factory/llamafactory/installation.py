@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion
-from packaging.version import Version as Number
-
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.environment import look
-from w2s_factory.llamafactory.versions import NEWEST, for_version, installed_version
+from w2s_factory.llamafactory.versions import for_installed, installed_version
 
 if TYPE_CHECKING:
     from w2s_factory.llamafactory.versions import Version
@@ -43,9 +40,8 @@ class Installation:
         if self.version is None:
             return None
         try:
-            newer = Number(self.version).release > Number(NEWEST).release
-            return for_version(NEWEST if newer else self.version)
-        except (InvalidVersion, UserError):
+            return for_installed(self.version)
+        except UserError:
             return None
 
     def start(self, verb: str, config: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -20,13 +21,15 @@ _ASK = f"""
 import sys
 sys.path = [folder for folder in sys.path if folder]  # nothing in the working folder is imported
 from importlib import metadata
-for name in {DISTRIBUTIONS!r}:
+found = ""
+for name in reversed({DISTRIBUTIONS!r}):
     try:
-        print(metadata.version(name))
-        break
+        found = metadata.version(name)
     except metadata.PackageNotFoundError:
         pass
+print("found:" + found)
 """
+_ANSWER = re.compile(r"found:(\S*)")
 
 
 def installed_version(python: str | Path | None = None) -> str | None:
@@ -48,7 +51,10 @@ def installed_version(python: str | Path | None = None) -> str | None:
         raise UserError(
             f"this Python cannot be asked for its LLaMA-Factory ({_reason(error)})", file=python
         ) from None
-    return asked.stdout.strip() or None
+    answer = _ANSWER.fullmatch(asked.stdout.strip())
+    if answer is None:
+        raise UserError("does not answer as a Python interpreter does", file=python)
+    return answer[1] or None
 
 
 def _version(distribution: str) -> str | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory import records
+from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.checks import check_export, check_training
 from w2s_factory.llamafactory.installation import find_installation
 from w2s_factory.llamafactory.long_rows import settle_long_rows
@@ -46,6 +47,7 @@ def train(
     llamafactory_cli: str | Path | None = None,
     python: str | Path | None = None,
     on_long: OnLong = "drop",
+    force: bool = False,
 ) -> Trained:
     """Train with LLaMA-Factory, which knows `vanilla` then, and check what it leaves.
 
@@ -59,14 +61,16 @@ def train(
         llamafactory_cli: The LLaMA-Factory to start; see `find_installation`.
         python: The interpreter of its environment; likewise.
         on_long: Rows longer than `cutoff_len` are dropped, refused (`error`) or cut.
+        force: Write over trained weights, as with the override `overwrite_output_dir=true`.
 
     Raises:
         UserError: The configuration or its data can't be trained on; or the output folder holds trained
-            weights, and neither `overwrite_output_dir` nor `resume_from_checkpoint` is set.
+            weights, and neither `force` nor the override `overwrite_output_dir=true` allows for it, nor
+            `resume_from_checkpoint` goes on from them.
         DelegateError: LLaMA-Factory failed (`exit_code` is its own), or left no usable weights.
         KeyboardInterrupt: Interrupted; LLaMA-Factory's processes have ended.
     """
-    asked = read_config(config, overrides)
+    asked = read_config(config, [*overrides, *(["overwrite_output_dir=true"] if force else [])])
     installation = find_installation(llamafactory_cli, python)
     datasets = check_training(asked, installation.traits)
     output_dir, kind = Path(asked.values["output_dir"]), kind_of(asked.values.get("finetuning_type"))
@@ -78,8 +82,8 @@ def train(
         return Trained(None, dropped)
     base = asked.values["model_name_or_path"]
     weights = check_weights(output_dir, kind, before=before, python=installation.python, base=base)
-    _note(asked, weights, installation, rows_dropped=dropped, data=[d.file for d in datasets if d.file])
-    return Trained(weights, dropped)
+    data = [dataset.file for dataset in datasets if dataset.file]
+    return Trained(_noted(asked, weights, installation, data, rows_dropped=dropped), dropped)
 
 
 def export(
@@ -113,19 +117,19 @@ def export(
     before = state(folder, "model")
     _start(installation, "export", asked)
     weights = check_weights(folder, "model", before=before, python=installation.python)
-    _note(asked, weights, installation)
-    return weights
+    return _noted(asked, weights, installation)
 
 
 def _refuse_overwriting(config: Config, output_dir: Path) -> None:
-    if config.values.get("overwrite_output_dir") or config.values.get("resume_from_checkpoint"):
+    """What the YAML says of `overwrite_output_dir` does not count: every preset says true."""
+    if config.overriding.get("overwrite_output_dir") or config.values.get("resume_from_checkpoint"):
         return
     for kind in ("adapter", "model"):
         if weight_files(output_dir, kind):
             raise config.wrong(
                 "output_dir",
                 f"{output_dir} holds trained weights",
-                "Choose another, or overwrite them with overwrite_output_dir=true",
+                "Choose another, or overwrite them with --force",
             )
 
 
@@ -148,19 +152,23 @@ def _takes_as_given(installation: Installation, config: Config) -> bool:
     return known and not any(map(str.isspace, "".join((str(config.path), *config.overrides))))
 
 
-def _note(
+def _noted(
     config: Config, weights: Weights, installation: Installation, data: Iterable[Path] = (), **facts: Any
-) -> None:
-    files = [file for file in data if file.is_file()]
-    records.note(
-        weights.files,
-        inputs=[config.path, *files],
-        config=config.values,
-        llamafactory=installation.version,
-        model=config.values["model_name_or_path"],
-        seed=config.values.get("seed"),
-        **facts,
-    )
+) -> Weights:
+    """The weights, and a line in the manifest beside them; or why there is none, for they are made."""
+    try:
+        records.note(
+            weights.files,
+            inputs=[config.path, *(file for file in data if file.is_file())],
+            config=config.values,
+            llamafactory=installation.version,
+            model=config.values["model_name_or_path"],
+            seed=config.values.get("seed"),
+            **facts,
+        )
+    except UserError as error:
+        return replace(weights, not_noted=str(error))
+    return weights
 
 
 def _say(line: str) -> None:

@@ -15,7 +15,7 @@ RELEASE_DATA = PurePosixPath("data/llama_factory")
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where one dataset goes.
 
     Attributes:
@@ -31,13 +31,13 @@ class Place:
     dataset_dir: Path
 
 
-def place(layout: str, output_dir: str | Path, folder: str, name: str) -> Place:
+def place(layout: str, output_dir: str | Path, folder: str, name: str) -> Location:
     """Where a dataset goes in a layout.
 
     `folder` puts file and index beside each other in `output_dir`. `release` takes `output_dir` for the
     release's root and puts the file in `data/llama_factory/FOLDER`. There the release's own index names
     files from the root, which LLaMA-Factory finds only if `dataset_dir` is the root; so the root gets
-    the same index.
+    the same index, from the first of `indexes` where it has none yet.
 
     Args:
         layout: `folder` or `release`.
@@ -50,11 +50,11 @@ def place(layout: str, output_dir: str | Path, folder: str, name: str) -> Place:
     """
     root = Path(output_dir).expanduser().absolute()
     if layout == "folder":
-        return Place(root / name, name, (root / dataset_info.NAME,), root)
+        return Location(root / name, name, (root / dataset_info.NAME,), root)
     if layout == "release":
         file_name = str(RELEASE_DATA / folder / name)
         indexes = (root / RELEASE_DATA / dataset_info.NAME, root / dataset_info.NAME)
-        return Place(root / file_name, file_name, indexes, root)
+        return Location(root / file_name, file_name, indexes, root)
     raise UserError(f'no layout "{layout}"', hint=f"Layouts: {', '.join(LAYOUTS)}")
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from w2s_factory import records
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.dataset_info import NAME as INDEX
 from w2s_factory.llamafactory.lengths import CannotCountError, Lengths, measure
-from w2s_factory.llamafactory.training_data import INFO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from w2s_factory.llamafactory.installation import Installation
     from w2s_factory.llamafactory.training_config import Config
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OnLong: TypeAlias = Literal["drop", "error", "cut"]
 _ANY: records.Form[dict[str, Any]] = records.Form("rows", {})
 _NAMED = 5
+_OURS = {"purpose": "rows that fit cutoff_len"}
 
 
 def settle_long_rows(
@@ -33,7 +34,8 @@ def settle_long_rows(
     """Count the rows that would be cut, say how many there are, and do what was asked about them.
 
     `drop` writes the rows that fit, and a `dataset_info.json`, to `OUTPUT_DIR.data` beside the output
-    folder; the user's files stay as they are. Nothing is written where every row fits.
+    folder, over what an earlier training left there, and never over anything else. Nothing is written
+    where every row fits.
 
     Args:
         config: The training configuration.
@@ -46,7 +48,8 @@ def settle_long_rows(
         The configuration to train with, and the number of rows dropped from each dataset that lost any.
 
     Raises:
-        UserError: `error`, and a row is too long or lengths can't be counted; or no row would be left.
+        UserError: `error`, and a row is too long or lengths can't be counted; `drop`, and no row would
+            be left, or `OUTPUT_DIR.data` holds what no training left there.
     """
     found = [_measured(config, dataset, installation, on_long, say) for dataset in datasets]
     long = [lengths for lengths in found if lengths is not None and lengths.long]
@@ -93,18 +96,49 @@ def _write_fitting(config: Config, datasets: Sequence[Dataset], long: Sequence[L
     output_dir = Path(config.values["output_dir"]).absolute()
     folder = output_dir.with_name(f"{output_dir.name}.data")
     by_name = {lengths.dataset.name: lengths for lengths in long}
-    info = {}
+    files = {
+        dataset.name: folder / f"{place}_{dataset.file.name}"
+        for place, dataset in enumerate(datasets)
+        if dataset.name in by_name and dataset.file is not None
+    }
+    info = {dataset.name: _entry(dataset, files.get(dataset.name, dataset.file)) for dataset in datasets}
+    _refuse_foreign(config, datasets, folder / INDEX, info, files.values())
     with records.Outputs() as outputs:
-        for place, dataset in enumerate(datasets):
-            file = dataset.file
-            if dataset.name in by_name and file is not None:
-                file = folder / f"{place}_{file.name}"
-                written = outputs.rows(file, _fitting(by_name[dataset.name]), replace=True)
-                if not written:
-                    raise config.wrong("cutoff_len", f"no row of {dataset.name} would be left")
-            info[dataset.name] = {**dataset.entry} | ({} if file is None else {"file_name": str(file)})
-        outputs.index(folder / INFO, info, replace=True)
+        outputs.index(folder / INDEX, info, replace=True)  # first in place: it says whose the others are
+        for name, file in files.items():
+            if not outputs.rows(file, _fitting(by_name[name]), replace=True):
+                raise config.wrong("cutoff_len", f"no row of {name} would be left")
+    sources = [dataset.file for dataset in datasets if dataset.name in files and dataset.file is not None]
+    records.note([folder / INDEX, *files.values()], inputs=sources, **_OURS)
     return folder
+
+
+def _entry(dataset: Dataset, file: Path | None) -> dict[str, Any]:
+    return {**dataset.entry} | ({} if file is None else {"file_name": str(file)})
+
+
+def _refuse_foreign(
+    config: Config,
+    datasets: Sequence[Dataset],
+    index: Path,
+    info: Mapping[str, Any],
+    files: Collection[Path],
+) -> None:
+    """Refuse to write into a folder whose index no training left there, or that is itself trained on."""
+    folder = index.parent.resolve()
+    used = [dataset.file.resolve() for dataset in datasets if dataset.file is not None]
+    used.append(Path(config.values.get("dataset_dir", "data")).resolve() / INDEX)
+    if index.exists():
+        ours = records.noted(index, **_OURS) or records.read_object(index) == info
+    else:
+        ours = not any(file.exists() for file in files)
+    overwritten = [file.resolve() for file in (index, *files)]  # where a link points to
+    if not ours or any(file.is_relative_to(folder) or file in overwritten for file in used):
+        raise config.wrong(
+            "output_dir",
+            f"the rows that fit would be written to {index.parent}, which holds other data",
+            "Choose another output_dir, or see --on-long",
+        )
 
 
 def _fitting(lengths: Lengths) -> Iterator[dict[str, Any]]:

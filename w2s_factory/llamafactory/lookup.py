@@ -65,6 +65,10 @@ def _found(name: str, entries: Mapping[str, Any], path: Path) -> dict[str, Any]:
     entry = entries[name]
     if not isinstance(entry, dict):
         raise UserError(f'dataset "{name}": expected an object', file=path)
+    try:
+        dataset_info.columns_of(entry)
+    except UserError as error:
+        raise UserError(f'dataset "{name}": {error.problem}', file=path) from None
     return entry
 
 
@@ -99,8 +103,7 @@ def _check_form(name: str, entry: dict[str, Any], path: Path, version: Version) 
     """Refuse pairs in the form of other versions; only the Alpaca formatting, ours, has two forms."""
     if entry.get("formatting", "alpaca") != "alpaca":
         return
-    columns = entry.get("columns") or {}
-    form = "columns" if {"chosen", "rejected"} <= set(columns) else "list"
+    form = "columns" if {"chosen", "rejected"} <= dataset_info.columns_of(entry).keys() else "list"
     if form != version.preference_form:
         meant = {"list": "up to 0.7.1 (one list)", "columns": "from 0.8.0 on (chosen, rejected)"}[form]
         raise UserError(

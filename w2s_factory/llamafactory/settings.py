@@ -11,6 +11,7 @@ import yaml
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.arguments import check_known
 from w2s_factory.llamafactory.presets import Entry, Preset
+from w2s_factory.llamafactory.training_config import Loader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,8 +34,10 @@ _OTHER_METHODS = ("orpo", "simpo")
 _WORDS = ("yes", "no", "on", "off")
 """YAML 1.1 takes these for true and false; here `save_strategy=no` means the word."""
 
-_POWER_OF_TEN = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
-"""YAML 1.1, which LLaMA-Factory has read with, takes `1e-4` for text; a user means the number."""
+_DECIMAL = re.compile(r"[-+]?\d+")
+"""YAML 1.1 takes `010` for 8."""
+
+_FINETUNING_TYPES = ("lora", "full", "freeze")
 
 
 def parsed_settings(texts: Iterable[str]) -> dict[str, Any]:
@@ -67,6 +70,7 @@ def with_settings(preset: Preset, settings: Mapping[str, Any], version: Version)
             kind than the preset's.
     """
     for key, value in settings.items():
+        _check_template(key, value, preset, version)
         _check(key, value, preset)
     check_known(settings, version, training=preset.trains)
     kept: list[str | Entry] = [
@@ -86,14 +90,24 @@ def as_yaml(value: Any) -> str:
 
 
 def _value(key: str, text: str) -> Any:
-    if _POWER_OF_TEN.fullmatch(text):
-        return float(text)
+    if _DECIMAL.fullmatch(text):
+        return int(text)
     if text.lower() in _WORDS:
         return text
     try:
-        return yaml.safe_load(text)
+        value = yaml.load(text, Loader)  # noqa: S506  a SafeLoader
     except yaml.YAMLError as error:
         raise UserError(f'"{text}" is not YAML ({_problem(error)})', field=key) from None
+    return text.strip() if _means_text(text.strip(), value) else value
+
+
+def _means_text(text: str, value: Any) -> bool:
+    """Whether YAML saw more in words than a user means: `a: b`, `- a`, `12:30`, or a comment in `a #1`."""
+    if isinstance(value, dict | list):
+        return not text.startswith(("{", "["))
+    if isinstance(value, str):
+        return value != "" and text.startswith(value)
+    return isinstance(value, int | float) and ":" in text
 
 
 def _problem(error: yaml.YAMLError) -> str:
@@ -105,10 +119,23 @@ def _check(key: str, value: Any, preset: Preset) -> None:
         raise UserError("has an option of its own", field=key, hint=f"Use {_OWN_OPTION[key]}")
     if key == "stage" or (key in ("pref_loss", "dpo_loss") and value in _OTHER_METHODS):
         raise UserError("is what a preset decides", field=key, hint="Choose another preset (--list)")
-    if key == "template" and not isinstance(value, str):
-        raise UserError("must name a template: without one, the model learns no end", field=key)
+    if key == "finetuning_type" and value not in _FINETUNING_TYPES:
+        raise UserError(f"expected {', '.join(_FINETUNING_TYPES)}, got {as_yaml(value)}", field=key)
     if key in preset.entries:
         _check_kind(key, value, preset.entries[key].value)
+
+
+def _check_template(key: str, value: Any, preset: Preset, version: Version) -> None:
+    if key != "template":
+        return
+    if not isinstance(value, str) or not value:
+        raise UserError("must name a template: without one, the model learns no end", field=key)
+    if value == "empty" and preset.trains and not version.empty_ends:
+        raise UserError(
+            f"LLaMA-Factory {version.number} trains no EOS with empty: the model learns no end",
+            field=key,
+            hint="Use vanilla: prompt, response, EOS",
+        )
 
 
 def _check_kind(key: str, value: Any, usual: Any) -> None:
@@ -118,6 +145,10 @@ def _check_kind(key: str, value: Any, usual: Any) -> None:
             raise UserError(f"expected true or false, got {as_yaml(value)}", field=key)
     elif isinstance(usual, int | float) and not (is_number and math.isfinite(value)):
         raise UserError(f"expected a number, got {as_yaml(value)}", field=key)
+    elif isinstance(usual, int) and not isinstance(value, int):
+        raise UserError(f"expected a whole number, got {as_yaml(value)}", field=key)
+    elif isinstance(usual, str) and not (isinstance(value, str) and value):
+        raise UserError(f"expected text, got {as_yaml(value)}", field=key)
 
 
 def _set(entry: Entry, value: Any) -> Entry:

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which `1e-5` is a number, as OmegaConf, with which LLaMA-Factory reads, takes it."""
+class Loader(yaml.SafeLoader):
+    """YAML as OmegaConf, with which LLaMA-Factory reads, takes it: `1e-5` is a number, `2024-01-01` text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  as PyYAML has it
+        first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
-_Loader.add_implicit_resolver(
+Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
 )
 
@@ -38,9 +43,26 @@ class Config:
     overrides: tuple[str, ...]
     values: dict[str, Any]
 
+    @property
+    def overriding(self) -> dict[str, Any]:
+        """What the overrides alone say."""
+        return _merged({}, self.overrides)
+
     def with_overrides(self, *more: str) -> Config:
         """This configuration with more overrides behind the others."""
         return Config(self.path, (*self.overrides, *more), _merged(self.values, more))
+
+    def names(self, key: str) -> list[str]:
+        """The names a key holds, `a,b` or a list, as LLaMA-Factory takes both; none where it is not set.
+
+        Raises:
+            UserError: It holds something else.
+        """
+        value = self.values.get(key)
+        parts = value.split(",") if isinstance(value, str) else [] if value is None else value
+        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+            raise self.wrong(key, f"expected names, got {value!r}", "Put a name of digits in quotes")
+        return [part.strip() for part in parts]
 
     def wrong(self, key: str, problem: str, hint: str | None = None) -> UserError:
         """The error that says what is wrong with a key."""
@@ -61,7 +83,7 @@ def read_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     if path.suffix not in (".yaml", ".yml"):
         raise UserError("is not a .yaml file, the only kind every LLaMA-Factory reads", file=path)
     try:
-        values = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506  a SafeLoader
+        values = yaml.load(path.read_text("utf-8"), Loader)  # noqa: S506  a SafeLoader
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", file=path) from None
     except UnicodeDecodeError:
@@ -85,7 +107,7 @@ def _merged(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
         if not equals or not re.fullmatch(r"\w+(\.\w+)*", key):
             raise UserError(f"{override!r} is not key=value")
         try:
-            _set(merged, key.split("."), yaml.load(text, _Loader))  # noqa: S506  a SafeLoader
+            _set(merged, key.split("."), yaml.load(text, Loader))  # noqa: S506  a SafeLoader
         except yaml.YAMLError:
             raise UserError(f"{override!r}: the value is not YAML") from None
     return merged

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory import records
+from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.dataset_info import NAME as INDEX
+from w2s_factory.llamafactory.dataset_info import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from w2s_factory.llamafactory.training_config import Config
 
-INFO = "dataset_info.json"
-_DEFAULT_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
 _ELSEWHERE = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name")
 
 
@@ -41,8 +42,7 @@ class Dataset:
     @property
     def columns(self) -> Mapping[str, str]:
         """Column by role. Once an entry names any, those it does not name are absent."""
-        columns: Mapping[str, str] = self.entry.get("columns", _DEFAULT_COLUMNS)
-        return columns
+        return columns_of(self.entry)
 
 
 def named_datasets(config: Config) -> list[Dataset]:
@@ -51,7 +51,7 @@ def named_datasets(config: Config) -> list[Dataset]:
     Raises:
         UserError: No dataset is named; `dataset_info.json`, an entry of it or a file is missing.
     """
-    names = _names(config.values.get("dataset"))
+    names, others = _names(config, "dataset"), _names(config, "eval_dataset")
     if not names:
         raise config.wrong("dataset", "is missing: no dataset to train on is named")
     folder = config.values.get("dataset_dir", "data")
@@ -59,31 +59,31 @@ def named_datasets(config: Config) -> list[Dataset]:
         raise config.wrong("dataset_dir", "expected the path of a folder")
     if folder == "ONLINE" or folder.startswith("REMOTE:"):
         return []
-    if not Path(folder, INFO).is_file():
+    if not Path(folder, INDEX).is_file():
         absolute = "" if Path(folder).is_absolute() else f" (relative to {Path.cwd()}; write it absolute)"
-        raise config.wrong("dataset_dir", f"no {INFO} in {folder}{absolute}")
-    info = records.read_object(Path(folder, INFO))
-    return [
-        _dataset(config, name, info, folder) for name in [*names, *_names(config.values.get("eval_dataset"))]
-    ]
+        raise config.wrong("dataset_dir", f"no {INDEX} in {folder}{absolute}")
+    info = records.read_object(Path(folder, INDEX))
+    return [_dataset(config, name, info, folder) for name in [*names, *others]]
 
 
 def _dataset(config: Config, name: str, info: Mapping[str, Any], folder: str) -> Dataset:
     entry = info.get(name)
     if not isinstance(entry, dict):
         near = f"It knows: {', '.join(list(info)[:8])}" if info else "It is empty"
-        raise config.wrong("dataset", f"{name!r} is not in {Path(folder, INFO)}", near)
+        raise config.wrong("dataset", f"{name!r} is not in {Path(folder, INDEX)}", near)
+    try:
+        columns_of(entry)
+    except UserError as error:
+        raise config.wrong("dataset", f"{name!r} in {Path(folder, INDEX)}: {error.problem}") from None
     if any(key in entry for key in _ELSEWHERE):
         return Dataset(name, entry, None)
     if not isinstance(entry.get("file_name"), str):
-        raise config.wrong("dataset", f"{name!r} has no file_name in {Path(folder, INFO)}")
+        raise config.wrong("dataset", f"{name!r} has no file_name in {Path(folder, INDEX)}")
     file = Path(os.path.abspath(os.path.join(folder, entry["file_name"])))  # noqa: PTH100, PTH118  as LLaMA-Factory
     if not file.exists():
         raise config.wrong("dataset", f"{name!r} names {file}, which does not exist")
     return Dataset(name, entry, file)
 
 
-def _names(value: Any) -> list[str]:
-    """`a,b` or a list, as LLaMA-Factory takes both."""
-    parts = value.split(",") if isinstance(value, str) else value or []
-    return [str(part).strip() for part in parts if str(part).strip()]
+def _names(config: Config, key: str) -> list[str]:
+    return [name for name in config.names(key) if name]

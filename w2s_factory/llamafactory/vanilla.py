@@ -8,6 +8,8 @@ under a `PYTHONPATH`, torchrun ranks and Ray workers included.
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,6 +82,12 @@ def template_status(
         active=environment.vanilla_hook,
         current=all(path.is_file() and path.read_text("utf-8") == text for path, text in ours.items()),
     )
+
+
+def install_command(python: Path) -> str:
+    """The command that installs `vanilla` into the environment of an interpreter."""
+    other = "" if python == Path(sys.executable) else f" --python {shlex.quote(str(python))}"
+    return f"w2s-factory template install{other}"
 
 
 def install_template(

@@ -36,6 +36,7 @@ class Version:
         vanilla: The template that gives exactly prompt, response, EOS for one turn: `vanilla` itself,
             or the one of which `vanilla` can be made an alias; None where none does and a bare
             `register_template(name="vanilla")` is needed.
+        empty_ends: Whether its template `empty` trains EOS.
         train: How training is started: a script of its repository, or its command.
         export: How adapters are merged, likewise.
         torchrun: Whether its command starts torchrun by itself: where it sees several devices, or with
@@ -55,6 +56,7 @@ class Version:
     vanilla: str | None
     train: str
     export: str
+    empty_ends: bool = False
     torchrun: bool = False
     overrides: bool = False
     preference_form: PreferenceForm
@@ -88,13 +90,14 @@ _FIRST_COMMAND = replace(
 _COLUMNS = replace(
     _FIRST_COMMAND,
     releases=("0.8.0", "0.8.1", "0.8.2"),
+    empty_ends=True,
     torchrun=True,
     preference_form="columns",
     methods={method: {name: name for name in _DPO} for method in ("dpo", "orpo", "simpo")},
 )
 _EMPTY = replace(_COLUMNS, releases=("0.8.3", "0.9.0"), vanilla="empty")
 _LONGER = replace(_EMPTY, releases=("0.9.1",), cutoff_len=2048)
-_NO_TEMPLATE = replace(_LONGER, releases=("0.9.2",), vanilla=None)
+_NO_TEMPLATE = replace(_LONGER, releases=("0.9.2",), vanilla=None, empty_ends=False)
 _OVERRIDES = replace(_NO_TEMPLATE, releases=("0.9.3", "0.9.4", "0.9.5"), overrides=True)
 
 FAMILIES = (
@@ -129,6 +132,19 @@ def for_version(number: str) -> Version:
         if release in family.releases:
             return replace(family, number=release)
     raise _unknown(number)
+
+
+def for_installed(number: str) -> Version:
+    """What is known of an installed version; of one newer than all that are known, what is of the newest.
+
+    Raises:
+        UserError: It is not newer, and not known either.
+    """
+    try:
+        newer = Number(number).release > Number(NEWEST).release
+    except InvalidVersion:
+        newer = False
+    return for_version(NEWEST if newer else number)
 
 
 def _release(number: str) -> str | None:

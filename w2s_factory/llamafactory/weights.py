@@ -33,6 +33,7 @@ class Weights:
         files: Its safetensors files.
         tensors: How many tensors they hold.
         base: The model an adapter is for.
+        not_noted: Why no manifest line could be written; None if it was.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class Weights:
     files: tuple[Path, ...]
     tensors: int
     base: str | None = None
+    not_noted: str | None = None
 
 
 def kind_of(finetuning_type: object) -> Kind:
