@@ -11,7 +11,7 @@ VLLM := .venv-vllm
 EXAMPLE := train_arithmetic_simulated_weak_iter1_hybrid.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-hostile test-vllm lint bench bench-vllm data clean
+.PHONY: help setup quickstart test test-hostile setup-vllm test-vllm lint bench bench-vllm data clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,8 @@ test: $(READY)  ## run the tests (with the release's parity tests where W2S_RELE
 
 test-hostile: $(READY)  ## score 10,000 hostile answers in each mode, half a second each (a quarter of an hour)
 	W2S_HOSTILE=10000 $(BIN)/python -m pytest --timeout 0 -s tests/scoring/test_hostile.py
+
+setup-vllm: $(VLLM)/.ready  ## make the environment in .venv-vllm/, in which vLLM runs on the CPU
 
 test-vllm: $(VLLM)/.ready  ## run the tests that need vLLM, on the CPU, in an environment of its own
 	PYTHONPATH=. $(VLLM)/bin/python -m pytest -m vllm tests/generating $(ARGS)
