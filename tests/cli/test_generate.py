@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shlex
 import subprocess
 import sys
 
@@ -120,7 +121,9 @@ def test_a_dry_run_of_weak_icl_on_the_release(w2s, release):
 def test_greedy_then_again(w2s, tmp_path):
     done = w2s("generate", *QUICK, "--engine", "transformers")
     assert done.stdout.splitlines()[0].startswith("wrote out/output.jsonl (6 responses")
-    assert done.stdout.splitlines()[1] == "next: w2s-factory score --task arithmetic out/output.jsonl"
+    following = shlex.split(done.stdout.splitlines()[1].removeprefix("next: w2s-factory "))
+    assert following[:2] == ["score", "--task"]
+    assert "of 6 right" in w2s(*following).stdout
     assert "6/6" in done.stderr
     rows = [json.loads(line) for line in (tmp_path / "cwd/out/output.jsonl").read_text().splitlines()]
     assert [list(row) for row in rows] == [["id", "prompt", "response"]] * 6

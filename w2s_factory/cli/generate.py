@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,6 +154,22 @@ def _tell_generated(generation: Generation, files: list[Generated]) -> None:
         cut = f", {made.at_limit:,} cut at the token limit" if made.at_limit else ""
         click.echo(f"wrote {made.file} ({made.rows:,} responses{cut})")
     if generation.shard is None:
-        click.echo(f"next: w2s-factory score --task {generation.task.name} {files[0].file}")
+        for made in files:
+            click.echo(f"next: {_score(generation, made.file)}")
     else:
         click.echo(f"next, when all shards are done: w2s-factory merge-shards {generation.output_dir}")
+
+
+def _score(generation: Generation, output: Path) -> str:
+    """The command that scores an output."""
+    files = [
+        "--golds",
+        generation.questions,
+        "--input",
+        output,
+        "--output",
+        output.with_name("results.jsonl"),
+    ]
+    partial = ["--partial"] if generation.limit else []
+    words = ["w2s-factory", "score", "--task", generation.task.name, *files, *partial]
+    return shlex.join(map(str, words))
