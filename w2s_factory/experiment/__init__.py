@@ -1,0 +1,1 @@
+"""The room of whole experiments: one file describes a run, a workflow makes it, a page reports it."""
