@@ -32,6 +32,13 @@ if TYPE_CHECKING:
         explain,
     )
     from w2s_factory.errors import DelegateError, UserError, W2SError
+    from w2s_factory.experiment.beginning import write_experiment
+    from w2s_factory.experiment.drawing import draw
+    from w2s_factory.experiment.planning import Plan, plan
+    from w2s_factory.experiment.reading import read_experiment
+    from w2s_factory.experiment.running import plan_experiment, run
+    from w2s_factory.experiment.spec import Experiment
+    from w2s_factory.experiment.steps import Step
     from w2s_factory.generating import (
         Completion,
         Generation,
@@ -80,6 +87,7 @@ _HOMES = {
     "DelegateError": "errors",
     "Evaluation": "scoring.evaluation",
     "Example": "tasks",
+    "Experiment": "experiment.spec",
     "Finding": "llamafactory.doctor",
     "Generation": "generating",
     "ModeComparison": "scoring.disagreement",
@@ -87,6 +95,7 @@ _HOMES = {
     "PairCheck": "building",
     "PairCounts": "building",
     "PairRules": "building",
+    "Plan": "experiment.planning",
     "Recipe": "building",
     "Request": "generating",
     "Sampling": "generating",
@@ -96,6 +105,7 @@ _HOMES = {
     "Split": "tasks",
     "Stage1": "building",
     "Stage2": "building",
+    "Step": "experiment.steps",
     "Task": "tasks",
     "TemplateStatus": "llamafactory.vanilla",
     "Trained": "llamafactory.launch",
@@ -113,6 +123,7 @@ _HOMES = {
     "compare_modes": "tasks.scored",
     "convert_pairs": "building",
     "diagnose": "llamafactory.doctor",
+    "draw": "experiment.drawing",
     "evaluate": "scoring.evaluation",
     "explain": "building",
     "export": "llamafactory.launch",
@@ -130,8 +141,12 @@ _HOMES = {
     "pass_at_k": "scoring.metrics",
     "performance_gap_recovered": "scoring.metrics",
     "pick_demonstrations": "generating",
+    "plan": "experiment.planning",
+    "plan_experiment": "experiment.running",
     "preset_names": "llamafactory.presets",
     "preview": "generating",
+    "read_experiment": "experiment.reading",
+    "run": "experiment.running",
     "score": "tasks.scored",
     "score_response": "tasks.scored",
     "score_responses": "tasks.scored",
@@ -142,6 +157,7 @@ _HOMES = {
     "uninstall_template": "llamafactory.vanilla",
     "vote": "scoring.majority",
     "wilson_interval": "scoring.metrics",
+    "write_experiment": "experiment.beginning",
 }
 
 __all__ = [
@@ -152,6 +168,7 @@ __all__ = [
     "DelegateError",
     "Evaluation",
     "Example",
+    "Experiment",
     "Finding",
     "Generation",
     "ModeComparison",
@@ -159,6 +176,7 @@ __all__ = [
     "PairCheck",
     "PairCounts",
     "PairRules",
+    "Plan",
     "Recipe",
     "Request",
     "Sampling",
@@ -168,6 +186,7 @@ __all__ = [
     "Split",
     "Stage1",
     "Stage2",
+    "Step",
     "Task",
     "TemplateStatus",
     "Trained",
@@ -185,6 +204,7 @@ __all__ = [
     "compare_modes",
     "convert_pairs",
     "diagnose",
+    "draw",
     "evaluate",
     "explain",
     "export",
@@ -202,8 +222,12 @@ __all__ = [
     "pass_at_k",
     "performance_gap_recovered",
     "pick_demonstrations",
+    "plan",
+    "plan_experiment",
     "preset_names",
     "preview",
+    "read_experiment",
+    "run",
     "score",
     "score_response",
     "score_responses",
@@ -214,6 +238,7 @@ __all__ = [
     "uninstall_template",
     "vote",
     "wilson_interval",
+    "write_experiment",
 ]
 
 
