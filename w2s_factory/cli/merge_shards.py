@@ -9,7 +9,9 @@ import click
 
 @click.command()
 @click.argument("output_dir", type=click.Path(path_type=Path))
-@click.option("--here", is_flag=True, help="Only the shards of DIR itself, not of folders below (t1.0/seed0).")
+@click.option(
+    "--here", is_flag=True, help="Only the shards of DIR itself, not of folders below (t1.0/seed0)."
+)
 @click.option("--force", is_flag=True, help="Overwrite files that hold something else.")
 def command(output_dir: Path, here: bool, force: bool) -> None:
     """Join the shards of a generation into its output.jsonl.

@@ -32,7 +32,7 @@ def answer(
     return f"{folder}/{RESULTS}"
 
 
-def sample(  # noqa: PLR0913  each is a thing to say of a sampled run
+def sample(
     draft: Draft, who: Answerer, split: str, count: int, temperature: float, *, demos: str | None = None
 ) -> tuple[str, list[str]]:
     """Add the steps of sampled answers: the folder of the seeds, and their results.
@@ -61,7 +61,7 @@ def limited(draft: Draft, split: str) -> int | None:
     return limit.train_2 if split == "train_2" else limit.split
 
 
-def _generate(  # noqa: PLR0913  each is a thing to say of a run
+def _generate(
     draft: Draft,
     who: Answerer,
     split: str,
@@ -74,7 +74,15 @@ def _generate(  # noqa: PLR0913  each is a thing to say of a run
     shards = draft.experiment.generation.shards
     golds = draft.tree.golds(split)
     demos = [options[options.index("--demos") + 1]] if "--demos" in options else []
-    command = ["generate", "--task", draft.task.name, "--questions", golds, *_model(who), *_engine(draft, split)]
+    command = [
+        "generate",
+        "--task",
+        draft.task.name,
+        "--questions",
+        golds,
+        *_model(who),
+        *_engine(draft, split),
+    ]
     command += [*options, "--output-dir", folder, "--restart-if-changed"]
     reads = [golds, *demos, *who.reads]
     if shards == 1:
@@ -95,9 +103,7 @@ def _of_shard(file: str, shard: int, shards: int) -> str:
     return f"{folder}/shards/{shard}-of-{shards}/{name}"
 
 
-def _score(
-    draft: Draft, split: str, folders: Sequence[str], label: str, *, any_format: bool = False
-) -> None:
+def _score(draft: Draft, split: str, folders: Sequence[str], label: str, *, any_format: bool = False) -> None:
     """One job for all folders: scoring one takes less than starting a job does."""
     golds = draft.tree.golds(split)
     reads = [golds, *(f"{folder}/output.jsonl" for folder in folders)]

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from w2s_factory.experiment.contents import Agreed, Evaluated, Preferred
-    from w2s_factory.experiment.spec import Experiment, Kind
+    from w2s_factory.experiment.machines import Kind
+    from w2s_factory.experiment.spec import Experiment
     from w2s_factory.experiment.tree import Tree
     from w2s_factory.tasks import Task
 

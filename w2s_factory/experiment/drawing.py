@@ -9,9 +9,8 @@ from xml.etree import ElementTree as ET
 from w2s_factory.records import Outputs
 
 if TYPE_CHECKING:
-
+    from w2s_factory.experiment.machines import Kind
     from w2s_factory.experiment.planning import Plan
-    from w2s_factory.experiment.spec import Kind
 
 COLOURS: Final[dict[Kind, str]] = {
     "data": "#dfe7ef",
@@ -49,7 +48,9 @@ def _graph(plan: Plan) -> Any:
     writer = {file: step.name for step in plan.steps for file in step.writes}
     graph = nx.DiGraph()
     graph.add_nodes_from(step.name for step in plan.steps)
-    graph.add_edges_from((writer[file], step.name) for step in plan.steps for file in step.reads if file in writer)
+    graph.add_edges_from(
+        (writer[file], step.name) for step in plan.steps for file in step.reads if file in writer
+    )
     return graph
 
 
@@ -70,24 +71,29 @@ def _middle(places: list[float], otherwise: float) -> float:
 
 def _picture(plan: Plan, graph: Any, layers: list[list[str]]) -> ET.Element:
     kinds = {step.name: step.kind for step in plan.steps}
-    widths = [sum(_width(name) + _GAP for name in layer) + _GAP for layer in layers]
-    width, height = max(widths), _LAYER * len(layers) + _GAP
-    centres: dict[str, tuple[float, float]] = {}
-    for row, (layer, taken) in enumerate(zip(layers, widths, strict=True)):
-        x = (width - taken) / 2 + _GAP
-        for name in layer:
-            centres[name] = (x + _width(name) / 2, _GAP + row * _LAYER + _HEIGHT / 2)
-            x += _width(name) + _GAP
-    root = ET.Element(
-        "svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width:.0f} {height:.0f}", width=f"{width:.0f}",
-        height=f"{height:.0f}", style="background:#fff;font:11px ui-monospace,monospace",
-    )  # fmt: skip
+    centres, width = _centres(layers)
+    height = _LAYER * len(layers) + _GAP
+    root = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width:.0f} {height:.0f}")
+    root.attrib |= {"width": f"{width:.0f}", "height": f"{height:.0f}"}
+    root.set("style", "background:#fff;font:11px ui-monospace,monospace")
     ET.SubElement(root, "title").text = f"{plan.experiment.name}: {len(plan.steps)} steps"
     for first, second in graph.edges:
         _arrow(root, centres[first], centres[second])
     for name, centre in centres.items():
         _box(root, name, centre, COLOURS[kinds[name]])
     return root
+
+
+def _centres(layers: list[list[str]]) -> tuple[dict[str, tuple[float, float]], float]:
+    """The middle of each step's box, and how wide the picture is."""
+    widths = [sum(_width(name) + _GAP for name in layer) + _GAP for layer in layers]
+    centres: dict[str, tuple[float, float]] = {}
+    for row, (layer, taken) in enumerate(zip(layers, widths, strict=True)):
+        x = (max(widths) - taken) / 2 + _GAP
+        for name in layer:
+            centres[name] = (x + _width(name) / 2, _GAP + row * _LAYER + _HEIGHT / 2)
+            x += _width(name) + _GAP
+    return centres, max(widths)
 
 
 def _width(name: str) -> float:
@@ -104,10 +110,8 @@ def _arrow(root: ET.Element, first: tuple[float, float], second: tuple[float, fl
 
 
 def _box(root: ET.Element, name: str, centre: tuple[float, float], colour: str) -> None:
-    x, y = centre
-    ET.SubElement(
-        root, "rect", x=f"{x - _width(name) / 2:.1f}", y=f"{y - _HEIGHT / 2:.1f}", width=f"{_width(name):.1f}",
-        height=f"{_HEIGHT:.0f}", rx="4", fill=colour, stroke="#55606c",
-    )  # fmt: skip
+    (x, y), width = centre, _width(name)
+    rect = ET.SubElement(root, "rect", x=f"{x - width / 2:.1f}", y=f"{y - _HEIGHT / 2:.1f}", rx="4")
+    rect.attrib |= {"width": f"{width:.1f}", "height": f"{_HEIGHT:.0f}", "fill": colour, "stroke": "#55606c"}
     text = ET.SubElement(root, "text", {"x": f"{x:.1f}", "y": f"{y + 4:.1f}", "text-anchor": "middle"})
     text.text = name

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Stage: TypeAlias = Literal["baseline", "stage1", "stage2"]
 
 
-def evaluate(  # noqa: PLR0913  each is a thing to say of a model
+def evaluate(
     draft: Draft,
     key: str,
     label: str,

@@ -101,6 +101,6 @@ def _report(experiment: Experiment, steps: list[Step]) -> Step:
         seed=experiment.seeds[0],
         reads=(CONTENTS, *(file for step in steps for file in step.writes)),
         writes=(REPORT,),
-        commands=((OURS, "report", ".", "--output", REPORT),),
+        commands=((OURS, "report", ".", "--output", REPORT, "--force"),),
         need=experiment.resources.of("report"),
     )

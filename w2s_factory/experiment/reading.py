@@ -61,7 +61,7 @@ def _text(path: Path) -> str:
 
 def _parsed(text: str, path: Path) -> yaml.Node:
     try:
-        root = yaml.compose(text, Loader)  # noqa: S506  a SafeLoader
+        root = yaml.compose(text, Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = None if mark is None else mark.line + 1
@@ -148,7 +148,7 @@ def _resolved(experiment: Experiment, folder: Path) -> Experiment:
     weak, strong, environments = experiment.weak, experiment.strong, experiment.environments
     release = experiment.release or os.environ.get(RELEASE)
     root = None if release is None else _folder(release, folder)
-    changed = {
+    changed: dict[str, Any] = {
         "release": root,
         "weak": weak.model_copy(
             update={

@@ -11,12 +11,13 @@ from w2s_factory.experiment.answering import sample
 from w2s_factory.experiment.contents import Preferred
 from w2s_factory.experiment.evaluation import evaluate
 from w2s_factory.experiment.fitting import SEED, fit, merge
+from w2s_factory.experiment.methods import FromStart
 from w2s_factory.experiment.stage1 import strong_base
 from w2s_factory.experiment.training import Training
 
 if TYPE_CHECKING:
     from w2s_factory.experiment.draft import Draft
-    from w2s_factory.experiment.spec import Dpo, FromStart, Preference, Stage2
+    from w2s_factory.experiment.methods import Dpo, Preference, Stage2
     from w2s_factory.experiment.steps import Answerer
 
 LABELS = {"dpo": "Stage II, DPO", "orpo": "Stage II, ORPO", "simpo": "Stage II, SimPO"}
@@ -52,7 +53,17 @@ def _pairs(draft: Draft, stage2: Stage2, weak_results: str, m_plus: Answerer, st
     votes, pairs = f"{folder}/majority_voting_results.jsonl", draft.tree.dataset(stem)
     vote = ["vote", "--input", folder, "--output", votes, "--force"]
     draft.add("vote", "vote", vote, reads=sampled, writes=[votes])
-    build = ["build-data", "--stage", "2", "--task", draft.task.name, "--weak", weak_results, "--votes", votes]
+    build = [
+        "build-data",
+        "--stage",
+        "2",
+        "--task",
+        draft.task.name,
+        "--weak",
+        weak_results,
+        "--votes",
+        votes,
+    ]
     build += ["--samples", folder, "--min-confidence", str(stage2.min_confidence)]
     build += ["--negative-confidence", str(stage2.negative_confidence), "--seed", str(SEED + draft.seed)]
     build += ["--layout", "release", "--output", pairs, "--force"]
@@ -71,16 +82,14 @@ def _pairs(draft: Draft, stage2: Stage2, weak_results: str, m_plus: Answerer, st
     return pairs
 
 
-def _learn(  # noqa: PLR0913  each is a thing to say of a training
+def _learn(
     draft: Draft, name: str, method: Dpo | FromStart, begin: _Beginnings, pairs: str, dataset: str
 ) -> None:
     """Add a preference training and the model's evaluation.
 
     M_plus is merged before, since its own adapter, trained on, would make the base the reference.
     """
-    start, options = begin.merged, []
-    if "base" in (getattr(method, "reference", None), getattr(method, "start", None)):
-        start, options = (begin.m_plus, ["--reference", "base"]) if name == "dpo" else (begin.base, [])
+    start, options = _start(method, begin)
     trained_as = f"{draft.experiment.strong.name}_{dataset}_{name}"
     training = Training(preset=method.preset or name, overrides=method.overrides)
     goes_on = bool(options)
@@ -88,7 +97,16 @@ def _learn(  # noqa: PLR0913  each is a thing to say of a training
     evaluate(draft, name, LABELS[name], who, stage="stage2")
 
 
-def _control(  # noqa: PLR0913  each is a thing to say of a training
+def _start(method: Dpo | FromStart, begin: _Beginnings) -> tuple[Answerer, list[str]]:
+    """What a method trains, and how `make-config` is told."""
+    if isinstance(method, FromStart):
+        return (begin.base if method.start == "base" else begin.merged), []
+    if method.reference == "base":
+        return begin.m_plus, ["--reference", "base"]
+    return begin.merged, []
+
+
+def _control(
     draft: Draft, stage2: Stage2, control: Preference, m_plus: Answerer, pairs: str, stem: str
 ) -> None:
     """Add fine-tuning on the chosen side, for as many steps as the first preference method takes."""

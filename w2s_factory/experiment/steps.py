@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from w2s_factory.experiment.spec import Kind, Need
+    from w2s_factory.experiment.machines import Kind, Need
 
 OURS: Final = "w2s-factory"
 """The first word of a command of ours; the interpreter that runs it depends on the step's kind."""

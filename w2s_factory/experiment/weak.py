@@ -27,10 +27,9 @@ def plan_weak(draft: Draft) -> str:
             _published_floor(draft, _scored(draft, weak.test_results, split))
         elif who is not None:
             evaluate(draft, *FLOOR, who, trained=weak.train is not None)
-    if weak.results is not None:
-        return _scored(draft, weak.results, "train_2")
-    assert who is not None  # what has no results has a model
-    return answer(draft, who, "train_2")
+    if weak.results is None and who is not None:
+        return answer(draft, who, "train_2")
+    return _scored(draft, str(weak.results), "train_2")  # what has no model has results
 
 
 def _weak_model(draft: Draft) -> Answerer | None:

@@ -17,8 +17,8 @@ from w2s_factory.experiment.steps import OURS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from w2s_factory.experiment.machines import Environments, Need
     from w2s_factory.experiment.planning import Plan
-    from w2s_factory.experiment.spec import Environments, Need
     from w2s_factory.experiment.steps import Step
 
 PLAN: Final = "plan.json"
