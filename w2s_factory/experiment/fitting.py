@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.experiment.steps import Answerer
+from w2s_factory.llamafactory.presets import FOLDER
 from w2s_factory.llamafactory.settings import as_yaml
+from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +51,8 @@ def fit(  # noqa: PLR0913  each is a thing to say of a training
     """
     folder, config = draft.tree.model(name), draft.tree.config(name)
     settings = {"seed": SEED + draft.seed, **training.overrides}
+    if "deepspeed" in settings:
+        settings["deepspeed"] = _beside_presets(settings["deepspeed"])
     adapter = ["--adapter", start.adapter] if goes_on and start.adapter else []
     make = ["make-config", "--preset", training.preset, "--model", start.model, *adapter]
     make += ["--dataset", dataset, "--dataset-dir", dataset_dir or draft.tree.root, "--output-dir", folder]
@@ -74,6 +78,12 @@ def merge(draft: Draft, name: str, trained: Answerer) -> Answerer:
     written = f"{folder}/{NOTED}"
     draft.add(f"merge_{name}", "export", make, merged, reads=trained.reads, writes=[written])
     return Answerer(role=name, name=name, model=folder, made=(written,))
+
+
+def _beside_presets(name: str) -> str:
+    """A DeepSpeed file: a bare name is one that lies beside the presets (`ds_z3.json`)."""
+    file = shipped(FOLDER, name)
+    return str(file) if "/" not in name and file.is_file() else name
 
 
 def _python(draft: Draft) -> list[str]:
