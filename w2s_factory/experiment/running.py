@@ -73,6 +73,25 @@ def run(
     planned = plan_experiment(file, preset)
     folder = Path(output_dir or RUNS / planned.experiment.name).absolute()
     command = snakemake_command(planned, folder, jobs=jobs, executor=executor, arguments=arguments)
+    carry_out(planned, folder, command, tell=tell)
+    return folder / REPORT
+
+
+def carry_out(
+    planned: Plan, folder: Path, command: Sequence[str], *, tell: Callable[[str], None] = say
+) -> None:
+    """Bring a folder up to date with a plan.
+
+    Args:
+        planned: The plan.
+        folder: The run's folder, absolute.
+        command: The `snakemake_command` that does it.
+        tell: Given a line for each finished step.
+
+    Raises:
+        UserError: An input is missing, or another run works in the folder.
+        DelegateError: A step failed; what it printed has been told.
+    """
     with held(folder):
         prepare(planned, folder)
         progress = Progress({step.rule: step.name for step in planned.steps}, tell)
@@ -81,7 +100,6 @@ def run(
             raise _failed(planned, folder, progress, code, tell)
     if progress.total == 0:
         tell("nothing to do: every step is complete")
-    return folder / REPORT
 
 
 def _snakemake(command: Sequence[str], folder: Path, progress: Progress) -> int:
