@@ -94,7 +94,7 @@ def test_another_interpreter_is_not_compared(planned, monkeypatch):
     before, script = as_workflow(plan), script_of(plan.steps[0], plan.experiment.environments)
     monkeypatch.setattr(sys, "executable", "/another/python")
     assert as_workflow(plan) == before
-    assert script[0].startswith(sys.executable) is False
+    assert not script[0].startswith("/another")
     assert script_of(plan.steps[0], plan.experiment.environments)[0].startswith("/another/python -m w2s_factory ")
 
 

@@ -78,7 +78,7 @@ def check_executor(name: str) -> None:
         raise UserError(
             f"Snakemake has no executor {name} here",
             field="--executor",
-            hint=f"pip install snakemake-executor-plugin-{name}",
+            hint=f"Install it: pip install snakemake-executor-plugin-{name}",
         )
 
 
