@@ -25,6 +25,7 @@ class _Models:
     strong_name: str = "llama2_70b"
     strong_model: str = "meta-llama/Llama-2-70b-hf"
     strong_preset: str = "strong_lora_sft"
+    llamafactory: str = "# llamafactory: {version: null, cpu: false}"
 
 
 def write_experiment(task: str, output: str | Path, *, force: bool = False) -> None:
@@ -55,4 +56,5 @@ def _models(task: Task) -> _Models:
     if task.example is None:
         return replace(_Models(), strong_preset=task.strong_preset)
     folder = str(shipped("data", "models", "tiny_llama"))
-    return _Models("tiny", folder, "tiny_lora_sft", "tiny", folder, "tiny_lora_sft")
+    on_cpu = "llamafactory: {version: null, cpu: true}"
+    return _Models("tiny", folder, "tiny_lora_sft", "tiny", folder, "tiny_lora_sft", on_cpu)

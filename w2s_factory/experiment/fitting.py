@@ -57,6 +57,7 @@ def fit(  # noqa: PLR0913  each is a thing to say of a training
     make = ["make-config", "--preset", training.preset, "--model", start.model, *adapter]
     make += ["--dataset", dataset, "--dataset-dir", dataset_dir or draft.tree.root, "--output-dir", folder]
     make += ["--output", config, "--force", *_version(draft), *_set(settings), *options]
+    make += ["--cpu"] if draft.experiment.llamafactory.cpu else []
     train = ["train", config, "--force", *_python(draft)]
     written = f"{folder}/{NOTED}"
     draft.add(f"train_{role}", "train", make, train, reads=[file, *start.reads], writes=[written])

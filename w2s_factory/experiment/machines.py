@@ -33,9 +33,15 @@ class Generation(Section):
 
 
 class LlamaFactory(Section):
-    """The LLaMA-Factory whose YAMLs and pairs are written; the installed one if None."""
+    """How LLaMA-Factory is used.
+
+    Attributes:
+        version: The one whose YAMLs and pairs are written; the installed one if None.
+        cpu: Train on a machine without a GPU: the presets' bf16 needs one.
+    """
 
     version: str | None = None
+    cpu: bool = False
 
 
 class Environments(Section):
