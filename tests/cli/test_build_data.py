@@ -55,6 +55,14 @@ def test_with_no_inputs_the_embedded_example_is_taken_and_named(tmp_path, w2s):
     assert again.stdout == done.stdout
 
 
+def test_without_a_config_there_is_the_dataset_alone(tmp_path, w2s):
+    w2s("build-data", "--stage", "1", "--no-config")
+    assert not list((tmp_path / "cwd/w2s-data").glob("*.yaml"))
+    assert len(list((tmp_path / "cwd/w2s-data").glob("*_iter1_*.json"))) == 3
+    error = w2s("build-data", "--stage", "1", "--no-config", "--model", "a/b", code=2).stderr
+    assert "--no-config" in error
+
+
 @pytest.mark.parametrize("stage", ["gold", "test", "full-weak"])
 def test_each_other_stage_of_the_embedded_example(w2s, stage):
     assert "wrote w2s-data" in w2s("build-data", "--stage", stage).stdout

@@ -95,7 +95,9 @@ def test_another_interpreter_is_not_compared(planned, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/another/python")
     assert as_workflow(plan) == before
     assert not script[0].startswith("/another")
-    assert script_of(plan.steps[0], plan.experiment.environments)[0].startswith("/another/python -m w2s_factory ")
+    assert script_of(plan.steps[0], plan.experiment.environments)[0].startswith(
+        "/another/python -m w2s_factory "
+    )
 
 
 def test_a_changed_input_runs_what_reads_it(run, tmp_path):
@@ -163,13 +165,19 @@ def test_what_a_killed_run_left_working_is_ended(run):
 
 def test_seeds_and_shards_of_earlier_plans_are_removed(run):
     def sampled(*seeds):
-        files = [f"out/t1.0/seed{seed}/x" for seed in seeds] + [f"out/shards/{n}-of-{len(seeds)}/x" for n in seeds]
+        files = [f"out/t1.0/seed{seed}/x" for seed in seeds] + [
+            f"out/shards/{n}-of-{len(seeds)}/x" for n in seeds
+        ]
         return {"a": ([], files, f"touch {' '.join(files)}")}
 
     run(sampled(0, 1, 2))
     (run.folder / "out/t1.0/votes.jsonl").touch()
     run(sampled(0, 1))
-    assert sorted(path.name for path in (run.folder / "out/t1.0").iterdir()) == ["seed0", "seed1", "votes.jsonl"]
+    assert sorted(path.name for path in (run.folder / "out/t1.0").iterdir()) == [
+        "seed0",
+        "seed1",
+        "votes.jsonl",
+    ]
     assert sorted(path.name for path in (run.folder / "out/shards").iterdir()) == ["0-of-2", "1-of-2"]
 
 

@@ -118,7 +118,9 @@ def test_the_report_comes_after_everything(planned):
 def test_iteration_2_reads_what_the_models_of_iteration_1_answer_and_trains_the_base(planned):
     two = planned(iterations=2)
     step = words(named(two, "stage1_iter2"))
-    weak = "seed0/outputs/arithmetic_train_2/zero_shot/s_arithmetic_w_iter1_weak/zero-shot/direct/results.jsonl"
+    weak = (
+        "seed0/outputs/arithmetic_train_2/zero_shot/s_arithmetic_w_iter1_weak/zero-shot/direct/results.jsonl"
+    )
     assert f"--weak {weak}" in step
     assert f"--icl {weak.replace('_weak', '_icl')}" in step
     assert "--model some/strong " in words(named(two, "train_iter2_hybrid"))
@@ -137,7 +139,9 @@ def test_stage_2_starts_from_merged_m_plus(planned):
     for name in ("train_dpo", "train_orpo", "train_sft_chosen"):
         assert "--model seed0/models/m_plus " in words(named(two, name))
     asked = words(named(two, "generate_dpo_test"))
-    assert "--model seed0/models/m_plus --adapter seed0/models/s_arithmetic_w_iter2_hybrid_paired_dpo" in asked
+    assert (
+        "--model seed0/models/m_plus --adapter seed0/models/s_arithmetic_w_iter2_hybrid_paired_dpo" in asked
+    )
 
 
 def test_the_base_can_be_dpos_reference_and_orpos_start(planned):
@@ -207,7 +211,9 @@ def test_a_ready_weak_model_is_not_trained(planned):
 
 def test_every_seed_has_a_pipeline_of_its_own(planned):
     both = planned(seeds=[0, 3], stage2={"samples": 10})
-    ends = [{s.name.partition("/")[2] for s in both.steps if s.seed == n and s.name != "report"} for n in (0, 3)]
+    ends = [
+        {s.name.partition("/")[2] for s in both.steps if s.seed == n and s.name != "report"} for n in (0, 3)
+    ]
     assert ends[0] == ends[1]
     third = {step.name: words(step) for step in both.steps}
     assert "--set seed=45" in third["seed3/train_iter1_hybrid"]
@@ -228,7 +234,9 @@ def test_generation_is_spread_over_shards_and_joined(planned):
 
 def test_sampling_seeds_are_spread_over_jobs(planned):
     spread = planned(generation={"samples_per_job": 4}, stage2={"samples": 10})
-    jobs = [words(step) for step in spread.steps if "train_2_samples_" in step.name and step.kind == "generate"]
+    jobs = [
+        words(step) for step in spread.steps if "train_2_samples_" in step.name and step.kind == "generate"
+    ]
     assert [text.split("--samples ")[1].split(" --temp")[0] for text in jobs] == [
         "4 --first-seed 0", "4 --first-seed 4", "2 --first-seed 8",
     ]  # fmt: skip
@@ -290,5 +298,3 @@ def test_the_contents_name_files_that_steps_write(planned):
     [two] = contents.stage2
     assert {str(two.weak), str(two.votes), str(two.pairs)} <= written
     assert [job.name for job in contents.jobs] == [step.name for step in small.steps[:-1]]
-
-

@@ -127,5 +127,3 @@ def test_the_experiments_are_valid_with_each_preset(file):
     assert plain.name == file.stem
     for preset in yaml.safe_load(file.read_text()).get("presets", {}):
         read_experiment(file, preset)
-
-

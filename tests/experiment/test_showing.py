@@ -67,7 +67,15 @@ def test_a_file_that_is_there_is_kept(tmp_path):
 
 def test_the_new_file_explains_every_key():
     text = TEMPLATE.read_text()
-    keys = {*Experiment.model_fields, *Resources.model_fields, "gpus", "shards", "ids", "pass_at", "deepspeed"}
+    keys = {
+        *Experiment.model_fields,
+        *Resources.model_fields,
+        "gpus",
+        "shards",
+        "ids",
+        "pass_at",
+        "deepspeed",
+    }
     assert {key for key in keys - {"deepspeed"} if f"{key}:" not in text} == set()
 
 
@@ -76,7 +84,14 @@ def test_what_is_commented_out_is_what_holds_anyway(tmp_path):
     file = tmp_path / "experiment.yaml"
     write_experiment("gsm8k", file)
     before = read_experiment(file)
-    for line in ("# split: test", "# last_iteration: [", "# baselines: [", "# limit: {", "# seeds: [0]", "# notes: ["):
+    for line in (
+        "# split: test",
+        "# last_iteration: [",
+        "# baselines: [",
+        "# limit: {",
+        "# seeds: [0]",
+        "# notes: [",
+    ):
         assert line in file.read_text()
         file.write_text(file.read_text().replace(line, line[2:]))
     for line in ("  # samples: 10", "  # temperature: 1.0  #", "  # min_confidence", "  # negative_conf"):

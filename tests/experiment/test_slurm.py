@@ -37,7 +37,9 @@ PROGRAMS = {
 @pytest.fixture
 def played(tmp_path, monkeypatch):
     """A PATH with programs that play Slurm; the folder where they note what they were asked."""
-    pytest.importorskip("snakemake_executor_plugin_slurm", reason="pip install snakemake-executor-plugin-slurm")
+    pytest.importorskip(
+        "snakemake_executor_plugin_slurm", reason="pip install snakemake-executor-plugin-slurm"
+    )
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, text in PROGRAMS.items():
@@ -49,9 +51,13 @@ def played(tmp_path, monkeypatch):
 
 
 def test_a_training_is_submitted_with_what_it_needs(of_shell, played):
-    plan = of_shell({"data": ([], ["a.txt"], "echo 1 > a.txt"), "train": (["a.txt"], ["b.txt"], "cat a.txt > b.txt")})
+    plan = of_shell(
+        {"data": ([], ["a.txt"], "echo 1 > a.txt"), "train": (["a.txt"], ["b.txt"], "cat a.txt > b.txt")}
+    )
     data, train = plan.steps
-    need = Need(gpus=2, threads=3, mem="4GB", runtime="2h", more={"slurm_partition": "gpu", "slurm_account": "me"})
+    need = Need(
+        gpus=2, threads=3, mem="4GB", runtime="2h", more={"slurm_partition": "gpu", "slurm_account": "me"}
+    )
     plan = replace(plan, steps=(data, replace(train, kind="train", need=need)))
     folder = played / "run"
     soon = ["--slurm-init-seconds-before-status-checks", "1"]

@@ -20,7 +20,13 @@ pytestmark = [pytest.mark.train, pytest.mark.timeout(1500)]
 KILLS = int(os.environ.get("W2S_KILLS", "2"))
 BRIEF = {"max_steps": 2, "learning_rate": 1e-4}
 ON_CPU = {"use_cpu": True, "bf16": False}
-DATA = ("results.jsonl", "output.jsonl", "demonstrations.json", "majority_voting_results.jsonl", "adapter_model.safetensors")
+DATA = (
+    "results.jsonl",
+    "output.jsonl",
+    "demonstrations.json",
+    "majority_voting_results.jsonl",
+    "adapter_model.safetensors",
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +77,11 @@ def run(file, folder) -> list[str]:
 def contents(folder) -> dict[str, str]:
     """The hash of every data file of the run."""
     files = [path for path in folder.rglob("*") if path.name in DATA or "llama_factory" in path.parts]
-    kept = [path for path in files if path.is_file() and path.name not in ("manifest.jsonl", ".dataset_info.json.lock")]
+    kept = [
+        path
+        for path in files
+        if path.is_file() and path.name not in ("manifest.jsonl", ".dataset_info.json.lock")
+    ]
     kept = [path for path in kept if "checkpoint" not in str(path)]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
 

@@ -37,7 +37,9 @@ def test_a_missing_executor_names_its_package(planned, tmp_path):
 
 def test_jobs_that_take_seconds_stay_at_home(planned):
     rules = as_workflow(planned())["steps"]
-    assert {rule["local"] for rule in rules if rule["rule"].startswith(("seed0_train_", "seed0_generate_"))} == {False}
+    assert {
+        rule["local"] for rule in rules if rule["rule"].startswith(("seed0_train_", "seed0_generate_"))
+    } == {False}
     assert {rule["local"] for rule in rules if rule["rule"].startswith("seed0_score_")} == {True}
 
 

@@ -137,6 +137,34 @@ def test_a_changed_setting_is_refused_and_named(generation, options, change, nam
     generate(changed, restart=True)
 
 
+def test_a_changed_setting_can_begin_the_run_anew(generation):
+    [made] = generate(generation)
+    changed = replace(generation, limit=3)
+    generate(changed, restart_if_changed=True)
+    assert len(rows(made.file)) == 3
+    undisturbed = made.file.read_bytes()
+    Echo.asked = []
+    generate(changed, restart_if_changed=True)
+    assert (Echo.asked, made.file.read_bytes()) == ([], undisturbed)
+
+
+def test_an_unchanged_run_goes_on_where_a_changed_one_would_begin_anew(generation, options):
+    options.update(stop_after=2, error=DelegateError("died"))
+    with pytest.raises(DelegateError):
+        generate(generation, restart_if_changed=True)
+    options.clear()
+    Echo.asked = []
+    generate(generation, restart_if_changed=True)
+    assert [id_ for _, id_ in Echo.asked] == [3, 2, 1, 0]
+
+
+def test_a_file_of_unknown_making_is_begun_anew_if_that_was_asked_for(tmp_path, generation):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/output.jsonl").write_text("theirs\n")
+    generate(generation, restart_if_changed=True)
+    assert len(rows(tmp_path / "out/output.jsonl")) == 5
+
+
 def test_what_does_not_decide_the_texts_may_change(generation):
     generate(generation)
     generate(replace(generation, engine_options={"batch_size": 3}))
@@ -214,6 +242,16 @@ def test_shards_of_samples(tmp_path, generation):
     for shard in sharded(replace(sampled, output_dir=tmp_path / "parts"), 2):
         generate(shard)
     assert [file.read_bytes() for file in merge_shards(tmp_path / "parts")] == whole
+
+
+def test_shards_of_a_greedy_run_are_merged_beside_unfinished_samples(tmp_path, generation):
+    sampled = replace(generation, sampling=Sampling(temperature=1.0))
+    generate(sharded(sampled, 2)[0])
+    for shard in sharded(generation, 2):
+        generate(shard)
+    assert merge_shards(tmp_path / "out", here=True) == [tmp_path / "out/output.jsonl"]
+    with pytest.raises(UserError, match="this shard is missing"):
+        merge_shards(tmp_path / "out")
 
 
 def test_shards_that_do_not_make_a_whole(tmp_path, generation, options):
