@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         uninstall_template,
     )
     from w2s_factory.llamafactory.weights import Weights
+    from w2s_factory.published import PublishedNumber, published_results
     from w2s_factory.scoring.answers import Scored
     from w2s_factory.scoring.disagreement import ModeComparison
     from w2s_factory.scoring.evaluation import Evaluation, evaluate
@@ -86,6 +87,7 @@ _HOMES = {
     "PairCheck": "building",
     "PairCounts": "building",
     "PairRules": "building",
+    "PublishedNumber": "published",
     "Recipe": "building",
     "Request": "generating",
     "Sampling": "generating",
@@ -130,6 +132,7 @@ _HOMES = {
     "pick_demonstrations": "generating",
     "preset_names": "llamafactory.presets",
     "preview": "generating",
+    "published_results": "published",
     "score": "tasks.scored",
     "score_response": "tasks.scored",
     "score_responses": "tasks.scored",
@@ -157,6 +160,7 @@ __all__ = [
     "PairCheck",
     "PairCounts",
     "PairRules",
+    "PublishedNumber",
     "Recipe",
     "Request",
     "Sampling",
@@ -201,6 +205,7 @@ __all__ = [
     "pick_demonstrations",
     "preset_names",
     "preview",
+    "published_results",
     "score",
     "score_response",
     "score_responses",
