@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         build_stage2,
         build_test,
         check_pairs,
+        chosen_side,
         convert_pairs,
         explain,
     )
@@ -110,6 +111,7 @@ _HOMES = {
     "build_stage2": "building",
     "build_test": "building",
     "check_pairs": "building",
+    "chosen_side": "building",
     "compare_modes": "tasks.scored",
     "convert_pairs": "building",
     "diagnose": "llamafactory.doctor",
@@ -183,6 +185,7 @@ __all__ = [
     "build_stage2",
     "build_test",
     "check_pairs",
+    "chosen_side",
     "compare_modes",
     "convert_pairs",
     "diagnose",

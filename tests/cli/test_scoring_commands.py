@@ -142,3 +142,21 @@ def test_interrupting_score_leaves_nothing_behind(folder):
     assert command.returncode == 130
     assert not [child for child in workers if Path(f"/proc/{child}").exists()]
     assert not (folder / "r.jsonl").exists()
+
+
+def test_answers_in_any_format(folder):
+    rows = [
+        {"id": n, "prompt": "p", "response": text}
+        for n, text in enumerate(["#### 0", "so 1.", "It is 2, or 7", "no"])
+    ]
+    (folder / "output.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = ["--golds", "golds.jsonl", "--input", "output.jsonl", "--output"]
+    keyed = w2s("score", "--task", "gsm8k", *files, "keyed/results.jsonl", folder=folder)
+    assert "1 of 4 right" in keyed.stdout
+    lenient = w2s("score", "--task", "gsm8k", *files, "any/results.jsonl", "--answers", "any", folder=folder)
+    assert lenient.stdout.startswith("2 of 4 right (50.00%), mode published, answers in any format\n")
+    assert json.loads((folder / "any" / "scoring_report.json").read_text())["answers"] == "any"
+    for task, options in (("math", []), ("gsm8k", ["--answer-key", "=>"])):
+        command = ["score", "--task", task, *files, "no/results.jsonl", "--answers", "any", *options]
+        assert w2s(*command, folder=folder, code=2).stderr.count("\n") == 1
+    assert not (folder / "no").exists()

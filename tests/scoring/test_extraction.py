@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s_factory.scoring.extraction import final_answer
+from w2s_factory.scoring.extraction import final_answer, last_number
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,19 @@ PIECES = [
 def test_equals_the_regular_expressions(response):
     for key in ("####", "The answer is:"):
         assert final_answer(response, key) == by_expressions(response, key)
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ("2 + 2 = 4.\n#### 4", "4"),
+        ("2 + 2 = 4.\nSo it is \\boxed{4}.", "4"),
+        ("The answer is 1,234.", "1234"),
+        ("12 then -5.50", "-5.50"),
+        ("4\n\nQuestion: what is 7 + 1?\n#### 8", "4"),  # a new question is not his answer
+        ("none", ""),
+        ("", ""),
+    ],
+)
+def test_the_last_number_in_any_format(response, expected):
+    assert last_number(response) == expected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from w2s_factory.building.agreement import Accuracy, Agreement
-from w2s_factory.building.conversion import convert_pairs
+from w2s_factory.building.conversion import chosen_side, convert_pairs
 from w2s_factory.building.example import Inputs, inputs_of
 from w2s_factory.building.full_weak import build_full_weak
 from w2s_factory.building.gold import build_gold, build_test
@@ -31,6 +31,7 @@ __all__ = [
     "build_stage2",
     "build_test",
     "check_pairs",
+    "chosen_side",
     "convert_pairs",
     "explain",
     "inputs_of",

@@ -1,4 +1,4 @@
-"""Pair files in the published form, or in the one LLaMA-Factory takes from 0.8 on."""
+"""Pair files in the published form, in the one LLaMA-Factory takes from 0.8 on, or their chosen side."""
 
 from __future__ import annotations
 
@@ -57,6 +57,27 @@ def convert_pairs(
     """
     pairs = read_pairs(source)
     return place_pairs(None, pairs, Path(output), form=form, inputs=[source], recipe=recipe or Recipe())
+
+
+def chosen_side(source: str | Path, output: str | Path, *, recipe: Recipe | None = None) -> Built:
+    """Write the chosen responses of a pair file as SFT rows, with their index entry.
+
+    Trained on for as many steps, they are the control of Stage II: what preference learning adds to
+    fine-tuning on the same chosen responses.
+
+    Args:
+        source: Pairs in either form.
+        output: The SFT rows: `id`, `content` (the instruction), `output` (the chosen response).
+        recipe: Layout and training config.
+
+    Raises:
+        UserError: As `convert_pairs`.
+    """
+    rows = (
+        {"id": pair["id"], "content": pair["instruction"], "output": pair["output"][0]}
+        for pair in read_pairs(source)
+    )
+    return place_dataset(None, rows, Path(output), inputs=[source], recipe=recipe or Recipe())
 
 
 def form_for(version: str | None) -> PairForm:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -18,23 +18,31 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["columns", "release"]),
+    type=click.Choice(["columns", "release", "chosen"]),
     help="columns: chosen and rejected (LLaMA-Factory from 0.8.0 on). release: one list, as published (up "
-    "to 0.7.1). [default: what the LLaMA-Factory at hand reads]",
+    "to 0.7.1). chosen: SFT rows of the chosen side. [default: what the LLaMA-Factory at hand reads]",
 )
 @click.option("--llamafactory-version", "version", metavar="VERSION", help="Instead of --format.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.option("--force", is_flag=True, help="Overwrite a file or entry that holds something else.")
-def command(file: Path, form: PairForm | None, version: str | None, output: Path, force: bool) -> None:
+def command(
+    file: Path, form: PairForm | Literal["chosen"] | None, version: str | None, output: Path, force: bool
+) -> None:
     """Convert preference pairs between the published form and LLaMA-Factory's present one.
 
-    Nothing is lost either way. The output gets its entry in the dataset_info.json beside it.
+    Nothing is lost either way. The chosen side alone, as SFT rows, trains the
+    control of Stage II. The output gets its entry in the dataset_info.json
+    beside it.
 
     \b
-    Example:
+    Examples:
         w2s-factory convert-pairs published/paired.json --format columns --output columns.json
+        w2s-factory convert-pairs published/paired.json --format chosen --output chosen.json
     """  # noqa: D301  click reads \b
     from w2s_factory import building
 
     recipe = building.Recipe(version=version, force=force)
-    tell_built([building.convert_pairs(file, output, form, recipe=recipe)])
+    if form == "chosen":
+        tell_built([building.chosen_side(file, output, recipe=recipe)])
+    else:
+        tell_built([building.convert_pairs(file, output, form, recipe=recipe)])

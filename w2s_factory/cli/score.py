@@ -18,6 +18,13 @@ _MODES = click.Choice(["published", "symbolic", "math-verify"])
 @click.option("--output", type=click.Path(path_type=Path), help="The results to write.")
 @click.option("--mode", type=_MODES, default="published", show_default=True, help="How answers are compared.")
 @click.option("--compare", metavar="MODE,MODE...", help="Print where these modes disagree; write nothing.")
+@click.option(
+    "--answers",
+    type=click.Choice(["keyed", "any"]),
+    default="keyed",
+    show_default=True,
+    help="keyed: behind the answer key, as published. any: the last number, in whatever format.",
+)
 @click.option("--answer-key", help="What precedes the final answer, if not the task's own.")
 @click.option(
     "--timeout",
@@ -37,6 +44,7 @@ def command(
     output: Path | None,
     mode: str,
     compare: str | None,
+    answers: str,
     answer_key: str | None,
     timeout: float,
     workers: int | None,
@@ -57,6 +65,8 @@ def command(
             --input output.jsonl --output results.jsonl
     """  # noqa: D301  click needs the character
     if compare:
+        if answers == "any":
+            raise click.UsageError("--compare compares modes; it takes --answers keyed only.")
         from w2s_factory.tasks.scored import compare_modes
 
         modes = [name.strip() for name in compare.split(",")]
@@ -83,14 +93,19 @@ def command(
         output,
         mode,
         answer_key=answer_key,
+        any_format=answers == "any",
         timeout=timeout,
         workers=workers,
         partial=partial,
         force=force,
     )
-    click.echo(f"{summary.right} of {summary.rows} right ({summary.accuracy:.2%}), mode {mode}")
+    click.echo(f"{summary.right} of {summary.rows} right ({summary.accuracy:.2%}){_way(mode, answers)}")
     if summary.empty:
         click.echo(f"{summary.empty} without a final answer")
     for limit, count in summary.limits.items():
         click.echo(f"{count} wrong because of a limit ({limit}): see scoring_report.json")
     click.echo(f"Wrote {output}, metrics.json, scoring_report.json. Next: w2s-factory evaluate {output}")
+
+
+def _way(mode: str, answers: str) -> str:
+    return f", mode {mode}" + (", answers in any format" if answers == "any" else "")

@@ -1,11 +1,12 @@
-"""What the folder of a run holds, once its steps are done: `contents.json`, written by `run`, read by `report`.
+"""What the folder of a run holds once its steps are done.
 
-All paths in it are relative to the folder, so that it can be moved or copied as a whole.
+`run` writes it to `contents.json`, `report` reads it there. All paths in it are relative to the folder,
+so that it can be moved or copied as a whole.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  pydantic looks it up
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
@@ -45,6 +46,7 @@ def score_response(
     mode: str = "published",
     *,
     answer_key: str | None = None,
+    any_format: bool = False,
     timeout: float = TIMEOUT,
 ) -> Scored:
     """Score one response. For many, `score_responses` is much faster.
@@ -55,13 +57,21 @@ def score_response(
         answer: The gold answer as written in the task's test rows.
         mode: `published`, `symbolic` or `math-verify`.
         answer_key: What precedes the final answer, if not the task's own.
+        any_format: Take the final answer in whatever format it was given (`Task.extract_any`).
         timeout: Seconds the comparison may take.
 
     Raises:
         UserError: There is no such task or mode, or a package the mode needs is missing.
     """
     return score_responses(
-        task, [response], [answer], mode, answer_key=answer_key, timeout=timeout, workers=1
+        task,
+        [response],
+        [answer],
+        mode,
+        answer_key=answer_key,
+        any_format=any_format,
+        timeout=timeout,
+        workers=1,
     )[0]
 
 
@@ -72,6 +82,7 @@ def score_responses(
     mode: str = "published",
     *,
     answer_key: str | None = None,
+    any_format: bool = False,
     timeout: float = TIMEOUT,
     workers: int | None = None,
 ) -> list[Scored]:
@@ -85,8 +96,11 @@ def score_responses(
     """
     if len(responses) != len(answers):
         raise UserError(f"{len(responses)} responses but {len(answers)} answers")
+    if any_format and answer_key is not None:
+        raise UserError("an answer key and answers in any format exclude each other", field="--answer-key")
     how = comparison(mode, task)
-    written = [(task.extract(text, answer_key), gold) for text, gold in zip(responses, answers, strict=True)]
+    extract = task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
+    written = [(extract(text), gold) for text, gold in zip(responses, answers, strict=True)]
     normal = [(task.normalise(pred), task.normalise(gold)) for pred, gold in written]
     compared = written if how.as_written else normal
     verdicts = decide(compared, how, timeout=timeout, workers=workers)

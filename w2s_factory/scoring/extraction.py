@@ -1,4 +1,4 @@
-"""From a response to its final answer, the published way."""
+"""From a response to its final answer: the published way, and in any format."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ def final_answer(response: str, answer_key: str) -> str:
     text = response.split("Question", 1)[0].strip()
     answer = _after(f"{answer_key} ", text) or _first_number(_after(_FALLBACK_KEY, text))
     return answer[:-_ITS_PUBLISHED_LENGTH] if _END_OF_SEQUENCE in answer else answer
+
+
+def last_number(response: str) -> str:
+    """The last number of a response, without commas, up to where the model starts a new "Question".
+
+    The usual lenient way to read an answer to a word problem, whatever format it is in; not the release's.
+    """
+    numbers = _NUMBER.findall(response.split("Question", 1)[0].replace(",", ""))
+    return numbers[-1].removesuffix(".") if numbers else ""
 
 
 def _after(mark: str, text: str) -> str:

@@ -59,6 +59,7 @@ def score(  # noqa: PLR0913  each is an option of the command
     mode: str = "published",
     *,
     answer_key: str | None = None,
+    any_format: bool = False,
     timeout: float = TIMEOUT,
     workers: int | None = None,
     partial: bool = False,
@@ -77,6 +78,7 @@ def score(  # noqa: PLR0913  each is an option of the command
         output: The results to write.
         mode: `published`, `symbolic` or `math-verify`.
         answer_key: What precedes the final answer, if not the task's own.
+        any_format: Take the final answer in whatever format it was given (`Task.extract_any`).
         timeout: Seconds a comparison may take.
         workers: Processes that compare at once; by default one a core.
         partial: Whether golds may be without a response.
@@ -89,16 +91,26 @@ def score(  # noqa: PLR0913  each is an option of the command
     rows, answers = read_outputs(responses, golds, partial=partial)
     texts = [row["response"] for row in rows]
     scored = score_responses(
-        task, texts, answers, mode, answer_key=answer_key, timeout=timeout, workers=workers
+        task,
+        texts,
+        answers,
+        mode,
+        answer_key=answer_key,
+        any_format=any_format,
+        timeout=timeout,
+        workers=workers,
     )
     summary = _summary(scored, Path(output))
+    facts: dict[str, Any] = {"task": task.name, "mode": mode, "timeout": timeout}
+    if any_format:
+        facts["answers"] = "any"
     written = [Path(output), Path(output).with_name(METRICS), Path(output).with_name(REPORT)]
     with Outputs(force=force) as outputs:
         outputs.rows(written[0], map(_result, rows, scored))
         outputs.text(written[1], json.dumps({"acc": summary.accuracy}))
-        report = _report(rows, scored, summary, task=task.name, mode=mode, timeout=timeout)
+        report = _report(rows, scored, summary, **facts)
         outputs.text(written[2], json.dumps(report, indent=2) + "\n")
-    note(written, inputs=[responses, golds], packages=packages, task=task.name, mode=mode, timeout=timeout)
+    note(written, inputs=[responses, golds], packages=packages, **facts)
     return summary
 
 

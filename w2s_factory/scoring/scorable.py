@@ -19,6 +19,9 @@ class Scorable(Protocol):
     def extract(self, response: str, answer_key: str | None = None) -> str:
         """The final answer of a response as written; empty if there is none."""
 
+    def extract_any(self, response: str) -> str:
+        """The final answer of a response in whatever format it was given; empty if there is none."""
+
     def normalise(self, answer: str) -> str:
         """The form in which an answer is compared."""
 

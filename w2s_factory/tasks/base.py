@@ -150,6 +150,20 @@ class Task:
         """
         return final_answer(response, self.answer_key if answer_key is None else answer_key)
 
+    def extract_any(self, response: str) -> str:  # noqa: ARG002  tasks with numbers for answers use it
+        """The final answer of a response in whatever format it was given; empty if there is none.
+
+        It tells a model that can't do the task from one that does not know its answer format.
+
+        Raises:
+            UserError: The task has no way to find such an answer.
+        """
+        raise UserError(
+            f"task {self.name} finds answers in its own format only",
+            field="answers",
+            hint="any is for tasks whose answers are numbers",
+        )
+
     def normalise(self, answer: str) -> str:
         """The form in which an answer, predicted or gold, is compared and written to results."""
         return normalise(answer)

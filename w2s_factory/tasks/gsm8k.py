@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import GSM8K_RAW
+from w2s_factory.scoring.extraction import last_number
 from w2s_factory.tasks.base import LLAMA2_70B, Split, Task
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class Gsm8k(Task):
             "answer": answer,
             "tag": {},
         }
+
+    def extract_any(self, response: str) -> str:
+        """The last number of a response, up to where the model starts a new question."""
+        return last_number(response)
 
     def gold_output(self, raw: Mapping[str, Any]) -> str:
         """The solution without its `<<...>>` calculator marks."""

@@ -1,0 +1,45 @@
+"""Pairs in both forms, and their chosen side, without loss."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from w2s_factory.building import chosen_side, convert_pairs
+from w2s_factory.errors import UserError
+
+PAIRS = [
+    {"id": 3, "instruction": "Question: a\nAnswer:", "input": "", "output": ["#### 1", "#### 2"]},
+    {"id": 3, "instruction": "Question: a\nAnswer:", "input": "", "output": ["#### 1", "#### é"]},
+]
+
+
+@pytest.fixture
+def published(tmp_path):
+    path = tmp_path / "published.json"
+    path.write_text(json.dumps(PAIRS, indent=4))
+    return path
+
+
+def test_there_and_back(published, tmp_path):
+    columns = convert_pairs(published, tmp_path / "columns.json", "columns")
+    back = convert_pairs(columns.file, tmp_path / "back.json", "release")
+    assert back.file.read_bytes() == published.read_bytes()
+
+
+@pytest.mark.parametrize("form", ["release", "columns"])
+def test_the_chosen_side_of_either_form(published, tmp_path, form):
+    pairs = convert_pairs(published, tmp_path / "pairs.json", form)
+    made = chosen_side(pairs.file, tmp_path / "chosen.json")
+    row = {"id": 3, "content": "Question: a\nAnswer:", "output": "#### 1"}
+    assert json.loads(made.file.read_text()) == [row, row]
+    entry = json.loads(made.index.read_text())["chosen"]
+    assert entry == {"file_name": "chosen.json", "columns": {"prompt": "content", "response": "output"}}
+
+
+def test_nothing_is_made_of_what_is_no_pair(tmp_path):
+    (tmp_path / "rows.json").write_text('[{"id": 1, "instruction": "q", "input": "", "output": "one"}]')
+    with pytest.raises(UserError, match="output"):
+        chosen_side(tmp_path / "rows.json", tmp_path / "chosen.json")
+    assert not (tmp_path / "chosen.json").exists()
