@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         explain,
     )
     from w2s_factory.errors import DelegateError, UserError, W2SError
+    from w2s_factory.experiment.report import Reported, report
     from w2s_factory.generating import (
         Completion,
         Generation,
@@ -90,6 +91,7 @@ _HOMES = {
     "PairRules": "building",
     "PublishedNumber": "published",
     "Recipe": "building",
+    "Reported": "experiment.report",
     "Request": "generating",
     "Sampling": "generating",
     "ScoreSummary": "scoring.files",
@@ -135,6 +137,7 @@ _HOMES = {
     "preset_names": "llamafactory.presets",
     "preview": "generating",
     "published_results": "published",
+    "report": "experiment.report",
     "score": "tasks.scored",
     "score_response": "tasks.scored",
     "score_responses": "tasks.scored",
@@ -164,6 +167,7 @@ __all__ = [
     "PairRules",
     "PublishedNumber",
     "Recipe",
+    "Reported",
     "Request",
     "Sampling",
     "ScoreSummary",
@@ -209,6 +213,7 @@ __all__ = [
     "preset_names",
     "preview",
     "published_results",
+    "report",
     "score",
     "score_response",
     "score_responses",

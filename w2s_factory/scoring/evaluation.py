@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
-from w2s_factory.records import RESULT, read
 from w2s_factory.scoring.golds import read_golds
 from w2s_factory.scoring.metrics import paired_bootstrap, performance_gap_recovered, wilson_interval
 from w2s_factory.scoring.paper import paper_rows
 from w2s_factory.scoring.sampled import sampled
+from w2s_factory.scoring.verdicts import read_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -76,25 +76,12 @@ def evaluate(
         return Evaluation([sampled(Path(folder), pass_at) for folder in results], [], [], paper)
     if bool(by) != (golds is not None):
         raise UserError("a breakdown takes golds and the tags to break down by", field="by")
-    models = {str(path): _verdicts(path) for path in results}
+    models = {str(path): read_verdicts(path) for path in results}
     tests = read_golds(golds) if golds is not None else {}
     rows = [row for name, verdicts in models.items() for row in _accuracies(name, verdicts, tests, by)]
     _add_gap_recovered(rows, floor, ceiling)
     differences, notes = _differences(models)
     return Evaluation(rows, differences, notes, paper)
-
-
-def _verdicts(path: str | Path) -> Verdicts:
-    path = Path(path)
-    file = path / "results.jsonl" if path.is_dir() else path
-    verdicts: Verdicts = {}
-    for place, row in enumerate(read(file, RESULT), 1):
-        if row["id"] in verdicts:
-            raise UserError(f"the id {row['id']!r} comes twice", file=file, row=place, field="id")
-        verdicts[row["id"]] = row["result"]
-    if not verdicts:
-        raise UserError("holds no rows", file=file)
-    return verdicts
 
 
 def _accuracies(
@@ -153,7 +140,7 @@ def _accuracy(value: str | Path | float) -> float:
     try:
         accuracy = float(value)  # type: ignore[arg-type]  # a Path is told by its error
     except (TypeError, ValueError):
-        verdicts = _verdicts(value)  # type: ignore[arg-type]  # not a number
+        verdicts = read_verdicts(value)  # type: ignore[arg-type]  # not a number
         return sum(verdicts.values()) / len(verdicts)
     if not 0 <= accuracy <= 1:
         raise UserError(f"an accuracy lies between 0 and 1, got {accuracy}")
