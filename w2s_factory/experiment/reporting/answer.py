@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from w2s_factory.experiment.reporting.comparisons import compare
 from w2s_factory.experiment.reporting.models import (
@@ -22,6 +22,7 @@ from w2s_factory.experiment.reporting.words import (
     percent_interval,
     points,
     points_interval,
+    ratio,
 )
 
 if TYPE_CHECKING:
@@ -32,22 +33,33 @@ if TYPE_CHECKING:
 
 NO_GAIN = "no gain here"
 
+_NAMES: Final = {
+    FULL_WEAK: "full weak fine-tuning",
+    WEAK_ICL: "weak ICL",
+    ZERO_SHOT: "the strong model's zero-shot answers",
+    CONTROL: "SFT on the chosen responses",
+}
+
 
 def answer(models: Sequence[Model]) -> str:
-    """What the numbers carry, and no more.
+    """What the numbers carry, and no more, as one sentence."""
+    return "; ".join(clauses(models)) + "."
+
+
+def clauses(models: Sequence[Model]) -> list[str]:
+    """The parts of the answer: how far M_plus came, then what it beat and what it did not, then Stage II.
 
     A gain is claimed only where the whole interval of the paired difference lies above nothing.
     """
     found = hybrids(models)
     if not found:
-        return "There is no answer yet: no hybrid model of Stage I has been evaluated."
+        return ["There is no answer yet: no hybrid model of Stage I has been evaluated"]
     final = found[-1]
-    clauses = [
+    return [
         _reached(final) + _above_floor(final, models) + _recovered(final, models),
         *_baselines(final, models),
         *_stage2(final, models),
     ]
-    return "; ".join(clauses) + "."
 
 
 def _reached(final: Model) -> str:
@@ -78,7 +90,7 @@ def _recovered(final: Model, models: Sequence[Model]) -> str:
         return f", and the strong ceiling ({percent(ceiling.accuracy.value)}) leaves no gap to recover"
     at = percent(ceiling.accuracy.value)
     if recovered < 0:
-        return f", recovering nothing of the gap to the strong ceiling ({at}; PGR {recovered:.2f})"
+        return f", recovering nothing of the gap to the strong ceiling ({at}; PGR {ratio(recovered)})"
     return f", recovering {recovered:.0%} of the gap to the strong ceiling ({at})"
 
 
@@ -87,8 +99,8 @@ def _baselines(final: Model, models: Sequence[Model]) -> Iterator[str]:
     compared = [compare(final, model) for model in found]
     compared += [compare(final, model, any_format=True) for model in found if model.any_format]
     known = [one for one in compared if one is not None]
-    beaten = [f"{_lower(one.reference)} ({_points(one)})" for one in known if one.gain]
-    rest = [f"{_lower(one.reference)} ({_points(one)})" for one in known if not one.gain]
+    beaten = [_name(one) for one in known if one.gain]
+    rest = [_name(one) for one in known if not one.gain]
     if beaten:
         yield f"it beat {joined(beaten)}"
     if rest:
@@ -104,7 +116,7 @@ def _stage2(final: Model, models: Sequence[Model]) -> Iterator[str]:
         if compared is None:
             continue
         if not compared.gain:
-            yield f"{model.label}: {NO_GAIN} over Stage I ({_points(compared)})"
+            yield f"{NO_GAIN} from {model.label}: {_points(compared)}"
             continue
         yield f"{model.label} added {_points(compared, sign=False)}{_over_control(model, control)}"
 
@@ -115,7 +127,7 @@ def _over_control(model: Model, control: Model | None) -> str:
     compared = compare(model, control)
     if compared is None:
         return ", with no control on the same questions"
-    over = f"over {_lower(control.label)} ({_points(compared)})"
+    over = f"over {_name(compared)} ({_points(compared)})"
     return f", a gain {over} too" if compared.gain else f", but {NO_GAIN} {over}"
 
 
@@ -124,8 +136,7 @@ def _points(compared: Comparison, *, sign: bool = True) -> str:
     return f"{value if sign else value.removeprefix('+')} points {points_interval(compared.difference)}"
 
 
-def _lower(label: str) -> str:
-    """A label within a sentence: its first letter small, unless its first word is a name."""
-    first, _, _ = label.partition(" ")
-    name = first.isupper() or first == "Stage"
-    return label if name else label[:1].lower() + label[1:]
+def _name(compared: Comparison) -> str:
+    """What was compared with, as it stands within a sentence."""
+    name = _NAMES[compared.against.key]
+    return f"{name} in any format" if compared.any_format else name

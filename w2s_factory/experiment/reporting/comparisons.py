@@ -116,5 +116,5 @@ def _of_stage2(models: Sequence[Model]) -> Iterator[Comparison | None]:
 def _common_seeds(one: Verdicts, other: Verdicts) -> list[int]:
     """The seeds both have; a single repetition goes with all of the other's."""
     if len(one.seeds) == 1 or len(other.seeds) == 1:
-        return list(max(one.seeds, other.seeds, key=len))
+        return list(one.seeds if len(other.seeds) == 1 else other.seeds)
     return [seed for seed in one.seeds if seed in other.seeds]

@@ -24,7 +24,7 @@ CURVES: Final = (
 )
 """What is drawn, by the trainer's names; all but the loss only in preference learning."""
 
-_LINE: Form[dict[str, Any]] = Form("lines of a training log", {"current_steps": (int,)})
+_LINE: Form[Any] = Form("lines of a training log", {"current_steps": (int,)})
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.experiment.reporting.figures.accuracy import accuracy_figure
 from w2s_factory.experiment.reporting.figures.iterations import iterations_figure
-from w2s_factory.experiment.reporting.figures.stages import agreement_figure, confidence_figure
+from w2s_factory.experiment.reporting.figures.stages import agreement_figure, confidence_figure, purity_figure
 from w2s_factory.experiment.reporting.figures.tags import tag_figure
 from w2s_factory.experiment.reporting.figures.training import loss_figure, preference_figure, times_figure
 from w2s_factory.experiment.reporting.tags import compared_by_tag
@@ -24,6 +24,7 @@ class Drawings:
     accuracy: Drawing | None
     iterations: Drawing | None
     agreement: Drawing | None
+    purity: Drawing | None
     confidence: Drawing | None
     tags: list[Drawing]
     loss: Drawing | None
@@ -32,7 +33,7 @@ class Drawings:
 
     def all(self) -> list[Drawing]:
         """Those there are, in the order of the page."""
-        first = [self.accuracy, self.iterations, self.agreement, self.confidence, *self.tags]
+        first = [self.accuracy, self.iterations, self.agreement, self.purity, self.confidence, *self.tags]
         return [one for one in (*first, self.loss, self.preference, self.times) if one is not None]
 
 
@@ -44,6 +45,7 @@ def draw(found: Findings) -> Drawings:
         accuracy=accuracy_figure(found.models),
         iterations=iterations_figure(found.models),
         agreement=agreement_figure(found.stage1),
+        purity=purity_figure(found.stage1),
         confidence=confidence_figure(found.stage2),
         tags=[tag_figure(tag, found.groups, compared) for tag in tags],
         loss=loss_figure(found.trainings),

@@ -15,7 +15,7 @@ MANIFEST: Final = "manifest.jsonl"
 REPORT_FACT: Final = "report_of"
 """The fact by which a report's own files are known in a manifest."""
 
-LINE: Form[dict[str, Any]] = Form("manifest lines", {"file": (str,), "sha256": (str,)})
+LINE: Form[Any] = Form("manifest lines", {"file": (str,), "sha256": (str,)})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.experiment.reporting.models import (
@@ -13,7 +14,7 @@ from w2s_factory.experiment.reporting.models import (
     gap_recovered,
     hybrids,
 )
-from w2s_factory.experiment.reporting.words import percent, percent_interval
+from w2s_factory.experiment.reporting.words import percent, percent_interval, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ def model_rows(found: Findings) -> list[dict[str, Any]]:
 
 
 def tiles(found: Findings) -> list[dict[str, str]]:
-    """The few numbers on top: floor, weak ICL, M_plus, Stage II, ceiling, and the gap recovered."""
+    """The few numbers on top: floor, weak ICL, M_plus, Stage II, ceiling."""
     models = found.models
     stage2 = [model for model in models if model.stage == "stage2" and model.key != CONTROL]
     shown = [
@@ -42,20 +43,29 @@ def tiles(found: Findings) -> list[dict[str, str]]:
         *stage2,
         find(models, CEILING),
     ]
-    made = [
+    return [
         {
             "label": model.label,
             "number": percent(model.accuracy.value),
             "beside": percent_interval(model.accuracy),
+            "pgr": ""
+            if model.key in {FLOOR, CEILING}
+            else ratio(gap_recovered(models, model.accuracy.value)),
         }
         for model in shown
         if model
     ]
-    for final in hybrids(models)[-1:]:
-        recovered = gap_recovered(models, final.accuracy.value)
-        if recovered is not None:
-            made.append({"label": "PGR", "number": f"{recovered:.2f}", "beside": final.label})
-    return made
+
+
+def paper_sources(found: Findings) -> list[str]:
+    """Where the paper's numbers were read, with the models each source holds for; the commonest one alone."""
+    sources = Counter(row["source"] for row in found.paper)
+    return [
+        f"{source} ({', '.join(row['paper'] for row in found.paper if row['source'] == source)})"
+        if number
+        else source
+        for number, (source, _) in enumerate(sources.most_common())
+    ]
 
 
 def _row(model: Model, models: Sequence[Model], paper: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -89,4 +99,4 @@ def _gap_said(model: Model, models: Sequence[Model]) -> str:
     if find(models, CEILING) is None:
         return "no ceiling"
     recovered = gap_recovered(models, model.accuracy.value)
-    return "no gap" if recovered is None else f"{recovered:.2f}"
+    return "no gap" if recovered is None else ratio(recovered)

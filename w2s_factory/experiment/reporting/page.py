@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from w2s_factory.experiment.reporting import words
-from w2s_factory.experiment.reporting.answer import answer
+from w2s_factory.experiment.reporting.answer import clauses
 from w2s_factory.experiment.reporting.figures import palette
 from w2s_factory.experiment.reporting.manifests import versions
-from w2s_factory.experiment.reporting.model_rows import model_rows, tiles
+from w2s_factory.experiment.reporting.model_rows import model_rows, paper_sources, tiles
 from w2s_factory.experiment.reporting.models import CEILING, find
 from w2s_factory.experiment.reporting.tags import compared_by_tag
 from w2s_factory.experiment.reporting.times import by_kind
@@ -59,16 +59,18 @@ def _context(found: Findings, drawings: Drawings, beside: str) -> dict[str, Any]
         "drawings": drawings,
         "beside": beside,
         "palette": palette.style(":root"),
-        "answer": answer(models),
+        "clauses": clauses(models),
         "tiles": tiles(found),
         "sections": _sections(found),
         "rows": model_rows(found),
+        "sources": paper_sources(found),
         "several": several,
         "intervals_said": _SEVERAL if several else _ONE_SEED,
         "questions": len(models[0].strict.questions) if models else 0,
         "k": next((model.sampled.k for model in models if model.sampled), 10),
         "has_ceiling": find(models, CEILING) is not None,
         "strangers": _strangers(models),
+        "sampling_seeds": sorted({seed for one in found.stage2 for seed in one.sources}),
         "tags": _by_tag(found.groups),
         "tag_models": compared_by_tag(models),
         "kinds": by_kind(found.timed),

@@ -55,4 +55,4 @@ def duration(seconds: float) -> str:
 
 def ratio(value: float | None) -> str:
     """A PGR: `0.87`; nothing for None."""
-    return "" if value is None else f"{value:.2f}"
+    return "" if value is None else f"{value:.2f}".replace("-", _MINUS)

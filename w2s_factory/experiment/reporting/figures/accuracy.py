@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.reporting.figures.drawing import Drawing
     from w2s_factory.experiment.reporting.models import Model
 
-_WIDTH, _ROW = 440, 36
+_ROW = 38
 _COLOURS: Final = {"baseline": "soft", "stage1": "blue", "stage2": "purple"}
 
 
@@ -30,7 +30,7 @@ def accuracy_figure(models: Sequence[Model]) -> Drawing | None:
     """A row for each model: its mean, the interval, the seeds; floor and ceiling as lines through all."""
     if not models:
         return None
-    with canvas(_WIDTH, 50 + _ROW * len(models)) as figure:
+    with canvas(50 + _ROW * len(models)) as figure:
         axes = figure.add_subplot()
         for place, model in enumerate(models):
             _row(axes, place, model)
@@ -54,9 +54,9 @@ def _row(axes: Axes, place: int, model: Model) -> None:
     seeds = list(model.strict.by_seed().values())
     if len(seeds) > 1:
         axes.plot(seeds, [place] * len(seeds), "|", color=shown, markersize=12, markeredgewidth=1.2)
-    label = f"{model.label}  {percent(estimate.value)}"
+    label = f"{model.label}: {percent(estimate.value)}"
     if model.any_format:
         loose = float(model.any_format.right.mean())
         axes.plot([loose], [place], "o", color=shown, markersize=8, markerfacecolor="none")
         label += f" (○ any format {percent(loose)})"
-    axes.annotate(label, (0, place - 0.27), xycoords=("axes fraction", "data"), va="bottom", fontsize=10.5)
+    axes.annotate(label, (0, place - 0.27), xycoords=("axes fraction", "data"), va="bottom", fontsize=11)

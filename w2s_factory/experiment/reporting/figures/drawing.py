@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INCH: Final = 72
-"""Points an inch: matplotlib's SVG counts in these, so sizes below read as CSS pixels."""
+"""Points an inch: matplotlib's SVG counts in these, so sizes here read as CSS pixels."""
+
+_WIDTH: Final = 400
+"""Narrow enough for a phone: wider figures would shrink there until nobody can read them."""
 
 _STYLE: Final = {
     "svg.fonttype": "none",  # text stays text: it can be read aloud, found, and copied
     "svg.hashsalt": "w2s-factory",
     "font.family": "DejaVu Sans",  # measured with; shown in the page's own font
-    "font.size": 11,
+    "font.size": 12,
     "text.color": LIGHT["ink"],
     "axes.edgecolor": LIGHT["soft"],
     "axes.labelcolor": LIGHT["soft"],
-    "axes.titlesize": 11,
+    "axes.titlesize": 12,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -44,7 +47,7 @@ _STYLE: Final = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "legend.frameon": False,
-    "legend.fontsize": 10,
+    "legend.fontsize": 11,
     "legend.labelcolor": LIGHT["ink"],
 }
 
@@ -74,10 +77,10 @@ class Drawing:
 
 
 @contextmanager
-def canvas(width: float, height: float) -> Iterator[Figure]:
-    """A figure of this many pixels, in the style of the report."""
+def canvas(height: float) -> Iterator[Figure]:
+    """A figure as high as this many pixels, in the style of the report."""
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]  # the stubs know each key's own type
-        yield Figure(figsize=(width / _INCH, height / _INCH), layout="constrained")
+        yield Figure(figsize=(_WIDTH / _INCH, height / _INCH), layout="constrained")
 
 
 def drawn(figure: Figure, name: str, title: str, description: str) -> Drawing:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.reporting.figures.drawing import Drawing
     from w2s_factory.experiment.reporting.models import Model
 
-_WIDTH, _HEIGHT = 440, 360
+_HEIGHT = 350
 _SIDES: Final = {"weak_ft": ("orange", "s"), "icl_ft": ("teal", "^"), "hybrid_ft": ("blue", "o")}
 _LINES: Final = {
     FLOOR: ("weak floor", "red", "--"),
@@ -25,6 +25,7 @@ _LINES: Final = {
     WEAK_ICL: ("weak ICL", "soft", "-."),
     CEILING: ("ceiling", "green", "--"),
 }
+_SHORT: Final = {"sft_chosen": "SFT on chosen"}
 _LABEL_GAP = 0.055
 """The least distance of two labels, as a share of the axis."""
 
@@ -34,7 +35,7 @@ def iterations_figure(models: Sequence[Model]) -> Drawing | None:
     steps = sorted({model.iteration for model in models if model.stage == "stage1" and model.iteration})
     if not steps:
         return None
-    with canvas(_WIDTH, _HEIGHT) as figure:
+    with canvas(_HEIGHT) as figure:
         axes = figure.add_subplot()
         labels = [*_baselines(axes, models), *_sides(axes, models), *_stage2(axes, models, steps[-1] + 1)]
         ticks = {step: f"iteration {step}" for step in steps}
@@ -93,7 +94,7 @@ def _stage2(axes: Axes, models: Sequence[Model], place: int) -> Iterable[tuple[f
     for number, model in enumerate(found):
         offset = (number - (len(found) - 1) / 2) * 0.12
         _points(axes, [place + offset], [model], "purple", "DPX*v"[number % 5])
-        yield model.accuracy.value, model.key.replace("_", " ").replace("sft", "SFT"), "purple"
+        yield model.accuracy.value, _SHORT.get(model.key, model.label), "purple"
 
 
 def _points(axes: Axes, places: list[float], line: list[Model], colour: str, marker: str) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from w2s_factory.experiment.reporting.figures.drawing import canvas, drawn
+from w2s_factory.experiment.reporting.figures.drawing import canvas, drawn, percent_axis
 from w2s_factory.experiment.reporting.figures.palette import LIGHT
 from w2s_factory.experiment.reporting.words import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
 
@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.reporting.stage1 import Iteration
     from w2s_factory.experiment.reporting.stage2 import Preferences
 
-_WIDTH = 440
-
 
 def agreement_figure(iterations: Sequence[Iteration]) -> Drawing | None:
     """Each iteration and seed: questions kept with a right answer, with a wrong one, and dropped."""
     if not iterations:
         return None
-    with canvas(_WIDTH, 90 + 26 * len(iterations)) as figure:
+    with canvas(90 + 26 * len(iterations)) as figure:
         axes = figure.add_subplot()
         names = [f"iteration {one.iteration}, seed {one.seed}" for one in iterations]
         kept = [one.agreement.kept for one in iterations]
@@ -45,6 +43,55 @@ def agreement_figure(iterations: Sequence[Iteration]) -> Drawing | None:
         return drawn(figure, "agreement", "What agreement keeps", _agreement_said(iterations))
 
 
+def purity_figure(iterations: Sequence[Iteration]) -> Drawing | None:
+    """How right each side is, kept and dropped, by iteration; None where gold is not known."""
+    steps = sorted({one.iteration for one in iterations})
+    lines = [
+        (place, step, label, look, share)
+        for place, step in enumerate(steps)
+        for label, look, share in _purities([one for one in iterations if one.iteration == step])
+    ]
+    if not lines:
+        return None
+    with canvas(110 + 70 * len(steps)) as figure:
+        axes = figure.add_subplot()
+        for place, _, label, look, share in lines:
+            axes.plot(
+                [share], [place], linestyle="none", markersize=9, label=label if place == 0 else None, **look
+            )
+        axes.set_yticks(range(len(steps)), [f"iteration {step}" for step in steps])
+        axes.set_ylim(len(steps) - 0.5, -0.5)
+        axes.set_xlabel("right answers")
+        percent_axis(axes, "x")
+        figure.legend(loc="outside upper left", ncols=2)
+        said = [f"iteration {step}, {label}: {percent(share)}" for _, step, label, _, share in lines]
+        return drawn(figure, "purity", "How right the answers are", f"{'; '.join(said)}.")
+
+
+def _purities(iterations: Sequence[Iteration]) -> Iterator[tuple[str, dict[str, Any], float]]:
+    """The accuracy of each part, where gold is known: all seeds of an iteration together."""
+    orange, teal, green = LIGHT["orange"], LIGHT["teal"], LIGHT["green"]
+    parts = [
+        ("all weak answers", {"marker": "s", "color": orange}, [one.weak for one in iterations]),
+        ("all icl answers", {"marker": "^", "color": teal}, [one.icl for one in iterations]),
+        ("kept", {"marker": "o", "color": green}, [one.agreement.weak_kept for one in iterations]),
+        (
+            "dropped, weak",
+            {"marker": "s", "color": orange, "markerfacecolor": "none"},
+            [one.agreement.weak_dropped for one in iterations],
+        ),
+        (
+            "dropped, icl",
+            {"marker": "^", "color": teal, "markerfacecolor": "none"},
+            [one.agreement.icl_dropped for one in iterations],
+        ),
+    ]
+    for label, look, accuracies in parts:
+        known = sum(accuracy.known for accuracy in accuracies)
+        if known:
+            yield label, look, sum(accuracy.right for accuracy in accuracies) / known
+
+
 def confidence_figure(preferences: Sequence[Preferences]) -> Drawing | None:
     """Questions by the confidence of their majority, right or wrong, with the two thresholds."""
     if not preferences:
@@ -57,20 +104,23 @@ def confidence_figure(preferences: Sequence[Preferences]) -> Drawing | None:
             wrong[bar.confidence] += (bar.questions - bar.right) / len(preferences)
     places = sorted(right)
     step = min((high - low for low, high in pairwise(places)), default=0.1)
-    with canvas(_WIDTH, 310) as figure:
+    with canvas(310) as figure:
         axes = figure.add_subplot()
         rights, wrongs = [right[place] for place in places], [wrong[place] for place in places]
-        look = {"width": step * 0.8, "edgecolor": LIGHT["paper"], "linewidth": 0}
-        axes.bar(places, rights, color=LIGHT["green"], label="majority right", **look)
-        axes.bar(
-            places, wrongs, bottom=rights, color=LIGHT["red"], hatch="///", label="majority wrong", **look
-        )
+        width = step * 0.8
+        axes.bar(places, rights, width, color=LIGHT["green"], label="majority right")
+        axes.bar(places, wrongs, width, rights, label="majority wrong", **_hatched("red"))
         _thresholds(axes, preferences[0], step)
         axes.set_xlabel("confidence: share of the samples that give the majority answer")
         axes.set_ylabel("questions")
         axes.grid(visible=False, axis="x")
         figure.legend(loc="outside upper left", ncols=2)
         return drawn(figure, "confidence", "Confidence of the votes", _confidence_said(places, right, wrong))
+
+
+def _hatched(colour: str) -> dict[str, Any]:
+    """The look of what is wrong, also without colours."""
+    return {"color": LIGHT[colour], "hatch": "///", "edgecolor": LIGHT["paper"], "linewidth": 0}
 
 
 def _stacked(axes: Axes, names: list[str], parts: Sequence[tuple[str, list[int], str, str]]) -> None:
@@ -94,15 +144,20 @@ def _thresholds(axes: Axes, one: Preferences, step: float) -> None:
     """The thresholds: they count the bars at and right of them, so they stand left of those."""
     top = 1.2 * axes.get_ylim()[1]
     axes.set_ylim(top=top)
-    named = [(one.rules.min_confidence, "counts from"), (one.rules.negative_confidence, "weak is wrong from")]
-    for row, (value, meaning) in enumerate(named):
+    named = [
+        (one.rules.min_confidence, "counts from", "right"),
+        (one.rules.negative_confidence, "calls weak wrong from", "left"),
+    ]
+    for value, meaning, side in named:
         axes.axvline(value - step / 2, color=LIGHT["ink"], linestyle="--", linewidth=1.3)
         axes.annotate(
-            f"{meaning} {value:g} ",
-            (value - step / 2, top * (0.99 - 0.07 * row)),
-            ha="right",
+            f"{meaning} {value:g}",
+            (value - step / 2, 0.99 * top),
+            xytext=(-5 if side == "right" else 5, 0),
+            textcoords="offset points",
+            ha=side,
             va="top",
-            fontsize=10,
+            fontsize=11,
         )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.reporting.models import Model
     from w2s_factory.experiment.reporting.tags import Group
 
-_WIDTH, _LINE = 440, 13
+_LINE = 13
 _MARKERS = "osD^vPX*"
 
 
@@ -25,13 +25,12 @@ def tag_figure(tag: str, groups: Sequence[Group], models: Sequence[Model]) -> Dr
     """One tag: a row for each of its values, a line in it for each model."""
     rows = [group for group in groups if group.tag == tag]
     height = 80 + 18 * ((len(models) + 1) // 2) + len(rows) * (len(models) * _LINE + 12)
-    with canvas(_WIDTH, height) as figure:
+    with canvas(height) as figure:
         axes = figure.add_subplot()
         for number, model in enumerate(models):
             _model(axes, model, rows, number, len(models))
-        axes.set_yticks(range(len(rows)), [f"{group.value}\n({group.questions})" for group in rows])
+        axes.set_yticks(range(len(rows)), [_tick(group) for group in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_ylabel(tag)
         axes.set_xlabel("accuracy")
         axes.grid(visible=False, axis="y")
         for border in range(1, len(rows)):
@@ -39,6 +38,12 @@ def tag_figure(tag: str, groups: Sequence[Group], models: Sequence[Model]) -> Dr
         percent_axis(axes, "x")
         figure.legend(loc="outside upper left", ncols=2)
         return drawn(figure, f"by_{tag}", f"Accuracy by {tag}", _description(rows, models))
+
+
+def _tick(group: Group) -> str:
+    """`Algebra`, `level 3`; the number of questions below."""
+    name = group.value if isinstance(group.value, str) else f"{group.tag} {group.value}"
+    return f"{name}\n({group.questions})"
 
 
 def _model(axes: Axes, model: Model, rows: Sequence[Group], number: int, of: int) -> None:

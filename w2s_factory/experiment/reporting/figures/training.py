@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.reporting.figures.drawing import Drawing
     from w2s_factory.experiment.reporting.times import Timed
 
-_WIDTH = 440
 _MOST_STEPS = 20
 _SIDES: Final = {"chosen": ("green", "-"), "rejected": ("red", "--")}
 
@@ -28,14 +27,14 @@ def loss_figure(trainings: Sequence[Training]) -> Drawing | None:
     if not models:
         return None
     rows = (len(models) + 1) // 2
-    with canvas(_WIDTH, 30 + 130 * rows) as figure:
+    with canvas(30 + 130 * rows) as figure:
         for number, (label, runs) in enumerate(models.items(), 1):
             axes = figure.add_subplot(rows, 2, number)
             for one in runs:
                 axes.plot(*zip(*one.curves["loss"], strict=True), color=LIGHT["blue"], linewidth=1.3)
-            axes.set_title(_short(label), fontsize=10)
+            axes.set_title(_short(label), fontsize=11)
             axes.set_ylim(bottom=0)
-        figure.supxlabel("step", fontsize=10)
+        figure.supxlabel("step", fontsize=11)
         said = [
             f"{label}: from {runs[0].curves['loss'][0][1]:.2f} to {runs[0].curves['loss'][-1][1]:.2f}"
             for label, runs in models.items()
@@ -48,15 +47,15 @@ def preference_figure(trainings: Sequence[Training]) -> Drawing | None:
     models = _by_model([one for one in trainings if one.preference], "rewards/chosen")
     if not models:
         return None
-    with canvas(_WIDTH, 50 + 150 * len(models)) as figure:
+    with canvas(50 + 150 * len(models)) as figure:
         for number, (label, runs) in enumerate(models.items()):
             for column, name in enumerate(("rewards", "logps")):
                 axes = figure.add_subplot(len(models), 2, 2 * number + column + 1)
                 _sides(axes, runs, name)
-                axes.set_title(f"{_short(label)}: {name}", fontsize=10)
+                axes.set_title(f"{_short(label)}: {name}", fontsize=11)
         axes = figure.axes[0]
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
-        figure.supxlabel("step", fontsize=10)
+        figure.supxlabel("step", fontsize=11)
         return drawn(figure, "preference", "Chosen and rejected during training", _said(models))
 
 
@@ -69,11 +68,18 @@ def times_figure(timed: Sequence[Timed]) -> Drawing | None:
     longest = sorted(means, key=lambda name: -means[name])[:_MOST_STEPS]
     if not longest:
         return None
-    with canvas(_WIDTH, 50 + 22 * len(longest)) as figure:
+    with canvas(50 + 22 * len(longest)) as figure:
         axes = figure.add_subplot()
         axes.barh(longest, [means[name] for name in longest], color=LIGHT["teal"], height=0.65)
         for place, name in enumerate(longest):
-            axes.annotate(f" {duration(means[name])}", (means[name], place), va="center", fontsize=9.5)
+            axes.annotate(
+                duration(means[name]),
+                (means[name], place),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=11,
+            )
         axes.invert_yaxis()
         axes.margins(x=0.22)
         axes.set_xlabel("seconds")
