@@ -31,6 +31,6 @@ def command(folder: Path, output: Path | None, force: bool) -> None:
     made = report(folder, output, force=force)
     click.echo(made.answer)
     if made.absent:
-        click.echo(f"{made.absent} files of the run are not there yet: the page names them", err=True)
+        click.echo(f"not there yet: {made.absent} of the run's files; the page names them", err=True)
     click.echo(f"wrote {made.page} (figures and numbers in {made.beside}/)")
     click.echo("next: open it in a browser")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from w2s_factory.records import Form, content_hash, read
 
@@ -15,6 +15,10 @@ MANIFEST: Final = "manifest.jsonl"
 REPORT_FACT: Final = "report_of"
 """The fact by which a report's own files are known in a manifest."""
 
+State: TypeAlias = Literal["unchanged", "changed", "gone", "not checked"]
+_LARGEST: Final = 2**28
+"""Bytes of a file whose content is still hashed for a report: weights of 70 billion parameters are not."""
+
 LINE: Form[Any] = Form("manifest lines", {"file": (str,), "sha256": (str,)})
 
 
@@ -25,12 +29,12 @@ class Artefact:
     Attributes:
         file: Its path, relative to the run's folder.
         line: The last line about it.
-        unchanged: Whether it is still what the line says; None where it is gone.
+        state: Whether it is still what the line says.
     """
 
     file: Path
     line: Mapping[str, Any]
-    unchanged: bool | None
+    state: State
 
     @property
     def command(self) -> str:
@@ -84,5 +88,12 @@ def _versions(found: list[Artefact]) -> Iterator[tuple[str, str]]:
 
 
 def _artefact(path: Path, line: Mapping[str, Any], folder: Path) -> Artefact:
-    unchanged = content_hash(path) == line["sha256"] if path.is_file() else None
-    return Artefact(path.relative_to(folder), line, unchanged)
+    return Artefact(path.relative_to(folder), line, _state(path, line["sha256"]))
+
+
+def _state(path: Path, noted: str) -> State:
+    if not path.is_file():
+        return "gone"
+    if path.stat().st_size > _LARGEST:
+        return "not checked"
+    return "unchanged" if content_hash(path) == noted else "changed"

@@ -75,7 +75,7 @@ def _context(found: Findings, drawings: Drawings, beside: str) -> dict[str, Any]
         "tag_models": compared_by_tag(models),
         "kinds": by_kind(found.timed),
         "versions": versions(found.artefacts),
-        "changed": [one for one in found.artefacts if one.unchanged is False],
+        "changed": [one for one in found.artefacts if one.state == "changed"],
     }
 
 

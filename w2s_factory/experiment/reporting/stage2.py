@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from w2s_factory.building import PairCounts, PairRules
@@ -90,8 +90,10 @@ def _preferences(run: Run, one: Preferred) -> Preferences:
 
 def _noted_rules(pairs: Path) -> PairRules | None:
     """The rules in the manifest's line for the pairs as they are."""
-    line = line_of(pairs)
-    return PairRules(**line["rules"]) if line and isinstance(line.get("rules"), dict) else None
+    rules = (line_of(pairs) or {}).get("rules")
+    if not isinstance(rules, dict):
+        return None
+    return PairRules(**{field.name: rules[field.name] for field in fields(PairRules) if field.name in rules})
 
 
 def _rules(run: Run) -> PairRules:

@@ -149,7 +149,7 @@ def provenance_table(found: Iterable[Artefact]) -> Rows:
         {
             "file": str(one.file),
             "sha256": one.line["sha256"],
-            "unchanged": one.unchanged,
+            "state": one.state,
             "seed": one.line.get("seed"),
             "command": one.command,
             "versions": " ".join(f"{name}={version}" for name, version in one.versions.items()),
