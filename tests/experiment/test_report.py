@@ -273,6 +273,14 @@ def test_training_of_which_only_the_log_is_there(run):
     assert {"rewards/chosen", "logps/rejected"} <= set(dpo[dpo.seed == 1].curve)
 
 
+def test_a_training_without_a_curve_is_said(run):
+    (run / "seed0/models/dpo/trainer_state.json").write_text(
+        '{"log_history": [{"step": 2, "train_loss": 1.0}]}'
+    )
+    page = report(run).page.read_text()
+    assert "1 of 24 trainings left no curve" in page
+
+
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [

@@ -102,8 +102,10 @@ def test_the_answer(models, said):
 def test_zero_shot_counts_in_both_formats():
     models = [model(*FLOOR), model(*HYBRID), model("strong_zero_shot", 0.3, any_format=0.85)]
     sentence = answer(models)
-    assert "it beat the strong model's zero-shot answers; " in sentence
+    assert "it beat the strong model's zero-shot answers in the task's format; " in sentence
     assert "no gain here over the strong model's zero-shot answers in any format" in sentence
+    both = answer([*models[:2], model("strong_zero_shot", 0.3, any_format=0.4)])
+    assert "it beat the strong model's zero-shot answers, in the task's format and in any." in both
     found = [(one.any_format, one.verdict) for one in comparisons(models) if one.against.key != "weak_floor"]
     assert found == [(False, "higher"), (True, "lower")]
 

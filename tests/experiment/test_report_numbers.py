@@ -14,6 +14,7 @@ from w2s_factory import paired_bootstrap, wilson_interval
 from w2s_factory.experiment.reporting import intervals, words
 from w2s_factory.experiment.reporting.figures import palette
 from w2s_factory.experiment.reporting.figures.iterations import spread
+from w2s_factory.experiment.reporting.figures.stages import border
 from w2s_factory.shipped import shipped
 
 MINUS = "\N{MINUS SIGN}"
@@ -57,6 +58,20 @@ def test_labels_keep_their_order_and_distance(places, gap):
     assert all(high - low >= gap * 0.999 for low, high in pairwise(moved))
     if all(high - low >= gap for low, high in pairwise(places)):
         assert moved == pytest.approx(places)
+
+
+@pytest.mark.parametrize(
+    ("places", "threshold", "expected"),
+    [
+        ([0.5, 0.6, 0.7], 0.6, 0.55),
+        ([1 / 3, 2 / 3, 1.0], 0.7, 5 / 6),
+        ([1 / 3, 2 / 3, 1.0], 2 / 3, 0.5),
+        ([0.8, 0.9], 0.6, 0.6),
+        ([], 0.6, 0.6),
+    ],
+)
+def test_a_threshold_stands_left_of_the_first_bar_it_counts(places, threshold, expected):
+    assert border(places, threshold) == pytest.approx(expected)
 
 
 def luminance(colour):

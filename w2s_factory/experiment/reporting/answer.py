@@ -99,12 +99,12 @@ def _baselines(final: Model, models: Sequence[Model]) -> Iterator[str]:
     compared = [compare(final, model) for model in found]
     compared += [compare(final, model, any_format=True) for model in found if model.any_format]
     known = [one for one in compared if one is not None]
-    beaten = [_name(one) for one in known if one.gain]
-    rest = [_name(one) for one in known if not one.gain]
+    beaten = [one for one in known if one.gain]
+    rest = [one for one in known if not one.gain]
     if beaten:
-        yield f"it beat {joined(beaten)}"
+        yield f"it beat {joined(_names(beaten))}"
     if rest:
-        yield f"{NO_GAIN} over {joined(rest, 'or')}"
+        yield f"{NO_GAIN} over {joined(_names(rest), 'or')}"
 
 
 def _stage2(final: Model, models: Sequence[Model]) -> Iterator[str]:
@@ -136,7 +136,18 @@ def _points(compared: Comparison, *, sign: bool = True) -> str:
     return f"{value if sign else value.removeprefix('+')} points {points_interval(compared.difference)}"
 
 
+def _names(compared: Sequence[Comparison]) -> list[str]:
+    """What was compared with; zero-shot answers in both formats are one thing if both stand here."""
+    zero_shot = [one for one in compared if one.against.key == ZERO_SHOT]
+    if len(zero_shot) < 2:
+        return [_name(one) for one in compared]
+    others = [_name(one) for one in compared if one not in zero_shot]
+    return [*others, f"{_NAMES[ZERO_SHOT]}, in the task's format and in any"]
+
+
 def _name(compared: Comparison) -> str:
     """What was compared with, as it stands within a sentence."""
     name = _NAMES[compared.against.key]
-    return f"{name} in any format" if compared.any_format else name
+    if compared.any_format:
+        return f"{name} in any format"
+    return f"{name} in the task's format" if compared.against.any_format else name

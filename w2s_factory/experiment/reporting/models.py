@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FLOOR, CEILING = "weak_floor", "strong_ceiling"
 ZERO_SHOT, WEAK_ICL, FULL_WEAK, CONTROL = "strong_zero_shot", "weak_icl", "full_weak_ft", "sft_chosen"
+_STAGES = ("baseline", "stage1", "stage2")
 _K = 10
 
 
@@ -81,7 +82,7 @@ class Model:
 
 
 def models_of(run: Run) -> list[Model]:
-    """The models whose results are there, in the order of the contents.
+    """The models whose results are there: baselines, Stage I, Stage II, ceiling; as in the contents within.
 
     Raises:
         UserError: Results can't be used, or repetitions of a model answer different questions.
@@ -90,7 +91,8 @@ def models_of(run: Run) -> list[Model]:
     for one in run.contents.models:
         if run.has(one.results):
             together.setdefault(one.key, []).append(one)
-    return [_model(run, repetitions) for repetitions in together.values()]
+    models = [_model(run, repetitions) for repetitions in together.values()]
+    return sorted(models, key=lambda model: (model.key == CEILING, _STAGES.index(model.stage)))
 
 
 def find(models: Sequence[Model], key: str) -> Model | None:

@@ -71,6 +71,7 @@ def _context(found: Findings, drawings: Drawings, beside: str) -> dict[str, Any]
         "has_ceiling": find(models, CEILING) is not None,
         "strangers": _strangers(models),
         "sampling_seeds": sorted({seed for one in found.stage2 for seed in one.sources}),
+        "trained": sum(model.training is not None for model in found.contents.models),
         "tags": _by_tag(found.groups),
         "tag_models": compared_by_tag(models),
         "kinds": by_kind(found.timed),
@@ -87,7 +88,7 @@ def _sections(found: Findings) -> list[tuple[str, str]]:
         ("stage2", "Stage II", found.stage2),
         ("tags", "By tag", found.groups),
         ("changes", "Changes", found.changes),
-        ("training", "Training", found.trainings),
+        ("training", "Training", any(model.training for model in found.contents.models)),
         ("times", "Time", found.timed),
         ("provenance", "Provenance", True),
     ]

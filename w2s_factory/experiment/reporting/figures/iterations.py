@@ -112,11 +112,13 @@ def _label(axes: Axes, labels: Iterable[tuple[float, str, str]]) -> None:
     """Names of lines at the right, moved apart where they would cover each other."""
     labels = sorted(labels)
     low, high = axes.get_ylim()
-    places = spread([value for value, _, _ in labels], _LABEL_GAP * (high - low))
+    gap = _LABEL_GAP * (high - low)
+    places = spread([value for value, _, _ in labels], gap)
+    lift = max(0.0, low + gap / 2 - places[0]) if places else 0.0
     for place, (_, label, colour) in zip(places, labels, strict=True):
         axes.annotate(
             label,
-            (1.02, place),
+            (1.02, place + lift),
             xycoords=("axes fraction", "data"),
             va="center",
             color=LIGHT[colour],

@@ -61,6 +61,7 @@ def purity_figure(iterations: Sequence[Iteration]) -> Drawing | None:
             )
         axes.set_yticks(range(len(steps)), [f"iteration {step}" for step in steps])
         axes.set_ylim(len(steps) - 0.5, -0.5)
+        axes.set_xlim(-0.03, 1.03)
         axes.set_xlabel("right answers")
         percent_axis(axes, "x")
         figure.legend(loc="outside upper left", ncols=2)
@@ -110,7 +111,7 @@ def confidence_figure(preferences: Sequence[Preferences]) -> Drawing | None:
         width = step * 0.8
         axes.bar(places, rights, width, color=LIGHT["green"], label="majority right")
         axes.bar(places, wrongs, width, rights, label="majority wrong", **_hatched("red"))
-        _thresholds(axes, preferences[0], step)
+        _thresholds(axes, preferences[0], places)
         axes.set_xlabel("confidence: share of the samples that give the majority answer")
         axes.set_ylabel("questions")
         axes.grid(visible=False, axis="x")
@@ -140,8 +141,14 @@ def _stacked(axes: Axes, names: list[str], parts: Sequence[tuple[str, list[int],
         left = [before + count for before, count in zip(left, counts, strict=True)]
 
 
-def _thresholds(axes: Axes, one: Preferences, step: float) -> None:
-    """The thresholds: they count the bars at and right of them, so they stand left of those."""
+def border(places: Sequence[float], threshold: float) -> float:
+    """Where a threshold stands among bars: between the last one below it and the first one it counts."""
+    below = [place for place in places if place < threshold]
+    counted = [place for place in places if place >= threshold]
+    return (below[-1] + counted[0]) / 2 if below and counted else threshold
+
+
+def _thresholds(axes: Axes, one: Preferences, places: Sequence[float]) -> None:
     top = 1.2 * axes.get_ylim()[1]
     axes.set_ylim(top=top)
     named = [
@@ -149,10 +156,11 @@ def _thresholds(axes: Axes, one: Preferences, step: float) -> None:
         (one.rules.negative_confidence, "calls weak wrong from", "left"),
     ]
     for value, meaning, side in named:
-        axes.axvline(value - step / 2, color=LIGHT["ink"], linestyle="--", linewidth=1.3)
+        place = border(places, value)
+        axes.axvline(place, color=LIGHT["ink"], linestyle="--", linewidth=1.3)
         axes.annotate(
             f"{meaning} {value:g}",
-            (value - step / 2, 0.99 * top),
+            (place, 0.99 * top),
             xytext=(-5 if side == "right" else 5, 0),
             textcoords="offset points",
             ha=side,
