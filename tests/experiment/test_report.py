@@ -38,6 +38,8 @@ FIGURES = [
     "times",
 ]
 
+FEWEST = ("weak_floor", "strong_zero_shot", "iter2_hybrid_ft", "dpo", "strong_ceiling")
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
@@ -47,10 +49,19 @@ def whole(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A run of the fewest models that have every part of a page."""
+    folder = tmp_path_factory.mktemp("small")
+    kept = {key: ACCURACIES[key] for key in FEWEST}
+    make_run(folder, seeds=(0, 1), questions=60, asked=40, accuracies=kept)
+    return folder
+
+
 @pytest.fixture
-def run(whole, tmp_path):
+def run(small, tmp_path):
     """A copy to change."""
-    return shutil.copytree(whole, tmp_path / "run")
+    return shutil.copytree(small, tmp_path / "run")
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +194,18 @@ def test_without_a_ceiling_there_is_no_pgr(run):
     assert pd.read_csv(made.beside / "models.csv").pgr.isna().all()
 
 
+def test_without_golds_it_is_not_known_how_clean_labels_are(run):
+    for path in run.glob("seed*/iter2/*_results.jsonl"):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        bare = [{key: row[key] for key in ("id", "prompt", "response", "pred")} for row in rows]
+        path.write_text("".join(json.dumps(row) + "\n" for row in bare))
+    made = report(run)
+    stage1 = pd.read_csv(made.beside / "stage1.csv")
+    assert stage1[stage1.iteration == 2].weak_kept_right.isna().all()
+    assert stage1[stage1.iteration == 1].weak_kept_right.notna().all()
+    assert "not known" in made.page.read_text()
+
+
 def test_tags_are_left_out_where_the_golds_have_none(run):
     golds = [json.loads(line) | {"tag": {}} for line in (run / "golds/test.jsonl").read_text().splitlines()]
     (run / "golds/test.jsonl").write_text("".join(json.dumps(gold) + "\n" for gold in golds))
@@ -193,7 +216,7 @@ def test_tags_are_left_out_where_the_golds_have_none(run):
 
 GONE = {
     "seed1/test/dpo/results.jsonl": "DPO, seed 1: results",
-    "seed0/models/orpo": "ORPO, seed 0: training",
+    "seed0/models/dpo": "DPO, seed 0: training",
     "seed0/iter2/icl_results.jsonl": "Stage I, iteration 2, seed 0: icl",
     "seed1/stage2/majority_voting_results.jsonl": "Stage II, seed 1: votes",
     "seed0/test/dpo/t1.0": "DPO, seed 0: samples",
@@ -278,7 +301,7 @@ def test_a_training_without_a_curve_is_said(run):
         '{"log_history": [{"step": 2, "train_loss": 1.0}]}'
     )
     page = report(run).page.read_text()
-    assert "1 of 24 trainings left no curve" in page
+    assert "1 of 8 trainings left no curve" in page
 
 
 @pytest.mark.parametrize(

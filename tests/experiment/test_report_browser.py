@@ -28,6 +28,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-dev-shm-usage",
     "--hide-scrollbars",
 ]
 WIDTHS = {"phone": 390, "desktop": 1280}
@@ -91,6 +92,7 @@ def test_the_page_stands(browser, opened, tmp_path):
     (folder / f"report-{size}-{mode}.png").write_bytes(shot)
     assert len(shot) > 50_000
     assert browser.get_log("browser") == []
+    browser.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert asked(browser, overflow) == 0, "the page is wider than the screen"
     boxes = asked(

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from w2s_factory import paired_bootstrap, wilson_interval
 from w2s_factory.experiment.reporting import intervals, words
 from w2s_factory.experiment.reporting.figures import palette
+from w2s_factory.experiment.reporting.figures.confidence import border
 from w2s_factory.experiment.reporting.figures.iterations import spread
-from w2s_factory.experiment.reporting.figures.stages import border
 from w2s_factory.shipped import shipped
 
 MINUS = "\N{MINUS SIGN}"

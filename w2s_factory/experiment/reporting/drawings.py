@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from w2s_factory.experiment.reporting.figures.accuracy import accuracy_figure
+from w2s_factory.experiment.reporting.figures.agreement import agreement_figure, purity_figure
+from w2s_factory.experiment.reporting.figures.confidence import confidence_figure
 from w2s_factory.experiment.reporting.figures.iterations import iterations_figure
-from w2s_factory.experiment.reporting.figures.stages import agreement_figure, confidence_figure, purity_figure
 from w2s_factory.experiment.reporting.figures.tags import tag_figure
 from w2s_factory.experiment.reporting.figures.training import loss_figure, preference_figure, times_figure
 from w2s_factory.experiment.reporting.tags import compared_by_tag

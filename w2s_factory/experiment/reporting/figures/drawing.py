@@ -7,7 +7,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -88,6 +88,11 @@ def drawn(figure: Figure, name: str, title: str, description: str) -> Drawing:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return Drawing(name, title, description, _inline(buffer.getvalue(), name, title, description))
+
+
+def hatched(colour: str) -> dict[str, Any]:
+    """The look of what is wrong, also without colours."""
+    return {"color": LIGHT[colour], "hatch": "///", "edgecolor": LIGHT["paper"], "linewidth": 0}
 
 
 def percent_axis(axes: Axes, which: str = "y") -> None:
