@@ -11,10 +11,10 @@ VLLM := .venv-vllm
 EXAMPLE := train_arithmetic_simulated_weak_iter1_hybrid.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-hostile setup-vllm test-vllm lint bench bench-vllm data clean
+.PHONY: help setup quickstart test test-hostile test-browser setup-vllm test-vllm lint bench bench-vllm data clean
 
 help:  ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make the environment in .venv/ (about 6 GB: torch and LLaMA-Factory)
 
@@ -35,6 +35,9 @@ test: $(READY)  ## run the tests (with the release's parity tests where W2S_RELE
 
 test-hostile: $(READY)  ## score 10,000 hostile answers in each mode, half a second each (a quarter of an hour)
 	W2S_HOSTILE=10000 $(BIN)/python -m pytest --timeout 0 -s tests/scoring/test_hostile.py
+
+test-browser: $(READY)  ## look at the report in headless chromium, screenshots in screenshots/
+	W2S_SCREENSHOTS=screenshots $(BIN)/python -m pytest -m browser tests/experiment $(ARGS)
 
 setup-vllm: $(VLLM)/.ready  ## make the environment in .venv-vllm/, in which vLLM runs on the CPU
 
@@ -63,7 +66,7 @@ data: $(READY)  ## make data/ again, from its programs
 	$(BIN)/python scripts/make_tiny_llama.py
 
 clean:  ## remove the environment and everything built or cached
-	rm -rf $(VENV) $(VLLM) quickstart build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) quickstart screenshots build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Redone when what to install changes. The checks come first, each with one line saying what to do. An

@@ -12,10 +12,11 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "w2s_factory"
 
-EVERYBODY = {"errors", "shipped"}
+EVERYBODY = {"errors", "published", "shipped"}
 ROOMS = {
     "errors": set(),
     "shipped": set(),
+    "published": set(),
     "records": set(),
     "scoring": {"records"},
     "tasks": {"scoring", "records"},
@@ -117,14 +118,14 @@ def test_heavy_packages_stay_at_home(package):
 
 
 def test_rows_are_parsed_by_records_alone():
-    """LLaMA-Factory's room also reads what its own processes answer."""
+    """LLaMA-Factory's room also reads what its own processes answer, the published numbers their own file."""
     parsing = {"json.load", "json.loads", "orjson.loads"}
     wrong = [
         f"{file}:{node.lineno}"
         for file, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node) in parsing
-        if not file.startswith(("records/", "llamafactory/"))
+        if not file.startswith(("records/", "llamafactory/", "published/"))
     ]
     assert wrong == []
 

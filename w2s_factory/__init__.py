@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.drawing import draw
     from w2s_factory.experiment.planning import Plan, plan
     from w2s_factory.experiment.reading import read_experiment
+    from w2s_factory.experiment.report import Reported, report
     from w2s_factory.experiment.running import plan_experiment, run
     from w2s_factory.experiment.spec import Experiment
     from w2s_factory.experiment.steps import Step
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
         uninstall_template,
     )
     from w2s_factory.llamafactory.weights import Weights
+    from w2s_factory.published import PublishedNumber, published_results
     from w2s_factory.scoring.answers import Scored
     from w2s_factory.scoring.disagreement import ModeComparison
     from w2s_factory.scoring.evaluation import Evaluation, evaluate
@@ -96,7 +98,9 @@ _HOMES = {
     "PairCounts": "building",
     "PairRules": "building",
     "Plan": "experiment.planning",
+    "PublishedNumber": "published",
     "Recipe": "building",
+    "Reported": "experiment.report",
     "Request": "generating",
     "Sampling": "generating",
     "ScoreSummary": "scoring.files",
@@ -147,6 +151,8 @@ _HOMES = {
     "preview": "generating",
     "read_experiment": "experiment.reading",
     "run": "experiment.running",
+    "published_results": "published",
+    "report": "experiment.report",
     "score": "tasks.scored",
     "score_response": "tasks.scored",
     "score_responses": "tasks.scored",
@@ -177,7 +183,9 @@ __all__ = [
     "PairCounts",
     "PairRules",
     "Plan",
+    "PublishedNumber",
     "Recipe",
+    "Reported",
     "Request",
     "Sampling",
     "ScoreSummary",
@@ -226,7 +234,9 @@ __all__ = [
     "plan_experiment",
     "preset_names",
     "preview",
+    "published_results",
     "read_experiment",
+    "report",
     "run",
     "score",
     "score_response",

@@ -43,7 +43,7 @@ def test_the_picture_has_every_step_and_an_arrow_for_what_it_waits_for(planned, 
     assert len(list(root.iter(f"{SVG}path"))) >= waiting
     box = [float(number) for number in root.get("viewBox").split()]
     for rect in root.iter(f"{SVG}rect"):
-        assert 0 <= float(rect.get("x"))
+        assert float(rect.get("x")) >= 0
         assert float(rect.get("x")) + float(rect.get("width")) <= box[2]
         assert float(rect.get("y")) + float(rect.get("height")) <= box[3]
 

@@ -21,6 +21,12 @@ import click
 @click.option("--by", multiple=True, metavar="TAG", help="Break down by a tag of the golds: level, subject.")
 @click.option("--floor", help="Weak floor, for PGR: results or an accuracy.")
 @click.option("--ceiling", help="Strong ceiling, for PGR: results or an accuracy.")
+@click.option(
+    "--beside-paper",
+    type=(str, str),
+    metavar="TASK WEAK_NAME",
+    help="Print the paper's numbers, too, with PGR: gsm8k llama2_7b",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Write the table as CSV, too.")
 @click.option("--force", is_flag=True, help="Overwrite a CSV file that holds something else.")
@@ -32,6 +38,7 @@ def command(
     by: tuple[str, ...],
     floor: str | None,
     ceiling: str | None,
+    beside_paper: tuple[str, str] | None,
     as_json: bool,
     csv: Path | None,
     force: bool,
@@ -45,20 +52,29 @@ def command(
         w2s-factory evaluate weak/results.jsonl strong/results.jsonl
         w2s-factory evaluate --pass-at 10 outputs/t1.0
         w2s-factory evaluate results.jsonl --golds data/test/math.jsonl --by level --by subject
+        w2s-factory evaluate weak/results.jsonl --beside-paper gsm8k llama2_7b
     """  # noqa: D301  click needs the character
     import dataclasses
 
     from w2s_factory.records import Outputs
     from w2s_factory.scoring.evaluation import evaluate
 
-    found = evaluate(results, pass_at=pass_at, golds=golds, by=by, floor=floor, ceiling=ceiling)
+    found = evaluate(
+        results,
+        pass_at=pass_at,
+        golds=golds,
+        by=by,
+        floor=floor,
+        ceiling=ceiling,
+        beside_paper=beside_paper,
+    )
     if csv:
         with Outputs(force=force) as outputs:
             outputs.text(csv, _csv(found.results))
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2))
         return
-    for table in filter(None, (found.results, found.differences)):
+    for table in filter(None, (found.results, found.differences, found.paper)):
         click.echo(_text(table))
     for note in found.notes:
         click.echo(note, err=True)

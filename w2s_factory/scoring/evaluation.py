@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
-from w2s_factory.records import RESULT, read
 from w2s_factory.scoring.golds import read_golds
 from w2s_factory.scoring.metrics import paired_bootstrap, performance_gap_recovered, wilson_interval
+from w2s_factory.scoring.paper import paper_rows
 from w2s_factory.scoring.sampled import sampled
+from w2s_factory.scoring.verdicts import read_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,11 +31,13 @@ class Evaluation:
         differences: The accuracy of each further model less that of the first, on the same questions,
             with the ends of the 95 % interval of a paired bootstrap.
         notes: What could not be said, and why.
+        paper: The paper's numbers where they were asked for, with their PGR and sources.
     """
 
     results: list[dict[str, Any]]
     differences: list[dict[str, Any]]
     notes: list[str]
+    paper: list[dict[str, Any]] = field(default_factory=list)
 
 
 def evaluate(
@@ -45,6 +48,7 @@ def evaluate(
     by: Sequence[str] = (),
     floor: str | Path | float | None = None,
     ceiling: str | Path | float | None = None,
+    beside_paper: tuple[str, str] | None = None,
 ) -> Evaluation:
     """Accuracy of results, or pass@k and maj@k of sampled runs.
 
@@ -57,38 +61,27 @@ def evaluate(
         by: Tags to break accuracy down by (MATH: `level`, `subject`).
         floor: The weak floor, for PGR: results or their accuracy.
         ceiling: The strong ceiling, likewise.
+        beside_paper: Task and weak model whose published numbers to give, too (`("gsm8k", "llama2_7b")`).
 
     Raises:
-        UserError: A file can't be used, there are fewer than k seeds, a tag is missing, or floor and
-            ceiling are equal or one of them is missing.
+        UserError: A file can't be used, there are fewer than k seeds, a tag is missing, floor and ceiling
+            are equal or one of them is missing, or the paper has no such numbers.
     """
     if not results:
         raise UserError("no results named")
+    paper = paper_rows(*beside_paper) if beside_paper else []
     if pass_at is not None:
         if by or golds or floor is not None or ceiling is not None:
             raise UserError("pass@k goes without golds, breakdown and PGR", field="pass-at")
-        return Evaluation([sampled(Path(folder), pass_at) for folder in results], [], [])
+        return Evaluation([sampled(Path(folder), pass_at) for folder in results], [], [], paper)
     if bool(by) != (golds is not None):
         raise UserError("a breakdown takes golds and the tags to break down by", field="by")
-    models = {str(path): _verdicts(path) for path in results}
+    models = {str(path): read_verdicts(path) for path in results}
     tests = read_golds(golds) if golds is not None else {}
     rows = [row for name, verdicts in models.items() for row in _accuracies(name, verdicts, tests, by)]
     _add_gap_recovered(rows, floor, ceiling)
     differences, notes = _differences(models)
-    return Evaluation(rows, differences, notes)
-
-
-def _verdicts(path: str | Path) -> Verdicts:
-    path = Path(path)
-    file = path / "results.jsonl" if path.is_dir() else path
-    verdicts: Verdicts = {}
-    for place, row in enumerate(read(file, RESULT), 1):
-        if row["id"] in verdicts:
-            raise UserError(f"the id {row['id']!r} comes twice", file=file, row=place, field="id")
-        verdicts[row["id"]] = row["result"]
-    if not verdicts:
-        raise UserError("holds no rows", file=file)
-    return verdicts
+    return Evaluation(rows, differences, notes, paper)
 
 
 def _accuracies(
@@ -147,7 +140,7 @@ def _accuracy(value: str | Path | float) -> float:
     try:
         accuracy = float(value)  # type: ignore[arg-type]  # a Path is told by its error
     except (TypeError, ValueError):
-        verdicts = _verdicts(value)  # type: ignore[arg-type]  # not a number
+        verdicts = read_verdicts(value)  # type: ignore[arg-type]  # not a number
         return sum(verdicts.values()) / len(verdicts)
     if not 0 <= accuracy <= 1:
         raise UserError(f"an accuracy lies between 0 and 1, got {accuracy}")
