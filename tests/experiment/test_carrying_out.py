@@ -112,7 +112,7 @@ def test_a_changed_input_runs_what_reads_it(run, tmp_path):
 
 
 def test_a_missing_input_is_refused_before_anything_runs(run):
-    with pytest.raises(UserError, match="/nowhere/given.txt: no such file or folder, and seed0/a needs it"):
+    with pytest.raises(UserError, match=r"/nowhere/given.txt: no such file or folder, and seed0/a needs it"):
         run({"a": (["/nowhere/given.txt"], ["a.txt"], "true")})
     assert not (run.folder / "plan.json").exists()
 

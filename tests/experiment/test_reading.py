@@ -6,6 +6,7 @@ import yaml
 from tests.conftest import ROOT
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.reading import read_experiment
+from w2s_factory.experiment.running import plan_experiment
 
 SMALL_TEXT = """\
 name: small
@@ -92,7 +93,7 @@ def test_a_mistake_in_a_preset_is_told_at_its_line(written):
 
 
 def test_an_unknown_preset_is_refused(written):
-    with pytest.raises(UserError, match='no preset "smoek". Did you mean "smoke"'):
+    with pytest.raises(UserError, match=r'no preset "smoek". Did you mean "smoke"'):
         read_experiment(written(presets={"smoke": {}}), "smoek")
 
 
@@ -122,7 +123,34 @@ def test_the_resolved_copy_reads_as_the_same(written):
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("experiments/*.yaml")), ids=lambda file: file.stem)
 def test_the_experiments_are_valid_with_each_preset(file):
-    plain = read_experiment(file)
-    assert plain.name == file.stem
+    assert plan_experiment(file).experiment.name == file.stem
     for preset in yaml.safe_load(file.read_text()).get("presets", {}):
-        read_experiment(file, preset)
+        plan_experiment(file, preset)
+
+
+def test_an_experiment_of_the_package_can_be_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert read_experiment("gsm8k_llama2_7b").weak.name == "llama2_7b"
+    with pytest.raises(UserError, match="no such file"):
+        read_experiment("gsm8k_llama2_8b")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"strong": {"name": "s", "model": "a/b", "overrides": {"learning_rat": 1}}},
+         "strong.overrides.learning_rat", 'Did you mean "learning_rate"'),
+        ({"stage2": {"methods": {"dpo": {"overrides": {"bf16": 1}}}}},
+         "stage2.methods.dpo.overrides.bf16", "expected true or false"),
+        ({"stage2": {"methods": {"simpo": {}}}, "llamafactory": {"version": "0.6.2"}},
+         "stage2.methods.simpo", "0.6.2"),
+        ({"weak": {"name": "w", "model": "a/b", "train": {"overrides": {"dataset": "mine"}}}},
+         "weak.train.overrides.dataset", "has an option of its own"),
+    ],
+)  # fmt: skip
+def test_a_training_that_cannot_be_is_told_before_anything_runs(written, changes, field, words):
+    file = written(**changes)
+    with pytest.raises(UserError) as caught:
+        plan_experiment(file)
+    assert (caught.value.field, caught.value.file) == (field, file)
+    assert words in str(caught.value)

@@ -93,7 +93,7 @@ def undisturbed(experiment, tmp_path_factory):
 
 
 def test_it_ends_in_a_report_with_every_step_done_once(undisturbed):
-    folder, done, files = undisturbed
+    _, done, files = undisturbed
     assert len(done) == len(set(done))
     assert {"seed0/train_iter1_hybrid", "seed0/pairs", "seed0/train_dpo", "report"} <= set(done)
     assert "seed0/data/llama_factory/arithmetic/train_arithmetic_w_iter1_hybrid_paired.json" in files

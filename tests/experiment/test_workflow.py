@@ -54,7 +54,7 @@ def test_a_model_is_read_file_by_file(planned, tmp_path):
 
 
 def test_a_missing_release_is_named(planned):
-    with pytest.raises(UserError, match="release/data/raw/gsm8k/test.jsonl: no such file .*W2S_RELEASE"):
+    with pytest.raises(UserError, match=r"release/data/raw/gsm8k/test.jsonl: no such file .*W2S_RELEASE"):
         as_workflow(planned(task="gsm8k"))
 
 

@@ -37,6 +37,7 @@ class Inputs:
         model: The model to train, where the example knows it.
         preset: The preset that trains it, where the example knows it.
         embedded: Whether this is the embedded example.
+        experiment: The experiment whose files these are, where a run's folder named them.
         simulated: Whether the responses come from simulated solvers, as the embedded example's do.
     """
 
@@ -46,6 +47,7 @@ class Inputs:
     model: str | None = None
     preset: str | None = None
     embedded: bool = False
+    experiment: str | None = None
     simulated: bool = False
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 DEFAULT_DIR = Path("w2s-data")
+CONTENTS = "contents.json"
+"""In a run's folder; written here so that nothing of experiments is imported without need."""
 
 
 @click.command()
@@ -72,7 +74,8 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
     """Build LLaMA-Factory datasets: gold, full weak, Stage I, Stage II.
 
     Writes each dataset with its entry in dataset_info.json and a YAML that trains on it. With no inputs
-    named it takes the embedded example, whose responses come from simulated solvers.
+    named it takes those of the run in the current folder, or else the embedded example, whose responses
+    come from simulated solvers.
 
     \b
     Examples:
@@ -82,13 +85,11 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
       w2s-factory build-data --stage 1 --task gsm8k --weak weak.jsonl --icl icl.jsonl \\
           --weak-name llama2_7b --iteration 1 --output-dir DIR
     """  # noqa: D301  click reads \b
-    from w2s_factory import building
-
     refuse_unread(ctx, stage)
     if stage == "2" and pairs.looked(options):
         return
     named = {"input": options["source"], **{name: options[name] for name in ("weak", "icl", "votes")}}
-    inputs = building.inputs_of(stage, task_name, named)
+    inputs = _inputs(stage, task_name, named, options["iteration"])
     if stage == "1":
         _stage1(inputs, options)
     elif stage == "2":
@@ -98,6 +99,17 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
         _test(inputs, options)
     else:
         _one_file(stage, inputs, options)
+
+
+def _inputs(stage: str, task_name: str | None, named: dict[str, Path | None], iteration: int) -> Inputs:
+    """The files named; without any, those of the run in the current folder; or the embedded example."""
+    from w2s_factory import building
+
+    if task_name is None and not any(named.values()) and Path(CONTENTS).is_file():
+        from w2s_factory.experiment.inputs import inputs_of_run
+
+        return inputs_of_run(Path(), stage, iteration)
+    return building.inputs_of(stage, task_name, named)
 
 
 def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:

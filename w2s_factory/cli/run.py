@@ -12,7 +12,9 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("file", type=_PATH)
 @click.argument("arguments", nargs=-1, metavar="[-- SNAKEMAKE ARGUMENTS]")
-@click.option("--output-dir", type=_PATH, metavar="DIR", help="The run's folder. [default: runs/NAME]")
+@click.option(
+    "--output-dir", type=_PATH, metavar="DIR", help="The run's folder. [default: runs/NAME, or NAME_PRESET]"
+)
 @click.option("--preset", metavar="NAME", help="One of the file's presets (smoke ...) laid over it.")
 @click.option("--dry-run", is_flag=True, help="Show every step, what it reads, writes and needs; no more.")
 @click.option("--dag", type=_PATH, metavar="FILE.svg", help="Draw the steps into a picture; no more.")
@@ -29,6 +31,8 @@ def command(
     executor: str | None,
 ) -> None:
     """Run an experiment FILE up to its report: plan, resume, report.
+
+    FILE may also name one that comes with the package: arithmetic, gsm8k_llama2_7b ...
 
     Started again, it does what is not complete yet, or depends on a setting that was edited. What stands
     after -- goes to Snakemake.

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 
 def tell_inputs(inputs: Inputs) -> None:
-    """Say so where the embedded example stands in for named files."""
-    if inputs.embedded:
-        click.echo(f"no inputs named: taking the embedded example (task {inputs.task.name})")
+    """Say so where a run, or the embedded example, stands in for named files."""
+    if inputs.experiment or inputs.embedded:
+        run = inputs.experiment
+        taken = f"those of the experiment {run}" if run else "the embedded example"
+        click.echo(f"no inputs named: taking {taken} (task {inputs.task.name})")
         for option, path in inputs.files.items():
             click.echo(f"  {option}: {path}")
         if inputs.simulated:

@@ -14,6 +14,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.experiment.locating import place_of
 from w2s_factory.experiment.spec import Experiment
 from w2s_factory.llamafactory.training_config import Loader
+from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,13 +29,13 @@ def read_experiment(path: str | Path, preset: str | None = None) -> Experiment:
     not begin with `.`, `/` or `~`, is a name on the hub.
 
     Args:
-        path: The YAML.
+        path: The YAML, or the name of an experiment that comes with the package (`arithmetic`).
         preset: The name of one of its `presets`.
 
     Raises:
         UserError: The file is no YAML, or a value is not what its key takes; with its line.
     """
-    path = Path(path)
+    path = _file_of(path)
     text = _text(path)
     root = _parsed(text, path)
     values = _constructed(text, path)
@@ -45,6 +46,12 @@ def read_experiment(path: str | Path, preset: str | None = None) -> Experiment:
     except ValidationError as errors:
         raise _told(errors, path, root, prefix) from None
     return _resolved(experiment, path.absolute().parent)
+
+
+def _file_of(name: str | Path) -> Path:
+    """The file of that name, or the experiment that comes with the package under it."""
+    path, own = Path(name), shipped("experiments", f"{name}.yaml")
+    return own if not path.exists() and path.parent == Path() and own.is_file() else path
 
 
 def _text(path: Path) -> str:

@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from w2s_factory.errors import DelegateError
+from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.experiment.checking import check_trainings
 from w2s_factory.experiment.folder import MARK, end_processes, held, prepare
 from w2s_factory.experiment.planning import REPORT, Plan, plan
 from w2s_factory.experiment.progress import Progress
@@ -34,9 +35,14 @@ def plan_experiment(file: str | Path, preset: str | None = None) -> Plan:
     """Read an experiment file and plan it; no model, GPU or file of a task need be there.
 
     Raises:
-        UserError: The file can't be used; with the line.
+        UserError: The file can't be used; with the line, or the argument LLaMA-Factory does not know.
     """
-    return plan(read_experiment(file, preset))
+    experiment = read_experiment(file, preset)
+    try:
+        check_trainings(experiment)
+    except UserError as error:
+        raise UserError(error.problem, file=file, field=error.field, hint=error.hint) from None
+    return plan(experiment)
 
 
 def run(
@@ -55,8 +61,8 @@ def run(
     everything that depends on it.
 
     Args:
-        file: The experiment.
-        output_dir: The run's folder; `runs/NAME` if None.
+        file: The experiment, or the name of one that comes with the package (`arithmetic`).
+        output_dir: The run's folder; `runs/NAME` if None, with a preset `runs/NAME_PRESET`.
         preset: One of the file's presets to lay over it.
         jobs: Processor cores to use, or with an executor: jobs at once.
         executor: Where jobs run: one of Snakemake's executors; here if None.
@@ -71,7 +77,8 @@ def run(
         DelegateError: A step failed; what it printed has been told.
     """
     planned = plan_experiment(file, preset)
-    folder = Path(output_dir or RUNS / planned.experiment.name).absolute()
+    name = planned.experiment.name
+    folder = Path(output_dir or RUNS / (f"{name}_{preset}" if preset else name)).absolute()
     command = snakemake_command(planned, folder, jobs=jobs, executor=executor, arguments=arguments)
     carry_out(planned, folder, command, tell=tell)
     return folder / REPORT
