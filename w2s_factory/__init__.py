@@ -32,7 +32,14 @@ if TYPE_CHECKING:
         explain,
     )
     from w2s_factory.errors import DelegateError, UserError, W2SError
+    from w2s_factory.experiment.beginning import write_experiment
+    from w2s_factory.experiment.drawing import draw
+    from w2s_factory.experiment.planning import Plan, plan
+    from w2s_factory.experiment.reading import read_experiment
     from w2s_factory.experiment.report import Reported, report
+    from w2s_factory.experiment.running import plan_experiment, run
+    from w2s_factory.experiment.spec import Experiment
+    from w2s_factory.experiment.steps import Step
     from w2s_factory.generating import (
         Completion,
         Generation,
@@ -82,6 +89,7 @@ _HOMES = {
     "DelegateError": "errors",
     "Evaluation": "scoring.evaluation",
     "Example": "tasks",
+    "Experiment": "experiment.spec",
     "Finding": "llamafactory.doctor",
     "Generation": "generating",
     "ModeComparison": "scoring.disagreement",
@@ -89,6 +97,7 @@ _HOMES = {
     "PairCheck": "building",
     "PairCounts": "building",
     "PairRules": "building",
+    "Plan": "experiment.planning",
     "PublishedNumber": "published",
     "Recipe": "building",
     "Reported": "experiment.report",
@@ -100,6 +109,7 @@ _HOMES = {
     "Split": "tasks",
     "Stage1": "building",
     "Stage2": "building",
+    "Step": "experiment.steps",
     "Task": "tasks",
     "TemplateStatus": "llamafactory.vanilla",
     "Trained": "llamafactory.launch",
@@ -117,6 +127,7 @@ _HOMES = {
     "compare_modes": "tasks.scored",
     "convert_pairs": "building",
     "diagnose": "llamafactory.doctor",
+    "draw": "experiment.drawing",
     "evaluate": "scoring.evaluation",
     "explain": "building",
     "export": "llamafactory.launch",
@@ -134,10 +145,14 @@ _HOMES = {
     "pass_at_k": "scoring.metrics",
     "performance_gap_recovered": "scoring.metrics",
     "pick_demonstrations": "generating",
+    "plan": "experiment.planning",
+    "plan_experiment": "experiment.running",
     "preset_names": "llamafactory.presets",
     "preview": "generating",
     "published_results": "published",
+    "read_experiment": "experiment.reading",
     "report": "experiment.report",
+    "run": "experiment.running",
     "score": "tasks.scored",
     "score_response": "tasks.scored",
     "score_responses": "tasks.scored",
@@ -148,6 +163,7 @@ _HOMES = {
     "uninstall_template": "llamafactory.vanilla",
     "vote": "scoring.majority",
     "wilson_interval": "scoring.metrics",
+    "write_experiment": "experiment.beginning",
 }
 
 __all__ = [
@@ -158,6 +174,7 @@ __all__ = [
     "DelegateError",
     "Evaluation",
     "Example",
+    "Experiment",
     "Finding",
     "Generation",
     "ModeComparison",
@@ -165,6 +182,7 @@ __all__ = [
     "PairCheck",
     "PairCounts",
     "PairRules",
+    "Plan",
     "PublishedNumber",
     "Recipe",
     "Reported",
@@ -176,6 +194,7 @@ __all__ = [
     "Split",
     "Stage1",
     "Stage2",
+    "Step",
     "Task",
     "TemplateStatus",
     "Trained",
@@ -193,6 +212,7 @@ __all__ = [
     "compare_modes",
     "convert_pairs",
     "diagnose",
+    "draw",
     "evaluate",
     "explain",
     "export",
@@ -210,10 +230,14 @@ __all__ = [
     "pass_at_k",
     "performance_gap_recovered",
     "pick_demonstrations",
+    "plan",
+    "plan_experiment",
     "preset_names",
     "preview",
     "published_results",
+    "read_experiment",
     "report",
+    "run",
     "score",
     "score_response",
     "score_responses",
@@ -224,6 +248,7 @@ __all__ = [
     "uninstall_template",
     "vote",
     "wilson_interval",
+    "write_experiment",
 ]
 
 

@@ -25,6 +25,8 @@ COMMANDS = {
     "score": "Score a split's responses against its golds.",
     "vote": "Find the majority answer of each question over all seeds.",
     "evaluate": "Print accuracy or pass@k of results, with intervals.",
+    "init": "Write a commented experiment file to start from.",
+    "run": "Run an experiment FILE up to its report: plan, resume, report.",
     "report": "Write the report of a run: one HTML page, its figures and numbers beside it.",
     "template": "Make the template vanilla known to an installed LLaMA-Factory, say whether it is, undo it.",
     "doctor": "Say what is installed, what fits together, and the command that mends what does not.",

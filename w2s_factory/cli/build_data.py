@@ -10,6 +10,7 @@ import click
 from w2s_factory.cli import pairs
 from w2s_factory.cli.stages import refuse_unread
 from w2s_factory.cli.telling import tell_built, tell_inputs, tell_next, tell_stage1
+from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
     from w2s_factory.building import Inputs, Recipe
@@ -60,6 +61,7 @@ DEFAULT_DIR = Path("w2s-data")
 @click.option(
     "--model", metavar="PATH", help="What the configs train: a folder or hub name. [default: the task's]"
 )
+@click.option("--no-config", is_flag=True, help="Only the dataset and its entry, nothing that trains on it.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A training argument; repeatable."
 )
@@ -162,12 +164,21 @@ def _recipe(stage: str, inputs: Inputs, options: dict[str, Any]) -> Recipe:
     return building.Recipe(
         layout=options["layout"],
         preset=options["preset"] or inputs.preset or _default_preset(stage, inputs),
-        model=options["model"] or inputs.model or _default_model(stage, inputs),
+        model=_model(stage, inputs, options),
         settings=parsed_settings(options["settings"]),
         version=options["version"],
         dataset=options["dataset_name"],
         force=options["force"],
     )
+
+
+def _model(stage: str, inputs: Inputs, options: dict[str, Any]) -> str | None:
+    """What the configs train; None for no config."""
+    if not options["no_config"]:
+        return options["model"] or inputs.model or _default_model(stage, inputs)
+    if options["model"]:
+        raise UserError("there is no config for it", field="--no-config", hint="Leave out --model")
+    return None
 
 
 def _default_model(stage: str, inputs: Inputs) -> str | None:

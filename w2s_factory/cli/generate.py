@@ -51,8 +51,11 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--output-dir", type=_PATH, metavar="DIR", required=True, help="Where output.jsonl goes.")
 @click.option("--restart", is_flag=True, help="Throw away what an earlier run left in the folder.")
+@click.option("--restart-if-changed", is_flag=True,
+    help="Throw it away only if it was begun with other settings.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show the first prompt, its tokens, and the settings; no more.")
-def command(dry_run: bool, restart: bool, **options: Any) -> None:
+def command(dry_run: bool, restart: bool, restart_if_changed: bool, **options: Any) -> None:
     """Generate a model's responses to a split.
 
     Greedy into DIR/output.jsonl, or sampled into DIR/t1.0/seed0/output.jsonl and so on. Every finished
@@ -73,7 +76,8 @@ def command(dry_run: bool, restart: bool, **options: Any) -> None:
         _tell_preview(generating.preview(generation))
     else:
         click.echo(f"engine {generation.engine}, model {generation.model.name}", err=True)
-        _tell_generated(generation, generating.generate(generation, restart=restart))
+        made = generating.generate(generation, restart=restart, restart_if_changed=restart_if_changed)
+        _tell_generated(generation, made)
 
 
 def _generation(options: dict[str, Any]) -> Generation:

@@ -9,8 +9,11 @@ import click
 
 @click.command()
 @click.argument("output_dir", type=click.Path(path_type=Path))
+@click.option(
+    "--here", is_flag=True, help="Only the shards of DIR itself, not of folders below (t1.0/seed0)."
+)
 @click.option("--force", is_flag=True, help="Overwrite files that hold something else.")
-def command(output_dir: Path, force: bool) -> None:
+def command(output_dir: Path, here: bool, force: bool) -> None:
     """Join the shards of a generation into its output.jsonl.
 
     OUTPUT_DIR is what `generate --shard` was given. Refuses missing and unfinished shards, shards of
@@ -22,5 +25,5 @@ def command(output_dir: Path, force: bool) -> None:
     """  # noqa: D301  click reads \b
     from w2s_factory import generating
 
-    for file in generating.merge_shards(output_dir, force=force):
+    for file in generating.merge_shards(output_dir, here=here, force=force):
         click.echo(f"wrote {file}")

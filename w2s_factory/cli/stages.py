@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import click
 
 _ALWAYS = {"stage", "task_name", "output_dir", "force"}
-_DATASET = {"layout", "preset", "model", "settings", "version"}
+_DATASET = {"layout", "preset", "model", "settings", "version", "no_config"}
 _ONE_FILE = {"output", "dataset_name"}
 READ = {
     "gold": _DATASET | _ONE_FILE | {"source"},

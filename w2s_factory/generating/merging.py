@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 _HEADER: Form[dict[str, Any]] = Form("journals", {"settings": (dict,), "rows": (int,), "questions": (int,)})
 
 
-def merge_shards(output_dir: str | Path, *, force: bool = False) -> list[Path]:
+def merge_shards(output_dir: str | Path, *, here: bool = False, force: bool = False) -> list[Path]:
     """Write the `output.jsonl` of every folder below `output_dir` that has shards, from these.
 
     Args:
         output_dir: The `output_dir` of the shards' runs.
+        here: Only its own, not those of folders below: sampled runs lie below greedy ones.
         force: Overwrite files that hold something else.
 
     Returns:
@@ -32,7 +33,8 @@ def merge_shards(output_dir: str | Path, *, force: bool = False) -> list[Path]:
         UserError: There are no shards; one is missing, unfinished, or of another run; or two hold the
             same question.
     """
-    folders = sorted(path.parent for path in Path(output_dir).rglob(SHARDS) if path.is_dir())
+    found = Path(output_dir).glob(SHARDS) if here else Path(output_dir).rglob(SHARDS)
+    folders = sorted(path.parent for path in found if path.is_dir())
     if not folders:
         raise UserError("holds no shards", file=output_dir)
     shards = {folder: _all_shards(folder) for folder in folders}

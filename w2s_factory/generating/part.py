@@ -44,6 +44,7 @@ class Part:
         settings: What decides them.
         questions: How many there are in all shards together.
         restart: Throw away what an earlier run left.
+        restart_if_changed: Throw it away if it had other settings, or is not known to have had these.
 
     Raises:
         UserError: An earlier run in this folder had other settings or was not ours, another process is
@@ -58,19 +59,27 @@ class Part:
         *,
         questions: int,
         restart: bool = False,
+        restart_if_changed: bool = False,
     ) -> None:
         self.file, self.requests, self._settings, self._restart = folder / OUTPUT, requests, settings, restart
-        if restart:
-            (folder / JOURNAL).unlink(missing_ok=True)
-        elif self.file.exists() and not (folder / JOURNAL).exists():
-            raise UserError("exists, and no journal of how it was made", file=self.file, hint=_ELSEWHERE)
+        journal = folder / JOURNAL
+        if not restart and self.file.exists() and not journal.exists():
+            if not restart_if_changed:
+                raise UserError("exists, and no journal of how it was made", file=self.file, hint=_ELSEWHERE)
+            self._restart = True
         header = {"settings": settings, "rows": len(requests), "questions": questions}
-        self.journal = Journal(folder / JOURNAL, header)
+        if restart:
+            journal.unlink(missing_ok=True)
+        self.journal = Journal(journal, header)
         try:
             self._check()
         except UserError:
             self.close()
-            raise
+            if not restart_if_changed:
+                raise
+            self._restart = True
+            journal.unlink()
+            self.journal = Journal(journal, header)
         self._rows: dict[Id, dict[str, Any]] = {}
         for row in self.journal.rows:
             self._rows.setdefault(row["id"], row)

@@ -30,7 +30,11 @@ def say(text: str) -> None:
 
 
 def generate(
-    generation: Generation, *, restart: bool = False, tell: Callable[[str], None] = say
+    generation: Generation,
+    *,
+    restart: bool = False,
+    restart_if_changed: bool = False,
+    tell: Callable[[str], None] = say,
 ) -> list[Generated]:
     """Generate responses into `output_dir`, continuing where an earlier call with the same settings ended.
 
@@ -40,6 +44,7 @@ def generate(
     Args:
         generation: What is to be generated.
         restart: Throw away what an earlier run left there.
+        restart_if_changed: Throw it away if it was begun with other settings; else continue it.
         tell: Given a line of text where there is something to say before or after the work.
 
     Returns:
@@ -54,7 +59,8 @@ def generate(
         engine = stack.enter_context(closing(_engine(generation)))
         parts: dict[int, Part] = {}
         for seed in generation.seeds:
-            parts[seed] = stack.enter_context(closing(_part(generation, engine, seed, restart=restart)))
+            part = _part(generation, engine, seed, restart=restart, restart_if_changed=restart_if_changed)
+            parts[seed] = stack.enter_context(closing(part))
         if not all(part.complete for part in parts.values()):
             _complete(generation, engine, parts, tell)
         return [_write(generation, engine, part) for part in parts.values()]
@@ -106,13 +112,13 @@ def _folder(generation: Generation, seed: int) -> Path:
     return shard_folder(folder, generation.shard)
 
 
-def _part(generation: Generation, engine: Engine, seed: int, *, restart: bool) -> Part:
+def _part(generation: Generation, engine: Engine, seed: int, **restarts: bool) -> Part:
     return Part(
         _folder(generation, seed),
         generation.requests(seed),
         generation.settings(engine.settings(), seed),
         questions=len(generation.all_questions),
-        restart=restart,
+        **restarts,
     )
 
 

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from tests.conftest import ROOT
+
+
+def test_init_then_a_dry_run_and_a_picture(w2s, tmp_path):
+    made = w2s("init", "--task", "gsm8k", "--output", "experiment.yaml").stdout
+    assert made.splitlines() == ["Wrote experiment.yaml", "Next: w2s-factory run experiment.yaml --dry-run"]
+    shown = w2s("run", "experiment.yaml", "--dry-run").stdout
+    assert "seed0/train_iter2_hybrid" in shown
+    assert "wrote plan.svg" in w2s("run", "experiment.yaml", "--dag", "plan.svg").stdout
+    assert sorted(path.name for path in (tmp_path / "cwd").iterdir()) == ["experiment.yaml", "plan.svg"]
+
+
+def test_a_preset_changes_the_plan(w2s):
+    file = ROOT / "experiments/arithmetic.yaml"
+    plain, smoke = (w2s("run", file, "--dry-run", *more).stdout for more in ((), ("--preset", "smoke")))
+    assert smoke != plain
+
+
+def test_an_executor_that_is_not_there_is_one_line(w2s):
+    file = ROOT / "experiments/arithmetic.yaml"
+    error = w2s("run", file, "--executor", "nowhere", code=2).stderr
+    assert error.splitlines() == [
+        'Error: field "--executor": Snakemake has no executor nowhere here. '
+        "Install it: pip install snakemake-executor-plugin-nowhere"
+    ]
+
+
+def test_a_missing_release_is_one_line(w2s, monkeypatch):
+    monkeypatch.delenv("W2S_RELEASE", raising=False)
+    error = w2s("run", ROOT / "experiments/math_gemma_2b.yaml", code=2).stderr
+    assert "no such file or folder" in error
+    assert "W2S_RELEASE" in error

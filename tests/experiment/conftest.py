@@ -1,0 +1,68 @@
+"""Experiments for tests: a small description, and plans whose steps are plain shell commands."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from w2s_factory.experiment.machines import Need
+from w2s_factory.experiment.planning import Plan, plan
+from w2s_factory.experiment.spec import Experiment
+from w2s_factory.experiment.steps import Step
+
+SMALL = {
+    "name": "small",
+    "task": "arithmetic",
+    "weak": {"name": "w", "model": "some/weak", "train": {"preset": "tiny_lora_sft"}},
+    "strong": {"name": "s", "model": "some/strong", "preset": "tiny_lora_sft"},
+}
+
+
+def changed(values, **changes):
+    """`values` with other values; a dotted name in a dict reaches into sections."""
+    return {**values, **changes}
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write an experiment file; its path."""
+
+    def write(values=SMALL, **changes):
+        path = tmp_path / "experiment.yaml"
+        path.write_text(yaml.safe_dump(changed(values, **changes), sort_keys=False))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def planned():
+    """The plan of the small experiment with other values."""
+
+    def make(**changes):
+        return plan(Experiment.model_validate(changed(SMALL, **changes)))
+
+    return make
+
+
+@pytest.fixture
+def of_shell(planned):
+    """A plan of steps that are shell commands: {name: (reads, writes, command)}."""
+
+    def make(steps) -> Plan:
+        small = planned()
+        made = [
+            Step(
+                name=f"seed0/{name}",
+                kind="data",
+                seed=0,
+                reads=tuple(reads),
+                writes=tuple(writes),
+                commands=(("bash", "-c", command),),
+                need=Need(),
+            )
+            for name, (reads, writes, command) in steps.items()
+        ]
+        return Plan(small.experiment, tuple(made), small.contents)
+
+    return make

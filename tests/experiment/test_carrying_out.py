@@ -1,0 +1,255 @@
+"""The workflow with steps that are shell commands: order, reruns by content, failures, kills, locks."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT
+from tests.experiment.conftest import SMALL
+from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.experiment.folder import MARK, held
+from w2s_factory.experiment.running import carry_out
+from w2s_factory.experiment.steps import Step
+from w2s_factory.experiment.workflow import as_workflow, script_of, snakemake_command
+
+CHAIN = {
+    "a": ([], ["a.txt"], "echo a >> done; echo 1 > a.txt"),
+    "b": (["a.txt"], ["b.txt"], "echo b >> done; cat a.txt > b.txt"),
+    "c": (["b.txt"], ["c.txt"], "echo c >> done; cat b.txt > c.txt; echo {braces} '{0}'"),
+}
+B_EDITED = {**CHAIN, "b": (["a.txt"], ["b.txt"], "echo b >> done; echo 2 > b.txt")}
+
+
+class Run:
+    """A folder, and plans carried out in it."""
+
+    def __init__(self, folder, of_shell):
+        self.folder, self._of_shell, self.told = folder, of_shell, []
+
+    def __call__(self, steps=CHAIN, jobs=2):
+        plan = self._of_shell(steps)
+        command = snakemake_command(plan, self.folder, jobs=jobs, executor=None, arguments=())
+        self.told = []
+        carry_out(plan, self.folder, command, tell=self.told.append)
+
+    def done(self) -> list[str]:
+        """The steps run since the last look."""
+        file = self.folder / "done"
+        names = file.read_text().split() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return names
+
+
+@pytest.fixture
+def run(tmp_path, of_shell):
+    return Run(tmp_path / "run", of_shell)
+
+
+def test_steps_run_in_order_and_once(run):
+    run()
+    assert run.done() == ["a", "b", "c"]
+    assert [line.split("  ")[0] for line in run.told] == ["[1/3] seed0/a", "[2/3] seed0/b", "[3/3] seed0/c"]
+    run()
+    assert run.done() == []
+    assert run.told == ["nothing to do: every step is complete"]
+
+
+def test_each_step_has_a_log_a_time_and_a_script(run):
+    run()
+    assert (run.folder / "logs/seed0/c.log").read_text() == "{braces} {0}\n"
+    assert (run.folder / "benchmarks/seed0/c.tsv").read_text().startswith("s\t")
+    assert "braces" in (run.folder / "scripts/seed0_c.sh").read_text()
+    assert json.loads((run.folder / "contents.json").read_text())["name"] == "small"
+
+
+def test_touching_files_runs_nothing(run):
+    run()
+    run.done()
+    later = time.time() + 100
+    for name in ("a.txt", "b.txt"):
+        os.utime(run.folder / name, (later, later))
+    run()
+    assert run.done() == []
+
+
+def test_an_edited_command_runs_its_step_and_what_depends_on_it(run):
+    run()
+    run.done()
+    run(B_EDITED)
+    assert run.done() == ["b", "c"]
+    assert (run.folder / "c.txt").read_text() == "2\n"
+
+
+def test_another_interpreter_is_not_compared(planned, monkeypatch):
+    plan = planned(weak={"name": "w", "results": str(ROOT / "README.md")}, strong=SMALL["strong"])
+    before, script = as_workflow(plan), script_of(plan.steps[0], plan.experiment.environments)
+    monkeypatch.setattr(sys, "executable", "/another/python")
+    assert as_workflow(plan) == before
+    assert not script[0].startswith("/another")
+    assert script_of(plan.steps[0], plan.experiment.environments)[0].startswith(
+        "/another/python -m w2s_factory "
+    )
+
+
+def test_a_changed_input_runs_what_reads_it(run, tmp_path):
+    source = tmp_path / "given.txt"
+    source.write_text("1")
+    steps = {"a": ([str(source)], ["a.txt"], f"echo a >> done; cat {source} > a.txt")}
+    run(steps)
+    source.write_text("2")
+    run(steps)
+    assert run.done() == ["a", "a"]
+    assert (run.folder / "a.txt").read_text() == "2"
+
+
+def test_a_missing_input_is_refused_before_anything_runs(run):
+    with pytest.raises(UserError, match="/nowhere/given.txt: no such file or folder, and seed0/a needs it"):
+        run({"a": (["/nowhere/given.txt"], ["a.txt"], "true")})
+    assert not (run.folder / "plan.json").exists()
+
+
+def test_a_failed_step_shows_its_log_and_how_to_repeat_it(run):
+    failing = {**CHAIN, "b": (["a.txt"], ["b.txt"], "echo reason; touch b.txt; exit 3")}
+    with pytest.raises(DelegateError, match="failed: seed0/b") as caught:
+        run(failing)
+    assert caught.value.exit_code == 1
+    told = "\n".join(run.told)
+    assert "    reason" in told
+    assert f"To repeat it alone: cd {run.folder} && bash -c 'echo reason; touch b.txt; exit 3'" in told
+    assert not (run.folder / "b.txt").exists()
+    run()
+    assert run.done() == ["a", "b", "c"]
+
+
+def test_a_failure_of_snakemake_itself_is_told(run, of_shell):
+    plan = of_shell(CHAIN)
+    command = snakemake_command(plan, run.folder, jobs=1, executor=None, arguments=["--no-such-option"])
+    told = []
+    with pytest.raises(DelegateError, match=r"Snakemake failed with exit code 2"):
+        carry_out(plan, run.folder, command, tell=told.append)
+    assert "no-such-option" in "\n".join(told)
+
+
+def test_two_runs_do_not_share_a_folder(run):
+    with held(run.folder), pytest.raises(UserError, match="another run works in this folder"):
+        run()
+
+
+def test_a_folder_of_another_experiment_is_refused(run):
+    run.folder.mkdir()
+    (run.folder / "experiment.yaml").write_text("name: other\n")
+    with pytest.raises(UserError, match=r"is the folder of another experiment \(other\)"):
+        run()
+
+
+def test_what_a_killed_run_left_working_is_ended(run):
+    left = subprocess.Popen(["sleep", "100"], env={**os.environ, MARK: str(run.folder)})
+    other = subprocess.Popen(["sleep", "100"], env={**os.environ, MARK: f"{run.folder}2"})
+    try:
+        run()
+        assert left.poll() is not None
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_seeds_and_shards_of_earlier_plans_are_removed(run):
+    def sampled(*seeds):
+        files = [f"out/t1.0/seed{seed}/x" for seed in seeds] + [
+            f"out/shards/{n}-of-{len(seeds)}/x" for n in seeds
+        ]
+        return {"a": ([], files, f"touch {' '.join(files)}")}
+
+    run(sampled(0, 1, 2))
+    (run.folder / "out/t1.0/votes.jsonl").touch()
+    run(sampled(0, 1))
+    assert sorted(path.name for path in (run.folder / "out/t1.0").iterdir()) == [
+        "seed0",
+        "seed1",
+        "votes.jsonl",
+    ]
+    assert sorted(path.name for path in (run.folder / "out/shards").iterdir()) == ["0-of-2", "1-of-2"]
+
+
+RUN_IT = """
+import pickle, sys
+from pathlib import Path
+from w2s_factory.experiment.running import carry_out
+from w2s_factory.experiment.workflow import snakemake_command
+plan = pickle.loads(Path(sys.argv[1]).read_bytes())
+folder = Path(sys.argv[2])
+carry_out(plan, folder, snakemake_command(plan, folder, jobs=2, executor=None, arguments=()))
+"""
+
+
+def slow(name, reads) -> tuple:
+    """A step that begins its output, takes its time, and counts itself once it is whole."""
+    command = f"echo half > {name}; sleep 0.3; cat {' '.join(reads)} /dev/null | md5sum > {name}; echo {name} >> done"
+    return (reads, [name], command)
+
+
+KILLS = 3
+SLOW = {f"s{n}": slow(f"s{n}.txt", [f"s{m}.txt" for m in (n - 1, n - 3) if m >= 0]) for n in range(8)}
+
+
+@pytest.mark.parametrize("everything", [True, False], ids=["all its processes", "only the first"])
+def test_killed_at_random_moments_and_started_again_it_ends_the_same(run, of_shell, tmp_path, everything):
+    import pickle
+
+    plan, draw = of_shell(SLOW), random.Random(1)
+    (tmp_path / "plan").write_bytes(pickle.dumps(plan))
+    command = [sys.executable, "-c", RUN_IT, str(tmp_path / "plan"), str(run.folder)]
+    undisturbed = Run(tmp_path / "undisturbed", of_shell)
+    undisturbed(SLOW)
+    for _ in range(KILLS):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        time.sleep(draw.uniform(1.2, 2.6))
+        family = [*psutil.Process(process.pid).children(recursive=True)] if everything else []
+        for one in [psutil.Process(process.pid), *family]:
+            one.kill()
+        process.wait()
+        if everything:
+            psutil.wait_procs(family, timeout=5)
+    subprocess.run(command, check=True, capture_output=True)
+    for name in SLOW:
+        assert (run.folder / f"{name}.txt").read_text() == (undisturbed.folder / f"{name}.txt").read_text()
+    # A step killed between its last command and Snakemake's note of it is done again; no other one is.
+    done = run.done()
+    assert set(done) == {f"{name}.txt" for name in SLOW}
+    assert len(done) <= len(SLOW) + 2 * KILLS
+
+
+def test_interrupted_it_leaves_no_process(run, of_shell, tmp_path):
+    import pickle
+
+    (tmp_path / "plan").write_bytes(pickle.dumps(of_shell({"a": ([], ["a.txt"], "sleep 60; touch a.txt")})))
+    command = [sys.executable, "-c", RUN_IT, str(tmp_path / "plan"), str(run.folder)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    log = run.folder / "logs/snakemake.log"
+    until = time.monotonic() + 30
+    while not (log.exists() and "rule seed0_a:" in log.read_text()) and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) != 0
+    assert [one for one in psutil.process_iter() if _marked(one, run.folder)] == []
+
+
+def _marked(process, folder) -> bool:
+    try:
+        return process.environ().get(MARK) == str(folder)
+    except (psutil.Error, OSError):
+        return False
+
+
+def test_rule_names_are_names(planned):
+    assert all(isinstance(step, Step) and step.rule.isidentifier() for step in planned().steps)

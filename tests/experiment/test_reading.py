@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from w2s_factory.errors import UserError
+from w2s_factory.experiment.reading import read_experiment
+
+SMALL_TEXT = """\
+name: small
+task: arithmetic
+weak: {name: w, model: some/weak}
+strong:
+  name: s
+  model: some/strong
+"""
+
+
+@pytest.mark.parametrize(
+    ("added", "line", "field", "words"),
+    [
+        ("  presett: dpo", 7, "strong.presett", 'Did you mean "preset"?'),
+        ("stagee2: {}", 7, "stagee2", 'Did you mean "stage2"?'),
+        ("stage2:\n  sampels: 2", 8, "stage2.sampels", 'Did you mean "samples"?'),
+        ("stage2:\n  methods:\n    dop:", 9, "stage2.methods.dop", 'Did you mean "dpo"?'),
+        ("stage2:\n  methods:\n    dpo:\n      referenc: base", 10, "stage2.methods.dpo.referenc", '"reference"'),
+        ("zzz: 1", 7, "zzz", "Known here: name, task"),
+        ("iterations: two", 7, "iterations", "integer"),
+        ("iterations: 0", 7, "iterations", "greater than or equal to 1"),
+        ("seeds: [0, -1]", 7, "seeds.1", "greater than or equal to 0"),
+        ("seeds: [1, 1]", 7, "seeds", "names a seed twice"),
+        ("seeds: []", 7, "seeds", "at least 1"),
+        ("split: tset", 7, "split", "only train_1, train_2, dev, test"),
+        ("baselines: [weak_floor, ceiling]", 7, "baselines.1", "strong_ceiling"),
+        ("last_iteration: [weak]", 7, "last_iteration", "must name hybrid"),
+        ("  preset: dpoo", 7, "strong.preset", 'Did you mean "dpo"?'),
+        ("environments: {train: /env/bin/python}", 1, None, "llamafactory.version"),
+        ("resources: {train: {gpu: 1}}", 7, "resources.train.gpu", 'Did you mean "gpus"?'),
+        ("name: other", 7, "name", "stands there twice"),
+        ("[", 8, None, "is not YAML"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_place(tmp_path, added, line, field, words):
+    file = tmp_path / "experiment.yaml"
+    file.write_text(f"{SMALL_TEXT}{added}\n")
+    with pytest.raises(UserError) as caught:
+        read_experiment(file)
+    assert (caught.value.line, caught.value.field) == (line, field)
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(f"{file}:{line}: ")
+
+
+@pytest.mark.parametrize(
+    ("weak", "words"),
+    [
+        ({"name": "w"}, "needs a model, or results"),
+        ({"name": "w", "results": "r.jsonl", "train": {}}, "no model for it"),
+        ({"name": "w", "model": "a/b", "adapter": "c/d", "train": {}}, "trained already"),
+        ({"model": "a/b"}, "is missing"),
+    ],
+)
+def test_a_weak_model_that_cannot_answer_is_refused(written, weak, words):
+    with pytest.raises(UserError, match=words):
+        read_experiment(written(weak=weak))
+
+
+def test_an_unknown_task_is_told_at_its_line(written):
+    with pytest.raises(UserError, match=r':2: field "task": no task "arithmetc". Did you mean "arithmetic"'):
+        read_experiment(written(task="arithmetc"))
+
+
+def test_a_missing_file_names_the_command_that_makes_one(tmp_path):
+    with pytest.raises(UserError, match="w2s-factory init"):
+        read_experiment(tmp_path / "none.yaml")
+
+
+def test_a_preset_is_laid_over_the_file(written):
+    presets = {"smoke": {"iterations": 1, "limit": {"split": 3}, "stage2": False}}
+    file = written(iterations=3, limit={"train_2": 5}, stage2={"samples": 4}, presets=presets)
+    plain, smoke = read_experiment(file), read_experiment(file, "smoke")
+    assert (plain.iterations, plain.limit.split, plain.stage2.samples) == (3, None, 4)
+    assert (smoke.iterations, smoke.limit.split, smoke.limit.train_2, smoke.stage2) == (1, 3, 5, None)
+
+
+def test_a_mistake_in_a_preset_is_told_at_its_line(written):
+    file = written(presets={"smoke": {"iteration": 1}})
+    with pytest.raises(UserError) as caught:
+        read_experiment(file, "smoke")
+    line = file.read_text().splitlines()[caught.value.line - 1]
+    assert line.strip() == "iteration: 1"
+
+
+def test_an_unknown_preset_is_refused(written):
+    with pytest.raises(UserError, match='no preset "smoek". Did you mean "smoke"'):
+        read_experiment(written(presets={"smoke": {}}), "smoek")
+
+
+def test_a_bare_key_switches_a_method_on_and_false_switches_it_off(written):
+    methods = {"dpo": None, "orpo": False, "sft_chosen": {}}
+    found = read_experiment(written(stage2={"methods": methods})).stage2.methods
+    assert list(found.preference) == ["dpo"]
+    assert found.sft_chosen is not None
+
+
+def test_folders_are_named_from_the_file_on(written, tmp_path, monkeypatch):
+    monkeypatch.setenv("W2S_RELEASE", str(tmp_path / "published"))
+    (tmp_path / "models/here").mkdir(parents=True)
+    weak = {"name": "w", "model": "models/here", "results": "{release}/outputs/r.jsonl"}
+    found = read_experiment(written(weak=weak, strong={"name": "s", "model": "../s"}))
+    assert found.weak.model == str(tmp_path / "models/here")
+    assert found.weak.results == str(tmp_path / "published/outputs/r.jsonl")
+    assert found.strong.model == str(tmp_path.parent / "s")
+    assert read_experiment(written()).strong.model == "some/strong"
+
+
+def test_the_resolved_copy_reads_as_the_same(written):
+    first = read_experiment(written(stage2={"methods": {"dpo": None}}, generation={"options": {"a": 1}}))
+    copy = yaml.safe_load(yaml.safe_dump(first.model_dump(mode="json", exclude_defaults=True)))
+    assert read_experiment(written(copy)) == first
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("experiments/*.yaml")), ids=lambda file: file.stem)
+def test_the_experiments_are_valid_with_each_preset(file):
+    plain = read_experiment(file)
+    assert plain.name == file.stem
+    for preset in yaml.safe_load(file.read_text()).get("presets", {}):
+        read_experiment(file, preset)

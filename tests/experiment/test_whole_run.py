@@ -1,0 +1,139 @@
+"""A whole experiment, with real trainings: it ends in a report, survives kills, and reruns what an edit concerns."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import yaml
+
+from tests.experiment import undecided
+
+pytestmark = [pytest.mark.train, pytest.mark.timeout(1500)]
+
+KILLS = int(os.environ.get("W2S_KILLS", "2"))
+BRIEF = {"max_steps": 2, "learning_rate": 1e-4}
+ON_CPU = {"use_cpu": True, "bf16": False}
+DATA = (
+    "results.jsonl",
+    "output.jsonl",
+    "demonstrations.json",
+    "majority_voting_results.jsonl",
+    "adapter_model.safetensors",
+)
+
+
+@pytest.fixture(scope="module")
+def undecided_model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undecided")
+    undecided.make(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def experiment(undecided_model, tmp_path_factory):
+    """Write the experiment: Stage I and II at their smallest."""
+    file = tmp_path_factory.mktemp("experiment") / "experiment.yaml"
+
+    def write(**stage2):
+        methods = {"dpo": {"overrides": {"max_steps": 2, **ON_CPU}}, "sft_chosen": None}
+        values = {
+            "name": "tiny",
+            "task": "arithmetic",
+            "split": "dev",
+            "weak": {"name": "w", "model": undecided_model},
+            "strong": {"name": "s", "model": undecided_model, "preset": "tiny_lora_sft", "overrides": BRIEF},
+            "iterations": 1,
+            "last_iteration": ["hybrid"],
+            "baselines": ["weak_floor"],
+            "limit": {"train_2": 30, "split": 10},
+            "generation": {"engine": "transformers", "max_tokens": 24},
+            "stage2": {"samples": 3, "min_confidence": 0.5, "methods": methods, **stage2},
+        }
+        file.write_text(yaml.safe_dump(values))
+        return file
+
+    return write
+
+
+def command(file, folder) -> list[str]:
+    return [sys.executable, "-m", "w2s_factory", "run", str(file), "--output-dir", str(folder), "--jobs", "2"]
+
+
+def run(file, folder) -> list[str]:
+    """Run it to its end; the names of the steps done."""
+    done = subprocess.run(command(file, folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "report.html").is_file()
+    return [line.split("] ")[1].split("  ")[0] for line in done.stderr.splitlines() if line.startswith("[")]
+
+
+def contents(folder) -> dict[str, str]:
+    """The hash of every data file of the run."""
+    files = [path for path in folder.rglob("*") if path.name in DATA or "llama_factory" in path.parts]
+    kept = [
+        path
+        for path in files
+        if path.is_file() and path.name not in ("manifest.jsonl", ".dataset_info.json.lock")
+    ]
+    kept = [path for path in kept if "checkpoint" not in str(path)]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(experiment, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return folder, run(experiment(), folder), contents(folder)
+
+
+def test_it_ends_in_a_report_with_every_step_done_once(undisturbed):
+    folder, done, files = undisturbed
+    assert len(done) == len(set(done))
+    assert {"seed0/train_iter1_hybrid", "seed0/pairs", "seed0/train_dpo", "report"} <= set(done)
+    assert "seed0/data/llama_factory/arithmetic/train_arithmetic_w_iter1_hybrid_paired.json" in files
+    assert len([name for name in files if name.endswith("adapter_model.safetensors")]) == 3
+
+
+def test_killed_at_random_moments_it_ends_in_the_same_files(undisturbed, experiment, tmp_path):
+    draw, folder, file = random.Random(0), tmp_path / "run", experiment()
+    _, steps, expected = undisturbed
+    finished: list[str] = []
+    for _ in range(KILLS):
+        process = subprocess.Popen(command(file, folder), stderr=subprocess.PIPE, text=True)
+        time.sleep(draw.uniform(5, 25))
+        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        for one in [*family, process]:
+            one.kill()
+        _, told = process.communicate()
+        finished += [line.split("] ")[1].split("  ")[0] for line in told.splitlines() if line.startswith("[")]
+    finished += run(file, folder)
+    assert contents(folder) == expected
+    assert len(finished) == len(set(finished))  # what was complete was not done again
+    assert set(finished) <= set(steps)
+
+
+def test_an_edited_confidence_reruns_what_depends_on_it(undisturbed, experiment):
+    folder = undisturbed[0]
+    assert run(experiment(), folder) == []
+    done = run(experiment(min_confidence=0.7), folder)
+    expected = {"pairs", "chosen"}
+    for method in ("dpo", "sft_chosen"):
+        expected |= {f"train_{method}", f"generate_{method}_dev", f"score_{method}_dev"}
+    assert set(done) == {*(f"seed0/{name}" for name in expected), "report"}
+
+
+def test_an_edited_generation_begins_its_journals_anew(undisturbed, experiment):
+    folder = undisturbed[0]
+    file = experiment(min_confidence=0.7)
+    values = yaml.safe_load(file.read_text())
+    values["generation"]["max_tokens"] = 20
+    file.write_text(yaml.safe_dump(values))
+    done = run(file, folder)
+    assert "seed0/generate_weak_train_2" in done
+    assert "seed0/golds_train_2" not in done

@@ -1,0 +1,59 @@
+"""`w2s-factory run`: a whole experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=_PATH)
+@click.argument("arguments", nargs=-1, metavar="[-- SNAKEMAKE ARGUMENTS]")
+@click.option("--output-dir", type=_PATH, metavar="DIR", help="The run's folder. [default: runs/NAME]")
+@click.option("--preset", metavar="NAME", help="One of the file's presets (smoke ...) laid over it.")
+@click.option("--dry-run", is_flag=True, help="Show every step, what it reads, writes and needs; no more.")
+@click.option("--dag", type=_PATH, metavar="FILE.svg", help="Draw the steps into a picture; no more.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Cores; with --executor, jobs at once.")
+@click.option("--executor", metavar="NAME", help="Where jobs run: slurm, or any executor of Snakemake.")
+def command(
+    file: Path,
+    arguments: tuple[str, ...],
+    output_dir: Path | None,
+    preset: str | None,
+    dry_run: bool,
+    dag: Path | None,
+    jobs: int | None,
+    executor: str | None,
+) -> None:
+    """Run an experiment FILE up to its report: plan, resume, report.
+
+    Started again, it does what is not complete yet, or depends on a setting that was edited. What stands
+    after -- goes to Snakemake.
+
+    \b
+    Examples:
+      w2s-factory run experiments/arithmetic.yaml --preset smoke
+      w2s-factory run experiments/arithmetic.yaml --dry-run
+      w2s-factory run experiments/arithmetic.yaml --dag plan.svg
+      w2s-factory run experiment.yaml --executor slurm --jobs 8 -- --default-resources slurm_account=me
+    """  # noqa: D301  click reads \b
+    from w2s_factory.experiment.running import plan_experiment, run
+
+    if dry_run or dag is not None:
+        plan = plan_experiment(file, preset)
+        if dry_run:
+            from w2s_factory.experiment.table import as_table
+
+            click.echo(as_table(plan))
+        if dag is not None:
+            from w2s_factory.experiment.drawing import draw
+
+            click.echo(f"wrote {draw(plan, dag)} ({len(plan.steps):,} steps)")
+        return
+    report = run(
+        file, output_dir=output_dir, preset=preset, jobs=jobs, executor=executor, arguments=arguments
+    )
+    click.echo(f"the report: {report}")

@@ -1,0 +1,58 @@
+"""A commented experiment file to start from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+from w2s_factory.records import Outputs
+from w2s_factory.shipped import shipped
+from w2s_factory.tasks import get_task
+
+if TYPE_CHECKING:
+    from w2s_factory.tasks import Task
+
+TEMPLATE = Path(__file__).with_name("template.yaml")
+
+
+@dataclass(frozen=True)
+class _Models:
+    weak_name: str = "llama2_7b"
+    weak_model: str = "meta-llama/Llama-2-7b-hf"
+    weak_preset: str = "weak_full_sft"
+    strong_name: str = "llama2_70b"
+    strong_model: str = "meta-llama/Llama-2-70b-hf"
+    strong_preset: str = "strong_lora_sft"
+
+
+def write_experiment(task: str, output: str | Path, *, force: bool = False) -> None:
+    """Write an experiment file for a task, every key of it commented.
+
+    It names the paper's first pair of models; for the embedded task, the models that come with it.
+
+    Args:
+        task: The task's name.
+        output: The YAML.
+        force: Overwrite a file that holds something else.
+
+    Raises:
+        UserError: There is no such task, or the file exists and holds something else.
+    """
+    found = get_task(task)
+    text = Template(TEMPLATE.read_text("utf-8")).substitute(
+        asdict(_models(found)),
+        name=found.name,
+        task=found.name,
+        iterations=1 if found.name == "math" else 2,  # the paper's
+    )
+    with Outputs(force=force) as outputs:
+        outputs.text(output, text)
+
+
+def _models(task: Task) -> _Models:
+    if task.example is None:
+        return replace(_Models(), strong_preset=task.strong_preset)
+    folder = str(shipped("data", "models", "tiny_llama"))
+    return _Models("tiny", folder, "tiny_lora_sft", "tiny", folder, "tiny_lora_sft")

@@ -1,0 +1,109 @@
+"""The folder of a run: one run at a time, its files in place, nothing left of plans before."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import yaml
+
+from w2s_factory.errors import UserError
+from w2s_factory.experiment.contents import CONTENTS
+from w2s_factory.experiment.workflow import PLAN, SCRIPTS, as_json, as_workflow, script_of
+from w2s_factory.records import Outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from w2s_factory.experiment.planning import Plan
+
+EXPERIMENT = "experiment.yaml"
+MARK = "W2S_FACTORY_EXPERIMENT"
+"""The variable by which the processes of a run are found: its value is the folder."""
+
+_LOCK = ".run.lock"
+_PART = re.compile(r"seed\d+|\d+-of-\d+")
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other runs out of the folder while the block lasts, and end what killed ones left working.
+
+    Raises:
+        UserError: Another run works there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError("another run works in this folder", file=folder) from None
+        end_processes(folder)
+        yield
+
+
+def end_processes(folder: Path) -> None:
+    """End whatever still works for a run of this folder: nobody waits for it."""
+    family = list(_processes(folder))
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(family, timeout=10)
+
+
+def _processes(folder: Path) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):  # not ours to look at
+            if process.pid != os.getpid() and process.environ().get(MARK) == str(folder):
+                yield process
+
+
+def prepare(plan: Plan, folder: Path) -> None:
+    """Write the experiment, its contents and its plan into the folder; remove parts no longer planned.
+
+    Raises:
+        UserError: The folder is another experiment's, or an input is missing.
+    """
+    _refuse_others(plan.experiment.name, folder)
+    workflow = as_workflow(plan)
+    with Outputs(force=True) as outputs:
+        resolved = plan.experiment.model_dump(mode="json", exclude_defaults=True)
+        outputs.text(folder / EXPERIMENT, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
+        outputs.text(folder / CONTENTS, plan.contents.model_dump_json(indent=1) + "\n")
+        outputs.text(folder / PLAN, as_json(workflow))
+        for step in plan.steps:
+            script = script_of(step, plan.experiment.environments)
+            outputs.text(folder / SCRIPTS / f"{step.rule}.sh", "\n".join(script) + "\n")
+    _remove_unplanned(plan, folder)
+
+
+def _refuse_others(name: str, folder: Path) -> None:
+    there = folder / EXPERIMENT
+    if not there.exists():
+        return
+    try:
+        other = yaml.safe_load(there.read_text("utf-8")).get("name")
+    except (OSError, yaml.YAMLError, AttributeError):
+        other = None
+    if other != name:
+        raise UserError(
+            f"is the folder of another experiment ({other})", file=folder, hint="Name one: --output-dir DIR"
+        )
+
+
+def _remove_unplanned(plan: Plan, folder: Path) -> None:
+    """Remove seeds and shards of earlier plans beside planned ones: all that lie together are read."""
+    planned = {
+        parent for step in plan.steps for file in step.writes for parent in Path(file).parents
+        if _PART.fullmatch(parent.name)
+    }  # fmt: skip
+    for siblings in {part.parent for part in planned} - {Path()}:
+        for path in (folder / siblings).glob("*"):
+            if _PART.fullmatch(path.name) and siblings / path.name not in planned:
+                shutil.rmtree(path)

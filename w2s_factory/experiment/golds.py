@@ -1,0 +1,35 @@
+"""The steps that need no model: splits in the test form, and gold solutions to train on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from w2s_factory.building.placing import dataset_name
+
+if TYPE_CHECKING:
+    from w2s_factory.experiment.draft import Draft
+
+
+def plan_golds(draft: Draft) -> None:
+    """Add the splits that are asked, with their golds: what is compared on, and `train_2`."""
+    for split in dict.fromkeys([draft.experiment.split, "train_2"]):
+        raw, golds = _raw(draft, split), draft.tree.golds(split)
+        command = ["build-data", "--stage", "test", "--task", draft.task.name, "--input", raw]
+        command += ["--split", split, "--output", golds, "--force"]
+        draft.add(f"golds_{split}", "data", command, reads=[raw], writes=[golds])
+
+
+def gold_set(draft: Draft, split: str) -> tuple[str, str]:
+    """Add the gold solutions of a split as a dataset: its name and file."""
+    stem = f"{draft.task.name}_{split}"
+    raw, file = _raw(draft, split), draft.tree.dataset(stem)
+    command = ["build-data", "--stage", "gold", "--task", draft.task.name, "--input", raw]
+    command += ["--layout", "release", "--output", file, "--no-config", "--force"]
+    draft.add(f"gold_{split}", "data", command, reads=[raw], writes=[file])
+    return dataset_name(stem), file
+
+
+def _raw(draft: Draft, split: str) -> str:
+    """The raw rows: the task's own, or below the release's root (by default the folder `release`)."""
+    root = str(draft.task.root) if draft.task.root else draft.experiment.release or "release"
+    return f"{root}/{draft.task.splits[split].raw}"

@@ -1,0 +1,187 @@
+"""Reading an experiment file: every mistake with its line, its field, and the key that was meant."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from w2s_factory.errors import UserError
+from w2s_factory.experiment.locating import place_of
+from w2s_factory.experiment.spec import Experiment
+from w2s_factory.llamafactory.training_config import Loader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+RELEASE = "W2S_RELEASE"
+
+
+def read_experiment(path: str | Path, preset: str | None = None) -> Experiment:
+    """Read an experiment file, laying one of its presets over it.
+
+    Folders named in it are made absolute, from the file's own folder on; what is no folder there, and does
+    not begin with `.`, `/` or `~`, is a name on the hub.
+
+    Args:
+        path: The YAML.
+        preset: The name of one of its `presets`.
+
+    Raises:
+        UserError: The file is no YAML, or a value is not what its key takes; with its line.
+    """
+    path = Path(path)
+    text = _text(path)
+    root = _parsed(text, path)
+    values = _constructed(text, path)
+    chosen = _preset(values, preset, path)
+    prefix = ("presets", preset) if preset else ()
+    try:
+        experiment = Experiment.model_validate(_merged(values, chosen))
+    except ValidationError as errors:
+        raise _told(errors, path, root, prefix) from None
+    return _resolved(experiment, path.absolute().parent)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        hint = f"Make one: w2s-factory init --task NAME --output {path.name}"
+        raise UserError("no such file", file=path, hint=hint) from None
+    except UnicodeDecodeError:
+        raise UserError("is not UTF-8 text", file=path) from None
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", file=path) from None
+
+
+def _parsed(text: str, path: Path) -> yaml.Node:
+    try:
+        root = yaml.compose(text, Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = None if mark is None else mark.line + 1
+        problem = getattr(error, "problem", None) or "broken"
+        raise UserError(f"is not YAML ({problem})", file=path, line=line) from None
+    if not isinstance(root, yaml.MappingNode):
+        raise UserError("expected `key: value` lines", file=path)
+    _refuse_repeated(root, path)
+    return root
+
+
+def _constructed(text: str, path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = yaml.load(text, Loader)  # noqa: S506  a SafeLoader
+    except yaml.YAMLError as error:
+        raise UserError(f"is not plain YAML ({getattr(error, 'problem', error)})", file=path) from None
+    return values
+
+
+def _refuse_repeated(node: yaml.Node, path: Path) -> None:
+    """YAML would take the last of two equal keys and say nothing."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise UserError(
+                    "stands there twice", file=path, line=key.start_mark.line + 1, field=str(key.value)
+                )
+            seen.add(key.value)
+            _refuse_repeated(value, path)
+
+
+def _preset(values: Mapping[str, Any], name: str | None, path: Path) -> dict[str, Any]:
+    if name is None:
+        return {}
+    presets = values.get("presets") or {}
+    if name not in presets:
+        raise UserError(f'no preset "{name}"', file=path, hint=_meant(name, list(presets)))
+    return dict(presets[name] or {})
+
+
+def _merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `values`: mappings key by key, everything else as a whole."""
+    merged = dict(values)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _told(errors: ValidationError, path: Path, root: yaml.Node, prefix: tuple[str, ...]) -> UserError:
+    """The first error as a line."""
+    error = errors.errors(include_url=False)[0]
+    where = tuple(part for part in error["loc"] if part != "[key]")
+    line = place_of(root, where, prefix)
+    field = ".".join(map(str, where)) or None
+    if error["type"] == "extra_forbidden":
+        hint = _meant(str(where[-1]), _keys(where[:-1]))
+        return UserError("is not a key known here", file=path, line=line, field=field, hint=hint)
+    problem = error["msg"].removeprefix("Value error, ")
+    problem = "is missing" if error["type"] == "missing" else problem[:1].lower() + problem[1:]
+    return UserError(problem, file=path, line=line, field=field)
+
+
+def _keys(where: Sequence[str | int]) -> list[str]:
+    """The keys a section knows."""
+    section: type[BaseModel] = Experiment
+    for part in where:
+        annotation = section.model_fields[str(part)].annotation
+        candidates = [annotation, *get_args(annotation)]
+        section = next(one for one in candidates if isinstance(one, type) and issubclass(one, BaseModel))
+    return list(section.model_fields)
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    if near:
+        return f'Did you mean "{near[0]}"?'
+    return f"Known here: {', '.join(known)}" if known else "None is known here"
+
+
+def _resolved(experiment: Experiment, folder: Path) -> Experiment:
+    """The experiment with its folders absolute, so that its file can be copied into the run."""
+    weak, strong, environments = experiment.weak, experiment.strong, experiment.environments
+    release = experiment.release or os.environ.get(RELEASE)
+    root = None if release is None else _folder(release, folder)
+    changed: dict[str, Any] = {
+        "release": root,
+        "weak": weak.model_copy(
+            update={
+                **{key: _model(getattr(weak, key), folder) for key in ("model", "adapter")},
+                **{key: _file(getattr(weak, key), folder, root) for key in ("results", "test_results")},
+            }
+        ),
+        "strong": strong.model_copy(update={"model": _model(strong.model, folder)}),
+        "environments": environments.model_copy(
+            update={key: _interpreter(getattr(environments, key), folder) for key in ("train", "generate")}
+        ),
+        "presets": {},
+    }
+    return experiment.model_copy(update=changed)
+
+
+def _model(name: str | None, folder: Path) -> str | None:
+    if name is None or not (name.startswith((".", "/", "~")) or (folder / name).is_dir()):
+        return name
+    return _folder(name, folder)
+
+
+def _file(name: str | None, folder: Path, release: str | None) -> str | None:
+    """A file beside the experiment's, or below `{release}`."""
+    if name is None:
+        return None
+    return _folder(name.replace("{release}", release or "release"), folder)
+
+
+def _interpreter(name: str | None, folder: Path) -> str | None:
+    """A path with a slash lies beside the file; a bare name is found on the `PATH`."""
+    return _folder(name, folder) if name and "/" in name else name
+
+
+def _folder(name: str, folder: Path) -> str:
+    return os.path.normpath(folder / Path(name).expanduser())

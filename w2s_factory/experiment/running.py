@@ -1,0 +1,170 @@
+"""Running an experiment: plan it, let Snakemake do what is not done yet, say what failed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from w2s_factory.errors import DelegateError
+from w2s_factory.experiment.folder import MARK, end_processes, held, prepare
+from w2s_factory.experiment.planning import REPORT, Plan, plan
+from w2s_factory.experiment.progress import Progress
+from w2s_factory.experiment.reading import read_experiment
+from w2s_factory.experiment.workflow import script_of, snakemake_command
+from w2s_factory.generating.running import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+RUNS: Final = Path("runs")
+LOG: Final = "logs/snakemake.log"
+
+_GRACE = 10.0
+"""Seconds Snakemake has, once interrupted, to end its jobs and take back those of a cluster."""
+
+_SHOWN = 15
+"""Lines of a failed step's log."""
+
+
+def plan_experiment(file: str | Path, preset: str | None = None) -> Plan:
+    """Read an experiment file and plan it; no model, GPU or file of a task need be there.
+
+    Raises:
+        UserError: The file can't be used; with the line.
+    """
+    return plan(read_experiment(file, preset))
+
+
+def run(
+    file: str | Path,
+    *,
+    output_dir: str | Path | None = None,
+    preset: str | None = None,
+    jobs: int | None = None,
+    executor: str | None = None,
+    arguments: Sequence[str] = (),
+    tell: Callable[[str], None] = say,
+) -> Path:
+    """Run an experiment up to its report; what is complete already is not done again.
+
+    A step is run again when its commands, the set of its inputs or their content have changed, and then
+    everything that depends on it.
+
+    Args:
+        file: The experiment.
+        output_dir: The run's folder; `runs/NAME` if None.
+        preset: One of the file's presets to lay over it.
+        jobs: Processor cores to use, or with an executor: jobs at once.
+        executor: Where jobs run: one of Snakemake's executors; here if None.
+        arguments: More arguments of Snakemake.
+        tell: Given a line for each finished step.
+
+    Returns:
+        The report.
+
+    Raises:
+        UserError: The file can't be used, an input is missing, or another run works in the folder.
+        DelegateError: A step failed; what it printed has been told.
+    """
+    planned = plan_experiment(file, preset)
+    folder = Path(output_dir or RUNS / planned.experiment.name).absolute()
+    command = snakemake_command(planned, folder, jobs=jobs, executor=executor, arguments=arguments)
+    carry_out(planned, folder, command, tell=tell)
+    return folder / REPORT
+
+
+def carry_out(
+    planned: Plan, folder: Path, command: Sequence[str], *, tell: Callable[[str], None] = say
+) -> None:
+    """Bring a folder up to date with a plan.
+
+    Args:
+        planned: The plan.
+        folder: The run's folder, absolute.
+        command: The `snakemake_command` that does it.
+        tell: Given a line for each finished step.
+
+    Raises:
+        UserError: An input is missing, or another run works in the folder.
+        DelegateError: A step failed; what it printed has been told.
+    """
+    with held(folder):
+        prepare(planned, folder)
+        progress = Progress({step.rule: step.name for step in planned.steps}, tell)
+        code = _snakemake(command, folder, progress)
+        if code != 0:
+            raise _failed(planned, folder, progress, code, tell)
+    if progress.total == 0:
+        tell("nothing to do: every step is complete")
+
+
+def _snakemake(command: Sequence[str], folder: Path, progress: Progress) -> int:
+    """Run Snakemake to its end; what it says goes to the log, and what that means is told."""
+    log = folder / LOG
+    log.parent.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        list(command),
+        cwd=folder,
+        env=_environment(folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        process_group=0,  # an interrupt from the terminal reaches it once: through us
+    )
+    with _ended_with_us(process, folder), log.open("a", encoding="utf-8") as written:
+        for line in process.stdout or ():
+            written.write(line)
+            written.flush()
+            progress.take(line)
+        return process.wait()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Ours, with a mark; and with paths that hold in the run's folder, too."""
+    paths = os.environ.get("PYTHONPATH", "")
+    absolute = os.pathsep.join(str(Path(path).absolute()) for path in paths.split(os.pathsep) if path)
+    return {**os.environ, **({"PYTHONPATH": absolute} if absolute else {}), MARK: str(folder)}
+
+
+@contextlib.contextmanager
+def _ended_with_us(process: subprocess.Popen[str], folder: Path) -> Iterator[None]:
+    """Leave no process behind if we are interrupted."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(_GRACE)
+        raise
+    finally:
+        end_processes(folder)
+
+
+def _failed(
+    planned: Plan, folder: Path, progress: Progress, code: int, tell: Callable[[str], None]
+) -> DelegateError:
+    """Tell why each failed step did, and how to repeat it."""
+    failed = [step for step in planned.steps if step.rule in progress.failed]
+    for step in failed:
+        tell(f"\n{step.name} failed; the end of {folder / step.log}:")
+        tell("\n".join(f"    {line}" for line in _end_of(folder / step.log)))
+        script = " && ".join(script_of(step, planned.experiment.environments))
+        tell(f"To repeat it alone: cd {folder} && {script}")
+    if failed:
+        names = ", ".join(step.name for step in failed)
+        return DelegateError(f"failed: {names}", hint="Mended, the same command goes on from there")
+    tell("\n".join(f"    {line}" for line in _end_of(folder / LOG)))
+    return DelegateError(f"Snakemake failed with exit code {code}", hint=f"See {folder / LOG}")
+
+
+def _end_of(log: Path) -> list[str]:
+    try:
+        return log.read_text("utf-8", errors="replace").splitlines()[-_SHOWN:]
+    except OSError:
+        return ["(nothing was written)"]

@@ -1,0 +1,67 @@
+"""How a model is trained, as the experiment file says it: a preset, and what differs from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.presets import load_preset
+from w2s_factory.llamafactory.weights import Kind, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+STEPS = ("per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_steps")
+"""The arguments that decide, with the number of rows, how many steps a training takes."""
+
+
+def found(look_up: Callable[[str], T], name: str) -> T:
+    """What stands under a name, so that pydantic learns where one is that nothing stands under.
+
+    Raises:
+        ValueError: Nothing does.
+    """
+    try:
+        return look_up(name)
+    except UserError as error:
+        raise ValueError(f"{error.problem}. {error.hint}" if error.hint else error.problem) from None
+
+
+def _preset_name(name: str) -> str:
+    return found(load_preset, name).name
+
+
+PresetName: TypeAlias = Annotated[str, AfterValidator(_preset_name)]
+
+
+class Training(BaseModel):
+    """A preset and the arguments that differ from it.
+
+    Attributes:
+        preset: One of `llama_factory_configs/`.
+        overrides: Values by argument.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: PresetName = "weak_full_sft"
+    overrides: dict[str, Any] = {}
+
+    def value(self, argument: str) -> Any:
+        """What an argument will be; None if it is left to LLaMA-Factory."""
+        entry = load_preset(self.preset).entries.get(argument)
+        return self.overrides.get(argument, None if entry is None else entry.value)
+
+    @property
+    def makes(self) -> Kind:
+        """Whether it leaves an `adapter` or a whole `model`."""
+        return kind_of(self.value("finetuning_type"))
+
+    @property
+    def steps(self) -> dict[str, Any]:
+        """The arguments that decide its number of steps."""
+        return {argument: self.value(argument) for argument in STEPS if self.value(argument) is not None}
