@@ -14,10 +14,15 @@ QUESTIONS = 400
 MINUS = "\N{MINUS SIGN}"
 
 
-def verdicts(*shares, seeds=None, first=0):
+def verdicts(*shares, seeds=None, first=0, once=None):
     """A row for each share: its first questions are right."""
     right = np.array([[place < share * QUESTIONS for place in range(QUESTIONS)] for share in shares])
-    return Verdicts(tuple(seeds or range(len(shares))), tuple(range(first, first + QUESTIONS)), right)
+    return Verdicts(
+        tuple(seeds or range(len(shares))),
+        tuple(range(first, first + QUESTIONS)),
+        right,
+        len(shares) == 1 if once is None else once,
+    )
 
 
 def model(key, *shares, any_format=None, **where):
@@ -125,11 +130,16 @@ def test_seeds_are_paired_and_a_single_repetition_stands_for_all():
     assert compare(three, one).difference.value == pytest.approx(0.3)
     assert compare(one, three).difference.value == pytest.approx(-0.3)
     assert compare(three, model("weak_floor", 0.5, 0.5, seeds=[8, 9])) is None
+    so_far = model("weak_floor", 0.5, seeds=[1], once=False)
+    assert compare(three, so_far).difference.value == pytest.approx(0.4)
+    assert compare(three, so_far).seeds == 1
 
 
 def test_questions_are_paired_by_id_not_by_row():
     hybrid = model(*HYBRID)
-    turned = Verdicts(hybrid.strict.seeds, hybrid.strict.questions[::-1], hybrid.strict.right[:, ::-1])
+    turned = Verdicts(
+        hybrid.strict.seeds, hybrid.strict.questions[::-1], hybrid.strict.right[:, ::-1], once=True
+    )
     same = Model(**{**hybrid.__dict__, "strict": turned})
     assert compare(hybrid, same).difference == (0, 0, 0)
 

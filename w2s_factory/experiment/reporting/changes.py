@@ -59,9 +59,8 @@ def changes(run: Run, models: Sequence[Model]) -> Changes | None:
     if floor is None or not found or set(floor.strict.questions) != set(found[-1].strict.questions):
         return None
     final = found[-1]
-    seeds = [
-        seed for seed in final.strict.seeds if seed in floor.strict.seeds or len(floor.strict.seeds) == 1
-    ]
+    weak_seeds = final.strict.seeds if floor.strict.once else floor.strict.seeds
+    seeds = [seed for seed in final.strict.seeds if seed in weak_seeds]
     if not seeds:
         return None
     order = [floor.strict.questions.index(name) for name in final.strict.questions]

@@ -114,7 +114,7 @@ def _of_stage2(models: Sequence[Model]) -> Iterator[Comparison | None]:
 
 
 def _common_seeds(one: Verdicts, other: Verdicts) -> list[int]:
-    """The seeds both have; a single repetition goes with all of the other's."""
-    if len(one.seeds) == 1 or len(other.seeds) == 1:
-        return list(one.seeds if len(other.seeds) == 1 else other.seeds)
+    """The seeds both have; what the run has once goes with all seeds of the other."""
+    if one.once or other.once:
+        return list(one.seeds if other.once else other.seeds)
     return [seed for seed in one.seeds if seed in other.seeds]

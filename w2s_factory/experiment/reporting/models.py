@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,15 +34,22 @@ _K = 10
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Which questions were answered rightly: seeds x questions."""
+    """Which questions were answered rightly: seeds x questions.
+
+    Attributes:
+        seeds, questions: What the rows and the columns belong to.
+        right: The verdicts.
+        once: Whether the run has the model once for all seeds (not: once so far).
+    """
 
     seeds: tuple[int, ...]
     questions: tuple[Id, ...]
     right: NDArray[np.bool_]
+    once: bool
 
     def of(self, seeds: Sequence[int]) -> NDArray[np.bool_]:
-        """The rows of these seeds; where there is but one repetition, it stands for each of them."""
-        if len(self.seeds) == 1:
+        """The rows of these seeds; what the run has once stands for each of them."""
+        if self.once:
             return np.repeat(self.right, len(seeds), axis=0)
         return self.right[[self.seeds.index(seed) for seed in seeds]]
 
@@ -91,7 +99,8 @@ def models_of(run: Run) -> list[Model]:
     for one in run.contents.models:
         if run.has(one.results):
             together.setdefault(one.key, []).append(one)
-    models = [_model(run, repetitions) for repetitions in together.values()]
+    named = Counter(one.key for one in run.contents.models)
+    models = [_model(run, repetitions, once=named[key] == 1) for key, repetitions in together.items()]
     return sorted(models, key=lambda model: (model.key == CEILING, _STAGES.index(model.stage)))
 
 
@@ -114,9 +123,9 @@ def gap_recovered(models: Sequence[Model], accuracy: float) -> float | None:
     return performance_gap_recovered(accuracy, floor.accuracy.value, ceiling.accuracy.value)
 
 
-def _model(run: Run, repetitions: list[Evaluated]) -> Model:
+def _model(run: Run, repetitions: list[Evaluated], *, once: bool) -> Model:
     first = repetitions[0]
-    strict = _verdicts(run, [(one.seed, one.results) for one in repetitions])
+    strict = _verdicts(run, [(one.seed, one.results) for one in repetitions], once)
     any_format = [(one.seed, one.any_format) for one in repetitions if run.has(one.any_format)]
     return Model(
         key=first.key,
@@ -125,12 +134,12 @@ def _model(run: Run, repetitions: list[Evaluated]) -> Model:
         iteration=first.iteration,
         strict=strict,
         accuracy=share_right(strict.right),
-        any_format=_verdicts(run, any_format) if any_format else None,
+        any_format=_verdicts(run, any_format, once) if any_format else None,
         sampled=_sampled(run, [one.samples for one in repetitions if run.has(one.samples)]),
     )
 
 
-def _verdicts(run: Run, files: Sequence[tuple[int, Path | None]]) -> Verdicts:
+def _verdicts(run: Run, files: Sequence[tuple[int, Path | None]], once: bool) -> Verdicts:
     read = [(seed, path, read_verdicts(run.at(path))) for seed, path in files if path is not None]
     read.sort(key=lambda one: one[0])
     _, first_path, first = read[0]
@@ -138,7 +147,7 @@ def _verdicts(run: Run, files: Sequence[tuple[int, Path | None]]) -> Verdicts:
         if verdicts.keys() != first.keys():
             raise UserError(f"answers other questions than {run.at(first_path)}", file=run.at(path))
     right = np.array([[verdicts[name] for name in first] for _, _, verdicts in read], dtype=bool)
-    return Verdicts(tuple(seed for seed, _, _ in read), tuple(first), right)
+    return Verdicts(tuple(seed for seed, _, _ in read), tuple(first), right, once)
 
 
 def _sampled(run: Run, folders: Sequence[Path | None]) -> Sampled | None:

@@ -52,6 +52,10 @@ _STYLE: Final = {
 }
 
 
+_HALO: Final = "text{paint-order:stroke;stroke:var(--paper);stroke-width:4px}"
+"""Keeps lines off the text that crosses them; a page has it in its own style sheet."""
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A figure, ready.
@@ -72,7 +76,7 @@ class Drawing:
         """As an SVG file of its own, which brings the colours along."""
         opening, rest = self.inline.split(">", 1)
         opening = opening.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-        look = f"{style('svg')}svg{{background:var(--paper);font-family:system-ui,sans-serif}}"
+        look = f"{style('svg')}svg{{background:var(--paper);font-family:system-ui,sans-serif}}{_HALO}"
         return f'<?xml version="1.0" encoding="utf-8"?>\n{opening}><style>{look}</style>{rest}\n'
 
 
