@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.planning import Plan, plan
     from w2s_factory.experiment.reading import read_experiment
     from w2s_factory.experiment.report import Reported, report
-    from w2s_factory.experiment.running import plan_experiment, run
+    from w2s_factory.experiment.running import Ran, plan_experiment, run
     from w2s_factory.experiment.spec import Experiment
     from w2s_factory.experiment.steps import Step
     from w2s_factory.generating import (
@@ -99,6 +99,7 @@ _HOMES = {
     "PairRules": "building",
     "Plan": "experiment.planning",
     "PublishedNumber": "published",
+    "Ran": "experiment.running",
     "Recipe": "building",
     "Reported": "experiment.report",
     "Request": "generating",
@@ -184,6 +185,7 @@ __all__ = [
     "PairRules",
     "Plan",
     "PublishedNumber",
+    "Ran",
     "Recipe",
     "Reported",
     "Request",

@@ -71,6 +71,8 @@ def run(file, folder) -> list[str]:
     done = subprocess.run(command(file, folder), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (folder / "report.html").is_file()
+    assert done.stdout.splitlines()[-1] == f"the report: {folder / 'report.html'}"
+    assert done.stdout.startswith("Stage I, iteration 1, hybrid reached ")
     return [line.split("] ")[1].split("  ")[0] for line in done.stderr.splitlines() if line.startswith("[")]
 
 

@@ -46,7 +46,7 @@ def test_jobs_that_take_seconds_stay_at_home(planned):
 def test_a_model_is_read_file_by_file(planned, tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
-    for name in ("config.json", "model.safetensors"):
+    for name in ("config.json", "model.safetensors", "README.md", ".gitattributes"):
         (folder / name).touch()
     rules = as_workflow(planned(strong={"name": "s", "model": str(folder)}))["steps"]
     zero_shot = next(rule for rule in rules if rule["rule"] == "seed0_generate_strong_test")

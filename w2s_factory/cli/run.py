@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from w2s_factory.cli.telling import shown
+
 _PATH = click.Path(path_type=Path)
 
 
@@ -57,7 +59,6 @@ def command(
 
             click.echo(f"wrote {draw(plan, dag)} ({len(plan.steps):,} steps)")
         return
-    report = run(
-        file, output_dir=output_dir, preset=preset, jobs=jobs, executor=executor, arguments=arguments
-    )
-    click.echo(f"the report: {report}")
+    ran = run(file, output_dir=output_dir, preset=preset, jobs=jobs, executor=executor, arguments=arguments)
+    click.echo(ran.answer)
+    click.echo(f"the report: {shown(ran.report)}")

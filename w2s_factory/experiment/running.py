@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,21 @@ _SHOWN = 15
 """Lines of a failed step's log."""
 
 
+@dataclass(frozen=True)
+class Ran:
+    """A finished run.
+
+    Attributes:
+        folder: Where everything lies.
+        report: Its page.
+        answer: What the report finds, in a sentence.
+    """
+
+    folder: Path
+    report: Path
+    answer: str
+
+
 def plan_experiment(file: str | Path, preset: str | None = None) -> Plan:
     """Read an experiment file and plan it; no model, GPU or file of a task need be there.
 
@@ -54,7 +70,7 @@ def run(
     executor: str | None = None,
     arguments: Sequence[str] = (),
     tell: Callable[[str], None] = say,
-) -> Path:
+) -> Ran:
     """Run an experiment up to its report; what is complete already is not done again.
 
     A step is run again when its commands, the set of its inputs or their content have changed, and then
@@ -69,9 +85,6 @@ def run(
         arguments: More arguments of Snakemake.
         tell: Given a line for each finished step.
 
-    Returns:
-        The report.
-
     Raises:
         UserError: The file can't be used, an input is missing, or another run works in the folder.
         DelegateError: A step failed; what it printed has been told.
@@ -81,7 +94,12 @@ def run(
     folder = Path(output_dir or RUNS / (f"{name}_{preset}" if preset else name)).absolute()
     command = snakemake_command(planned, folder, jobs=jobs, executor=executor, arguments=arguments)
     carry_out(planned, folder, command, tell=tell)
-    return folder / REPORT
+    return Ran(folder, folder / REPORT, _answer(folder))
+
+
+def _answer(folder: Path) -> str:
+    """The first line the step of the report printed."""
+    return (folder / "logs/report.log").read_text("utf-8").partition("\n")[0]
 
 
 def carry_out(

@@ -112,16 +112,20 @@ def resources_of(need: Need) -> dict[str, str | int]:
 
 
 def _files(step: Step, read: str, made: set[str]) -> Iterator[str]:
-    """A file, or those of a folder: a model is the same while they are."""
+    """A file, or those of a folder: a model is the same while they are, whatever is written about it."""
     path = Path(read)
     if read in made:
         yield read
     elif path.is_dir():
-        yield from (str(file) for file in sorted(path.iterdir()) if file.is_file())
+        yield from (str(file) for file in sorted(path.iterdir()) if file.is_file() and _decides(file))
     elif path.is_file():
         yield str(path.absolute())
     else:
         raise UserError(f"no such file or folder, and {step.name} needs it", file=read, hint=_hint(read))
+
+
+def _decides(file: Path) -> bool:
+    return file.suffix != ".md" and not file.name.startswith(".")
 
 
 def _hint(read: str) -> str | None:
