@@ -14,7 +14,7 @@ import pytest
 pytestmark = pytest.mark.install
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ("data", "llama_factory_configs")
+SHIPPED = ("data", "experiments", "llama_factory_configs")
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,7 @@ def test_everything_shipped_is_inside(wheel):
         inside = set(archive.namelist())
     assert {f"w2s_factory/{name}" for name in expected} <= inside
     assert {"w2s_factory/py.typed", "w2s_factory/data/arithmetic/train_2.jsonl"} <= inside
+    assert {"w2s_factory/experiment/Snakefile", "w2s_factory/experiment/template.yaml"} <= inside
     assert [name for name in inside if name.startswith("w2s_factory/llama_factory_configs/")]
     assert not [name for name in inside if name.startswith(("tests/", "scripts/"))]
 
@@ -99,6 +100,12 @@ def test_the_embedded_task_is_found_in_the_package(run):
     for path in paths:
         assert "site-packages/w2s_factory/data" in path.as_posix()
         assert path.is_file()
+
+
+def test_an_experiment_of_the_package_plans_in_an_empty_folder(run):
+    told = run("w2s-factory", "run", "arithmetic", "--dry-run")
+    assert "seed0/train_iter2_hybrid" in told
+    assert "site-packages/w2s_factory/data/models" in told
 
 
 def test_stage_1_of_the_embedded_example_in_an_empty_folder(run, tmp_path):
