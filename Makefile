@@ -1,6 +1,7 @@
 # Everything starts here; Python 3.11 or newer and make are all it needs.
 #   make PYTHON=python3.12 ...   another Python
 #   make test ARGS="-k stage1"   arguments for pytest
+#   make quickstart ARGS="--preset smoke"   arguments for w2s-factory run
 
 PYTHON ?= python3
 ARGS ?=
@@ -8,7 +9,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VLLM := .venv-vllm
-EXAMPLE := train_arithmetic_simulated_weak_iter1_hybrid.yaml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart test test-hostile test-browser setup-vllm test-vllm lint bench bench-vllm data clean
@@ -18,17 +18,9 @@ help:  ## show this
 
 setup: $(READY)  ## make the environment in .venv/ (about 6 GB: torch and LLaMA-Factory)
 
-quickstart: $(READY)  ## Stage I of the embedded task and a LoRA training on it, in quickstart/
-	@mkdir -p quickstart
-	cd quickstart && ../$(BIN)/w2s-factory build-data --stage 1 --force
-	cd quickstart && ../$(BIN)/w2s-factory train w2s-data/$(EXAMPLE) --force
-	@adapter=$$(find quickstart -name adapter_config.json -not -path '*/checkpoint-*' -exec dirname {} \;); \
-	test -n "$$adapter" || { echo "make quickstart: no adapter in quickstart/" >&2; exit 1; }; \
-	echo; \
-	echo "The trained adapter lies in $$adapter"; \
-	echo "(simulated responses, a tiny random model: this shows the machinery, not the effect)."; \
-	echo "Next: look at the data and the config in quickstart/w2s-data/, then build from your own results:"; \
-	echo "  . $(BIN)/activate && w2s-factory build-data --help"
+quickstart: $(READY)  ## the embedded experiment up to its report, in quickstart/ (some ten minutes on two cores)
+	$(BIN)/w2s-factory run experiments/arithmetic.yaml --output-dir quickstart $(ARGS)
+	@echo "Look at quickstart/report.html. Next, your own models: $(BIN)/w2s-factory init --help"
 
 test: $(READY)  ## run the tests (with the release's parity tests where W2S_RELEASE names its root)
 	$(BIN)/python -m pytest $(ARGS)
