@@ -1,0 +1,62 @@
+"""The two bases: their shapes, what each is pretrained on and for how long, and how it is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+import torch
+from arithmetic.pretraining import Schedule, Size, batches, pretrain
+from arithmetic.tokens import CONTEXT, make_tokenizer, save_tokenizer, texts
+from arithmetic.web import documents, task_questions, words
+from safetensors.torch import save_file
+from transformers.utils.logging import disable_progress_bar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tokenizers import Tokenizer
+    from transformers import LlamaForCausalLM
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a base is made; `seed` draws its weights, its documents and their order."""
+
+    size: Size
+    schedule: Schedule
+    seed: int
+
+
+RECIPES = {
+    "weak": Recipe(Size(hidden=64, layers=6, mlp=176, heads=2), Schedule(steps=1200, batch=16, rate=3e-3), 1),
+    "strong": Recipe(Size(hidden=192, layers=4, mlp=512, heads=6), Schedule(steps=1500, batch=16, rate=2e-3), 1),
+}
+
+
+def web_tokenizer() -> Tokenizer:
+    """The tokenizer of both bases: the words of the task and of the web."""
+    return make_tokenizer([*texts(), *words()])
+
+
+def make_base(recipe: Recipe, root: Path) -> int:
+    """Pretrain a base from nothing, store it in `root`, and return how many tokens it has seen."""
+    tokenizer = web_tokenizer()
+    torch.manual_seed(recipe.seed)
+    model = recipe.size.model(tokenizer.get_vocab_size(), CONTEXT)
+    web = documents(Random(recipe.seed), task_questions())
+    rows = batches(web, tokenizer, recipe.schedule.batch, Random(recipe.seed + 1))
+    seen = pretrain(model, rows, recipe.schedule)
+    save_tokenizer(tokenizer, root)
+    store(model, root)
+    return seen
+
+
+def store(model: LlamaForCausalLM, root: Path) -> None:
+    """Write the weights as float16 to save space; the config says float32, in which they are loaded."""
+    disable_progress_bar()
+    weights = {name: weight.half().contiguous() for name, weight in model.state_dict().items()}
+    save_file(weights, root / "model.safetensors", metadata={"format": "pt"})
+    model.config.save_pretrained(root)
+    model.generation_config.save_pretrained(root)
