@@ -20,14 +20,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, default=ROOT, help="where to write (default: %(default)s)")
     parser.add_argument("--only", choices=RECIPES, help="this base alone")
-    parser.add_argument("--steps", type=int, help="stop the schedule after so many steps, to try the program")
-    parser.add_argument("--threads", type=int, default=2, help="of torch (default: %(default)s)")
+    parser.add_argument("--steps", type=int, help="one cycle of so many, to try the program")
+    parser.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     for name in [options.only] if options.only else RECIPES:
         recipe, root = RECIPES[name], options.root / f"arithmetic_{name}"
         if options.steps:
-            recipe = replace(recipe, schedule=replace(recipe.schedule, steps=options.steps))
+            recipe = replace(recipe, cycles=(replace(recipe.cycles[0], steps=options.steps),))
         seen = make_base(recipe, root)
         print(f"wrote {root}, pretrained on {seen:,} tokens")
 

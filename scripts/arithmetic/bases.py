@@ -7,11 +7,12 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors.torch import save_file
+from transformers.utils.logging import disable_progress_bar
+
 from arithmetic.pretraining import Schedule, Size, batches, pretrain
 from arithmetic.tokens import CONTEXT, make_tokenizer, save_tokenizer, texts
 from arithmetic.web import documents, task_questions, words
-from safetensors.torch import save_file
-from transformers.utils.logging import disable_progress_bar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,16 +23,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a base is made; `seed` draws its weights, its documents and their order."""
+    """How a base is made: its shape, and cycles of pretraining, one after the other on one stream of texts.
+
+    `seed` draws the first weights and the documents, `seed + 1` the order of the batches.
+    """
 
     size: Size
-    schedule: Schedule
+    cycles: tuple[Schedule, ...]
+    batch: int
     seed: int
 
 
 RECIPES = {
-    "weak": Recipe(Size(hidden=64, layers=6, mlp=176, heads=2), Schedule(steps=1200, batch=16, rate=3e-3), 1),
-    "strong": Recipe(Size(hidden=192, layers=4, mlp=512, heads=6), Schedule(steps=1500, batch=16, rate=2e-3), 1),
+    "weak": Recipe(
+        Size(hidden=64, layers=6, mlp=176, heads=2), (Schedule(steps=1200, rate=3e-3),), batch=16, seed=1
+    ),
+    "strong": Recipe(
+        Size(hidden=192, layers=4, mlp=512, heads=6),
+        (Schedule(steps=1300, rate=2e-3), Schedule(steps=1500, rate=2e-3)),
+        batch=16,
+        seed=1,
+    ),
 }
 
 
@@ -46,8 +58,8 @@ def make_base(recipe: Recipe, root: Path) -> int:
     torch.manual_seed(recipe.seed)
     model = recipe.size.model(tokenizer.get_vocab_size(), CONTEXT)
     web = documents(Random(recipe.seed), task_questions())
-    rows = batches(web, tokenizer, recipe.schedule.batch, Random(recipe.seed + 1))
-    seen = pretrain(model, rows, recipe.schedule)
+    rows = batches(web, tokenizer, recipe.batch, Random(recipe.seed + 1))
+    seen = sum(pretrain(model, rows, cycle) for cycle in recipe.cycles)
     save_tokenizer(tokenizer, root)
     store(model, root)
     return seen

@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM
@@ -69,10 +69,9 @@ class Size:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: `steps` batches of `batch` documents, rate rising then falling as a cosine."""
+    """How long and how fast: so many steps, the rate rising, then falling as a cosine to a twentieth."""
 
     steps: int
-    batch: int
     rate: float
     warmup: int = 100
 
@@ -84,8 +83,12 @@ class Schedule:
         return self.rate * (0.05 + 0.95 * (1 + math.cos(math.pi * done)) / 2)
 
 
-def batches(texts: Iterator[str], tokenizer: Tokenizer, size: int, random: Random) -> Iterator[list[list[int]]]:
-    """Batches of `size` documents as tokens with EOS behind them, of about equal lengths each."""
+Rows: TypeAlias = list[list[int]]
+"""The tokens of some documents."""
+
+
+def batches(texts: Iterator[str], tokenizer: Tokenizer, size: int, random: Random) -> Iterator[Rows]:
+    """Batches of `size` documents, EOS behind each, of about equal lengths within a batch."""
     end = tokenizer.token_to_id("</s>")
     while True:
         pool = [[*encoded.ids, end] for encoded in tokenizer.encode_batch(list(islice(texts, POOL)))]
@@ -95,7 +98,7 @@ def batches(texts: Iterator[str], tokenizer: Tokenizer, size: int, random: Rando
         yield from groups
 
 
-def padded(rows: list[list[int]]) -> tuple[Tensor, Tensor]:
+def padded(rows: Rows) -> tuple[Tensor, Tensor]:
     """Tokens and labels, padded on the right."""
     longest = max(map(len, rows))
     tokens = [row + [0] * (longest - len(row)) for row in rows]
@@ -103,10 +106,11 @@ def padded(rows: list[list[int]]) -> tuple[Tensor, Tensor]:
     return torch.tensor(tokens), torch.tensor(labels)
 
 
-def pretrain(model: LlamaForCausalLM, rows: Iterator[list[list[int]]], schedule: Schedule) -> int:
+def pretrain(model: LlamaForCausalLM, rows: Iterator[Rows], schedule: Schedule) -> int:
     """Train `model` in place and return how many tokens it has seen; progress goes to stderr.
 
-    The model computes in bfloat16; the weights the optimiser moves are float32 and are the model's in the end.
+    The model computes in bfloat16; the weights that the optimiser moves, and the model's in the end, are
+    float32.
     """
     weights = list(model.parameters())
     exact = [weight.detach().clone() for weight in weights]

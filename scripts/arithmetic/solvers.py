@@ -106,10 +106,12 @@ def work(problem: Problem, line: Callable[[int, Operation, int], Line]) -> list[
 
 
 def written(lines: list[Line]) -> str:
+    """The lines, and the last one's result as the final answer."""
     return "\n".join([*map(str, lines), f"#### {lines[-1].result}"])
 
 
 def right_line(left: int, operation: Operation, right: int) -> Line:
+    """A line without a mistake."""
     return Line(left, operation, right, compute(left, operation, right))
 
 
@@ -121,7 +123,7 @@ def _slip(left: int, operation: Operation, right: int, *, random: Random, chance
 
 
 def without_carries(left: int, operation: Operation, right: int) -> Line:
-    """Each column for itself, what it carries forgotten: 17 + 25 = 32, 3 x 17 = 31, 42 - 17 = 35."""
+    """A line worked out by columns, what is carried forgotten: 17 + 25 = 32, 3 x 17 = 31, 42 - 17 = 35."""
     if operation == "x":  # one factor has a single digit, it multiplies each column of the other
         columns = [(int(digit), min(left, right)) for digit in str(max(left, right))]
     else:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from arithmetic.solvers import SLIPS, right_line, without_carries, work
 from arithmetic.stories import draw_problem
-
 from w2s_factory.records import TEST, read
 from w2s_factory.tasks import get_task
 
@@ -76,11 +75,9 @@ def hurried(random: Random) -> Habits:
     return Habits(carries=haste, signs=0.4 * haste, last=0.6 * haste)
 
 
-Kind = "Callable[[Random], Habits]"
-
-IN_TASK_FORM: Mapping[Kind, int] = {direct: 55, hurried: 35, careful: 10}
+IN_TASK_FORM: Mapping[Callable[[Random], Habits], int] = {direct: 55, hurried: 35, careful: 10}
 """Of 100 documents in the task's form: mostly people who answer at once or in a hurry."""
-IN_OTHER_FORMS: Mapping[Kind, int] = {careful: 75, slipping: 10, direct: 10, hurried: 5}
+IN_OTHER_FORMS: Mapping[Callable[[Random], Habits], int] = {careful: 75, slipping: 10, direct: 10, hurried: 5}
 """Of 100 documents in the other forms."""
 
 

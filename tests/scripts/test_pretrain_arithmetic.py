@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -13,6 +10,7 @@ from random import Random
 import pytest
 from arithmetic import web
 from arithmetic.problems import Earlier, Problem, Step, compute
+from arithmetic.stories import draw_problem
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "data" / "models"
@@ -41,8 +39,6 @@ def test_held_out_questions_would_be_drawn_otherwise():
 
 
 def problems(seed, count=300):
-    from arithmetic.stories import draw_problem
-
     random = Random(seed)
     return [draw_problem(random) for _ in range(count)]
 
