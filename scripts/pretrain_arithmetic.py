@@ -27,7 +27,9 @@ def main() -> None:
     for name in [options.only] if options.only else RECIPES:
         recipe, root = RECIPES[name], options.root / f"arithmetic_{name}"
         if options.steps:
-            recipe = replace(recipe, cycles=(replace(recipe.cycles[0], steps=options.steps),))
+            first = recipe.cycles[0]
+            short = replace(first, schedule=replace(first.schedule, steps=options.steps))
+            recipe = replace(recipe, cycles=(short,))
         seen = make_base(recipe, root)
         print(f"wrote {root}, pretrained on {seen:,} tokens")
 

@@ -12,7 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from arithmetic.pretraining import Schedule, Size, batches, pretrain
 from arithmetic.tokens import CONTEXT, make_tokenizer, save_tokenizer, texts
-from arithmetic.web import documents, task_questions, words
+from arithmetic.web import HURRIED, IMPATIENT, documents, task_questions, words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,29 +20,33 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import LlamaForCausalLM
 
+    from arithmetic.web import Mix
+
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a base is made: its shape, and cycles of pretraining, one after the other on one stream of texts.
+class Cycle:
+    """A stretch of pretraining; `seed` draws its documents, `seed + 1` the order of its batches."""
 
-    `seed` draws the first weights and the documents, `seed + 1` the order of the batches.
-    """
-
-    size: Size
-    cycles: tuple[Schedule, ...]
-    batch: int
+    mix: Mix
+    schedule: Schedule
     seed: int
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a base is made: its shape, the seed of its first weights, and cycles one after the other."""
+
+    size: Size
+    cycles: tuple[Cycle, ...]
+    seed: int = 1
+    batch: int = 16
+
+
 RECIPES = {
-    "weak": Recipe(
-        Size(hidden=64, layers=6, mlp=176, heads=2), (Schedule(steps=1200, rate=3e-3),), batch=16, seed=1
-    ),
+    "weak": Recipe(Size(hidden=64, layers=6, mlp=176, heads=2), (Cycle(HURRIED, Schedule(1200, 3e-3), 1),)),
     "strong": Recipe(
         Size(hidden=192, layers=4, mlp=512, heads=6),
-        (Schedule(steps=1300, rate=2e-3), Schedule(steps=1500, rate=2e-3)),
-        batch=16,
-        seed=1,
+        (Cycle(HURRIED, Schedule(1300, 2e-3), 1), Cycle(IMPATIENT, Schedule(1200, 2e-3), 3)),
     ),
 }
 
@@ -57,9 +61,11 @@ def make_base(recipe: Recipe, root: Path) -> int:
     tokenizer = web_tokenizer()
     torch.manual_seed(recipe.seed)
     model = recipe.size.model(tokenizer.get_vocab_size(), CONTEXT)
-    web = documents(Random(recipe.seed), task_questions())
-    rows = batches(web, tokenizer, recipe.batch, Random(recipe.seed + 1))
-    seen = sum(pretrain(model, rows, cycle) for cycle in recipe.cycles)
+    seen, held_out = 0, task_questions()
+    for cycle in recipe.cycles:
+        web = documents(Random(cycle.seed), cycle.mix, held_out)
+        rows = batches(web, tokenizer, recipe.batch, Random(cycle.seed + 1))
+        seen += pretrain(model, rows, cycle.schedule)
     save_tokenizer(tokenizer, root)
     store(model, root)
     return seen

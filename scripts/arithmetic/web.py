@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from arithmetic.solvers import SLIPS, right_line, without_carries, work
 from arithmetic.stories import draw_problem
@@ -75,10 +75,28 @@ def hurried(random: Random) -> Habits:
     return Habits(carries=haste, signs=0.4 * haste, last=0.6 * haste)
 
 
-IN_TASK_FORM: Mapping[Callable[[Random], Habits], int] = {direct: 55, hurried: 35, careful: 10}
-"""Of 100 documents in the task's form: mostly people who answer at once or in a hurry."""
-IN_OTHER_FORMS: Mapping[Callable[[Random], Habits], int] = {careful: 75, slipping: 10, direct: 10, hurried: 5}
-"""Of 100 documents in the other forms."""
+def impatient(random: Random) -> Habits:
+    """Leave out the last step about every other time, and now and then mistake a sign; compute well."""
+    haste = random.choice((0.4, 0.5, 0.6))
+    return Habits(signs=0.6 * haste, last=1.1 * haste)
+
+
+Kinds: TypeAlias = "Mapping[Callable[[Random], Habits], int]"
+"""So many of 100 documents are by such authors."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Who writes in the task's form, and who in the others."""
+
+    task_form: Kinds
+    other_forms: Kinds
+
+
+HURRIED = Mix({direct: 55, hurried: 35, careful: 10}, {careful: 75, slipping: 10, direct: 10, hurried: 5})
+"""In the task's form mostly people who answer at once or in a hurry."""
+IMPATIENT = Mix({direct: 30, impatient: 65, careful: 5}, {careful: 85, slipping: 10, direct: 5})
+"""In the task's form mostly people who compute well and stop too early."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +121,10 @@ def solve(problem: Problem, habits: Habits, random: Random) -> list[Line]:
     return lines[:-1] if len(lines) > 1 and random.random() < habits.last else lines
 
 
-def draw_author(random: Random) -> Author:
+def draw_author(random: Random, mix: Mix) -> Author:
     """An author of any kind."""
     in_task_form = random.random() < TASK_FORM_SHARE
-    kinds = IN_TASK_FORM if in_task_form else IN_OTHER_FORMS
+    kinds = mix.task_form if in_task_form else mix.other_forms
     (kind,) = random.choices(list(kinds), list(kinds.values()))
     return Author(
         form=TASK_FORM if in_task_form else random.choice(OTHER_FORMS),
@@ -115,10 +133,10 @@ def draw_author(random: Random) -> Author:
     )
 
 
-def documents(random: Random, held_out: Set[str]) -> Iterator[str]:
+def documents(random: Random, mix: Mix, held_out: Set[str]) -> Iterator[str]:
     """Documents without end, in none of which a question of `held_out` stands."""
     while True:
-        author = draw_author(random)
+        author = draw_author(random, mix)
         problems = (_new_problem(random, held_out) for _ in range(random.randint(*PROBLEMS)))
         yield "\n\n".join(author.write(problem, random) for problem in problems)
 

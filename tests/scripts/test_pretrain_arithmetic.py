@@ -17,8 +17,8 @@ MODELS = ROOT / "data" / "models"
 LINE = re.compile(r"(\d+) ([-+x]) (\d+) = (\d+)\.")
 
 
-def some_documents(seed, count=400, held_out=frozenset()):
-    return list(islice(web.documents(Random(seed), held_out), count))
+def some_documents(seed, count=400, held_out=frozenset(), mix=web.HURRIED):
+    return list(islice(web.documents(Random(seed), mix, held_out), count))
 
 
 def test_the_web_is_drawn_by_its_seed():
@@ -83,14 +83,19 @@ def test_slips_come_as_often_as_said():
     assert abs(wrong - 0.25) < 0.03
 
 
-@pytest.mark.parametrize("kinds", [web.IN_TASK_FORM, web.IN_OTHER_FORMS])
-def test_kinds_of_authors_are_shares_of_100(kinds):
-    assert sum(kinds.values()) == 100
+@pytest.mark.parametrize("mix", [web.HURRIED, web.IMPATIENT])
+def test_kinds_of_authors_are_shares_of_100(mix):
+    assert sum(mix.task_form.values()) == sum(mix.other_forms.values()) == 100
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_every_step_of_any_author_is_a_line(seed):
-    for text in some_documents(seed, 200):
+def test_documents_come_in_the_forms_as_often_as_said():
+    texts = some_documents(2, 4000)
+    assert abs(sum(text.startswith("Question: ") for text in texts) / 4000 - web.TASK_FORM_SHARE) < 0.03
+
+
+@pytest.mark.parametrize("mix", [web.HURRIED, web.IMPATIENT])
+def test_every_step_of_any_author_is_a_line(mix):
+    for text in some_documents(7, 300, mix=mix):
         for line in re.findall(r".* = .*", text):
             written = line.partition(": ")[2] or line
             assert re.fullmatch(r"-?\d+ [-+x] -?\d+ = -?\d+\.", written), line
