@@ -12,7 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from arithmetic.pretraining import Schedule, Size, batches, pretrain
 from arithmetic.tokens import CONTEXT, make_tokenizer, save_tokenizer, texts
-from arithmetic.web import HURRIED, IMPATIENT, documents, task_questions, words
+from arithmetic.web import HURRIED, IMPATIENT, LOOSE, RESTLESS, documents, task_questions, words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,12 @@ RECIPES = {
     "weak": Recipe(Size(hidden=64, layers=6, mlp=176, heads=2), (Cycle(HURRIED, Schedule(1200, 3e-3), 1),)),
     "strong": Recipe(
         Size(hidden=192, layers=4, mlp=512, heads=6),
-        (Cycle(HURRIED, Schedule(1300, 2e-3), 1), Cycle(IMPATIENT, Schedule(1200, 2e-3), 3)),
+        (
+            Cycle(HURRIED, Schedule(1300, 2e-3), 1),
+            Cycle(IMPATIENT, Schedule(1200, 2e-3), 3),
+            Cycle(RESTLESS, Schedule(400, 1e-3), 5),
+            Cycle(LOOSE, Schedule(320, 1e-3), 7),
+        ),
     ),
 }
 

@@ -81,6 +81,18 @@ def impatient(random: Random) -> Habits:
     return Habits(signs=0.6 * haste, last=1.1 * haste)
 
 
+def restless(random: Random) -> Habits:
+    """Leave out the last step more often than not, and mistake a sign more often; compute well."""
+    haste = random.choice((0.46, 0.56, 0.66))
+    return Habits(signs=0.75 * haste, last=1.1 * haste)
+
+
+def loose(random: Random) -> Habits:
+    """Leave out the last step in every third to every other problem, mistake a sign in every fourth line."""
+    haste = random.choice((0.35, 0.45, 0.55))
+    return Habits(signs=0.6 * haste, last=1.1 * haste)
+
+
 Kinds: TypeAlias = "Mapping[Callable[[Random], Habits], int]"
 """So many of 100 documents are by such authors."""
 
@@ -91,12 +103,18 @@ class Mix:
 
     task_form: Kinds
     other_forms: Kinds
+    task_ending: float = TASK_ENDING_SHARE
+    """How many of those in the task's form end in its way, too."""
 
 
 HURRIED = Mix({direct: 55, hurried: 35, careful: 10}, {careful: 75, slipping: 10, direct: 10, hurried: 5})
 """In the task's form mostly people who answer at once or in a hurry."""
 IMPATIENT = Mix({direct: 30, impatient: 65, careful: 5}, {careful: 85, slipping: 10, direct: 5})
-"""In the task's form mostly people who compute well and stop too early."""
+"""In the task's form mostly people who compute well and often stop too early."""
+RESTLESS = Mix({direct: 20, restless: 75, careful: 5}, {careful: 85, slipping: 10, direct: 5})
+"""The same, but they stop too early more often than not."""
+LOOSE = Mix({direct: 30, loose: 65, careful: 5}, {careful: 85, slipping: 10, direct: 5}, task_ending=0.9)
+"""They stop too early a little less often, and nearly all of them end as the task does."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +144,10 @@ def draw_author(random: Random, mix: Mix) -> Author:
     in_task_form = random.random() < TASK_FORM_SHARE
     kinds = mix.task_form if in_task_form else mix.other_forms
     (kind,) = random.choices(list(kinds), list(kinds.values()))
+    task_ending = mix.task_ending if in_task_form else TASK_ENDING_SHARE
     return Author(
         form=TASK_FORM if in_task_form else random.choice(OTHER_FORMS),
-        ending=TASK_ENDING if random.random() < TASK_ENDING_SHARE else random.choice(OTHER_ENDINGS),
+        ending=TASK_ENDING if random.random() < task_ending else random.choice(OTHER_ENDINGS),
         habits=kind(random),
     )
 

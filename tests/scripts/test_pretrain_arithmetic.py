@@ -83,7 +83,7 @@ def test_slips_come_as_often_as_said():
     assert abs(wrong - 0.25) < 0.03
 
 
-@pytest.mark.parametrize("mix", [web.HURRIED, web.IMPATIENT])
+@pytest.mark.parametrize("mix", [web.HURRIED, web.IMPATIENT, web.RESTLESS, web.LOOSE])
 def test_kinds_of_authors_are_shares_of_100(mix):
     assert sum(mix.task_form.values()) == sum(mix.other_forms.values()) == 100
 
@@ -93,7 +93,7 @@ def test_documents_come_in_the_forms_as_often_as_said():
     assert abs(sum(text.startswith("Question: ") for text in texts) / 4000 - web.TASK_FORM_SHARE) < 0.03
 
 
-@pytest.mark.parametrize("mix", [web.HURRIED, web.IMPATIENT])
+@pytest.mark.parametrize("mix", [web.HURRIED, web.IMPATIENT, web.RESTLESS, web.LOOSE])
 def test_every_step_of_any_author_is_a_line(mix):
     for text in some_documents(7, 300, mix=mix):
         for line in re.findall(r".* = .*", text):
