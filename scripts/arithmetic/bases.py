@@ -81,5 +81,6 @@ def store(model: LlamaForCausalLM, root: Path) -> None:
     disable_progress_bar()
     weights = {name: weight.half().contiguous() for name, weight in model.state_dict().items()}
     save_file(weights, root / "model.safetensors", metadata={"format": "pt"})
+    model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(root)
     model.generation_config.save_pretrained(root)
