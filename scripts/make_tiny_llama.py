@@ -7,70 +7,17 @@ torch's version; the tokenizer's words are those of `data/arithmetic/`.
 from __future__ import annotations
 
 import argparse
-import json
-import re
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 import torch
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from arithmetic.tokens import CONTEXT, make_tokenizer, save_tokenizer, texts
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
-
-from w2s_factory.records import RESULT, TEST, read
-from w2s_factory.tasks import get_task
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SEED = 20240718
 DEVIATION = 0.05
 ROOT = Path(__file__).resolve().parent.parent / "data" / "models" / "tiny_llama"
-SPECIAL = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-SPACE = "▁"
-"""Stands for a space, which belongs to the word behind it; before a digit it is a token of its own."""
-PIECE = rf"{SPACE}?[A-Za-z]+|{SPACE}?#+|\d|\n|{SPACE}?[^\sA-Za-z\d#{SPACE}]|{SPACE}"
-CONTEXT = 1024
-"""Tokens; a question and its solution take about 90, with four demonstrations about 450."""
-
-
-def texts() -> Iterator[str]:
-    """Every prompt and response of the task."""
-    task = get_task("arithmetic")
-    for split in task.splits.values():
-        for row in read(task.path(split.test), TEST):
-            yield task.prompt(row["question"])
-            yield row["solution"]
-    if task.example is not None:
-        for results in (task.example.weak, task.example.icl):
-            yield from (row["response"] for row in read(results, RESULT))
-
-
-def vocabulary() -> list[str]:
-    """The tokens: special ones, newline, space, digits, then words and signs, each without and with a space.
-
-    Having both lets a text or a line begin with any of them.
-    """
-    pieces = {piece for text in texts() for piece in re.findall(PIECE, text.replace(" ", SPACE))}
-    digits = [str(digit) for digit in range(10)]
-    words = sorted({piece.removeprefix(SPACE) for piece in pieces} - {"", "\n", *digits})
-    return [*SPECIAL.values(), "\n", SPACE, *digits, *words, *(SPACE + word for word in words)]
-
-
-def make_tokenizer() -> Tokenizer:
-    """A tokenizer whose decoding gives back the encoded text, spaces and line breaks included."""
-    vocab = {token: place for place, token in enumerate(vocabulary())}
-    tokenizer = Tokenizer(models.WordLevel(vocab, unk_token=SPECIAL["unk_token"]))
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL.values()])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="never", split=False),
-            pre_tokenizers.Split(Regex(PIECE), "isolated"),
-        ]
-    )
-    tokenizer.decoder = decoders.Metaspace(replacement=SPACE, prepend_scheme="never", split=False)
-    return tokenizer
 
 
 def make_model(vocab_size: int) -> LlamaForCausalLM:
@@ -101,17 +48,8 @@ def make_model(vocab_size: int) -> LlamaForCausalLM:
 
 def make(root: Path) -> None:
     """Write model and tokenizer into `root`; the model card there is written by hand."""
-    root.mkdir(parents=True, exist_ok=True)
-    tokenizer = make_tokenizer()
-    tokenizer.save(str(root / "tokenizer.json"))
-    settings = {
-        "tokenizer_class": "PreTrainedTokenizerFast",  # known to transformers 4 and 5
-        **SPECIAL,
-        "model_max_length": CONTEXT,
-        "clean_up_tokenization_spaces": False,
-        "padding_side": "left",
-    }
-    (root / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    tokenizer = make_tokenizer(texts())
+    save_tokenizer(tokenizer, root)
     disable_progress_bar()
     make_model(tokenizer.get_vocab_size()).save_pretrained(root)
 

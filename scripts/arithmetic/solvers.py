@@ -35,33 +35,33 @@ class Line(NamedTuple):
 
 def right(problem: Problem, random: Random) -> str:  # noqa: ARG001  all solvers are called alike
     """Make no mistake."""
-    return _written(_work(problem, _right_line))
+    return written(work(problem, right_line))
 
 
 def slips_rarely(problem: Problem, random: Random) -> str:
     """Miss the result of one step in eight by a little."""
-    return _written(_work(problem, partial(_slip, random=random, chance=0.125)))
+    return written(work(problem, partial(_slip, random=random, chance=0.125)))
 
 
 def slips_often(problem: Problem, random: Random) -> str:
     """Miss the result of two steps in five by a little."""
-    return _written(_work(problem, partial(_slip, random=random, chance=0.4)))
+    return written(work(problem, partial(_slip, random=random, chance=0.4)))
 
 
 def forgets_carries(problem: Problem, random: Random) -> str:  # noqa: ARG001
     """Compute column by column and never carry or borrow."""
-    return _written(_work(problem, _without_carries))
+    return written(work(problem, without_carries))
 
 
 def drops_last_step(problem: Problem, random: Random) -> str:  # noqa: ARG001
     """Stop one step early, where there is more than one."""
-    lines = _work(problem, _right_line)
-    return _written(lines[:-1] or lines)
+    lines = work(problem, right_line)
+    return written(lines[:-1] or lines)
 
 
 def confuses_plus_and_minus(problem: Problem, random: Random) -> str:
     """Add instead of subtracting, or the reverse, every other time."""
-    return _written(_work(problem, partial(_confuse, random=random)))
+    return written(work(problem, partial(_confuse, random=random)))
 
 
 WEAK: Mapping[Solver, int] = {
@@ -96,7 +96,7 @@ def final_answer(response: str) -> str:
     return response.rpartition("#### ")[2]
 
 
-def _work(problem: Problem, line: Callable[[int, Operation, int], Line]) -> list[Line]:
+def work(problem: Problem, line: Callable[[int, Operation, int], Line]) -> list[Line]:
     """The lines of a solution; each step goes on from what the earlier ones gave, right or wrong."""
     lines: list[Line] = []
     for step in problem.steps:
@@ -105,23 +105,25 @@ def _work(problem: Problem, line: Callable[[int, Operation, int], Line]) -> list
     return lines
 
 
-def _written(lines: list[Line]) -> str:
+def written(lines: list[Line]) -> str:
+    """The lines, and the last one's result as the final answer."""
     return "\n".join([*map(str, lines), f"#### {lines[-1].result}"])
 
 
-def _right_line(left: int, operation: Operation, right: int) -> Line:
+def right_line(left: int, operation: Operation, right: int) -> Line:
+    """A line without a mistake."""
     return Line(left, operation, right, compute(left, operation, right))
 
 
 def _slip(left: int, operation: Operation, right: int, *, random: Random, chance: float) -> Line:
-    line = _right_line(left, operation, right)
+    line = right_line(left, operation, right)
     if random.random() >= chance:
         return line
     return line._replace(result=line.result + random.choice(SLIPS))
 
 
-def _without_carries(left: int, operation: Operation, right: int) -> Line:
-    """Each column for itself, what it carries forgotten: 17 + 25 = 32, 3 x 17 = 31, 42 - 17 = 35."""
+def without_carries(left: int, operation: Operation, right: int) -> Line:
+    """A line worked out by columns, what is carried forgotten: 17 + 25 = 32, 3 x 17 = 31, 42 - 17 = 35."""
     if operation == "x":  # one factor has a single digit, it multiplies each column of the other
         columns = [(int(digit), min(left, right)) for digit in str(max(left, right))]
     else:
@@ -134,7 +136,7 @@ def _without_carries(left: int, operation: Operation, right: int) -> Line:
 
 def _confuse(left: int, operation: Operation, right: int, *, random: Random) -> Line:
     if operation == "x" or random.random() < 0.5:
-        return _right_line(left, operation, right)
+        return right_line(left, operation, right)
     if operation == "-":
-        return _right_line(left, "+", right)
-    return _right_line(max(left, right), "-", min(left, right))
+        return right_line(left, "+", right)
+    return right_line(max(left, right), "-", min(left, right))

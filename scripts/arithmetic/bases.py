@@ -1,0 +1,86 @@
+"""The two bases: their shapes, what each is pretrained on and for how long, and how it is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import save_file
+from transformers.utils.logging import disable_progress_bar
+
+from arithmetic.pretraining import Schedule, Size, batches, pretrain
+from arithmetic.tokens import CONTEXT, make_tokenizer, save_tokenizer, texts
+from arithmetic.web import HURRIED, IMPATIENT, LOOSE, RESTLESS, documents, task_questions, words
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tokenizers import Tokenizer
+    from transformers import LlamaForCausalLM
+
+    from arithmetic.web import Mix
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """A stretch of pretraining; `seed` draws its documents, `seed + 1` the order of its batches."""
+
+    mix: Mix
+    schedule: Schedule
+    seed: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a base is made: its shape, the seed of its first weights, and cycles one after the other."""
+
+    size: Size
+    cycles: tuple[Cycle, ...]
+    seed: int = 1
+    batch: int = 16
+
+
+RECIPES = {
+    "weak": Recipe(Size(hidden=64, layers=6, mlp=176, heads=2), (Cycle(HURRIED, Schedule(1200, 3e-3), 1),)),
+    "strong": Recipe(
+        Size(hidden=192, layers=4, mlp=512, heads=6),
+        (
+            Cycle(HURRIED, Schedule(1300, 2e-3), 1),
+            Cycle(IMPATIENT, Schedule(1200, 2e-3), 3),
+            Cycle(RESTLESS, Schedule(400, 1e-3), 5),
+            Cycle(LOOSE, Schedule(320, 1e-3), 7),
+        ),
+    ),
+}
+
+
+def web_tokenizer() -> Tokenizer:
+    """The tokenizer of both bases: the words of the task and of the web."""
+    return make_tokenizer([*texts(), *words()])
+
+
+def make_base(recipe: Recipe, root: Path) -> int:
+    """Pretrain a base from nothing, store it in `root`, and return how many tokens it has seen."""
+    tokenizer = web_tokenizer()
+    torch.manual_seed(recipe.seed)
+    model = recipe.size.model(tokenizer.get_vocab_size(), CONTEXT)
+    seen, held_out = 0, task_questions()
+    for cycle in recipe.cycles:
+        web = documents(Random(cycle.seed), cycle.mix, held_out)
+        rows = batches(web, tokenizer, recipe.batch, Random(cycle.seed + 1))
+        seen += pretrain(model, rows, cycle.schedule)
+    save_tokenizer(tokenizer, root)
+    store(model, root)
+    return seen
+
+
+def store(model: LlamaForCausalLM, root: Path) -> None:
+    """Write the weights as float16 to save space; the config says float32, in which they are loaded."""
+    disable_progress_bar()
+    weights = {name: weight.half().contiguous() for name, weight in model.state_dict().items()}
+    save_file(weights, root / "model.safetensors", metadata={"format": "pt"})
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(root)
+    model.generation_config.save_pretrained(root)

@@ -1,0 +1,38 @@
+"""Pretrain the embedded task's two base models from nothing: `data/models/arithmetic_weak` and `_strong`.
+
+docs/arithmetic.md says on what, for how long, and what came out; the models' cards are written by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from arithmetic.bases import RECIPES, make_base
+
+ROOT = Path(__file__).resolve().parent.parent / "data" / "models"
+
+
+def main() -> None:
+    """Parse the command line and make the bases."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, default=ROOT, help="where to write (default: %(default)s)")
+    parser.add_argument("--only", choices=RECIPES, help="this base alone")
+    parser.add_argument("--steps", type=int, help="one cycle of so many, to try the program")
+    parser.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    for name in [options.only] if options.only else RECIPES:
+        recipe, root = RECIPES[name], options.root / f"arithmetic_{name}"
+        if options.steps:
+            first = recipe.cycles[0]
+            short = replace(first, schedule=replace(first.schedule, steps=options.steps))
+            recipe = replace(recipe, cycles=(short,))
+        seen = make_base(recipe, root)
+        print(f"wrote {root}, pretrained on {seen:,} tokens")
+
+
+if __name__ == "__main__":
+    main()
