@@ -55,6 +55,6 @@ def write_experiment(task: str, output: str | Path, *, force: bool = False) -> N
 def _models(task: Task) -> _Models:
     if task.example is None:
         return replace(_Models(), strong_preset=task.strong_preset)
-    folder = str(shipped("data", "models", "tiny_llama"))
+    weak, strong = (str(shipped("data", "models", f"arithmetic_{side}")) for side in ("weak", "strong"))
     on_cpu = "llamafactory: {version: null, cpu: true}"
-    return _Models("tiny", folder, "tiny_lora_sft", "tiny", folder, "tiny_lora_sft", on_cpu)
+    return _Models("small", weak, "tiny_base_full_sft", "large", strong, "tiny_base_lora_sft", on_cpu)

@@ -20,7 +20,8 @@ TASK = Gsm8k(
         "test": Split("test.jsonl", "golds/test.jsonl", "ARITHMETIC"),
     },
     max_tokens=128,  # three steps and the answer take at most half of it (tiny_llama's tokens)
-    strong_model=str(_TINY_LLAMA),
+    strong_model=str(shipped("data", "models", "arithmetic_strong")),
+    strong_preset="tiny_base_lora_sft",
     root=_ROOT,
     example=Example(
         weak=_ROOT / "examples" / "weak_results.jsonl",
