@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         uninstall_template,
     )
     from w2s_factory.llamafactory.weights import Weights
+    from w2s_factory.release.fetching import Fetched, fetch
     from w2s_factory.scoring.answers import Scored
     from w2s_factory.scoring.disagreement import ModeComparison
     from w2s_factory.scoring.evaluation import Evaluation, evaluate
@@ -79,6 +80,7 @@ _HOMES = {
     "DelegateError": "errors",
     "Evaluation": "scoring.evaluation",
     "Example": "tasks",
+    "Fetched": "release.fetching",
     "Finding": "llamafactory.doctor",
     "Generation": "generating",
     "ModeComparison": "scoring.disagreement",
@@ -114,6 +116,7 @@ _HOMES = {
     "evaluate": "scoring.evaluation",
     "explain": "building",
     "export": "llamafactory.launch",
+    "fetch": "release.fetching",
     "generate": "generating",
     "get_task": "tasks",
     "install_template": "llamafactory.vanilla",
@@ -150,6 +153,7 @@ __all__ = [
     "DelegateError",
     "Evaluation",
     "Example",
+    "Fetched",
     "Finding",
     "Generation",
     "ModeComparison",
@@ -185,6 +189,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "fetch",
     "generate",
     "get_task",
     "install_template",
