@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     )
     from w2s_factory.llamafactory.weights import Weights
     from w2s_factory.release.fetching import Fetched, fetch
+    from w2s_factory.release.verifying import Verification, verify_release
     from w2s_factory.scoring.answers import Scored
     from w2s_factory.scoring.disagreement import ModeComparison
     from w2s_factory.scoring.evaluation import Evaluation, evaluate
@@ -101,6 +102,7 @@ _HOMES = {
     "TemplateStatus": "llamafactory.vanilla",
     "Trained": "llamafactory.launch",
     "UserError": "errors",
+    "Verification": "release.verifying",
     "VoteSummary": "scoring.majority",
     "W2SError": "errors",
     "Weights": "llamafactory.weights",
@@ -141,6 +143,7 @@ _HOMES = {
     "template_status": "llamafactory.vanilla",
     "train": "llamafactory.launch",
     "uninstall_template": "llamafactory.vanilla",
+    "verify_release": "release.verifying",
     "vote": "scoring.majority",
     "wilson_interval": "scoring.metrics",
 }
@@ -174,6 +177,7 @@ __all__ = [
     "TemplateStatus",
     "Trained",
     "UserError",
+    "Verification",
     "VoteSummary",
     "W2SError",
     "Weights",
@@ -214,6 +218,7 @@ __all__ = [
     "template_status",
     "train",
     "uninstall_template",
+    "verify_release",
     "vote",
     "wilson_interval",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.records import Outputs, note
 from w2s_factory.release.fetching import Fetched
+from w2s_factory.release.sources import gsm8k_test_row
 from w2s_factory.release.splits import GSM8K_ROWS, SEED, halves
 from w2s_factory.tasks import get_task
 
@@ -54,7 +55,7 @@ def fetch_gsm8k(origin: str | None, output_dir: Path, *, force: bool = False) ->
         for half, numbers in halves(len(train)).items()
     }
     task = get_task("gsm8k")
-    tests = [{**task.test_row(row, task.splits["test"].tag)} for row in test]
+    tests = [{**gsm8k_test_row(task, row)} for row in test]
     files = _write(task, {**raw, "test": tests}, output_dir, origin or GSM8K, force=force)
     return Fetched(output_dir, files, _gsm8k_notes(len(train)), _next(task, output_dir))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 
-
 SEED = 42
 """The release's, for everything it draws."""
 
