@@ -26,6 +26,7 @@ COMMANDS = {
     "vote": "Find the majority answer of each question over all seeds.",
     "evaluate": "Print accuracy or pass@k of results, with intervals.",
     "fetch": "Fetch GSM8K or MATH from the hub, or the published release from its repository.",
+    "audit": "Look for faults in training and test data below DIR.",
     "verify-release": "Say what of the published release in DIR this code reproduces byte for byte.",
     "template": "Make the template vanilla known to an installed LLaMA-Factory, say whether it is, undo it.",
     "doctor": "Say what is installed, what fits together, and the command that mends what does not.",

@@ -1,0 +1,119 @@
+"""Running the checks over a folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.release.audit.corpus import Corpus
+from w2s_factory.release.audit.table import CHECKS, PUBLISHED_CHECKS
+from w2s_factory.tasks import get_task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from w2s_factory.release.audit.finding import Check
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something found, with what it means.
+
+    Attributes:
+        check: The name of the check.
+        fault: Whether it is a fault; else a measurement.
+        title: What the check looks for.
+        where: The file, or files.
+        count: How many rows it concerns.
+        total: Of how many.
+        text: What was found, as a sentence.
+        examples: A few of the rows.
+        consequence: What it does to a training or a measurement.
+        instead: What this toolkit does about it.
+    """
+
+    check: str
+    fault: bool
+    title: str
+    where: str
+    count: int
+    total: int | None
+    text: str
+    examples: tuple[str, ...]
+    consequence: str
+    instead: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in a folder.
+
+    Attributes:
+        root: The folder.
+        files: How many files of rows were looked at.
+        findings: Faults and measurements, in the order of the checks.
+    """
+
+    root: Path
+    files: int
+    findings: list[Finding]
+
+    @property
+    def faults(self) -> list[Finding]:
+        """The findings that are faults."""
+        return [finding for finding in self.findings if finding.fault]
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is no fault."""
+        return not self.faults
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it in plain values."""
+        return {
+            "root": str(self.root),
+            "clean": self.clean,
+            "files": self.files,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+
+def audit(root: str | Path, *, task: str | None = None, published: bool = False) -> Audit:
+    """Look for faults in training and test data, from the data alone.
+
+    Files are told by the keys of their rows; names as in the release say more (weak model, iteration, side).
+
+    Args:
+        root: A folder with splits, results, datasets, in any of the release's forms.
+        task: The task all of it belongs to; by default told from names, tags and answer keys.
+        published: Whether this is a copy of the release, of which more is known than its files hold.
+
+    Raises:
+        UserError: It is no folder, or nothing in it is data of a known form.
+    """
+    corpus = Corpus(Path(root), get_task(task) if task else None)
+    if not (corpus.files or corpus.indexes or corpus.broken):
+        raise UserError(
+            "holds no data in any form known here", file=root, hint="docs/formats.md has the forms"
+        )
+    checks = [*CHECKS, *(PUBLISHED_CHECKS if published else ())]
+    findings = [finding for check in checks for finding in _run(check, corpus)]
+    return Audit(Path(root), len(corpus.files), findings)
+
+
+def _run(check: Check, corpus: Corpus) -> Iterator[Finding]:
+    for found in check.look(corpus):
+        yield Finding(
+            check=check.name,
+            fault=check.fault,
+            title=check.title,
+            where=found.where,
+            count=found.count,
+            total=found.total,
+            text=found.text,
+            examples=found.examples,
+            consequence=check.consequence,
+            instead=check.instead,
+        )
