@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         uninstall_template,
     )
     from w2s_factory.llamafactory.weights import Weights
+    from w2s_factory.release.auditing import Audit, audit
     from w2s_factory.release.fetching import Fetched, fetch
     from w2s_factory.release.verifying import Verification, verify_release
     from w2s_factory.scoring.answers import Scored
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Accuracy": "building",
     "Agreement": "building",
+    "Audit": "release.auditing",
     "Built": "building",
     "Completion": "generating",
     "DelegateError": "errors",
@@ -106,6 +108,7 @@ _HOMES = {
     "VoteSummary": "scoring.majority",
     "W2SError": "errors",
     "Weights": "llamafactory.weights",
+    "audit": "release.auditing",
     "build_full_weak": "building",
     "build_gold": "building",
     "build_stage1": "building",
@@ -151,6 +154,7 @@ _HOMES = {
 __all__ = [
     "Accuracy",
     "Agreement",
+    "Audit",
     "Built",
     "Completion",
     "DelegateError",
@@ -181,6 +185,7 @@ __all__ = [
     "VoteSummary",
     "W2SError",
     "Weights",
+    "audit",
     "build_full_weak",
     "build_gold",
     "build_stage1",

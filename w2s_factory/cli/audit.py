@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from w2s_factory.release.audit import Audit
+    from w2s_factory.release.auditing import Audit
 
 
 @click.command()
@@ -29,7 +29,7 @@ def command(ctx: click.Context, folder: Path, task_name: str | None, as_json: bo
       w2s-factory audit w2s-data
       w2s-factory audit w2s-data --json
     """  # noqa: D301  click reads \b
-    from w2s_factory.release.audit import audit
+    from w2s_factory.release.auditing import audit
 
     found = audit(folder, task=task_name)
     click.echo(_json(found) if as_json else tell_audit(found))
@@ -48,10 +48,32 @@ def tell_audit(found: Audit) -> str:
             lines += [f"  consequence: {finding.consequence}", f"  here instead: {finding.instead}"]
         lines.append(f"  - {finding.where}: {finding.text}")
         lines += [f"      {example}" for example in finding.examples]
+    lines += _sets(found)
     faults = found.faults
     checks = len({finding.check for finding in faults})
     count = f"{len(faults)} faults of {checks} kinds" if faults else "no faults"
-    return "\n".join([*lines, "", f"{found.files} files looked at: {count}"]).lstrip("\n")
+    return "\n".join([*lines, "", *found.notes, f"{found.files} files looked at: {count}"]).lstrip("\n")
+
+
+def _sets(found: Audit) -> list[str]:
+    """The table of what each set of the pipeline holds."""
+    if not found.statistics:
+        return []
+    import pandas as pd
+
+    rows = [
+        {
+            "task": one.task,
+            "weak model": one.weak,
+            "set": one.kind,
+            "questions": one.questions,
+            "rows": one.rows,
+            **{f"{side} right": share for side, share in one.accuracy.items()},
+        }
+        for one in found.statistics
+    ]
+    table = pd.DataFrame(rows).to_string(index=False, float_format=lambda share: f"{share:.1%}", na_rep="")
+    return ["", click.style("What the sets hold", bold=True), *str(table).splitlines()]
 
 
 def _json(found: Audit) -> str:

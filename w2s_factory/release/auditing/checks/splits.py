@@ -6,19 +6,17 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from w2s_factory.errors import UserError
-from w2s_factory.release.audit.corpus import prompt_of, split_name
-from w2s_factory.release.audit.finding import Found, few
+from w2s_factory.release.auditing.corpus import prompt_of, split_name
+from w2s_factory.release.auditing.finding import Found, few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from w2s_factory.release.audit.corpus import Corpus, File
+    from w2s_factory.release.auditing.corpus import Corpus, File, Row
 
-_NUMBER = re.compile(r"-?[\d,]*\.?\d+")
-_MOSTLY = 0.95
+_MARKS = re.compile("[.,;:!?\"'`\u2018\u2019\u201c\u201d\u2026]")
 _HELD_OUT = ("test", "dev", "val")
 
 
@@ -43,10 +41,10 @@ class Split(NamedTuple):
 def normal(question: str) -> str:
     """A question without what copying changes: case, spacing, punctuation marks, kinds of quotes."""
     text = unicodedata.normalize("NFKC", question).casefold()
-    return " ".join(re.sub(r"[.,;:!?\"'`‘’“”…]", "", text).split())
+    return " ".join(_MARKS.sub("", text).split())
 
 
-def question_of(row: dict[str, Any]) -> str:
+def question_of(row: Row) -> str:
     """The question of a raw or test row."""
     return str(row["question"] if "question" in row else row["problem"])
 
@@ -80,10 +78,10 @@ def overlapping(corpus: Corpus) -> Iterator[Found]:
 def trained_on(corpus: Corpus) -> Iterator[Found]:
     """Datasets to train on that ask questions of a test or validation split."""
     held_out = [split for split in splits(corpus) if split.name in _HELD_OUT]
-    asked = {question: split.name for split in held_out for question in split.distinct}
+    forbidden = {question for split in held_out for question in split.distinct}
     for file in corpus.of("sft", "pairs"):
-        questions = {normal(bare(prompt_of(row))): row["id"] for row in file.rows if "id" in row}
-        found = [questions[question] for question in questions if question in asked]
+        questions = {asked(row): row["id"] for row in file.rows if "id" in row}
+        found = [questions[question] for question in questions if question in forbidden]
         if found:
             text = (
                 f"{len(found)} of {len(questions)} questions stand in {', '.join(s.name for s in held_out)}"
@@ -91,9 +89,9 @@ def trained_on(corpus: Corpus) -> Iterator[Found]:
             yield Found(file.name, len(found), len(questions), text, few(found))
 
 
-def bare(prompt: str) -> str:
-    """The question of a zero-shot prompt in the form of GSM8K and MATH."""
-    return prompt.removeprefix("Question: ").removesuffix("\nAnswer:")
+def asked(row: Row) -> str:
+    """The question a row's prompt asks, in normal form (prompts as of GSM8K and MATH)."""
+    return normal(prompt_of(row).removeprefix("Question: ").removesuffix("\nAnswer:"))
 
 
 def _shared(one: Split, other: Split) -> Iterator[Found]:
@@ -114,54 +112,3 @@ def repeated(corpus: Corpus) -> Iterator[Found]:
             text = f"{len(counts):,} distinct questions in {len(rows):,} rows: {extra} are repetitions"
             twice = (question for question, count in counts.items() if count > 1)
             yield Found(split.where, extra, len(rows), text, few(twice))
-
-
-def odd_golds(corpus: Corpus) -> Iterator[Found]:
-    """Golds that are no numbers where nearly all others are."""
-    for split in splits(corpus):
-        file = next((file for file in split.files if "solution" in file.rows[0]), split.files[0])
-        golds = [_gold(corpus, file, row) for row in file.rows]
-        odd = [f"row {n}: {gold}" for n, gold in enumerate(golds) if not _NUMBER.fullmatch(gold)]
-        if odd and len(odd) < (1 - _MOSTLY) * len(golds):
-            text = f"{len(odd)} of {len(golds):,} golds are no numbers"
-            yield Found(split.where, len(odd), len(golds), text, few(odd))
-
-
-def contradicted_golds(corpus: Corpus) -> Iterator[Found]:
-    """Questions with two golds: in the answer and the solution, in two rows, or in two files."""
-    for split in splits(corpus):
-        golds: dict[str, set[str]] = defaultdict(set)
-        for file, questions in zip(split.files, split.questions, strict=True):
-            for row, question in zip(file.rows, questions, strict=True):
-                golds[question].update(_golds(corpus, file, row))
-        wrong = [
-            f"{question} -> {' | '.join(sorted(found))}"
-            for question, found in golds.items()
-            if len(found) > 1
-        ]
-        if wrong:
-            text = f"{len(wrong)} of {len(golds):,} questions have two golds"
-            yield Found(split.where, len(wrong), len(golds), text, few(wrong))
-
-
-def _gold(corpus: Corpus, file: File, row: dict[str, Any]) -> str:
-    """The gold as written in a row: a test row's answer, else what the task finds in a raw one."""
-    task = corpus.task_of(file)
-    if "solution" in row or task is None:
-        return str(row["answer"])
-    try:
-        return task.test_row(row, "")["answer"]
-    except (UserError, KeyError):
-        return ""
-
-
-def _golds(corpus: Corpus, file: File, row: dict[str, Any]) -> set[str]:
-    """The normalised golds a row names: its answer, and where its solution has the task's key, what follows it."""
-    task = corpus.task_of(file)
-    if task is None:
-        return {str(row["answer"])}
-    found = {task.normalise(_gold(corpus, file, row).replace(",", ""))}
-    solution = row.get("solution")
-    if isinstance(solution, str) and task.answer_key in solution:
-        found.add(task.normalise(task.extract(solution).replace(",", "")))
-    return found

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
-from w2s_factory.release.audit.corpus import Corpus
-from w2s_factory.release.audit.table import CHECKS, PUBLISHED_CHECKS
+from w2s_factory.release.auditing.corpus import Corpus
+from w2s_factory.release.auditing.statistics import SetStatistics, statistics
+from w2s_factory.release.auditing.table import CHECKS, PUBLISHED_CHECKS
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from w2s_factory.release.audit.finding import Check
+    from w2s_factory.release.auditing.finding import Check
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,15 @@ class Audit:
         root: The folder.
         files: How many files of rows were looked at.
         findings: Faults and measurements, in the order of the checks.
+        statistics: How much each set of the pipeline keeps, and how right it is.
+        notes: What was not looked at, and why.
     """
 
     root: Path
     files: int
     findings: list[Finding]
+    statistics: list[SetStatistics]
+    notes: list[str]
 
     @property
     def faults(self) -> list[Finding]:
@@ -77,6 +82,8 @@ class Audit:
             "clean": self.clean,
             "files": self.files,
             "findings": [asdict(finding) for finding in self.findings],
+            "statistics": [asdict(one) for one in self.statistics],
+            "notes": self.notes,
         }
 
 
@@ -93,14 +100,26 @@ def audit(root: str | Path, *, task: str | None = None, published: bool = False)
     Raises:
         UserError: It is no folder, or nothing in it is data of a known form.
     """
+    from tqdm import tqdm  # noqa: PLC0415  only long work shows progress
+
     corpus = Corpus(Path(root), get_task(task) if task else None)
     if not (corpus.files or corpus.indexes or corpus.broken):
-        raise UserError(
-            "holds no data in any form known here", file=root, hint="docs/formats.md has the forms"
-        )
+        raise UserError("holds no data in any form known here", file=root, hint="See docs/formats.md")
     checks = [*CHECKS, *(PUBLISHED_CHECKS if published else ())]
-    findings = [finding for check in checks for finding in _run(check, corpus)]
-    return Audit(Path(root), len(corpus.files), findings)
+    shown = tqdm(checks, "checks", unit="check", leave=False, disable=None)
+    findings = [finding for check in shown for finding in _run(check, corpus)]
+    notes = list(_notes(corpus))
+    return Audit(Path(root), len(corpus.files), findings, statistics(corpus), notes)
+
+
+def _notes(corpus: Corpus) -> Iterator[str]:
+    """The files whose final answers nobody looked at."""
+    unknown = [file.name for file in corpus.files if corpus.text_task_of(file) is None]
+    if unknown:
+        yield (
+            f"final answers were not looked at in {len(unknown)} files, whose task is not known here or does "
+            f"not compare them as text: {', '.join(unknown)}"
+        )
 
 
 def _run(check: Check, corpus: Corpus) -> Iterator[Finding]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter, defaultdict
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-from w2s_factory.release.audit.corpus import prompt_of, responses
-from w2s_factory.release.audit.finding import Found, few
+from w2s_factory.release.auditing.corpus import prompt_of, responses
+from w2s_factory.release.auditing.finding import Found, few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from w2s_factory.release.audit.corpus import Corpus, File
+    from w2s_factory.release.auditing.corpus import Corpus, File, Kind
 
 NEAR_EMPTY = 10
 """Characters below which a response is near-empty: there is no room for a step before the answer."""
@@ -24,8 +25,9 @@ REPEATED_LINES = 5
 _COMPRESSED, _LONG_ENOUGH = 0.15, 300
 """A response of so many characters repeats itself too if it can be compressed to this share."""
 
-SHARED = 3
-"""To as many different questions a response is the same one."""
+SHARED, SHARED_SHORT, SHORT = 3, 8, 40
+"""To as many different questions a response is the same one; more if it has fewer than 40 characters, since
+two short calculations may well be alike."""
 
 OUTLYING = 10
 """As many times the median length an outlier has."""
@@ -45,27 +47,31 @@ def repetitive(corpus: Corpus) -> Iterator[Found]:
 
 def outlying(corpus: Corpus) -> Iterator[Found]:
     """Responses ten times as long as the median of their file."""
-    for file in corpus.of("sft", "pairs", "results"):
+    for file in _files(corpus, "sft", "pairs", "results"):
         lengths = [len(text) for _, text in _texts(file)]
         if lengths:
-            limit = OUTLYING * median(lengths)
             what = f"are longer than {OUTLYING} times the median of {median(lengths):,.0f} characters"
-            yield from _in_file(file, lambda text, limit=limit: len(text) > limit, what)
+            yield from _in_file(file, partial(_longer, OUTLYING * median(lengths)), what)
 
 
 def shared(corpus: Corpus) -> Iterator[Found]:
-    """One response to three or more different questions."""
-    for file in corpus.of("sft", "results"):
+    """One response to three or more different questions (a short one: to eight)."""
+    for file in _files(corpus, "sft", "results"):
         questions: dict[str, set[str]] = defaultdict(set)
         for row in file.rows:
             for text in responses(file.kind, row):
                 questions[text.strip()].add(prompt_of(row))
-        many = {text: len(asked) for text, asked in questions.items() if len(asked) >= SHARED and text}
+        many = {text: len(asked) for text, asked in questions.items() if len(asked) >= _allowed(text)}
         if many:
             rows = sum(many.values())
-            text = f"{len(many)} responses answer {SHARED} or more questions each, {rows} in all"
+            texts = "one text" if len(many) == 1 else f"one of {len(many)} texts"
+            text = f"{rows} of {len(file.rows):,} responses are {texts}, whatever is asked"
             top = (f"{count} times: {text}" for text, count in Counter(many).most_common())
             yield Found(file.name, rows, len(file.rows), text, few(top))
+
+
+def _allowed(text: str) -> int:
+    return SHARED if len(text) >= SHORT else SHARED_SHORT
 
 
 def repeats_itself(text: str) -> bool:
@@ -78,8 +84,21 @@ def repeats_itself(text: str) -> bool:
 
 
 def _each(corpus: Corpus, wrong: Callable[[str], bool], what: str) -> Iterator[Found]:
-    for file in corpus.of("sft", "pairs", "results"):
+    for file in _files(corpus, "sft", "pairs", "results"):
         yield from _in_file(file, wrong, what)
+
+
+def _longer(limit: float, text: str) -> bool:
+    return len(text) > limit
+
+
+def _files(corpus: Corpus, *kinds: Kind) -> Iterator[File]:
+    """The files of these kinds, without hybrid sets whose rows are looked at in the weak and the icl set."""
+    sides = {(file.stage1, file.parts["side"]) for file in corpus.of("sft") if file.stage1}
+    for file in corpus.of(*kinds):
+        apart = file.stage1 and {(file.stage1, "weak"), (file.stage1, "icl")} <= sides
+        if not (apart and file.parts["side"] == "hybrid"):
+            yield file
 
 
 def _in_file(file: File, wrong: Callable[[str], bool], what: str) -> Iterator[Found]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from w2s_factory.release.audit.finding import Found
+from w2s_factory.release.auditing.finding import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from w2s_factory.release.audit.corpus import Corpus
+    from w2s_factory.release.auditing.corpus import Corpus
 
 
 def unreadable(corpus: Corpus) -> Iterator[Found]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from w2s_factory.release.audit.checks import (
+from w2s_factory.release.auditing.checks import (
     demonstrations,
     files,
+    golds,
     indexes,
     measures,
     pairs,
@@ -13,7 +14,7 @@ from w2s_factory.release.audit.checks import (
     splits,
     stage1,
 )
-from w2s_factory.release.audit.finding import Check
+from w2s_factory.release.auditing.finding import Check
 
 CHECKS = (
     Check(
@@ -40,7 +41,7 @@ CHECKS = (
     Check(
         "split-overlap",
         "Questions in both halves of the training data",
-        "The weak model has seen the gold of questions it then labels, so its labels are better than on new ones.",
+        "The weak model was taught the golds of questions it then labels: better labels than on new ones.",
         "The published halves are kept for parity; this check names the questions.",
         splits.overlapping,
     ),
@@ -56,21 +57,21 @@ CHECKS = (
         "Golds that are no numbers among numbers",
         "No response can be scored right on them by text, or only by chance of spelling.",
         "They are scored as published: wrong unless the same text.",
-        splits.odd_golds,
+        golds.odd,
     ),
     Check(
         "contradicted-golds",
         "Questions with two golds",
         "Right answers count as wrong: label noise in training and test.",
         "Golds of raw and test form come from one conversion; results name the gold they were scored by.",
-        splits.contradicted_golds,
+        golds.contradicted,
     ),
     Check(
         "wrong-gold-solutions",
         "Gold solutions that end in another answer than the gold",
         "The weak model and the strong ceiling are taught wrong answers.",
         "Gold rows are built from the raw solution itself.",
-        results.wrong_gold_solutions,
+        golds.other_in_solutions,
     ),
     Check(
         "wrong-verdicts",
@@ -84,7 +85,14 @@ CHECKS = (
         "Results scored against other golds than the split's",
         "Accuracies are not comparable.",
         "`score` joins golds by id and refuses what does not fit.",
-        results.other_golds,
+        golds.other_in_results,
+    ),
+    Check(
+        "other-responses",
+        "Full weak rows that are not the responses of the same model's results",
+        "What is trained on is not what was scored.",
+        "Full weak is built from the results themselves.",
+        results.other_responses,
     ),
     Check(
         "repeated-ids",
@@ -111,7 +119,7 @@ CHECKS = (
         "padding",
         "Kept questions on which weak and icl disagree",
         "Stage I is not the consistent questions alone: inconsistent labels dilute it.",
-        "`build-data --stage 1` keeps the consistent questions; padding is an option that must be named (--pad-to).",
+        "`build-data --stage 1` keeps the consistent questions alone, unless --pad-to asks for padding.",
         stage1.disagreements,
     ),
     Check(
@@ -125,7 +133,7 @@ CHECKS = (
         "mislabelled-pairs",
         "Pairs without a response of the weak model they are named for",
         "Stage II teaches against another model's mistakes than the strong model was trained on.",
-        "`build-data --stage 2` takes the named weak model's responses; `--check FILE` looks at any pair file.",
+        "`build-data --stage 2` takes the named weak model's responses; `--check FILE` looks at any file.",
         pairs.not_of_weak,
     ),
     Check(
@@ -231,7 +239,7 @@ CHECKS = (
         "preference-noise",
         "Pairs that prefer a wrong response, where golds are known",
         "Stage II pushes the wrong way on them.",
-        "Thresholds on the confidence (--min-confidence, --negative-confidence) trade their number for noise.",
+        "Higher confidences (--min-confidence, --negative-confidence) give fewer pairs and less of it.",
         measures.wrong_preferences,
         fault=False,
     ),

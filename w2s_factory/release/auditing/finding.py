@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from w2s_factory.release.audit.corpus import Corpus
+    from w2s_factory.release.auditing.corpus import Corpus
 
 EXAMPLES = 3
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.dataset_info import columns_of
-from w2s_factory.release.audit.finding import Found, few
+from w2s_factory.release.auditing.finding import Found, few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from w2s_factory.release.audit.corpus import Corpus
+    from w2s_factory.release.auditing.corpus import Corpus
 
 _KIND = re.compile(r"_(full_weak|iter\d+_|paired).*")
 
@@ -133,7 +133,7 @@ def _base(corpus: Corpus, index: Path, file_name: str) -> Path | None:
     while True:
         if (folder / file_name).is_file():
             return folder
-        if folder == corpus.root or folder == folder.parent:
+        if folder in (corpus.root, folder.parent):
             return None
         folder = folder.parent
 

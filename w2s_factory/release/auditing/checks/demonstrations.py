@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from w2s_factory.release.audit.corpus import prompt_of, responses
-from w2s_factory.release.audit.finding import Found, few
+from w2s_factory.release.auditing.corpus import prompt_of, responses
+from w2s_factory.release.auditing.finding import Found, few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from w2s_factory.release.audit.corpus import Corpus
+    from w2s_factory.release.auditing.corpus import Corpus
 
 OLYMPIC = (
     ("Biology_16", "Biology_1120"),

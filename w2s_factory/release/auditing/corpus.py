@@ -107,10 +107,15 @@ class Corpus:
         return (file for file in self.files if file.kind in kinds)
 
     def task_of(self, file: File) -> Task | None:
-        """The task a file belongs to: by its name, its folder, its tag, or the answer key of its responses."""
+        """The task a file belongs to: by its name, folder, tag, or the answer key of its responses."""
         if self._task:
             return self._task
         return self._by_name(file) or _by_tag(file) or _by_answer_key(file)
+
+    def text_task_of(self, file: File) -> Task | None:
+        """The task of a file, if its final answers are compared as text; else nothing is said of them."""
+        task = self.task_of(file)
+        return None if task is None or task.compares_responses or task.slow_comparison else task
 
     def _by_name(self, file: File) -> Task | None:
         named = [file.parts.get("task", ""), file.path.parent.name, file.path.stem.partition("_")[0]]

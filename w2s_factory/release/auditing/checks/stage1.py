@@ -6,12 +6,12 @@ from collections import defaultdict
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
-from w2s_factory.release.audit.finding import Found, few
+from w2s_factory.release.auditing.finding import Found, few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from w2s_factory.release.audit.corpus import Corpus, File, Row
+    from w2s_factory.release.auditing.corpus import Corpus, File, Row
     from w2s_factory.tasks import Task
 
 
@@ -85,8 +85,8 @@ def _judged(corpus: Corpus) -> Iterator[tuple[dict[str, File], Task]]:
     """The iterations with both sides whose task says what a final answer is by text."""
     for sides in _sets(corpus):
         if {"weak", "icl"} <= sides.keys():
-            task = corpus.task_of(sides["weak"])
-            if task and not (task.compares_responses or task.slow_comparison):
+            task = corpus.text_task_of(sides["weak"])
+            if task:
                 yield sides, task
 
 
