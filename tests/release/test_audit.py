@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,8 +16,17 @@ from w2s_factory.release.auditing.checks.splits import normal
 from w2s_factory.shipped import shipped
 from w2s_factory.tasks import get_task
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 ARITHMETIC = shipped("data", "arithmetic")
 STEM = "sets/train_arithmetic_simulated_weak"
+ROWS = 150
+"""As many rows of each embedded file are enough."""
+
+CHANGED = {"other-responses", "mislabelled-pairs"}
+"""What else is found where a weak response is changed in full weak alone."""
+
 LOOP = "Then she has 3 more.\n" * 30
 
 
@@ -26,6 +35,8 @@ def embedded(tmp_path_factory):
     """The embedded data with every dataset built from it, pairs too."""
     root = tmp_path_factory.mktemp("embedded") / "data"
     shutil.copytree(ARITHMETIC, root)
+    for path in root.rglob("*.jsonl"):
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:ROWS]))
     task, weak, icl = (
         get_task("arithmetic"),
         root / "examples/weak_results.jsonl",
@@ -36,7 +47,7 @@ def embedded(tmp_path_factory):
     building.build_gold(task, root / "train_1.jsonl", root / "sets/arithmetic_train_1.json")
     votes = root / "votes.jsonl"
     votes.write_text("".join(json.dumps(vote(row)) + "\n" for row in lines(icl)))
-    building.build_stage2(task, weak, votes, root / f"{STEM}_iter1_hybrid_paired.json")
+    building.build_stage2(task, weak, votes, root / f"{STEM}_iter1_hybrid_paired.json", form="release")
     return root
 
 
@@ -113,9 +124,11 @@ def take_out(name):
 
 
 def mixed_up(root):
-    """Two weak responses of Stage I are another question's."""
+    """A weak row of Stage I is another question's; there is no hybrid set to tell."""
+    (root / f"{STEM}_iter1_hybrid.json").unlink()
     change(
-        root / f"{STEM}_iter1_weak.json", lambda rows: [*rows[:2], rows[3] | {"id": rows[2]["id"]}, *rows[3:]]
+        root / f"{STEM}_iter1_weak.json",
+        lambda rows: [*rows[:2], rows[3] | {"id": rows[2]["id"]}, *rows[3:]],
     )
 
 
@@ -162,18 +175,19 @@ SEEDED = [
     ("wrong-verdicts", 1, set_in("examples/weak_results.jsonl", "pred", {5: "77777"}), set()),
     ("other-golds", 1, set_in("examples/icl_results.jsonl", "gold", {3: "66666"}), {"wrong-verdicts"}),
     ("repeated-ids", 1, append("examples/icl_results.jsonl", 6), {"duplicates"}),
-    ("other-responses", 1, set_in(f"{STEM}_full_weak.json", "output", {6: "By another model.\n#### 4"}), set()),
+    ("other-responses", 1, set_in(f"{STEM}_full_weak.json", "output", {6: "By another model.\n#### 4"}), CHANGED),
     ("strange-prompts", 1, set_in(f"{STEM}_full_weak.json", "content", {6: lambda row: f"{row['content']} 4\n\n{row['content']}"}), set()),
     ("empty-agreements", 2, unanswered, set()),
     ("padding", 3, disagreeing, set()),
-    ("out-of-step", 2, mixed_up, {"padding"}),
+    ("out-of-step", 1, mixed_up, {"padding", "index-missing"}),
+    ("out-of-step", 1, set_in(f"{STEM}_iter1_hybrid.json", "output", {5: "Nobody wrote this.\n#### 5"}), set()),
     ("mislabelled-pairs", None, other_model, set()),
     ("chosen-equals-rejected", 1, set_in(f"{STEM}_iter1_hybrid_paired.json", "output", {0: lambda row: [row["output"][0]] * 2}), {"mislabelled-pairs"}),
     ("duplicates", 2, append(f"{STEM}_iter1_hybrid_paired.json", 1, 2), set()),
     ("near-empty", 2, set_in("examples/icl_results.jsonl", "response", {0: "", 1: "ok"}), {"wrong-verdicts"}),
-    ("repetitive", 1, set_in(f"{STEM}_full_weak.json", "output", {3: LOOP + "#### 3"}), {"other-responses", "length-outliers"}),
-    ("shared-responses", 12, set_in(f"{STEM}_full_weak.json", "output", dict.fromkeys(range(12), "One answer fits every question there is.\n#### 1")), {"other-responses"}),
-    ("length-outliers", 1, set_in(f"{STEM}_full_weak.json", "output", {3: " ".join(map(str, range(900)))}), {"other-responses"}),
+    ("repetitive", 1, set_in(f"{STEM}_full_weak.json", "output", {3: LOOP + "#### 3"}), CHANGED | {"length-outliers"}),
+    ("shared-responses", 12, set_in(f"{STEM}_full_weak.json", "output", dict.fromkeys(range(12), "One answer fits every question there is.\n#### 1")), CHANGED),
+    ("length-outliers", 1, set_in(f"{STEM}_full_weak.json", "output", {3: " ".join(map(str, range(900)))}), CHANGED),
     ("index-folder", 1, entry("arithmetic_simulated_weak_full_weak", file_name="elsewhere/train_arithmetic_simulated_weak_full_weak.json"), {"index-missing"}),
     ("index-missing", 1, entry("arithmetic_1", file_name="arithmetic_train_9.json"), {"index-unlisted"}),
     ("index-unlisted", 1, take_out("arithmetic_1"), set()),
@@ -190,13 +204,19 @@ def test_the_embedded_data_is_clean():
     assert found.notes == []
 
 
-def test_what_is_built_from_it_is_clean(embedded):
+def test_what_is_built_from_it_is_clean(embedded, tmp_path):
     found = audit(embedded)
     assert found.faults == []
     assert {finding.check for finding in found.findings} == {"label-noise", "preference-noise"}
     kinds = {one.kind: one for one in found.statistics}
-    assert kinds["iter1"].questions == 702
-    assert kinds["iter1"].accuracy["weak"] == pytest.approx(0.969, abs=0.001)
+    agreement = building.build_stage1(
+        get_task("arithmetic"),
+        embedded / "examples/weak_results.jsonl",
+        embedded / "examples/icl_results.jsonl",
+        tmp_path,
+    ).agreement
+    assert kinds["iter1"].questions == agreement.kept
+    assert kinds["iter1"].accuracy == {"weak": agreement.weak_kept.share, "icl": agreement.icl_kept.share}
 
 
 @pytest.mark.parametrize(("check", "count", "seed", "also"), SEEDED)

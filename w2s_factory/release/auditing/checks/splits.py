@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,6 +37,11 @@ class Split(NamedTuple):
         """Its questions."""
         return {question for rows in self.questions for question in rows}
 
+    def is_that_of(self, file: File, questions: set[str]) -> bool:
+        """Whether a file is another form of this split: so called, and mostly the same questions."""
+        common = len(questions & self.distinct)
+        return split_name(file) == self.name and common * 2 > min(len(questions), len(self.distinct))
+
 
 def normal(question: str) -> str:
     """A question without what copying changes: case, spacing, punctuation marks, kinds of quotes."""
@@ -50,15 +55,17 @@ def question_of(row: Row) -> str:
 
 
 def splits(corpus: Corpus) -> list[Split]:
-    """The splits, each with all its files: two forms of one split are of one task and name."""
-    grouped: dict[tuple[str, str], list[File]] = defaultdict(list)
+    """The splits, each with all its files: raw and test form of one split have its name and its questions."""
+    found: list[Split] = []
     for file in corpus.of("split"):
-        task = corpus.task_of(file)
-        grouped[task.name if task else "", split_name(file)].append(file)
-    return [
-        Split(name, files, [[normal(question_of(row)) for row in file.rows] for file in files])
-        for (_, name), files in grouped.items()
-    ]
+        questions = [normal(question_of(row)) for row in file.rows]
+        same = next((split for split in found if split.is_that_of(file, set(questions))), None)
+        if same:
+            same.files.append(file)
+            same.questions.append(questions)
+        else:
+            found.append(Split(split_name(file), [file], [questions]))
+    return found
 
 
 def contaminated(corpus: Corpus) -> Iterator[Found]:
@@ -105,7 +112,7 @@ def _shared(one: Split, other: Split) -> Iterator[Found]:
 def repeated(corpus: Corpus) -> Iterator[Found]:
     """Questions that stand more than once in a split."""
     for split in splits(corpus):
-        rows = split.questions[0]
+        rows = max(split.questions, key=lambda rows: len(rows) - len(set(rows)))
         counts = Counter(rows)
         if len(counts) < len(rows):
             extra = len(rows) - len(counts)

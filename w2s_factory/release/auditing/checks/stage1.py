@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
@@ -52,12 +52,16 @@ def out_of_step(corpus: Corpus) -> Iterator[Found]:
         if {"weak", "icl"} <= sides.keys():
             yield from _unpaired(sides)
         if {"weak", "icl", "hybrid"} <= sides.keys():
-            ours = sorted(_key(row) for row in chain(sides["weak"].rows, sides["icl"].rows))
-            theirs = sorted(_key(row) for row in sides["hybrid"].rows)
-            wrong = [str(one or other) for one, other in zip_longest(ours, theirs) if one != other]
-            if wrong:
-                text = "the hybrid set does not hold just the rows of the weak and the icl set"
-                yield Found(_where(sides), len(wrong), len(theirs), text, few(wrong))
+            ours = Counter(_key(row) for row in chain(sides["weak"].rows, sides["icl"].rows))
+            theirs = Counter(_key(row) for row in sides["hybrid"].rows)
+            lacking, foreign = list((ours - theirs).elements()), list((theirs - ours).elements())
+            if lacking or foreign:
+                text = (
+                    f"the hybrid set lacks {len(lacking)} rows of the two sides and has {len(foreign)} others"
+                )
+                count = max(len(lacking), len(foreign))
+                shown = few(f"id {key[0]}: {key[2]}" for key in [*foreign, *lacking])
+                yield Found(_where(sides), count, sum(theirs.values()), text, shown)
 
 
 def _unpaired(sides: dict[str, File]) -> Iterator[Found]:
