@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -138,11 +137,12 @@ class Corpus:
             if path.name == dataset_info.NAME:
                 self.indexes[name] = path, read_object(path)
                 return
-            kind = _kind(path)
+            rows = _rows(path)
+            kind = _kind(rows[0]) if rows else None
             if kind:
                 match = _STEM.fullmatch(path.stem)
                 parts = {key: value for key, value in match.groupdict().items() if value} if match else {}
-                self.files.append(File(path, name, kind, list(read(path, _ROWS)), parts))
+                self.files.append(File(path, name, kind, rows, parts))
         except UserError as error:
             self.broken[name] = str(error)
 
@@ -155,15 +155,17 @@ def split_name(file: File) -> str:
     return "test" if file.path.parent.name == "test" else file.path.stem
 
 
-def _kind(path: Path) -> Kind | None:
-    """What the rows of a file are, by the keys of the first; None if they are none of ours."""
+def _rows(path: Path) -> list[Row]:
+    """The rows of a file; none of a `.json` that holds something else than a list of objects."""
     with path.open("rb") as file:
-        start = file.read(_SAMPLE).lstrip()
-    if path.suffix == ".json" and not start.startswith(b"["):
-        return None  # metrics, reports, models: one object
-    first = next(islice(read(path, _ROWS), 1), None)
-    if first is None:
-        return None
+        start = file.read(_SAMPLE)
+    if path.suffix == ".json" and not re.match(rb"\s*\[\s*\{", start):
+        return []  # metrics, reports, models
+    return list(read(path, _ROWS))
+
+
+def _kind(first: Row) -> Kind | None:
+    """What rows are, by the keys of the first; None if they are none of ours."""
     return next((kind for kind, keys in _KEYS if keys <= first.keys()), None)
 
 
