@@ -184,6 +184,7 @@ SEEDED = [
     ("mislabelled-pairs", None, other_model, set()),
     ("chosen-equals-rejected", 1, set_in(f"{STEM}_iter1_hybrid_paired.json", "output", {0: lambda row: [row["output"][0]] * 2}), {"mislabelled-pairs"}),
     ("duplicates", 2, append(f"{STEM}_iter1_hybrid_paired.json", 1, 2), set()),
+    ("near-empty", 1, set_in("train_2.jsonl", "answer", {4: "#### 4"}), {"contradicted-golds", "other-golds"}),
     ("near-empty", 2, set_in("examples/icl_results.jsonl", "response", {0: "", 1: "ok"}), {"wrong-verdicts"}),
     ("repetitive", 1, set_in(f"{STEM}_full_weak.json", "output", {3: LOOP + "#### 3"}), CHANGED | {"length-outliers"}),
     ("shared-responses", 12, set_in(f"{STEM}_full_weak.json", "output", dict.fromkeys(range(12), "One answer fits every question there is.\n#### 1")), CHANGED),

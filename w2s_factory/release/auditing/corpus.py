@@ -178,7 +178,7 @@ def _by_tag(file: File) -> Task | None:
 def _by_answer_key(file: File) -> Task | None:
     """The built-in task whose answer key most of the first responses (or solutions) hold."""
     texts = [str(text) for row in file.rows[:_SAMPLE] for text in responses(file.kind, row)]
-    texts += [str(row.get("solution") or row["answer"]) for row in file.rows[:_SAMPLE] if "answer" in row]
+    texts += [solution_of(row) for row in file.rows[:_SAMPLE] if "answer" in row]
     for name in BUILT_IN:
         task = get_task(name)
         if sum(task.answer_key in text for text in texts) * 2 > len(texts):
@@ -195,6 +195,11 @@ def responses(kind: Kind, row: Row) -> list[str]:
     if kind == "pairs":
         return pair_of(row)
     return []
+
+
+def solution_of(row: Row) -> str:
+    """The gold solution of a raw or test row: raw GSM8K rows call it their answer."""
+    return str(row["solution"] if "solution" in row else row["answer"])
 
 
 def pair_of(row: Row) -> list[str]:

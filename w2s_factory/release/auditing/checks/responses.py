@@ -1,4 +1,4 @@
-"""Responses that teach nothing, or the wrong thing: near-empty, repetitive, shared, overlong."""
+"""Responses and gold solutions that teach nothing: near-empty, repetitive, shared, overlong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-from w2s_factory.release.auditing.corpus import prompt_of, responses
+from w2s_factory.release.auditing.corpus import prompt_of, responses, solution_of
 from w2s_factory.release.auditing.finding import Found, few
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def repetitive(corpus: Corpus) -> Iterator[Found]:
 
 def outlying(corpus: Corpus) -> Iterator[Found]:
     """Responses ten times as long as the median of their file."""
-    for file in _files(corpus, "sft", "pairs", "results"):
+    for file in _files(corpus, "sft", "pairs", "results", "split"):
         lengths = [len(text) for _, text in _texts(file)]
         if lengths:
             what = f"are longer than {OUTLYING} times the median of {median(lengths):,.0f} characters"
@@ -84,7 +84,7 @@ def repeats_itself(text: str) -> bool:
 
 
 def _each(corpus: Corpus, wrong: Callable[[str], bool], what: str) -> Iterator[Found]:
-    for file in _files(corpus, "sft", "pairs", "results"):
+    for file in _files(corpus, "sft", "pairs", "results", "split"):
         yield from _in_file(file, wrong, what)
 
 
@@ -110,6 +110,7 @@ def _in_file(file: File, wrong: Callable[[str], bool], what: str) -> Iterator[Fo
 
 
 def _texts(file: File) -> Iterator[tuple[object, str]]:
-    for row in file.rows:
-        for text in responses(file.kind, row):
-            yield row.get("id"), text
+    """The responses of a file, or gold solutions, with the id of their row (without one: its place)."""
+    for place, row in enumerate(file.rows):
+        for text in [solution_of(row)] if file.kind == "split" else responses(file.kind, row):
+            yield row.get("id", place), text
