@@ -7,6 +7,7 @@ from w2s_factory.building.conversion import chosen_side, convert_pairs
 from w2s_factory.building.example import Inputs, inputs_of
 from w2s_factory.building.full_weak import build_full_weak
 from w2s_factory.building.gold import build_gold, build_test
+from w2s_factory.building.padding import Padding
 from w2s_factory.building.pair_check import PairCheck, check_pairs
 from w2s_factory.building.pairs import PairRules
 from w2s_factory.building.placing import Built, Recipe
@@ -19,6 +20,7 @@ __all__ = [
     "Agreement",
     "Built",
     "Inputs",
+    "Padding",
     "PairCheck",
     "PairCounts",
     "PairRules",

@@ -53,29 +53,39 @@ class Agreement:
         (self.icl_kept if kept else self.icl_dropped).count(icl.get("result"))
 
 
-def agreeing(task: Task, weak: Path, icl: Path, agreement: Agreement) -> Iterator[tuple[Result, Result]]:
+def agreeing(
+    task: Task,
+    weak: Path,
+    icl: Path,
+    agreement: Agreement,
+    others: list[tuple[Result, Result]] | None = None,
+) -> Iterator[tuple[Result, Result]]:
     """The pairs of responses that agree, in the order of the weak results; counts go to `agreement`.
+
+    Those that do not agree go to `others`, where that is given.
 
     Raises:
         UserError: An id stands in one file only or twice in one, or names different questions.
     """
-    others: dict[Id, tuple[Place, Result]] = rows_by_id(icl, task.results_form)
+    unmet: dict[Id, tuple[Place, Result]] = rows_by_id(icl, task.results_form)
     refuse_empty(weak, task.results_form)
     seen: set[Id] = set()
     results: Iterator[tuple[Place, Result]] = read_placed(weak, task.results_form)
     for place, row in results:
         if row["id"] in seen:
             raise place.error(f"the id {row['id']!r} stands twice in this file", field="id")
-        if row["id"] not in others:
+        if row["id"] not in unmet:
             raise place.error(f"the id {row['id']!r} is not in {icl}", field="id", hint=SAME_SPLIT)
         seen.add(row["id"])
-        other_place, other = others.pop(row["id"])
+        other_place, other = unmet.pop(row["id"])
         _check_pair(row, other, other_place, weak)
         kept = task.agree(row, other)
         agreement.count(row, other, kept=kept)
         if kept:
             yield row, other
-    for name, (place, _) in others.items():
+        elif others is not None:
+            others.append((row, other))
+    for name, (place, _) in unmet.items():
         raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
 
 

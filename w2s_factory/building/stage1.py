@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.agreement import Agreement, agreeing
+from w2s_factory.building.padding import PADDED_KEYS, Padding
 from w2s_factory.building.placing import Built, Recipe, place_datasets
 from w2s_factory.errors import UserError
 
@@ -22,10 +23,17 @@ SIDES = ("weak", "icl", "hybrid")
 
 @dataclass(frozen=True)
 class Stage1:
-    """What `build_stage1` did: the counts, and the three datasets by side."""
+    """What `build_stage1` did.
+
+    Attributes:
+        agreement: The counts.
+        built: The three datasets by side.
+        unpadded: Of padded ones, the same before padding; else empty.
+    """
 
     agreement: Agreement
     built: dict[str, Built]
+    unpadded: dict[str, Built]
 
 
 def build_stage1(
@@ -36,6 +44,7 @@ def build_stage1(
     *,
     weak_name: str = "weak",
     iteration: int = 1,
+    padding: Padding | None = None,
     recipe: Recipe | None = None,
 ) -> Stage1:
     """Keep the questions on which two results files agree; write hybrid, weak and icl datasets.
@@ -44,6 +53,10 @@ def build_stage1(
     in the order of the weak results, `weak` has the weak response, `icl` the other, `hybrid` both, weak
     first. The prompt is always the zero-shot one.
 
+    With `padding` the sets also hold questions on which the results disagree, as the release's padded MATH
+    sets: rows carry `gold`, `pred`, `result`; `hybrid` is the kept rows in turn, then the other weak rows,
+    then the other icl rows. The sets before padding go to `*_wo_aug.json`.
+
     Args:
         task: Decides what agreeing means.
         weak: Results of the weak side (iteration 2: of the model trained on iteration 1's weak set).
@@ -51,31 +64,44 @@ def build_stage1(
         output_dir: Folder for the datasets, `dataset_info.json` and a training config each.
         weak_name: The weak model, as file and dataset names have it.
         iteration: 1, or 2 for results of the models iteration 1 made.
+        padding: To how many questions, and with which seed; None for the questions that agree alone.
         recipe: Layout and training config; the defaults of `Recipe` if None.
 
     Raises:
-        UserError: Results without `pred`, with missing, different or repeated ids, or unreadable; or no
-            question is left; nothing is written then.
+        UserError: Results without `pred`, with missing, different or repeated ids, or unreadable; no
+            question is left, or there are too few to pad with; nothing is written then.
     """
     agreement = Agreement()
-    kept = list(agreeing(task, Path(weak), Path(icl), agreement))
+    others: list[tuple[Result, Result]] = []
+    kept = list(agreeing(task, Path(weak), Path(icl), agreement, others if padding else None))
     if not kept:
         raise UserError(f"weak and icl agree on none of {agreement.questions} questions", file=weak)
-    sides = {f"iter{iteration}_{side}": rows for side, rows in _sides(kept).items()}
+    sets = _sides(kept)
+    if padding:
+        padded = _sides(kept, padding.drawn(len(kept), others), keys=PADDED_KEYS)
+        sets = padded | {f"{side}_wo_aug": rows for side, rows in sets.items()}
     built = place_datasets(
         task,
-        {task.file_stem(weak_name, kind): rows for kind, rows in sides.items()},
+        {task.file_stem(weak_name, f"iter{iteration}_{side}"): rows for side, rows in sets.items()},
         Path(output_dir),
         inputs=(weak, icl),
         recipe=recipe or Recipe(),
+        padding=asdict(padding) if padding else None,
     )
-    return Stage1(agreement, dict(zip(SIDES, built, strict=True)))
+    by_side = dict(zip(SIDES, built, strict=False))
+    return Stage1(agreement, by_side, dict(zip(SIDES, built[len(SIDES) :], strict=False)))
 
 
-def _sides(kept: list[tuple[Result, Result]]) -> dict[str, Iterable[Sft]]:
-    weak = [_row(weak, weak) for weak, _ in kept]
-    icl = [_row(weak, icl) for weak, icl in kept]
-    return {"weak": weak, "icl": icl, "hybrid": _interleaved(weak, icl)}
+def _sides(
+    kept: list[tuple[Result, Result]],
+    others: Iterable[tuple[Result, Result]] = (),
+    keys: tuple[str, ...] = (),
+) -> dict[str, Iterable[Sft]]:
+    """The three sets of kept questions, then of others, with further keys of the results."""
+    weak, weak_tail = ([_row(one, one, keys) for one, _ in pairs] for pairs in (kept, others))
+    icl, icl_tail = ([_row(one, other, keys) for one, other in pairs] for pairs in (kept, others))
+    hybrid = [*_interleaved(weak, icl), *weak_tail, *icl_tail]
+    return {"weak": weak + weak_tail, "icl": icl + icl_tail, "hybrid": hybrid}
 
 
 def _interleaved(weak: list[Sft], icl: list[Sft]) -> Iterator[Sft]:
@@ -83,5 +109,7 @@ def _interleaved(weak: list[Sft], icl: list[Sft]) -> Iterator[Sft]:
         yield from pair
 
 
-def _row(question: Result, answer: Result) -> Sft:
-    return {"id": question["id"], "content": question["prompt"], "output": answer["response"]}
+def _row(question: Result, answer: Result, keys: tuple[str, ...]) -> Sft:
+    row: Sft = {"id": question["id"], "content": question["prompt"], "output": answer["response"]}
+    more = {key: answer[key] for key in keys if key in answer}  # type: ignore[literal-required]
+    return {**row, **more}  # type: ignore[typeddict-item]  # padded rows carry keys of results

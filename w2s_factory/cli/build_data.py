@@ -9,7 +9,7 @@ import click
 
 from w2s_factory.cli import pairs
 from w2s_factory.cli.stages import refuse_unread
-from w2s_factory.cli.telling import tell_built, tell_inputs, tell_next, tell_stage1
+from w2s_factory.cli.telling import tell_built, tell_inputs, tell_next, tell_padding, tell_stage1
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ CONTENTS = "contents.json"
     "--weak-name", metavar="NAME", help="The weak model, in file and dataset names. [default: weak]"
 )
 @click.option("--iteration", type=click.IntRange(1), default=1, show_default=True, help="Stage 1: which.")
+@click.option(
+    "--pad-to", type=click.IntRange(1), metavar="N",
+    help="Stage 1: pad to N questions with some on which weak and icl disagree, as the release's MATH sets.",
+)  # fmt: skip
 @click.option("--split", metavar="NAME", help="test: which split the rows are. [default: by file name]")
 @click.option("--output", type=_FILE, metavar="FILE", help="The file to write (all but stage 1).")
 @click.option("--output-dir", type=_FILE, metavar="DIR", help=f"The folder. [default: {DEFAULT_DIR}]")
@@ -47,7 +51,7 @@ CONTENTS = "contents.json"
     "--negative-confidence", type=float, default=0.8, show_default=True, help="Stage 2: to call weak wrong."
 )
 @click.option("--pairs-per-question", type=int, help="Stage 2: at most. [default: the task's, 1 or 3]")
-@click.option("--seed", type=int, default=42, show_default=True, help="Stage 2: of the draws.")
+@click.option("--seed", type=int, default=42, show_default=True, help="Stage 2, --pad-to: of the draws.")
 @click.option(
     "--drop-duplicates", is_flag=True, help="Stage 2: leave out repeated pairs, which are published."
 )
@@ -115,6 +119,7 @@ def _inputs(stage: str, task_name: str | None, named: dict[str, Path | None], it
 def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
     from w2s_factory import building
 
+    padding = building.Padding(to=options["pad_to"], seed=options["seed"]) if options["pad_to"] else None
     made = building.build_stage1(
         inputs.task,
         inputs.files["weak"],
@@ -122,11 +127,14 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
         options["output_dir"] or DEFAULT_DIR,
         weak_name=_weak_name(inputs, options),
         iteration=options["iteration"],
+        padding=padding,
         recipe=_recipe("1", inputs, options),
     )
     tell_inputs(inputs)
     tell_stage1(made.agreement)
-    tell_built(made.built.values())
+    if padding:
+        tell_padding(padding, made.agreement)
+    tell_built([*made.built.values(), *made.unpadded.values()])
     tell_next(made.built["hybrid"])
 
 

@@ -18,7 +18,7 @@ READ = {
     "gold": _DATASET | _ONE_FILE | {"source"},
     "test": {"source", "split", "output"},
     "full-weak": _DATASET | _ONE_FILE | {"source", "weak_name"},
-    "1": _DATASET | {"weak", "icl", "weak_name", "iteration"},
+    "1": _DATASET | {"weak", "icl", "weak_name", "iteration", "pad_to", "seed"},
     "2": _DATASET
     | _ONE_FILE
     | {"weak", "votes", "weak_name", "min_confidence", "negative_confidence", "pairs_per_question", "seed"}
@@ -37,5 +37,7 @@ def refuse_unread(ctx: click.Context, stage: str) -> None:
         given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
         if given and parameter.name not in _ALWAYS | READ[stage]:
             raise UserError(f"stage {stage} has no use for it", field=parameter.opts[0])
+        if given and stage == "1" and parameter.name == "seed" and not ctx.params.get("pad_to"):
+            raise UserError("stage 1 draws nothing without --pad-to", field="--seed")
     if ctx.params.get("output") and ctx.params.get("output_dir"):
         raise UserError("the file is named by --output", field="--output-dir", hint="Give one of the two")

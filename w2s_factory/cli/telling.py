@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from w2s_factory.building import Accuracy, Agreement, Built, Inputs
+    from w2s_factory.building import Accuracy, Agreement, Built, Inputs, Padding
 
 
 def tell_inputs(inputs: Inputs) -> None:
@@ -37,6 +37,17 @@ def tell_stage1(agreement: Agreement) -> None:
     for name, weak, icl in (("agree: ", *parts[:2]), ("differ:", *parts[2:])):
         both = share(weak) if weak == icl else f"weak {share(weak)}, icl {share(icl)}"
         click.echo(f"  accuracy where they {name} {both}")
+
+
+def tell_padding(padding: Padding, agreement: Agreement) -> None:
+    """Warn of what padding puts into the sets."""
+    added = padding.to - agreement.kept
+    click.secho(
+        f"warning: padded to {padding.to:,} questions with {added:,} on which weak and icl disagree, "
+        f"drawn with seed {padding.seed}; which ones pad the release's sets is not reproducible",
+        fg="yellow",
+        err=True,
+    )
 
 
 def tell_built(built: Iterable[Built]) -> None:

@@ -1,0 +1,138 @@
+"""Running the checks over a folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.release.auditing.corpus import Corpus
+from w2s_factory.release.auditing.statistics import SetStatistics, statistics
+from w2s_factory.release.auditing.table import CHECKS, PUBLISHED_CHECKS
+from w2s_factory.tasks import get_task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from w2s_factory.release.auditing.finding import Check
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something found, with what it means.
+
+    Attributes:
+        check: The name of the check.
+        fault: Whether it is a fault; else a measurement.
+        title: What the check looks for.
+        where: The file, or files.
+        count: How many rows it concerns.
+        total: Of how many.
+        text: What was found, as a sentence.
+        examples: A few of the rows.
+        consequence: What it does to a training or a measurement.
+        instead: What this toolkit does about it.
+    """
+
+    check: str
+    fault: bool
+    title: str
+    where: str
+    count: int
+    total: int | None
+    text: str
+    examples: tuple[str, ...]
+    consequence: str
+    instead: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in a folder.
+
+    Attributes:
+        root: The folder.
+        files: How many files of rows were looked at.
+        findings: Faults and measurements, in the order of the checks.
+        statistics: How much each set of the pipeline keeps, and how right it is.
+        notes: What was not looked at, and why.
+    """
+
+    root: Path
+    files: int
+    findings: list[Finding]
+    statistics: list[SetStatistics]
+    notes: list[str]
+
+    @property
+    def faults(self) -> list[Finding]:
+        """The findings that are faults."""
+        return [finding for finding in self.findings if finding.fault]
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is no fault."""
+        return not self.faults
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it in plain values."""
+        return {
+            "root": str(self.root),
+            "clean": self.clean,
+            "files": self.files,
+            "findings": [asdict(finding) for finding in self.findings],
+            "statistics": [asdict(one) for one in self.statistics],
+            "notes": self.notes,
+        }
+
+
+def audit(root: str | Path, *, task: str | None = None, published: bool = False) -> Audit:
+    """Look for faults in training and test data, from the data alone.
+
+    Files are told by the keys of their rows; names as in the release say more (weak model, iteration, side).
+
+    Args:
+        root: A folder with splits, results, datasets, in any of the release's forms.
+        task: The task all of it belongs to; by default told from names, tags and answer keys.
+        published: Whether this is a copy of the release, of which more is known than its files hold.
+
+    Raises:
+        UserError: It is no folder, or nothing in it is data of a known form.
+    """
+    from tqdm import tqdm  # noqa: PLC0415  only long work shows progress
+
+    corpus = Corpus(Path(root), get_task(task) if task else None)
+    if not (corpus.files or corpus.indexes or corpus.broken):
+        raise UserError("holds no data in any form known here", file=root, hint="See docs/formats.md")
+    checks = [*CHECKS, *(PUBLISHED_CHECKS if published else ())]
+    shown = tqdm(checks, "checks", unit="check", leave=False, disable=None)
+    findings = [finding for check in shown for finding in _run(check, corpus)]
+    notes = list(_notes(corpus))
+    return Audit(Path(root), len(corpus.files), findings, statistics(corpus), notes)
+
+
+def _notes(corpus: Corpus) -> Iterator[str]:
+    """The files whose final answers nobody looked at."""
+    unknown = [file.name for file in corpus.files if corpus.text_task_of(file) is None]
+    if unknown:
+        yield (
+            f"final answers were not looked at in {len(unknown)} files, whose task is not known here or does "
+            f"not compare them as text: {', '.join(unknown)}"
+        )
+
+
+def _run(check: Check, corpus: Corpus) -> Iterator[Finding]:
+    for found in check.look(corpus):
+        yield Finding(
+            check=check.name,
+            fault=check.fault,
+            title=check.title,
+            where=found.where,
+            count=found.count,
+            total=found.total,
+            text=found.text,
+            examples=found.examples,
+            consequence=check.consequence,
+            instead=check.instead,
+        )

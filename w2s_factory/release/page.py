@@ -1,0 +1,30 @@
+"""A verification, and an audit, as one self-contained HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from w2s_factory.records import Outputs
+
+if TYPE_CHECKING:
+    from w2s_factory.release.auditing import Audit
+    from w2s_factory.release.verifying import Verification
+
+_TEMPLATE = "page.html.j2"
+
+
+def write_page(
+    path: str | Path, found: Verification, audit: Audit | None = None, *, force: bool = False
+) -> None:
+    """Write the page; it refers to nothing outside itself.
+
+    Raises:
+        UserError: The file exists, holds something else, and `force` is not set.
+    """
+    from jinja2 import Environment, FileSystemLoader  # noqa: PLC0415  only pages need it
+
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    text = environment.get_template(_TEMPLATE).render(found=found, audit=audit)
+    with Outputs(force=force) as outputs:
+        outputs.text(path, text + "\n")
