@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -205,3 +206,38 @@ def test_a_full_disk(w2s, tmp_path):
     assert f"{kept} of 20 responses are kept" in done.stderr
     w2s("generate", *few)
     assert len(journal.read_text().splitlines()) == 21
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--stop", ""], "--stop"),
+        (["--first-seed", 7], "--first-seed"),
+        (["--exclude-demos"], "--exclude-demos"),
+    ],
+)
+def test_an_option_that_would_not_be_read_is_refused(w2s, tmp_path, options, named):
+    one_line(w2s("generate", *QUICK, *options, code=2), named)
+    assert not (tmp_path / "cwd/out").exists()
+
+
+def test_an_adapter_that_cannot_be_read_is_one_line(w2s, tmp_path):
+    (tmp_path / "cwd/broken").mkdir()
+    (tmp_path / "cwd/broken/adapter_config.json").write_text("{")
+    one_line(w2s("generate", *QUICK, "--adapter", "broken", code=2), "broken")
+
+
+def test_a_models_own_code_is_not_run_to_check_an_adapter(w2s, tmp_path):
+    model = tmp_path / "cwd/foreign"
+    shutil.copytree(TINY, model)
+    config = json.loads((model / "config.json").read_text())
+    config |= {"model_type": "foreign", "auto_map": {"AutoConfig": "code.Foreign"}}
+    (model / "config.json").write_text(json.dumps(config))
+    (model / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    adapter = tmp_path / "cwd/adapter"
+    adapter.mkdir()
+    lora = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 8, "target_modules": ["q_proj"]}
+    (adapter / "adapter_config.json").write_text(json.dumps(lora))
+    options = [model if part is TINY else part for part in QUICK]
+    one_line(w2s("generate", *options, "--adapter", adapter, code=2))
+    assert not (tmp_path / "ran").exists()

@@ -20,6 +20,7 @@ from w2s_factory.generating import (
     running,
 )
 from w2s_factory.records import write
+from w2s_factory.records.journal import Journal
 from w2s_factory.tasks import get_task
 
 
@@ -89,7 +90,9 @@ def test_an_interrupted_run_asks_only_for_parts_that_miss_something(generation, 
     options.update(stop_after=stop_after, error=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         generate(generation, restart=True, tell=told.append)
-    assert told == [f"{stop_after} of 5 responses are kept; the same command continues from there"]
+    assert told == [
+        f"{stop_after} of 5 responses are kept; the same command, without --restart, continues from there"
+    ]
     options.clear()
     Echo.asked = []
     [made] = generate(generation)
@@ -163,6 +166,39 @@ def test_a_file_of_unknown_making_is_begun_anew_if_that_was_asked_for(tmp_path, 
     (tmp_path / "out/output.jsonl").write_text("theirs\n")
     generate(generation, restart_if_changed=True)
     assert len(rows(tmp_path / "out/output.jsonl")) == 5
+
+
+@pytest.mark.parametrize("how", ["restart", "restart_if_changed"])
+def test_a_restarted_run_that_is_interrupted_goes_on_like_any_other(generation, options, how):
+    [made] = generate(generation)
+    changed = replace(generation, sampling=Sampling(max_tokens=7))
+    options.update(stop_after=2, error=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        generate(changed, **{how: True})
+    assert not made.file.exists()  # it would pass for the new run's
+    options.clear()
+    Echo.asked = []
+    generate(changed)
+    assert [id_ for _, id_ in Echo.asked] == [3, 2, 1, 0]
+    assert len(rows(made.file)) == 5
+
+
+def test_a_restart_does_not_take_the_journal_from_its_writer(generation):
+    [made] = generate(generation)
+    with (
+        Journal(made.file.with_name("output.journal.jsonl"), {}),
+        pytest.raises(UserError, match="another process"),
+    ):
+        generate(generation, restart=True)
+    assert len(rows(made.file)) == 5
+
+
+def test_a_start_that_failed_is_no_run_to_be_kept(generation, options):
+    options.update(stop_after=0, error=DelegateError("died"))
+    with pytest.raises(DelegateError):
+        generate(generation)
+    options.clear()
+    generate(replace(generation, model=Model("other")))
 
 
 def test_what_does_not_decide_the_texts_may_change(generation):

@@ -84,6 +84,10 @@ def _generation(options: dict[str, Any]) -> Generation:
     from w2s_factory import generating
     from w2s_factory.tasks import get_task
 
+    if options["exclude_demos"] and not options["demos"]:
+        raise UserError(
+            "there are no demonstrations to leave out", field="--exclude-demos", hint="Name --demos"
+        )
     task = get_task(options["task_name"])
     sampling = _sampling(task, options)
     sampled = sampling.temperature > 0
@@ -123,6 +127,10 @@ def _sampling(task: Task, options: dict[str, Any]) -> Sampling:
         temperature = 1.0 if options["samples"] else 0.0
     if temperature == 0 and options["samples"]:
         raise UserError("greedy responses are all the same", field="--samples", hint="Raise --temperature")
+    if temperature == 0 and options["first_seed"]:
+        raise UserError("greedy responses have no seed", field="--first-seed", hint="Raise --temperature")
+    if "" in options["stop"]:
+        raise UserError("an empty text would end every response at once", field="--stop")
     given = {name: options[name] for name in ("top_p", "max_tokens", "stop") if options[name]}
     return replace(generating.published_sampling(task, temperature), **given)
 

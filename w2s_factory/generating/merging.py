@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from w2s_factory.records import Id, Output
+
+_SHARD = re.compile(r"\d+-of-\d+")
 
 _HEADER: Form[dict[str, Any]] = Form("journals", {"settings": (dict,), "rows": (int,), "questions": (int,)})
 
@@ -49,7 +52,11 @@ def merge_shards(output_dir: str | Path, *, here: bool = False, force: bool = Fa
 
 def _all_shards(folder: Path) -> list[Path]:
     """The folders of a run's shards, in order."""
-    names = sorted(path.name for path in (folder / SHARDS).glob("*-of-*") if path.is_dir())
+    names = sorted(
+        path.name
+        for path in (folder / SHARDS).glob("*-of-*")
+        if path.is_dir() and _SHARD.fullmatch(path.name)
+    )
     counts = {name.rpartition("-of-")[2] for name in names}
     if len(counts) != 1:
         raise UserError(f"shards of several runs overlap ({', '.join(names)})", file=folder / SHARDS)

@@ -61,28 +61,34 @@ class Part:
         restart: bool = False,
         restart_if_changed: bool = False,
     ) -> None:
-        self.file, self.requests, self._settings, self._restart = folder / OUTPUT, requests, settings, restart
+        self.file, self.requests, self._settings = folder / OUTPUT, requests, settings
         journal = folder / JOURNAL
-        if not restart and self.file.exists() and not journal.exists():
-            if not restart_if_changed:
-                raise UserError("exists, and no journal of how it was made", file=self.file, hint=_ELSEWHERE)
-            self._restart = True
+        unknown = self.file.exists() and not journal.exists()
+        if unknown and not (restart or restart_if_changed):
+            raise UserError("exists, and no journal of how it was made", file=self.file, hint=_ELSEWHERE)
         header = {"settings": settings, "rows": len(requests), "questions": questions}
-        if restart:
-            journal.unlink(missing_ok=True)
-        self.journal = Journal(journal, header)
+        self.journal = Journal(journal, header, anew=restart)
         try:
-            self._check()
-        except UserError:
+            if restart or unknown:
+                self.file.unlink(missing_ok=True)  # it would pass for this run's
+            self._go_on(header, restart_if_changed=restart_if_changed)
+        except BaseException:
             self.close()
-            if not restart_if_changed:
-                raise
-            self._restart = True
-            journal.unlink()
-            self.journal = Journal(journal, header)
+            raise
         self._rows: dict[Id, dict[str, Any]] = {}
         for row in self.journal.rows:
             self._rows.setdefault(row["id"], row)
+
+    def _go_on(self, header: Mapping[str, Any], *, restart_if_changed: bool) -> None:
+        """Take up the journal's run, or begin anew if it had other settings and that may be."""
+        try:
+            self._check()
+        except UserError:
+            begun = self.journal.rows or self.file.exists()
+            if begun and not restart_if_changed:
+                raise
+            self.journal.begin_anew(header)
+            self.file.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Bring the journal to the disk and let go of it."""
@@ -120,9 +126,9 @@ class Part:
 
     def write(self, task: Task, **facts: Any) -> Generated:
         """Write `output.jsonl` in the order of the questions, and its line in the manifest with `facts`."""
-        known = self.file.exists() and not self._restart
+        known = self.file.exists()
         try:
-            with Outputs(force=self._restart) as outputs:
+            with Outputs() as outputs:
                 outputs.rows(self.file, (self._output(task, request) for request in self.requests))
         except OSError as error:
             problem = f"cannot be written ({error.strerror}); the journal beside it keeps the responses"

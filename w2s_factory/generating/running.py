@@ -137,7 +137,10 @@ def _complete(
                     _write(generation, engine, part)
         except BaseException:
             bar.close()
-            tell(f"{bar.n:,} of {bar.total:,} responses are kept; the same command continues from there")
+            tell(
+                f"{bar.n:,} of {bar.total:,} responses are kept; "
+                "the same command, without --restart, continues from there"
+            )
             raise
     missing = sum(len(part.requests) - part.finished for part in parts.values())
     if missing:

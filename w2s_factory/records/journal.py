@@ -26,6 +26,7 @@ class Journal:
     Args:
         path: The file. If it is not there, or was killed within its first line, it is begun with `header`.
         header: What the rows belong to.
+        anew: Throw away what is in the file.
 
     Attributes:
         header: The header in the file, which is an older one if the file was there.
@@ -35,10 +36,12 @@ class Journal:
         UserError: Another process is writing the file, it can't be written, or a line within it is broken.
     """
 
-    def __init__(self, path: str | Path, header: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | Path, header: Mapping[str, Any], *, anew: bool = False) -> None:
         self.path = Path(path)
         self._file = _locked(self.path)
         try:
+            if anew:
+                os.ftruncate(self._file, 0)
             lines = _whole_lines(self._file, self.path)
             self.header: dict[str, Any] = lines[0] if lines else dict(header)
             self.rows: list[dict[str, Any]] = lines[1:]
@@ -49,6 +52,13 @@ class Journal:
         except BaseException:
             os.close(self._file)
             raise
+
+    def begin_anew(self, header: Mapping[str, Any]) -> None:
+        """Throw away the rows; this process stays the only writer."""
+        os.ftruncate(self._file, 0)
+        self.header, self.rows = dict(header), []
+        self._end = self._synced = 0
+        self.append(header)
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row.

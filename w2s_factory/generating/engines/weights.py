@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
@@ -48,10 +49,17 @@ def default_dtype(device: str) -> torch.dtype:
 
 
 def learns_prompts(adapter: Path) -> bool:
-    """Whether an adapter is a prompt or prefix that was learned, not a change of the weights."""
+    """Whether an adapter is a prompt or prefix that was learned, not a change of the weights.
+
+    Raises:
+        UserError: It can't be read.
+    """
     from peft import PeftConfig  # noqa: PLC0415  only for adapters
 
-    return bool(PeftConfig.from_pretrained(str(adapter)).is_prompt_learning)
+    try:
+        return bool(PeftConfig.from_pretrained(str(adapter)).is_prompt_learning)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"is no adapter that peft can read ({_reason(error)})", file=adapter) from None
 
 
 def check_fits(folder: Path, adapter: Path) -> None:
@@ -67,13 +75,16 @@ def check_fits(folder: Path, adapter: Path) -> None:
         config.base_model_name_or_path = str(folder)  # wherever it lay when the adapter was trained
         config.init_lora_weights = config.init_weights = False  # there are no weights to begin from
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))  # type: ignore[no-untyped-call]
+            model = AutoModelForCausalLM.from_config(
+                AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            )  # type: ignore[no-untyped-call]
             own = set(model.state_dict())
             adapted: Any = get_peft_model(model, config)
         expected = {name: list(tensor.shape) for name, tensor in get_peft_model_state_dict(adapted).items()}  # type: ignore[no-untyped-call]
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        found = _shapes(adapter)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(f"does not fit the model {folder} ({_reason(error)})", file=adapter) from None
-    for problem in _misfits(expected, _shapes(adapter), own):
+    for problem in _misfits(expected, found, own):
         raise UserError(f"does not fit the model {folder} ({problem})", file=adapter)
 
 
