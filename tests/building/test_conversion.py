@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from w2s_factory.building import chosen_side, convert_pairs
+from w2s_factory.building import check_pairs, chosen_side, convert_pairs
 from w2s_factory.errors import UserError
 
 PAIRS = [
@@ -36,6 +36,20 @@ def test_the_chosen_side_of_either_form(published, tmp_path, form):
     assert json.loads(made.file.read_text()) == [row, row]
     entry = json.loads(made.index.read_text())["chosen"]
     assert entry == {"file_name": "chosen.json", "columns": {"prompt": "content", "response": "output"}}
+
+
+def test_an_input_is_part_of_what_is_asked(tmp_path):
+    pair = {"id": 1, "instruction": "Add.", "input": "1 + 1", "output": ["2", "3"]}
+    (tmp_path / "pairs.json").write_text(json.dumps([pair]))
+    made = chosen_side(tmp_path / "pairs.json", tmp_path / "chosen.json")
+    assert json.loads(made.file.read_text())[0]["content"] == "Add.\n1 + 1"
+
+
+def test_an_empty_file_is_not_called_clean(tmp_path, published):
+    (tmp_path / "pairs.json").write_text("[]")
+    (tmp_path / "weak.jsonl").write_text('{"id": 3, "prompt": "p", "response": "r"}\n')
+    with pytest.raises(UserError, match="holds no preference pairs"):
+        check_pairs(tmp_path / "pairs.json", tmp_path / "weak.jsonl")
 
 
 def test_nothing_is_made_of_what_is_no_pair(tmp_path):

@@ -45,6 +45,7 @@ def noted_line(folder, **facts):
         (["--password=S3"], ["--password=***"]),
         (["--set", "hub_token=S3"], ["--set", "hub_token=***"]),
         (["outer={secret: S3}"], ["outer=***"]),
+        (["--answer-key", "####"], ["--answer-key", "####"]),
         (["--use-key", "--force"], ["--use-key", "--force"]),
         (["max_new_tokens=5", "tokenizer=x"], ["max_new_tokens=5", "tokenizer=x"]),
     ],

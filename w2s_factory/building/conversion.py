@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from w2s_factory.llamafactory.versions import PreferenceForm
-    from w2s_factory.records import Pair
+    from w2s_factory.records import Pair, Sft
     from w2s_factory.tasks import Task
 
 _LLAMAFACTORY: dict[PairForm, PreferenceForm] = {"release": "list", "columns": "columns"}
@@ -67,17 +67,20 @@ def chosen_side(source: str | Path, output: str | Path, *, recipe: Recipe | None
 
     Args:
         source: Pairs in either form.
-        output: The SFT rows: `id`, `content` (the instruction), `output` (the chosen response).
+        output: The SFT rows: `id`, `content` (the instruction, and the input on a
+            line of its own, as LLaMA-Factory joins them), `output` (the chosen response).
         recipe: Layout and training config.
 
     Raises:
         UserError: As `convert_pairs`.
     """
-    rows = (
-        {"id": pair["id"], "content": pair["instruction"], "output": pair["output"][0]}
-        for pair in read_pairs(source)
-    )
+    rows = map(_chosen, read_pairs(source))
     return place_dataset(None, rows, Path(output), inputs=[source], recipe=recipe or Recipe())
+
+
+def _chosen(pair: Pair) -> Sft:
+    content = "\n".join(text for text in (pair["instruction"], pair["input"]) if text)
+    return {"id": pair["id"], "content": content, "output": pair["output"][0]}
 
 
 def form_for(version: str | None) -> PairForm:

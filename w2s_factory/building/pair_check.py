@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.votes import weak_texts
+from w2s_factory.errors import UserError
 from w2s_factory.records import read_pairs
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def check_pairs(pairs: str | Path, weak: str | Path) -> PairCheck:
         weak: The weak model's results or full weak data.
 
     Raises:
-        UserError: A file can't be read as what it should be.
+        UserError: A file can't be read as what it should be, or holds no pairs.
     """
     responses = weak_texts(weak)
     check = PairCheck()
@@ -67,4 +68,6 @@ def check_pairs(pairs: str | Path, weak: str | Path) -> PairCheck:
             check.rejected += 1
         else:
             check.neither.append(pair["id"])
+    if not check.pairs:
+        raise UserError("holds no preference pairs", file=pairs)
     return check

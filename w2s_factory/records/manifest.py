@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 NAME = "manifest.jsonl"
 
-_SECRET = re.compile(r"token(?!s|i[sz]e)|key|password|secret", re.I)
-"""In the name of what is not to be written down; `tokenizer` and `max_tokens` are no secrets."""
+_SECRET = re.compile(r"token(?!s|i[sz]e)|(?<!answer[-_])key|password|secret", re.I)
+"""In the name of what is not to be written down; `max_tokens`, `tokenizer`, `answer_key` are no secrets."""
 
 _SECRET_INSIDE = re.compile(rf"({_SECRET.pattern})\w*\W*[:=]", re.I)
 

@@ -104,6 +104,8 @@ def score(  # noqa: PLR0913  each is an option of the command
     facts: dict[str, Any] = {"task": task.name, "mode": mode, "timeout": timeout}
     if any_format:
         facts["answers"] = "any"
+    if answer_key is not None:
+        facts["answer_key"] = answer_key
     written = [Path(output), Path(output).with_name(METRICS), Path(output).with_name(REPORT)]
     with Outputs(force=force) as outputs:
         outputs.rows(written[0], map(_result, rows, scored))
