@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from w2s_factory.errors import UserError
-from w2s_factory.experiment.beginning import TEMPLATE, write_experiment
+from w2s_factory.experiment.beginning import write_experiment
 from w2s_factory.experiment.drawing import draw
 from w2s_factory.experiment.machines import Resources
 from w2s_factory.experiment.planning import plan
@@ -65,8 +65,9 @@ def test_a_file_that_is_there_is_kept(tmp_path):
     write_experiment("gsm8k", file, force=True)
 
 
-def test_the_new_file_explains_every_key():
-    text = TEMPLATE.read_text()
+def test_the_new_file_explains_every_key(tmp_path):
+    write_experiment("gsm8k", tmp_path / "experiment.yaml")
+    text = (tmp_path / "experiment.yaml").read_text()
     keys = {
         *Experiment.model_fields,
         *Resources.model_fields,
