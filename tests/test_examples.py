@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from w2s_factory.cli import COMMANDS, group
 from w2s_factory.shipped import shipped
 
-PARSED = {"train", "export", "template", "doctor", "generate", "merge-shards"}
+PARSED = {"train", "export", "template", "doctor", "generate", "merge-shards", "fetch", "verify-release"}
 """Run by tests of their own, in environments of their own."""
 
 

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
         uninstall_template,
     )
     from w2s_factory.llamafactory.weights import Weights
+    from w2s_factory.release.fetching import Fetched, fetch
+    from w2s_factory.release.verifying import Verification, verify_release
     from w2s_factory.scoring.answers import Scored
     from w2s_factory.scoring.disagreement import ModeComparison
     from w2s_factory.scoring.evaluation import Evaluation, evaluate
@@ -80,6 +82,7 @@ _HOMES = {
     "DelegateError": "errors",
     "Evaluation": "scoring.evaluation",
     "Example": "tasks",
+    "Fetched": "release.fetching",
     "Finding": "llamafactory.doctor",
     "Generation": "generating",
     "ModeComparison": "scoring.disagreement",
@@ -100,6 +103,7 @@ _HOMES = {
     "TemplateStatus": "llamafactory.vanilla",
     "Trained": "llamafactory.launch",
     "UserError": "errors",
+    "Verification": "release.verifying",
     "VoteSummary": "scoring.majority",
     "W2SError": "errors",
     "Weights": "llamafactory.weights",
@@ -116,6 +120,7 @@ _HOMES = {
     "evaluate": "scoring.evaluation",
     "explain": "building",
     "export": "llamafactory.launch",
+    "fetch": "release.fetching",
     "generate": "generating",
     "get_task": "tasks",
     "install_template": "llamafactory.vanilla",
@@ -140,6 +145,7 @@ _HOMES = {
     "template_status": "llamafactory.vanilla",
     "train": "llamafactory.launch",
     "uninstall_template": "llamafactory.vanilla",
+    "verify_release": "release.verifying",
     "vote": "scoring.majority",
     "wilson_interval": "scoring.metrics",
 }
@@ -152,6 +158,7 @@ __all__ = [
     "DelegateError",
     "Evaluation",
     "Example",
+    "Fetched",
     "Finding",
     "Generation",
     "ModeComparison",
@@ -172,6 +179,7 @@ __all__ = [
     "TemplateStatus",
     "Trained",
     "UserError",
+    "Verification",
     "VoteSummary",
     "W2SError",
     "Weights",
@@ -188,6 +196,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "fetch",
     "generate",
     "get_task",
     "install_template",
@@ -212,6 +221,7 @@ __all__ = [
     "template_status",
     "train",
     "uninstall_template",
+    "verify_release",
     "vote",
     "wilson_interval",
 ]
