@@ -25,7 +25,7 @@ COMMANDS = {
     "score": "Score a split's responses against its golds.",
     "vote": "Find the majority answer of each question over all seeds.",
     "evaluate": "Print accuracy or pass@k of results, with intervals.",
-    "fetch": "Fetch GSM8K or MATH from the hub, or the published release from its repository.",
+    "fetch": "Fetch GSM8K, MATH or OlympicArena from the hub, or the published release from its repository.",
     "verify-release": "Say what of the published release in DIR this code reproduces byte for byte.",
     "template": "Make the template vanilla known to an installed LLaMA-Factory, say whether it is, undo it.",
     "doctor": "Say what is installed, what fits together, and the command that mends what does not.",

@@ -69,7 +69,7 @@ def _same_values(pred: str, gold: str) -> bool:
     right = right if scientific[1] else value(_rounded(gold))
     if is_scientific(left) and is_scientific(right):
         return _same_exponents(left, right)
-    return _evaluated(left) == _evaluated(right)
+    return bool(_evaluated(left) == _evaluated(right))
 
 
 @lru_cache(_KEPT)
