@@ -92,13 +92,17 @@ def _check(origin: str, raw: dict[str, list[Row]]) -> None:
             hint=f"Expected a folder a subject ({', '.join(SUBJECTS)}) with files val and test",
         )
     for name, rows in raw.items():
-        seen: set[str] = set()
-        for row in rows:
-            if row["id"] in seen:
-                raise UserError(
-                    f"the id {row['id']!r} stands twice in split {_HUB_SPLITS[name]}", file=origin
-                )
-            seen.add(row["id"])
+        _check_split(origin, _HUB_SPLITS[name], rows)
+
+
+def _check_split(origin: str, split: str, rows: list[Row]) -> None:
+    if not rows:
+        raise UserError(f"split {split} holds no such question", file=origin)
+    seen: set[str] = set()
+    for row in rows:
+        if row["id"] in seen:
+            raise UserError(f"the id {row['id']!r} stands twice in split {split}", file=origin)
+        seen.add(row["id"])
 
 
 def _notes(raw: dict[str, list[Row]]) -> Iterator[str]:
