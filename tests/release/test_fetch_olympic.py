@@ -75,7 +75,7 @@ def test_parquet(tmp_path):
 
 BROKEN = [
     ("Math/val.json", '[{"id": "Math_1"}]', r'val.json: row 1: field "prompt": is missing'),
-    ("Math/val.json", json.dumps([row("Math", 1)] * 2), r"the id 'Math_1' stands twice in split val"),
+    ("Math/test.json", json.dumps([row("Math", 1)] * 2), r"the id 'Math_1' stands twice in split test"),
     ("Math/val.json", json.dumps([row("Math", 1, answer=7)]), r'field "answer": expected a list'),
     ("Else/val.json", "[]", r"a folder a subject \(Math, Physics"),
 ]
