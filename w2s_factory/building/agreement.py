@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.joining import SAME_SPLIT, asks_the_same, refuse_empty, rows_by_id
-from w2s_factory.records import read_placed
+from w2s_factory.records import read, read_placed
+from w2s_factory.scoring.equality import equality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +70,7 @@ def agreeing(
     """
     unmet: dict[Id, tuple[Place, Result]] = rows_by_id(icl, task.results_form)
     refuse_empty(weak, task.results_form)
+    same = equality(task, _answers(task, weak, others))
     seen: set[Id] = set()
     results: Iterator[tuple[Place, Result]] = read_placed(weak, task.results_form)
     for place, row in results:
@@ -79,7 +81,7 @@ def agreeing(
         seen.add(row["id"])
         other_place, other = unmet.pop(row["id"])
         _check_pair(row, other, other_place, weak)
-        kept = task.agree(row, other)
+        kept = all(answers := (task.answer(other), task.answer(row))) and same(*answers)
         agreement.count(row, other, kept=kept)
         if kept:
             yield row, other
@@ -87,6 +89,14 @@ def agreeing(
             others.append((row, other))
     for name, (place, _) in unmet.items():
         raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
+
+
+def _answers(task: Task, weak: Path, others: dict[Id, tuple[Place, Result]]) -> Iterator[tuple[str, str]]:
+    """What is compared, of the questions in both files: the icl answer, against the weak one for gold."""
+    rows: Iterator[Result] = read(weak, task.results_form)
+    for row in rows:
+        if row["id"] in others:
+            yield task.answer(others[row["id"]][1]), task.answer(row)
 
 
 def _check_pair(weak: Result, icl: Result, place: Place, weak_file: Path) -> None:

@@ -86,7 +86,9 @@ def place_datasets(
         UserError: A dataset has no rows, or a file or entry exists and holds something else.
     """
     placed = {
-        recipe.dataset or dataset_name(stem): place(recipe.layout, output_dir, _folder(task), f"{stem}.json")
+        recipe.dataset or _dataset(task, stem): place(
+            recipe.layout, output_dir, _folder(task), f"{stem}.json"
+        )
         for stem in datasets
     }
     entries = {name: entry(at.file_name) for name, at in placed.items()}
@@ -120,6 +122,10 @@ def place_dataset(
 
 def _folder(task: Task | None) -> str:
     return task.folder if task else ""
+
+
+def _dataset(task: Task | None, stem: str) -> str:
+    return task.dataset_name(dataset_name(stem)) if task else dataset_name(stem)
 
 
 def dataset_name(stem: str) -> str:

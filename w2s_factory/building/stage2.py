@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building.agreement import Accuracy
 from w2s_factory.building.conversion import place_pairs
-from w2s_factory.building.pairs import SKIPPED, Judged, PairRules, judge_votes
+from w2s_factory.building.pairs import SKIPPED, Judged, PairRules, judge_votes, majority_answer
 from w2s_factory.building.placing import Built, Recipe
 from w2s_factory.building.provenance import origins, sidecar
 from w2s_factory.building.seeds import Seeds
 from w2s_factory.building.votes import joined, weak_responses
 from w2s_factory.errors import UserError
+from w2s_factory.scoring.equality import equality
 
 if TYPE_CHECKING:
     from w2s_factory.records import PairForm
@@ -99,8 +100,9 @@ def build_stage2(
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     counts = PairCounts()
     seeds = Seeds(samples) if samples else None
-    questions = joined(weak_responses(task, weak), votes, weak)
-    judged = list(judge_votes(questions, rules, task.equal))
+    questions = list(joined(weak_responses(task, weak), votes, weak))
+    same = equality(task, ((one.pred, majority_answer(vote)) for one, vote in questions))
+    judged = list(judge_votes(questions, rules, same))
     for one in judged:
         counts.count(one)
     if not counts.pairs:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.building.joining import SAME_SPLIT, asks_the_same, rows_by_id
 from w2s_factory.building.pairs import Weak
 from w2s_factory.errors import UserError
-from w2s_factory.records import ANSWERED, OUTPUT, SFT, VOTE, Form, read, read_placed
+from w2s_factory.records import OUTPUT, SFT, VOTE, Form, read, read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from w2s_factory.records import Id, Place, Vote
+    from w2s_factory.records import Id, Place, Result, Vote
     from w2s_factory.tasks import Task
 
 
@@ -32,9 +32,9 @@ def weak_responses(task: Task, source: str | Path) -> dict[Id, Weak]:
             name: Weak(row["content"], row["output"], task.normalise(task.extract(row["output"])), None)
             for name, (_, row) in full_weak.items()
         }
-    results = rows_by_id(source, ANSWERED)
+    results: dict[Id, tuple[Place, Result]] = rows_by_id(source, task.results_form)
     return {
-        name: Weak(row["prompt"], row["response"], row["pred"], row.get("result"))
+        name: Weak(row["prompt"], row["response"], task.answer(row), row.get("result"))
         for name, (_, row) in results.items()
     }
 

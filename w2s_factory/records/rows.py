@@ -143,6 +143,13 @@ MATH_RAW: Form[MathRaw] = Form(
         "unique_id": (str,),
     },
 )
+OLYMPIC_RAW: Form[dict[str, Any]] = Form(
+    "OlympicArena rows",
+    {"id": (str,), "prompt": (str,), "subject": (str,), "answer_type": (str,), "language": (str,)},
+    optional={"answer": (list, str, type(None)), "type_sequence": (list, type(None))},
+)
+"""A row of the hub: `answer` is missing or null where it is not public."""
+
 TEST: Form[Test] = Form(
     "test rows",
     {"source": (str,), "question": (str,), "solution": (str,), "answer": (str,), "tag": (dict,)},

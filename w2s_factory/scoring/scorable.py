@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from w2s_factory.scoring.modes import Comparison
 
 
 class Scorable(Protocol):
@@ -27,3 +30,6 @@ class Scorable(Protocol):
 
     def equal(self, pred: str, gold: str) -> bool:
         """Whether a normalised prediction is right."""
+
+    def comparison(self) -> Comparison:
+        """How `equal` finds its verdict: what is certain at once, and what needs a worker."""
