@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from w2s_factory import UserError, compare_modes, score
+from w2s_factory import UserError, compare_modes, evaluate, score
 
 
 def rows(path, found):
@@ -174,3 +174,21 @@ def test_paths_may_be_text(tmp_path, golds):
     outputs = rows(tmp_path / "o.jsonl", [output(n, "1") for n in range(3)])
     summary = score("gsm8k", str(golds), str(outputs), str(tmp_path / "r.jsonl"))
     assert summary.results == Path(tmp_path / "r.jsonl")
+
+
+def test_what_has_no_known_gold_gets_an_answer_and_no_verdict(tmp_path):
+    golds = rows(tmp_path / "golds.jsonl", [gold("1"), gold(""), gold("3")])
+    outputs = [output(0, "1"), output(1, "5", gold="old", result=True), output(2, "4")]
+    summary, results = scored(tmp_path, golds, outputs)
+    assert (summary.rows, summary.known, summary.right, summary.accuracy) == (3, 2, 1, 0.5)
+    assert results[1] == output(1, "5", pred="5")
+    with pytest.raises(UserError, match="results.jsonl:2: ") as refused:
+        evaluate([tmp_path / "out" / "results.jsonl"])
+    assert "no gold is known" in str(refused.value)
+
+
+def test_where_no_gold_is_known_there_is_no_accuracy(tmp_path):
+    golds = rows(tmp_path / "golds.jsonl", [gold("")])
+    summary, _ = scored(tmp_path, golds, [output(0, "")])
+    assert summary.accuracy is None
+    assert (tmp_path / "out" / "metrics.json").read_text() == '{"acc": null}'

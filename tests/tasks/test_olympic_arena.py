@@ -48,7 +48,7 @@ def test_prompt():
 def test_golds(row, answer):
     test = TASK.test_row(row, "T")
     assert test["answer"] == answer
-    assert TASK.normalise(answer) == answer
+    assert TASK.normalise_gold(answer) == answer
     assert test["tag"]["answer_type"] == "NV"
 
 
@@ -62,7 +62,7 @@ def test_scores_by_the_judge_with_the_types_of_the_row():
     scored = score_responses(
         "olympic_arena", [r"\boxed{2.0, A}", r"It is $\boxed{\frac12}$.", r"\boxed{3}"], golds
     )
-    assert [one.result for one in scored] == [True, True, False]
+    assert [one.result for one in scored] == [True, True, None]
     assert scored[1].pred == r"\frac{1}{2}"
 
 
@@ -70,9 +70,9 @@ def test_names():
     stem = TASK.file_stem("llama3-8b-instruct", "iter1_hybrid")
     assert stem == "train_olympic_llama3-8b-instruct_iter1_hybrid"
     assert TASK.folder == "olympicarena"
-    assert (
-        TASK.dataset_name("olympic_llama3-8b-instruct_iter1_weak") == "olympic_llama3_8b_instruct_iter1_weak"
-    )
+    name = "olympic_llama3-8b-instruct_iter1_weak"
+    assert TASK.dataset_name(name) == "olympic_llama3_8b_instruct_iter1_weak"
+    assert TASK.dataset_name(f"{name}_paired") == f"{name}_paired"
 
 
 def test_responses_stay_as_they_are():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.joining import SAME_SPLIT, asks_the_same, refuse_empty, rows_by_id
-from w2s_factory.records import read, read_placed
+from w2s_factory.records import read_placed
 from w2s_factory.scoring.equality import equality
 
 if TYPE_CHECKING:
@@ -37,10 +37,14 @@ class Accuracy:
 
 @dataclass
 class Agreement:
-    """Counts of Stage I: questions asked and kept, and the accuracy of either side in both parts."""
+    """Counts of Stage I: questions asked and kept, and the accuracy of either side in both parts.
+
+    `limits` are comparisons that a limit of time or memory ended; such answers do not agree.
+    """
 
     questions: int = 0
     kept: int = 0
+    limits: int = 0
     weak_kept: Accuracy = field(default_factory=Accuracy)
     icl_kept: Accuracy = field(default_factory=Accuracy)
     weak_dropped: Accuracy = field(default_factory=Accuracy)
@@ -68,9 +72,23 @@ def agreeing(
     Raises:
         UserError: An id stands in one file only or twice in one, or names different questions.
     """
+    joined = list(_joined(task, weak, icl))
+    answers = {weak["id"]: (task.answer(icl), task.answer(weak)) for weak, icl in joined}
+    same = equality(task, answers.values())
+    agreement.limits = same.limits
+    for row, other in joined:
+        kept = same(*answers[row["id"]])
+        agreement.count(row, other, kept=kept)
+        if kept:
+            yield row, other
+        elif others is not None:
+            others.append((row, other))
+
+
+def _joined(task: Task, weak: Path, icl: Path) -> Iterator[tuple[Result, Result]]:
+    """Both responses to each question, in the order of the weak results; refuses what does not belong."""
     unmet: dict[Id, tuple[Place, Result]] = rows_by_id(icl, task.results_form)
     refuse_empty(weak, task.results_form)
-    same = equality(task, _answers(task, weak, others))
     seen: set[Id] = set()
     results: Iterator[tuple[Place, Result]] = read_placed(weak, task.results_form)
     for place, row in results:
@@ -81,22 +99,9 @@ def agreeing(
         seen.add(row["id"])
         other_place, other = unmet.pop(row["id"])
         _check_pair(row, other, other_place, weak)
-        kept = all(answers := (task.answer(other), task.answer(row))) and same(*answers)
-        agreement.count(row, other, kept=kept)
-        if kept:
-            yield row, other
-        elif others is not None:
-            others.append((row, other))
+        yield row, other
     for name, (place, _) in unmet.items():
         raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
-
-
-def _answers(task: Task, weak: Path, others: dict[Id, tuple[Place, Result]]) -> Iterator[tuple[str, str]]:
-    """What is compared, of the questions in both files: the icl answer, against the weak one for gold."""
-    rows: Iterator[Result] = read(weak, task.results_form)
-    for row in rows:
-        if row["id"] in others:
-            yield task.answer(others[row["id"]][1]), task.answer(row)
 
 
 def _check_pair(weak: Result, icl: Result, place: Place, weak_file: Path) -> None:

@@ -83,7 +83,7 @@ def origins(judged: Judged, seeds: Seeds | None = None) -> Iterator[Origin]:
             "place": place,
             "seed": seeds.of(vote, pool, place) if seeds else None,
             "other_pred": other["pred"],
-            "other_result": other["result"],
+            "other_result": other.get("result"),
         }
 
 

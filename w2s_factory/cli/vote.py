@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from w2s_factory.cli.telling import tell_limits
+
 
 @click.command()
 @click.option(
@@ -31,8 +33,10 @@ def command(folder: Path, output: Path, task_name: str | None, force: bool) -> N
     from w2s_factory.tasks import get_task
 
     summary = vote(folder, output, task=get_task(task_name) if task_name else None, force=force)
+    right = f"{summary.right}{'' if summary.known == summary.questions else f' of {summary.known}'}"
     click.echo(
-        f"{summary.questions} questions, {summary.samples} samples each: majority right {summary.right}, "
-        f"without an answer {summary.empty}"
+        f"{summary.questions} questions, {summary.samples} samples each: majority right "
+        f"{right if summary.known else 'not known'}, without an answer {summary.empty}"
     )
+    tell_limits(summary.limits)
     click.echo(f"Wrote {output}. Next: w2s-factory evaluate --pass-at {summary.samples} {folder}")

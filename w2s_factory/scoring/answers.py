@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Pair = tuple[str, str]
 
+_UNKNOWN = (None, None)
+"""Neither a verdict nor a limit."""
+
 TIMEOUT = 5.0
 """Seconds a comparison may take."""
 
@@ -28,14 +31,14 @@ class Scored:
 
     Attributes:
         pred: Its final answer, normalised; empty if there is none.
-        gold: The gold answer, normalised.
-        result: Whether they are equal.
+        gold: The gold answer, normalised; empty if it is not known.
+        result: Whether they are equal; None where the gold is not known.
         limit: The limit that ended the comparison (see `limits.Verdict`): then `result` is False.
     """
 
     pred: str
     gold: str
-    result: bool
+    result: bool | None
     limit: str | None = None
 
 
@@ -89,7 +92,8 @@ def score_responses(
     """Score responses, each against the answer in its place.
 
     Each distinct pair of answers is compared once. What can't be decided at once is compared in
-    worker processes (`workers`, one a core by default), for at most `timeout` seconds a pair.
+    worker processes (`workers`, one a core by default), for at most `timeout` seconds a pair. Against an
+    empty answer, which says that the gold is not known, there is no verdict.
 
     Raises:
         UserError: As `score_response`; or there are not as many answers as responses.
@@ -101,10 +105,14 @@ def score_responses(
     how = comparison(mode, task)
     extract = task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
     written = [(extract(text), gold) for text, gold in zip(responses, answers, strict=True)]
-    normal = [(task.normalise(pred), task.normalise(gold)) for pred, gold in written]
+    normal = [(task.normalise(pred), task.normalise_gold(gold)) for pred, gold in written]
     compared = written if how.as_written else normal
-    verdicts = decide(compared, how, timeout=timeout, workers=workers)
-    return [Scored(pred, gold, *verdicts[pair]) for (pred, gold), pair in zip(normal, compared, strict=True)]
+    known = [pair for pair, (_, gold) in zip(compared, written, strict=True) if gold]
+    verdicts: dict[Pair, Verdict] = decide(known, how, timeout=timeout, workers=workers)
+    return [
+        Scored(pred, gold, *verdicts.get(pair, _UNKNOWN))
+        for (pred, gold), pair in zip(normal, compared, strict=True)
+    ]
 
 
 def decide(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s_factory.records import Outputs, note
-from w2s_factory.scoring.classes import classes
+from w2s_factory.records import ANSWERED, Outputs, note
+from w2s_factory.scoring.classes import Classes
 from w2s_factory.scoring.seeds import read_together, seed_files
 
 if TYPE_CHECKING:
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 
     from w2s_factory.records import Result, Sample, Vote
     from w2s_factory.scoring.scorable import Scorable
-
-_AT_ONCE = 500
-"""Questions whose answers are compared together, so that workers have enough to do."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +25,19 @@ class VoteSummary:
     Attributes:
         questions: Rows written.
         samples: Responses a question.
+        known: Questions whose gold is known.
         right: Questions whose majority answer is right.
         empty: Questions whose majority answer is empty.
+        limits: Comparisons of answers that a limit ended: they count as different.
         output: The majority file.
     """
 
     questions: int
     samples: int
+    known: int
     right: int
     empty: int
+    limits: int
     output: Path
 
 
@@ -55,7 +55,7 @@ def vote(
     """Write the majority file of a sampled run, in the published form.
 
     Args:
-        task: Says which answers are equal (see `classes`); None for those with the same text, as published.
+        task: Says which answers are equal (see `Classes`); None for those with the same text, as published.
         folder: Holds `seed0/results.jsonl`, `seed1/...`: any number of seeds, the same questions in each.
         output: The majority file (`majority_voting_results.jsonl`).
         force: Overwrite a file that holds something else.
@@ -66,10 +66,14 @@ def vote(
     files = seed_files(folder)
     counts: Counter[str] = Counter()
 
+    classes = Classes(task)
+
     def rows() -> Iterator[Vote]:
-        for results, answers in _with_answers(read_together(files), task):
+        for results, answers in classes.of(read_together(files, ANSWERED)):
             row = _vote(results, answers)
-            counts["right"] += row["pos_responses"][0]["result"]
+            result = row["pos_responses"][0].get("result")
+            counts["known"] += result is not None
+            counts["right"] += result is True
             counts["empty"] += row["pos_responses"][0]["pred"] == ""
             yield row
 
@@ -77,19 +81,15 @@ def vote(
         questions = outputs.rows(output, rows())
     facts = {"task": task.name} if task else {}
     note([output], inputs=files, samples=len(files), **facts)
-    return VoteSummary(questions, len(files), counts["right"], counts["empty"], Path(output))
-
-
-def _with_answers(
-    questions: Iterator[tuple[Result, ...]], task: Scorable | None
-) -> Iterator[tuple[tuple[Result, ...], list[str]]]:
-    """Each question's results, and the answer each of them counts as."""
-    if task is None:
-        yield from ((results, [result["pred"] for result in results]) for results in questions)
-        return
-    while some := list(islice(questions, _AT_ONCE)):
-        predictions = [[result["pred"] for result in results] for results in some]
-        yield from zip(some, classes(task, predictions), strict=True)
+    return VoteSummary(
+        questions=questions,
+        samples=len(files),
+        known=counts["known"],
+        right=counts["right"],
+        empty=counts["empty"],
+        limits=classes.limits,
+        output=Path(output),
+    )
 
 
 def _vote(results: Sequence[Result], answers: Sequence[str]) -> Vote:
@@ -100,7 +100,7 @@ def _vote(results: Sequence[Result], answers: Sequence[str]) -> Vote:
     return {
         "id": results[0]["id"],
         "prompt": results[0]["prompt"],
-        "gold": results[0]["gold"],
+        "gold": results[0].get("gold", ""),
         "pos_responses": sides[True],
         "neg_responses": sides[False],
         "confidence": len(sides[True]) / len(results),
@@ -108,4 +108,5 @@ def _vote(results: Sequence[Result], answers: Sequence[str]) -> Vote:
 
 
 def _sample(result: Result) -> Sample:
-    return {"response": result["response"], "pred": result["pred"], "result": result["result"]}
+    sample: Sample = {"response": result["response"], "pred": result["pred"]}
+    return {**sample, "result": result["result"]} if "result" in result else sample

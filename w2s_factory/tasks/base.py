@@ -92,6 +92,9 @@ class Task:
     root: Path | None = None
     example: Example | None = None
 
+    teaches_gold: ClassVar[bool] = True
+    """Whether it has gold solutions, so that a weak model and a strong ceiling can be trained on them."""
+
     compares_responses: ClassVar[bool] = False
     """Whether Stage I compares whole responses, so that results need no `pred`."""
 
@@ -170,6 +173,13 @@ class Task:
     def normalise(self, answer: str) -> str:
         """The form in which an answer, predicted or gold, is compared and written to results."""
         return normalise(answer)
+
+    def normalise_gold(self, answer: str) -> str:
+        """The form in which the gold of a test row is compared and written: that of any answer.
+
+        A task whose golds say more than an answer does writes them so that no normalised answer is alike.
+        """
+        return self.normalise(answer)
 
     def equal(self, pred: str, gold: str) -> bool:
         """Whether a normalised prediction is right, in the mode `published`: the same text.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import OLYMPIC_RAW
-from w2s_factory.scoring.judge.gold import Gold
+from w2s_factory.scoring.judge.gold import Gold, is_structured, read_gold
 from w2s_factory.scoring.judge.writing import boxed, normalised
 from w2s_factory.tasks.base import Split, Task
 
@@ -33,6 +33,7 @@ _TAGGED = ("subject", "answer_type", "unit", "answer_sequence", "type_sequence",
 class OlympicArena(Task):
     """OlympicArena's form: the prompt comes with the row, and answers are compared by the judge."""
 
+    teaches_gold: ClassVar[bool] = False
     compares_responses: ClassVar[bool] = True
     slow_comparison: ClassVar[bool] = True
 
@@ -67,8 +68,16 @@ class OlympicArena(Task):
         return boxed(response)
 
     def normalise(self, answer: str) -> str:
-        """The form in which the judge compares an answer; what `Gold` wrote stays."""
-        return answer if answer.startswith('{"answer": ') else normalised(answer)
+        """The form in which the judge compares an answer; it holds no `$`."""
+        return normalised(answer)
+
+    def normalise_gold(self, answer: str) -> str:
+        """A gold: an answer, or the text of a `Gold`, which begins with a `$` as no normalised answer does.
+
+        Raises:
+            UserError: It begins as the text of a `Gold` and is none.
+        """
+        return read_gold(answer).text() if is_structured(answer) else normalised(answer)
 
     def equal(self, pred: str, gold: str) -> bool:
         """The automatic judge's verdict, in this process and without a limit."""
@@ -95,8 +104,8 @@ class OlympicArena(Task):
         return "olympic"
 
     def dataset_name(self, name: str) -> str:
-        """As most of the release's names, with underscores: `olympic_llama3_8b_instruct_iter1_hybrid`."""
-        return name.replace("-", "_")
+        """With underscores (`olympic_llama3_8b_instruct_iter1_hybrid`), but for pairs, as published."""
+        return name if name.endswith("_paired") else name.replace("-", "_")
 
 
 def _gold(raw: Mapping[str, Any]) -> str:
@@ -119,6 +128,7 @@ TASK = OlympicArena(
         ),
         "test": Split("data/raw/olympicarena/test.jsonl", "data/test/olympicarena.jsonl", "OLYMPICARENA"),
     },
+    strong_preset="strong_lora_sft_math",  # its 3 epochs, recalled for this task, too
     answer_key=r"\boxed{",
     max_tokens=2048,
     stop=("Question", "Answer", "<|eot_id|>"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import w2s_factory
 from w2s_factory.errors import UserError
-from w2s_factory.scoring.judge.gold import Gold, read_gold
+from w2s_factory.scoring.judge.gold import Gold, is_structured, read_gold
 from w2s_factory.scoring.judge.judging import equal, equal_at_once
 from w2s_factory.scoring.judge.rules import AUTOMATIC, TYPES
 from w2s_factory.scoring.judge.writing import boxed, items, normalised
@@ -159,9 +159,37 @@ def test_a_gold_survives_being_one_text(answer, types):
     assert read_gold(gold.text()) == gold or gold.text() == answer
 
 
-@pytest.mark.parametrize("text", ['{"answer": ', '{"answer": 1, "x": 2}', '{"answer": [', "{1,2}", "[1, 2]"])
-def test_what_only_looks_like_a_gold_is_an_answer(text):
+@pytest.mark.parametrize("text", ['{"answer": "1"}', '{"answer": ["1"]}', "$5", "{1,2}", "[1, 2]", ""])
+def test_what_only_looks_like_a_structured_gold_is_an_answer(text):
     assert read_gold(text) == Gold(text)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "",
+        "1",
+        "1}",
+        '["1", 2]}',
+        '"1", "x": 2}',
+        '"1", "type_sequence": "NV"}',
+        '"1", "answer_type": 3}',
+        "[" * 9**5,
+    ],
+)
+def test_a_malformed_structured_gold_is_refused(fields):
+    with pytest.raises(UserError, match="not a gold"):
+        read_gold('${"answer": ' + fields)
+
+
+def test_a_model_cannot_write_a_structured_gold():
+    """A weak response is Stage I's gold: it may try to be one whose answer the other side gives."""
+    task = w2s_factory.get_task("olympic_arena")
+    for written in (Gold(["7"]).text(), f"  $\\boxed{{{Gold(['7']).text()}}}", '$${"answer": ["7"]}'):
+        answer = task.normalise(task.extract(written))
+        assert "$" not in answer
+        assert not is_structured(answer)
+        assert not task.equal("7", answer)
 
 
 def test_what_is_decided_at_once_is_what_sympy_says():
