@@ -55,7 +55,7 @@ def test_a_new_file_is_valid_and_plans(task, tmp_path):
     planned = plan(read_experiment(file))
     assert planned.experiment.task == task
     assert {model.key for model in planned.contents.models} >= {"dpo", "orpo", "sft_chosen"}
-    assert any("strong_ceiling" == model.key for model in planned.contents.models) is (
+    assert any(model.key == "strong_ceiling" for model in planned.contents.models) is (
         task != "olympic_arena"
     )
 

@@ -182,7 +182,7 @@ def test_what_has_no_known_gold_gets_an_answer_and_no_verdict(tmp_path):
     summary, results = scored(tmp_path, golds, outputs)
     assert (summary.rows, summary.known, summary.right, summary.accuracy) == (3, 2, 1, 0.5)
     assert results[1] == output(1, "5", pred="5")
-    with pytest.raises(UserError, match="results.jsonl:2: ") as refused:
+    with pytest.raises(UserError, match=r"results\.jsonl:2: ") as refused:
         evaluate([tmp_path / "out" / "results.jsonl"])
     assert "no gold is known" in str(refused.value)
 
