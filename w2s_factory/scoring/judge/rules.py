@@ -5,6 +5,7 @@ from __future__ import annotations
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from w2s_factory.scoring.judge.equations import same_equation
 from w2s_factory.scoring.judge.values import close_floats, same_number, value
 from w2s_factory.scoring.judge.writing import items, normalised
 
@@ -89,25 +90,6 @@ def same_expression(pred: str, gold: Any) -> bool:
 def _right_side(answer: str) -> str:
     """The text between the first and the second `=`; all of it where there is none."""
     return answer.split("=")[1] if "=" in answer else answer
-
-
-def same_equation(pred: str, gold: Any) -> bool:
-    """EQ: the sides' differences are equal, or one is a whole multiple of the other."""
-    from sympy import simplify  # noqa: PLC0415  heavy
-
-    left, right = _difference(pred), _difference(gold)
-    return simplify(left - right) == 0 or any(
-        quotient.is_Integer and quotient != 0 for quotient in (simplify(left / right), simplify(right / left))
-    )
-
-
-def _difference(equation: str) -> Any:
-    """Left side minus right side, of an equation that is neither always true nor always false."""
-    from sympy import Eq, simplify  # noqa: PLC0415  heavy
-
-    left, right = equation.split("=")
-    relation = Eq(value(left), value(right))
-    return simplify(relation.lhs - relation.rhs)
 
 
 def same_tuple(pred: str, gold: Any) -> bool:
