@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
@@ -92,8 +93,8 @@ def score_responses(
     """Score responses, each against the answer in its place.
 
     Each distinct pair of answers is compared once. What can't be decided at once is compared in
-    worker processes (`workers`, one a core by default), for at most `timeout` seconds a pair. Against an
-    empty answer, which says that the gold is not known, there is no verdict.
+    worker processes (`workers`, one a core by default), for at most `timeout` seconds a pair. Where the
+    task does not know the gold (`normalise_gold`) there is no verdict.
 
     Raises:
         UserError: As `score_response`; or there are not as many answers as responses.
@@ -104,14 +105,15 @@ def score_responses(
         raise UserError("an answer key and answers in any format exclude each other", field="--answer-key")
     how = comparison(mode, task)
     extract = task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
-    written = [(extract(text), gold) for text, gold in zip(responses, answers, strict=True)]
-    normal = [(task.normalise(pred), task.normalise_gold(gold)) for pred, gold in written]
+    golds = {answer: task.normalise_gold(answer) for answer in dict.fromkeys(answers)}
+    written = [(extract(text), answer) for text, answer in zip(responses, answers, strict=True)]
+    normal = [(task.normalise(pred), golds[answer] or "") for pred, answer in written]
     compared = written if how.as_written else normal
-    known = [pair for pair, (_, gold) in zip(compared, written, strict=True) if gold]
-    verdicts: dict[Pair, Verdict] = decide(known, how, timeout=timeout, workers=workers)
+    known = [golds[answer] is not None for answer in answers]
+    verdicts = decide(compress(compared, known), how, timeout=timeout, workers=workers)
     return [
-        Scored(pred, gold, *verdicts.get(pair, _UNKNOWN))
-        for (pred, gold), pair in zip(normal, compared, strict=True)
+        Scored(pred, gold, *(verdicts[pair] if is_known else _UNKNOWN))
+        for (pred, gold), pair, is_known in zip(normal, compared, known, strict=True)
     ]
 
 

@@ -70,7 +70,7 @@ def score(  # noqa: PLR0913  each is an option of the command
     """Score a split's responses; write results, metrics and report, and note them in the manifest.
 
     Results are the rows of `responses` with `pred`, `gold` and `result`, in their order and with their
-    other keys; where the gold is not known (an empty `answer`), with `pred` alone. Beside them go
+    other keys; where the gold is not known, with `pred` alone. Beside them go
     `metrics.json` (`{"acc": x}`, as published; null where no gold is known) and `scoring_report.json`,
     which lists every comparison that a limit ended.
 

@@ -28,8 +28,8 @@ class Scorable(Protocol):
     def normalise(self, answer: str) -> str:
         """The form in which an answer is compared."""
 
-    def normalise_gold(self, answer: str) -> str:
-        """The form in which the gold of a test row is compared with normalised answers."""
+    def normalise_gold(self, answer: str) -> str | None:
+        """The form in which the gold of a test row is compared with normalised answers; None if unknown."""
 
     def equal(self, pred: str, gold: str) -> bool:
         """Whether a normalised prediction is right."""

@@ -174,10 +174,11 @@ class Task:
         """The form in which an answer, predicted or gold, is compared and written to results."""
         return normalise(answer)
 
-    def normalise_gold(self, answer: str) -> str:
+    def normalise_gold(self, answer: str) -> str | None:
         """The form in which the gold of a test row is compared and written: that of any answer.
 
-        A task whose golds say more than an answer does writes them so that no normalised answer is alike.
+        A task whose golds say more than an answer does writes them so that no normalised answer is alike. One
+        in which golds may be unknown gives None for them: then there is no verdict.
         """
         return self.normalise(answer)
 

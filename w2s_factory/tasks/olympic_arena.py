@@ -71,12 +71,16 @@ class OlympicArena(Task):
         """The form in which the judge compares an answer; it holds no `$`."""
         return normalised(answer)
 
-    def normalise_gold(self, answer: str) -> str:
+    def normalise_gold(self, answer: str) -> str | None:
         """A gold: an answer, or the text of a `Gold`, which begins with a `$` as no normalised answer does.
+
+        An empty one is not known: the hub does not publish it.
 
         Raises:
             UserError: It begins as the text of a `Gold` and is none.
         """
+        if not answer:
+            return None
         return read_gold(answer).text() if is_structured(answer) else normalised(answer)
 
     def equal(self, pred: str, gold: str) -> bool:

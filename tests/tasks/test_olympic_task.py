@@ -48,7 +48,7 @@ def test_prompt():
 def test_golds(row, answer):
     test = TASK.test_row(row, "T")
     assert test["answer"] == answer
-    assert TASK.normalise_gold(answer) == answer
+    assert TASK.normalise_gold(answer) == (answer or None)
     assert test["tag"]["answer_type"] == "NV"
 
 
