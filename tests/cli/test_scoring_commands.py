@@ -25,7 +25,7 @@ def w2s(*arguments, folder, code=0):
 
 @pytest.fixture
 def folder(tmp_path):
-    golds = [{"source": "", "question": "?", "solution": "", "answer": str(n), "tag": {}} for n in range(4)]
+    golds = [{"source": "", "question": "p", "solution": "", "answer": str(n), "tag": {}} for n in range(4)]
     (tmp_path / "golds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in golds))
     for seed in range(2):
         rows = [{"id": n, "prompt": "p", "response": f"#### {n if n > seed else '9.0'}"} for n in range(4)]

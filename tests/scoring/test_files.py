@@ -16,7 +16,7 @@ def rows(path, found):
 
 
 def gold(answer, **more):
-    return {"source": "GSM8K", "question": "?", "solution": "", "answer": answer, "tag": {}, **more}
+    return {"source": "GSM8K", "question": "p", "solution": "", "answer": answer, "tag": {}, **more}
 
 
 def output(name, answer, **more):
@@ -206,3 +206,11 @@ def test_where_no_gold_is_known_there_is_no_accuracy(tmp_path):
 def test_a_malformed_structured_gold_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match="not a gold"):
         scored_olympic(tmp_path, ['${"answer": 3}'], [boxed(0, "3")])
+
+
+def test_golds_of_another_split_are_refused(tmp_path):
+    others = rows(tmp_path / "golds.jsonl", [gold("1", question="another"), gold("2", question="a third")])
+    with pytest.raises(UserError, match=r'field "prompt": no prompt holds the question.*golds\.jsonl'):
+        scored(tmp_path, others, [output(0, "1"), output(1, "2")])
+    one = rows(tmp_path / "golds.jsonl", [gold("1"), gold("2", question="written in another way there")])
+    assert scored(tmp_path, one, [output(0, "1"), output(1, "2")])[0].right == 2

@@ -33,7 +33,8 @@ def read_outputs(path: str | Path, golds: str | Path, *, partial: bool) -> tuple
     """The rows of outputs, and the gold answer of each.
 
     Joined by id. Where outputs have text ids and the golds none, the n-th output goes with the n-th
-    gold, and `partial` does not help.
+    gold, and `partial` does not help. Either way the golds must be those of the split that was asked: a
+    row's prompt holds the question of its gold.
 
     Args:
         path: `output.jsonl`.
@@ -41,20 +42,36 @@ def read_outputs(path: str | Path, golds: str | Path, *, partial: bool) -> tuple
         partial: Whether golds may be without an output.
 
     Raises:
-        UserError: An id has no gold or comes twice, or there are not as many outputs as golds.
+        UserError: An id has no gold or comes twice, there are not as many outputs as golds, or no prompt
+            holds the question of its gold.
     """
     outputs = list(read(path, OUTPUT))
-    answers = {name: test["answer"] for name, test in read_golds(golds).items()}
+    tests = read_golds(golds)
     if not outputs:
         raise UserError("holds no rows", file=path)
-    in_order = isinstance(outputs[0]["id"], str) and set(answers) == set(range(len(answers)))
-    if len(outputs) != len(answers) and (in_order or not partial):
+    in_order = isinstance(outputs[0]["id"], str) and set(tests) == set(range(len(tests)))
+    if len(outputs) != len(tests) and (in_order or not partial):
         raise UserError(
-            f"holds {len(outputs)} rows, but {golds} {len(answers)}",
+            f"holds {len(outputs)} rows, but {golds} {len(tests)}",
             file=path,
-            hint="Score a part of a split with --partial" if len(outputs) < len(answers) else None,
+            hint="Score a part of a split with --partial" if len(outputs) < len(tests) else None,
         )
-    return outputs, list(answers.values()) if in_order else _by_id(outputs, answers, path, golds)
+    joined = list(tests.values()) if in_order else _by_id(outputs, tests, path, golds)
+    _refuse_other_questions(outputs, joined, path, golds)
+    return outputs, [test["answer"] for test in joined]
+
+
+def _refuse_other_questions(
+    outputs: Sequence[Output], joined: Sequence[Test], path: str | Path, golds: str | Path
+) -> None:
+    """Ids that are rows of a file fit every split; single prompts may be written in other ways."""
+    if not any(test["question"] in output["prompt"] for output, test in zip(outputs, joined, strict=True)):
+        raise UserError(
+            f"no prompt holds the question that {golds} has for it",
+            file=path,
+            field="prompt",
+            hint="Are these the golds of the split that was asked?",
+        )
 
 
 def _id(test: Test, row: int) -> Id:
@@ -63,14 +80,14 @@ def _id(test: Test, row: int) -> Id:
 
 
 def _by_id(
-    outputs: Sequence[Output], answers: Mapping[Id, str], path: str | Path, golds: str | Path
-) -> list[str]:
+    outputs: Sequence[Output], tests: Mapping[Id, Test], path: str | Path, golds: str | Path
+) -> list[Test]:
     seen = set()
     for row, output in enumerate(outputs, 1):
         name = output["id"]
-        if name not in answers:
+        if name not in tests:
             raise UserError(f"{golds} has no gold for the id {name!r}", file=path, row=row, field="id")
         if name in seen:
             raise UserError(f"the id {name!r} comes twice", file=path, row=row, field="id")
         seen.add(name)
-    return [answers[output["id"]] for output in outputs]
+    return [tests[output["id"]] for output in outputs]
