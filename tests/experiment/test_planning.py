@@ -199,7 +199,17 @@ def test_the_control_takes_as_many_steps_as_the_first_method(planned):
     assert "--preset tiny_lora_sft" in step
     for setting in ("per_device_train_batch_size=4", "gradient_accumulation_steps=8", "num_train_epochs=2.0"):
         assert f"--set {setting}" in step
+    assert "--set max_steps=-1" in step
     assert "--set learning_rate=0.001" in step
+
+
+def test_the_embedded_control_keeps_no_steps_of_the_strong_models_preset():
+    for preset in (None, "smoke", "three_seeds"):
+        planned = plan(read_experiment(ROOT / "experiments/arithmetic.yaml", preset))
+        control = words(named(planned, "train_sft_chosen"))
+        for setting in ("max_steps=-1", "num_train_epochs=1.0", "per_device_train_batch_size=16"):
+            assert f"--set {setting} " in control
+        assert control.count("max_steps") == 1
 
 
 def test_only_what_was_asked_for_is_planned(planned):

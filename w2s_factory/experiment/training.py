@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-STEPS = ("per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_steps")
-"""The arguments that decide, with the number of rows, how many steps a training takes."""
+STEPS = {
+    "per_device_train_batch_size": 8,
+    "gradient_accumulation_steps": 1,
+    "num_train_epochs": 3.0,
+    "max_steps": -1,
+}
+"""The arguments that decide, with the number of rows, how many steps a training takes, with the values they
+have where nobody sets them (transformers' `TrainingArguments`)."""
 
 
 def found(look_up: Callable[[str], T], name: str) -> T:
@@ -63,5 +69,6 @@ class Training(BaseModel):
 
     @property
     def steps(self) -> dict[str, Any]:
-        """The arguments that decide its number of steps."""
-        return {argument: self.value(argument) for argument in STEPS if self.value(argument) is not None}
+        """All arguments that decide its number of steps, so that it can be given to another training."""
+        set_here = {argument: self.value(argument) for argument in STEPS}
+        return {argument: STEPS[argument] if value is None else value for argument, value in set_here.items()}
