@@ -111,6 +111,35 @@ def test_a_changed_input_runs_what_reads_it(run, tmp_path):
     assert (run.folder / "a.txt").read_text() == "2"
 
 
+def test_a_changed_input_counts_whatever_its_time_stamp_says(run, tmp_path):
+    source = tmp_path / "given.txt"
+    source.write_text("1")
+    steps = {"a": ([str(source)], ["a.txt"], f"echo a >> done; cat {source} > a.txt")}
+    run(steps)
+    before = source.stat()
+    source.write_text("2")
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    run(steps)
+    assert run.done() == ["a", "a"]
+
+
+def test_somebodys_experiment_file_is_not_overwritten(run):
+    run.folder.mkdir(parents=True, exist_ok=True)
+    mine = run.folder / "experiment.yaml"
+    mine.write_text("name: small  # mine\n")
+    with pytest.raises(UserError, match="which a run would overwrite"):
+        run()
+    assert mine.read_text() == "name: small  # mine\n"
+    assert [path.name for path in run.folder.iterdir()] == ["experiment.yaml"]
+
+
+def test_a_run_needs_a_folder(run):
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    run.folder.write_text("a file")
+    with pytest.raises(UserError, match="is no folder"):
+        run()
+
+
 def test_a_missing_input_is_refused_before_anything_runs(run):
     with pytest.raises(UserError, match=r"/nowhere/given.txt: no such file or folder, and seed0/a needs it"):
         run({"a": (["/nowhere/given.txt"], ["a.txt"], "true")})

@@ -39,6 +39,10 @@ strong:
         ("environments: {train: /env/bin/python}", 1, None, "llamafactory.version"),
         ("resources: {train: {gpu: 1}}", 7, "resources.train.gpu", 'Did you mean "gpus"?'),
         ("name: other", 7, "name", "stands there twice"),
+        ("split: train_2", 7, "split", "which they are trained on"),
+        ("? [a, b]\n: c", 7, None, "a key that is no text"),
+        ("limit: 0b_", None, None, "YAML cannot read"),
+        ("presets: &a {s: *a}", None, None, "holds itself"),
         ("[", 8, None, "is not YAML"),
     ],
 )  # fmt: skip
@@ -49,7 +53,67 @@ def test_a_mistake_is_told_with_its_place(tmp_path, added, line, field, words):
         read_experiment(file)
     assert (caught.value.line, caught.value.field) == (line, field)
     assert words in str(caught.value)
-    assert str(caught.value).startswith(f"{file}:{line}: ")
+    assert str(caught.value).startswith(f"{file}:{line}: " if line else f"{file}: ")
+
+
+@pytest.mark.parametrize("name", ["..", ".", ".hidden", "-x", "a/b", "../up", "l{a}", ""])
+@pytest.mark.parametrize("section", ["", "weak", "strong"])
+def test_a_name_stays_in_its_folder(written, section, name):
+    changed = {section: {"name": name, "model": "some/model"}} if section else {"name": name}
+    with pytest.raises(UserError, match=r":\d+: field .*name.*must be made of letters") as caught:
+        read_experiment(written(**changed))
+    assert caught.value.line
+
+
+def test_a_mistyped_key_is_named_rather_than_the_one_that_is_missing(tmp_path):
+    file = tmp_path / "experiment.yaml"
+    file.write_text(SMALL_TEXT.replace("strong:", "strnog:"))
+    with pytest.raises(UserError, match=r'field "strnog": is not a key known here. Did you mean "strong"'):
+        read_experiment(file)
+
+
+@pytest.mark.parametrize("presets", [["smoke"], "smoke", {"smoke": 3}])
+def test_presets_that_are_none_are_refused(written, presets):
+    with pytest.raises(UserError, match="presets"):
+        read_experiment(written(presets=presets), "smoke")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        (
+            {"evaluation": {"pass_at": {"models": ["iter2_hybird_ft"]}}},
+            "evaluation.pass_at.models",
+            'Did you mean "iter2_hybrid_ft"?',
+        ),
+        ({"generation": {"engine": "vlmm"}}, "generation.engine", 'Did you mean "vllm"?'),
+        ({"strong": {"name": "s", "model": "m", "preset": "dpo"}}, "strong.preset", "here is sft"),
+        (
+            {"stage2": {"methods": {"dpo": {"preset": "tiny_lora_sft"}}}},
+            "stage2.methods.dpo.preset",
+            "here is dpo",
+        ),
+        (
+            {"strong": {"name": "s", "model": "m", "overrides": {"seed": 3}}},
+            "strong.overrides.seed",
+            "`seeds`",
+        ),
+    ],
+)
+def test_what_would_fail_hours_later_is_refused_when_planned(written, changes, field, words):
+    file = written(**changes)
+    with pytest.raises(UserError) as caught:
+        plan_experiment(file)
+    assert caught.value.field == field
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(str(file))
+
+
+def test_the_releases_root_from_the_environment_lies_below_the_working_folder(written, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path.parent)
+    monkeypatch.setenv("W2S_RELEASE", "given")
+    assert read_experiment(written()).release == str(tmp_path.parent / "given")
+    assert read_experiment(written(release="named")).release == str(tmp_path / "named")
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,7 @@ GONE = {
     "seed0/iter2/icl_results.jsonl": "Stage I, iteration 2, seed 0: icl",
     "seed1/stage2/majority_voting_results.jsonl": "Stage II, seed 1: votes",
     "seed0/test/dpo/t1.0": "DPO, seed 0: samples",
+    "seed0/test/dpo/t1.0/seed1/results.jsonl": "DPO, seed 0: samples",
 }
 
 
@@ -232,6 +233,30 @@ def test_what_is_not_there_yet_is_said(run, gone):
     page = made.page.read_text()
     assert "1 of its files is not there yet" in page
     assert GONE[gone] in page
+
+
+def test_without_m_plus_nothing_is_said_of_stage_2(run):
+    for path in run.glob("seed*/test/iter2_hybrid_ft/results.jsonl"):
+        path.unlink()
+    assert "DPO" not in report(run).answer
+
+
+def test_tags_count_the_questions_that_were_answered(run):
+    for path in run.glob("seed*/test/*/results.jsonl"):
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[::2]))
+    for path in run.glob("seed*/test/*/*any*.jsonl"):
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[::2]))
+    counted = pd.read_csv(report(run).beside / "tags.csv")
+    golds = len((run / "golds/test.jsonl").read_text().splitlines())
+    asked = counted[counted.model == counted.model.iloc[0]].groupby("tag").questions.sum()
+    assert (asked == (golds + 1) // 2).all()
+
+
+def test_half_a_surrogate_pair_does_not_keep_a_page_from_being_written(run):
+    for path in run.glob("seed*/test/*/results.jsonl"):
+        rows = [json.loads(line) | {"response": "half \ud800"} for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "half \\ud800" in report(run).page.read_text()
 
 
 def test_a_run_that_has_only_begun_has_a_page(run):
@@ -323,6 +348,20 @@ def test_a_training_without_a_curve_is_said(run):
         (
             lambda run: (run / "benchmarks/seed0/train_dpo.tsv").write_text("seconds\n1\n"),
             'train_dpo.tsv: expected a table with the column "s"',
+        ),
+        (
+            lambda run: (run / "benchmarks/seed0/train_dpo.tsv").write_text("s\nnan\n"),
+            'train_dpo.tsv: expected a table with the column "s"',
+        ),
+        (
+            lambda run: (run / "seed0/models/dpo/trainer_state.json").write_text('{"log_history": null}'),
+            'trainer_state.json: field "log_history": expected a list',
+        ),
+        (
+            lambda run: (run / "seed0/models/dpo/manifest.jsonl").write_text(
+                '{"file": "/etc/passwd", "sha256": "x"}\n'
+            ),
+            "names a file outside its folder: /etc/passwd",
         ),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,7 @@ def model(key, *shares, any_format=None, **where):
         accuracy=share_right(strict.right),
         any_format=None if any_format is None else verdicts(any_format),
         sampled=None,
+        m_plus=key == "iter1_hybrid_ft",
     )
 
 
@@ -118,7 +121,7 @@ def test_zero_shot_counts_in_both_formats():
 def test_other_questions_are_not_compared():
     other = model("weak_floor", 0.5, first=7)
     assert compare(model(*HYBRID), other) is None
-    assert "on other questions than the weak model" in answer([model(*HYBRID), other])
+    assert "on other questions or seeds than the weak model" in answer([model(*HYBRID), other])
 
 
 def test_seeds_are_paired_and_a_single_repetition_stands_for_all():
@@ -145,6 +148,22 @@ def test_questions_are_paired_by_id_not_by_row():
 
 
 def test_pgr_needs_a_gap():
-    assert gap_recovered([model(*FLOOR), model(*CEILING)], 0.6) == pytest.approx(0.25)
-    assert gap_recovered([model(*FLOOR)], 0.6) is None
-    assert gap_recovered([model("weak_floor", 0.9), model(*CEILING)], 0.6) is None
+    final = model("dpo", 0.6)
+    assert gap_recovered([model(*FLOOR), model(*CEILING)], final) == pytest.approx(0.25)
+    assert gap_recovered([model(*FLOOR)], final) is None
+    assert gap_recovered([model("weak_floor", 0.9), model(*CEILING)], final) is None
+
+
+def test_pgr_is_of_common_seeds_and_questions():
+    floor, ceiling = model("weak_floor", 0.5, 0.1, seeds=[0, 1]), model(*CEILING)
+    assert gap_recovered([floor, ceiling], model("dpo", 0.6, seeds=[0], once=False)) == pytest.approx(0.25)
+    assert gap_recovered([floor, ceiling], model("dpo", 0.6, seeds=[7], once=False)) is None
+    assert gap_recovered([floor, ceiling], model("dpo", 0.6, first=5)) is None
+
+
+def test_no_other_hybrid_takes_the_place_of_m_plus():
+    first = dataclasses.replace(model(*HYBRID), m_plus=False)
+    said = answer([model(*FLOOR), first, model("dpo", 0.9)])
+    assert "DPO" not in said
+    assert "the hybrid of the last iteration is not evaluated yet" in said
+    assert "DPO" in answer([model(*FLOOR), model(*HYBRID), model("dpo", 0.9)])

@@ -60,6 +60,21 @@ def test_a_new_file_is_valid_and_plans(task, tmp_path):
     )
 
 
+def test_only_a_picture_is_replaced_by_one(planned, tmp_path):
+    small, mine = planned(), tmp_path / "mine.yaml"
+    mine.write_text("name: mine")
+    with pytest.raises(UserError, match=r"Name it FILE\.svg"):
+        draw(small, mine)
+    assert mine.read_text() == "name: mine"
+    other = tmp_path / "other.svg"
+    other.write_text("notes")
+    with pytest.raises(UserError, match=r"other\.svg"):
+        draw(small, other)
+    assert other.read_text() == "notes"
+    picture = draw(small, tmp_path / "plan.svg")
+    draw(planned(iterations=1), picture)
+
+
 def test_a_file_that_is_there_is_kept(tmp_path):
     file = tmp_path / "experiment.yaml"
     file.write_text("mine")

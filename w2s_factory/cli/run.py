@@ -60,5 +60,8 @@ def command(
             click.echo(f"wrote {draw(plan, dag)} ({len(plan.steps):,} steps)")
         return
     ran = run(file, output_dir=output_dir, preset=preset, jobs=jobs, executor=executor, arguments=arguments)
-    click.echo(ran.answer)
-    click.echo(f"the report: {shown(ran.report)}")
+    if ran.answer:
+        click.echo(ran.answer)
+        click.echo(f"the report: {shown(ran.report)}")
+    else:
+        click.echo("the report was not brought up to date: the arguments after -- kept Snakemake from it")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
+from w2s_factory.errors import UserError
 from w2s_factory.records import Outputs
 
 if TYPE_CHECKING:
@@ -28,17 +29,29 @@ _SWEEPS = 4
 
 
 def draw(plan: Plan, file: str | Path) -> Path:
-    """Draw a plan into an SVG file, replacing it. Needs no other program.
+    """Draw a plan into an SVG file, replacing a picture that is there. Needs no other program.
 
     An arrow leads from a step to one that waits for it; where other arrows say so already, there is none.
+
+    Raises:
+        UserError: The file's name does not end in `.svg`, or it holds something else than an SVG picture.
     """
+    if Path(file).suffix != ".svg":
+        raise UserError("is no name of a picture", file=file, hint="Name it FILE.svg")
     import networkx as nx  # noqa: PLC0415  costs time that only a picture need pay
 
     graph = nx.transitive_reduction(_graph(plan))
     layers = _ordered(graph, [list(layer) for layer in nx.topological_generations(graph)])
-    with Outputs(force=True) as outputs:
+    with Outputs(force=_is_picture(Path(file))) as outputs:
         outputs.text(file, ET.tostring(_picture(plan, graph, layers), encoding="unicode") + "\n")
     return Path(file)
+
+
+def _is_picture(file: Path) -> bool:
+    try:
+        return file.read_bytes()[:4] == b"<svg"
+    except OSError:
+        return False
 
 
 def _graph(plan: Plan) -> Any:

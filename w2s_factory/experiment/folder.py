@@ -68,9 +68,9 @@ def prepare(plan: Plan, folder: Path) -> None:
     """Write the experiment, its contents and its plan into the folder; remove parts no longer planned.
 
     Raises:
-        UserError: The folder is another experiment's, or an input is missing.
+        UserError: The folder is another experiment's, or no run's, or an input is missing.
     """
-    _refuse_others(plan.experiment.name, folder)
+    refuse_others(plan.experiment.name, folder)
     workflow = as_workflow(plan)
     with Outputs(force=True) as outputs:
         resolved = plan.experiment.model_dump(mode="json", exclude_defaults=True)
@@ -83,13 +83,27 @@ def prepare(plan: Plan, folder: Path) -> None:
     _remove_unplanned(plan, folder)
 
 
-def _refuse_others(name: str, folder: Path) -> None:
+def refuse_others(name: str, folder: Path) -> None:
+    """Keep out of a folder that is no run's of this experiment.
+
+    Raises:
+        UserError: It holds the experiment file somebody wrote, or the run of another experiment; or it is
+            no folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError("is no folder", file=folder, hint="Name another: --output-dir DIR")
     there = folder / EXPERIMENT
     if not there.exists():
         return
+    if not (folder / PLAN).exists():
+        raise UserError(
+            f"holds {EXPERIMENT}, which a run would overwrite",
+            file=folder,
+            hint="Name another folder: --output-dir DIR",
+        )
     try:
         other = yaml.safe_load(there.read_text("utf-8")).get("name")
-    except (OSError, yaml.YAMLError, AttributeError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError):
         other = None
     if other != name:
         raise UserError(

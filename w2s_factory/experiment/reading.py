@@ -25,8 +25,8 @@ RELEASE = "W2S_RELEASE"
 def read_experiment(path: str | Path, preset: str | None = None) -> Experiment:
     """Read an experiment file, laying one of its presets over it.
 
-    Folders named in it are made absolute, from the file's own folder on; what is no folder there, and does
-    not begin with `.`, `/` or `~`, is a name on the hub.
+    Folders named in it are made absolute, from the file's own folder on, and `W2S_RELEASE` from the working
+    one; what is no folder there, and does not begin with `.`, `/` or `~`, is a name on the hub.
 
     Args:
         path: The YAML, or the name of an experiment that comes with the package (`arithmetic`).
@@ -69,14 +69,16 @@ def _text(path: Path) -> str:
 def _parsed(text: str, path: Path) -> yaml.Node:
     try:
         root = yaml.compose(text, Loader)
+        if not isinstance(root, yaml.MappingNode):
+            raise UserError("expected `key: value` lines", file=path)
+        _refuse_repeated(root, path)
+    except RecursionError:
+        raise UserError("is nested too deeply, or holds itself", file=path) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = None if mark is None else mark.line + 1
         problem = getattr(error, "problem", None) or "broken"
         raise UserError(f"is not YAML ({problem})", file=path, line=line) from None
-    if not isinstance(root, yaml.MappingNode):
-        raise UserError("expected `key: value` lines", file=path)
-    _refuse_repeated(root, path)
     return root
 
 
@@ -85,6 +87,8 @@ def _constructed(text: str, path: Path) -> dict[str, Any]:
         values: dict[str, Any] = yaml.load(text, Loader)  # noqa: S506  a SafeLoader
     except yaml.YAMLError as error:
         raise UserError(f"is not plain YAML ({getattr(error, 'problem', error)})", file=path) from None
+    except ValueError as error:  # a number or date that is none
+        raise UserError(f"holds a value YAML cannot read ({error})", file=path) from None
     return values
 
 
@@ -93,6 +97,8 @@ def _refuse_repeated(node: yaml.Node, path: Path) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise UserError("holds a key that is no text", file=path, line=key.start_mark.line + 1)
             if key.value in seen:
                 raise UserError(
                     "stands there twice", file=path, line=key.start_mark.line + 1, field=str(key.value)
@@ -105,8 +111,12 @@ def _preset(values: Mapping[str, Any], name: str | None, path: Path) -> dict[str
     if name is None:
         return {}
     presets = values.get("presets") or {}
+    if not isinstance(presets, dict):
+        raise UserError("expected presets by name", file=path, field="presets")
     if name not in presets:
         raise UserError(f'no preset "{name}"', file=path, hint=_meant(name, list(presets)))
+    if not isinstance(presets[name] or {}, dict):
+        raise UserError("expected `key: value` lines", file=path, field=f"presets.{name}")
     return dict(presets[name] or {})
 
 
@@ -120,8 +130,12 @@ def _merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
 
 
 def _told(errors: ValidationError, path: Path, root: yaml.Node, prefix: tuple[str, ...]) -> UserError:
-    """The first error as a line."""
-    error = errors.errors(include_url=False)[0]
+    """The most telling error as a line."""
+    told = errors.errors(include_url=False)
+    mistyped = (
+        error for error in told if error["type"] == "extra_forbidden"
+    )  # may be why others are missing
+    error = next(mistyped, told[0])
     where = tuple(part for part in error["loc"] if part != "[key]")
     line = place_of(root, where, prefix)
     field = ".".join(map(str, where)) or None
@@ -153,8 +167,9 @@ def _meant(name: str, known: Sequence[str]) -> str:
 def _resolved(experiment: Experiment, folder: Path) -> Experiment:
     """The experiment with its folders absolute, so that its file can be copied into the run."""
     weak, strong, environments = experiment.weak, experiment.strong, experiment.environments
-    release = experiment.release or os.environ.get(RELEASE)
-    root = None if release is None else _folder(release, folder)
+    root = None if experiment.release is None else _folder(experiment.release, folder)
+    if root is None and os.environ.get(RELEASE):
+        root = _folder(os.environ[RELEASE], Path.cwd())
     changed: dict[str, Any] = {
         "release": root,
         "weak": weak.model_copy(

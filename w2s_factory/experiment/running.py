@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.experiment.checking import check_trainings
-from w2s_factory.experiment.folder import MARK, end_processes, held, prepare
+from w2s_factory.experiment.checking import check_engine, check_named_models, check_trainings
+from w2s_factory.experiment.folder import MARK, end_processes, held, prepare, refuse_others
 from w2s_factory.experiment.planning import REPORT, Plan, plan
 from w2s_factory.experiment.progress import Progress
 from w2s_factory.experiment.reading import read_experiment
@@ -39,7 +40,7 @@ class Ran:
     Attributes:
         folder: Where everything lies.
         report: Its page.
-        answer: What the report finds, in a sentence.
+        answer: What the report finds, in a sentence; empty where it was not brought up to date.
     """
 
     folder: Path
@@ -56,9 +57,14 @@ def plan_experiment(file: str | Path, preset: str | None = None) -> Plan:
     experiment = read_experiment(file, preset)
     try:
         check_trainings(experiment)
+        check_engine(experiment)
+        planned = plan(experiment)
+        check_named_models(planned)
     except UserError as error:
-        raise UserError(error.problem, file=file, field=error.field, hint=error.hint) from None
-    return plan(experiment)
+        raise UserError(
+            error.problem, file=error.file or file, line=error.line, field=error.field, hint=error.hint
+        ) from None
+    return planned
 
 
 def run(
@@ -94,12 +100,22 @@ def run(
     folder = Path(output_dir or RUNS / (f"{name}_{preset}" if preset else name)).absolute()
     command = snakemake_command(planned, folder, jobs=jobs, executor=executor, arguments=arguments)
     carry_out(planned, folder, command, tell=tell)
-    return Ran(folder, folder / REPORT, _answer(folder))
+    return Ran(folder, folder / REPORT, _answer(folder, planned))
 
 
-def _answer(folder: Path) -> str:
-    """The first line the step of the report printed."""
-    return (folder / "logs/report.log").read_text("utf-8").partition("\n")[0]
+def _answer(folder: Path, planned: Plan) -> str:
+    """The first line the step of the report printed; none where the report is older than what it is of.
+
+    So it is where Snakemake was told not to go that far (`-- -n`, `-- --until STEP`).
+    """
+    report = next(step for step in planned.steps if step.writes == (REPORT,))
+    files = [folder / file for file in (*report.reads, *report.writes, report.log)]
+    if not all(file.exists() for file in files):
+        return ""
+    newest = max(file.stat().st_mtime for file in files[:-2])
+    if (folder / REPORT).stat().st_mtime < newest:
+        return ""
+    return (folder / report.log).read_text("utf-8").partition("\n")[0]
 
 
 def carry_out(
@@ -117,6 +133,7 @@ def carry_out(
         UserError: An input is missing, or another run works in the folder.
         DelegateError: A step failed; what it printed has been told.
     """
+    refuse_others(planned.experiment.name, folder)  # before anything is written there
     with held(folder):
         prepare(planned, folder)
         progress = Progress({step.rule: step.name for step in planned.steps}, tell)
@@ -180,7 +197,7 @@ def _failed(
         tell(f"\n{step.name} failed; the end of {folder / step.log}:")
         tell("\n".join(f"    {line}" for line in _end_of(folder / step.log)))
         script = " && ".join(script_of(step, planned.experiment.environments))
-        tell(f"To repeat it alone: cd {folder} && {script}")
+        tell(f"To repeat it alone: cd {shlex.quote(str(folder))} && {script}")
     if failed:
         names = ", ".join(step.name for step in failed)
         return DelegateError(f"failed: {names}", hint="Mended, the same command goes on from there")

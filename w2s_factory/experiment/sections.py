@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+import re
+from typing import Annotated, Any, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from w2s_factory.experiment.training import PresetName, Training
+
+_NAME = re.compile(r"\w[\w.-]*")
+
+
+def _names_files(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            "must be made of letters, digits, and the signs _ . -, with neither . nor - in front"
+        )
+    return name
+
+
+Name: TypeAlias = Annotated[str, AfterValidator(_names_files)]
+"""What names of files, folders, and datasets are made of."""
 
 
 class Section(BaseModel):
@@ -32,7 +47,7 @@ class Weak(Section):
         test_results: Its results on the split the models are compared on, likewise.
     """
 
-    name: str
+    name: Name
     model: str | None = None
     adapter: str | None = None
     train: Training | None = None
@@ -60,7 +75,7 @@ class Strong(Section):
         overrides: Training arguments that differ from the preset.
     """
 
-    name: str
+    name: Name
     model: str
     preset: PresetName | None = None
     overrides: dict[str, Any] = {}

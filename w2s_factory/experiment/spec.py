@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -13,6 +12,7 @@ from w2s_factory.experiment.sections import (
     Demonstrations,
     Evaluation,
     Limit,
+    Name,
     Section,
     Strong,
     Weak,
@@ -23,8 +23,6 @@ from w2s_factory.tasks import Task, get_task
 
 Baseline: TypeAlias = Literal["weak_floor", "strong_zero_shot", "full_weak", "weak_icl", "strong_ceiling"]
 Side: TypeAlias = Literal["weak", "icl", "hybrid"]
-
-_NAME = re.compile(r"[\w.-]+")
 
 EVERY_BASELINE: Final[list[Baseline]] = [
     "weak_floor", "strong_zero_shot", "full_weak", "weak_icl", "strong_ceiling"
@@ -48,7 +46,7 @@ class Experiment(Section):
         notes: What a reader of the report must know, in sentences.
     """
 
-    name: str
+    name: Name
     task: str
     split: str = "test"
     release: str | None = None
@@ -81,6 +79,8 @@ class Experiment(Section):
             splits = get_task(info.data["task"]).splits
             if split not in splits:
                 raise ValueError(f'task {info.data["task"]} has no "{split}", only {", ".join(splits)}')
+            if split in ("train_1", "train_2"):
+                raise ValueError(f"models are not compared on {split}, which they are trained on")
         return split
 
     @field_validator("last_iteration")
@@ -89,13 +89,6 @@ class Experiment(Section):
         if "hybrid" not in sides:
             raise ValueError("must name hybrid, which makes M_plus")
         return sides
-
-    @field_validator("name")
-    @classmethod
-    def _names_a_folder(cls, name: str) -> str:
-        if not _NAME.fullmatch(name):
-            raise ValueError("must be made of letters, digits, and the signs _ . -")
-        return name
 
     @field_validator("seeds")
     @classmethod
@@ -124,8 +117,11 @@ class Experiment(Section):
             )
         if not self.the_task.teaches_gold:
             self._needs_no_gold()
-        if self.limit.train_2 and self.weak.results:
-            raise ValueError("limit: train_2 cannot be limited where weak.results stand for the weak model")
+        for limit, results in (("train_2", "results"), ("split", "test_results")):
+            if getattr(self.limit, limit) and getattr(self.weak, results):
+                raise ValueError(
+                    f"limit: {limit} cannot be limited where weak.{results} stand for the weak model"
+                )
         return self
 
     def _needs_no_gold(self) -> None:

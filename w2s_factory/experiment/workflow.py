@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.contents import CONTENTS
 from w2s_factory.experiment.steps import OURS
+from w2s_factory.records import content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from w2s_factory.experiment.machines import Environments, Need
     from w2s_factory.experiment.planning import Plan
@@ -31,17 +32,22 @@ CLUSTER_JOBS: Final = 100
 COMPARED_BYTES: Final = "2GB"
 """Inputs up to this size are compared by content; larger ones, weights of base models, by time."""
 
+_LARGEST: Final = 2 * 10**9
+"""The same in bytes."""
+
 _BUILT_IN = ("local", "dryrun", "touch")
 
 
 def as_workflow(plan: Plan) -> dict[str, Any]:
-    """What the Snakefile reads.
+    """What the Snakefile reads; files from outside are hashed for it.
 
     Raises:
         UserError: A file that no step makes is not there.
     """
     made = {file for step in plan.steps for file in step.writes} | {CONTENTS}
-    steps = [_rule(step, made) for step in plan.steps]
+    outside = {file for step in plan.steps for file in _outside(step, made)}
+    contents = {file: _content(Path(file)) for file in outside}
+    steps = [_rule(step, made, contents) for step in plan.steps]
     return {"targets": [file for step in plan.steps for file in step.writes], "steps": steps}
 
 
@@ -74,6 +80,8 @@ def check_executor(name: str) -> None:
         UserError: Names the package to install.
     """
     module = f"snakemake_executor_plugin_{name.replace('-', '_')}"
+    if name not in _BUILT_IN and not module.isidentifier():
+        raise UserError(f'no executor has the name "{name}"', field="--executor")
     if name not in _BUILT_IN and importlib.util.find_spec(module) is None:
         raise UserError(
             f"Snakemake has no executor {name} here",
@@ -91,7 +99,7 @@ def script_of(step: Step, environments: Environments) -> list[str]:
     ]
 
 
-def _rule(step: Step, made: set[str]) -> dict[str, Any]:
+def _rule(step: Step, made: set[str], contents: Mapping[str, str]) -> dict[str, Any]:
     return {
         "rule": step.rule,
         "reads": [file for read in step.reads for file in _files(step, read, made)],
@@ -102,7 +110,19 @@ def _rule(step: Step, made: set[str]) -> dict[str, Any]:
         "threads": step.need.threads,
         "resources": resources_of(step.need),
         "commands": "\n".join(step.lines()),
+        "inputs": [contents[file] for file in _outside(step, made)],
     }
+
+
+def _outside(step: Step, made: set[str]) -> Iterator[str]:
+    """The files a step reads that no step makes."""
+    return (file for read in step.reads if read not in made for file in _files(step, read, made))
+
+
+def _content(file: Path) -> str:
+    """What tells whether a file that no step makes is another one now, whatever its time stamp says."""
+    size = file.stat().st_size
+    return f"{size} bytes" if size > _LARGEST else content_hash(file)
 
 
 def resources_of(need: Need) -> dict[str, str | int]:

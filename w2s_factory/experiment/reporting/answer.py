@@ -12,6 +12,7 @@ from w2s_factory.experiment.reporting.models import (
     FULL_WEAK,
     WEAK_ICL,
     ZERO_SHOT,
+    common_seeds,
     find,
     gap_recovered,
     hybrids,
@@ -55,11 +56,10 @@ def clauses(models: Sequence[Model]) -> list[str]:
     if not found:
         return ["There is no answer yet: no hybrid model of Stage I has been evaluated"]
     final = found[-1]
-    return [
-        _reached(final) + _above_floor(final, models) + _recovered(final, models),
-        *_baselines(final, models),
-        *_stage2(final, models),
-    ]
+    reached = _reached(final) + _above_floor(final, models) + _recovered(final, models)
+    if not final.m_plus:
+        return [reached, *_baselines(final, models), "the hybrid of the last iteration is not evaluated yet"]
+    return [reached, *_baselines(final, models), *_stage2(final, models)]
 
 
 def _reached(final: Model) -> str:
@@ -72,10 +72,11 @@ def _above_floor(final: Model, models: Sequence[Model]) -> str:
     floor = find(models, FLOOR)
     if floor is None:
         return ", with no weak floor to hold it against"
-    against = f"the weak model ({percent(floor.accuracy.value)})"
     compared = compare(final, floor)
     if compared is None:
-        return f", on other questions than {against}"
+        return f", on other questions or seeds than the weak model ({percent(floor.accuracy.value)})"
+    both = floor.strict.of(common_seeds(final.strict, floor.strict))
+    against = f"the weak model ({percent(float(both.mean()))})"
     if not compared.gain:
         return f", {NO_GAIN} over {against}: {_points(compared)}"
     return f", {_points(compared, sign=False)} above {against}"
@@ -85,10 +86,13 @@ def _recovered(final: Model, models: Sequence[Model]) -> str:
     ceiling = find(models, CEILING)
     if ceiling is None:
         return ", with no ceiling to hold it against"
-    recovered = gap_recovered(models, final.accuracy.value)
-    if recovered is None:
-        return f", and the strong ceiling ({percent(ceiling.accuracy.value)}) leaves no gap to recover"
+    recovered = gap_recovered(models, final)
     at = percent(ceiling.accuracy.value)
+    if recovered is None:
+        floor = find(models, FLOOR)
+        if floor is not None and floor.accuracy.value < ceiling.accuracy.value:
+            return f", on other questions or seeds than the strong ceiling ({at})"
+        return f", and the strong ceiling ({at}) leaves no gap to recover"
     if recovered < 0:
         return f", recovering nothing of the gap to the strong ceiling ({at}; PGR {ratio(recovered)})"
     return f", recovering {recovered:.0%} of the gap to the strong ceiling ({at})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from w2s_factory.experiment.reporting.models import FLOOR, find, hybrids
+from w2s_factory.experiment.reporting.models import FLOOR, find, m_plus_of
 from w2s_factory.records import RESULT, Result, read
 
 if TYPE_CHECKING:
@@ -55,10 +55,9 @@ class Changes:
 
 def changes(run: Run, models: Sequence[Model]) -> Changes | None:
     """What changed from the weak floor to M_plus; None where either is missing or they can't be paired."""
-    floor, found = find(models, FLOOR), hybrids(models)
-    if floor is None or not found or set(floor.strict.questions) != set(found[-1].strict.questions):
+    floor, final = find(models, FLOOR), m_plus_of(models)
+    if floor is None or final is None or set(floor.strict.questions) != set(final.strict.questions):
         return None
-    final = found[-1]
     weak_seeds = final.strict.seeds if floor.strict.once else floor.strict.seeds
     seeds = [seed for seed in final.strict.seeds if seed in weak_seeds]
     if not seeds:

@@ -13,14 +13,16 @@ from w2s_factory.experiment.reporting.models import (
     FULL_WEAK,
     WEAK_ICL,
     ZERO_SHOT,
+    common_seeds,
     find,
     hybrids,
+    m_plus_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from w2s_factory.experiment.reporting.models import Model, Verdicts
+    from w2s_factory.experiment.reporting.models import Model
     from w2s_factory.scoring.metrics import Difference
 
 Verdict: TypeAlias = Literal["higher", "lower", "not told apart"]
@@ -64,7 +66,10 @@ class Comparison:
 
 
 def comparisons(models: Sequence[Model]) -> list[Comparison]:
-    """All that a report compares: M_plus with each baseline, Stage II with M_plus and with its control."""
+    """All that a report compares: M_plus with each baseline, Stage II with M_plus and with its control.
+
+    While M_plus is not evaluated, the last hybrid that is takes its place beside the baselines.
+    """
     return [one for one in (*_of_stage1(models), *_of_stage2(models)) if one is not None]
 
 
@@ -74,7 +79,7 @@ def compare(model: Model, against: Model, *, any_format: bool = False) -> Compar
     None where they answered different questions or have no seed in common: there is no difference then.
     """
     other = (against.any_format if any_format else None) or against.strict
-    seeds = _common_seeds(model.strict, other)
+    seeds = common_seeds(model.strict, other)
     if not seeds or set(model.strict.questions) != set(other.questions):
         return None
     order = [other.questions.index(name) for name in model.strict.questions]
@@ -105,16 +110,9 @@ def _belongs_beside(other: Model, final: Model) -> bool:
 
 def _of_stage2(models: Sequence[Model]) -> Iterator[Comparison | None]:
     control = find(models, CONTROL)
-    for final in hybrids(models)[-1:]:
-        for model in models:
-            if model.stage == "stage2":
-                yield compare(model, final)
-                if control and model.key != CONTROL:
-                    yield compare(model, control)
-
-
-def _common_seeds(one: Verdicts, other: Verdicts) -> list[int]:
-    """The seeds both have; what the run has once goes with all seeds of the other."""
-    if one.once or other.once:
-        return list(one.seeds if other.once else other.seeds)
-    return [seed for seed in one.seeds if seed in other.seeds]
+    m_plus = m_plus_of(models)
+    for model in models:
+        if model.stage == "stage2":
+            yield compare(model, m_plus) if m_plus else None
+            if control and model.key != CONTROL:
+                yield compare(model, control)

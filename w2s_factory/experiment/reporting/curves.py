@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from w2s_factory.errors import UserError
 from w2s_factory.records import Form, read, read_object
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def _curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """The curves of a training: from its state, which has everything, else from the log kept as it went."""
     if (folder / STATE).is_file():
         history = read_object(folder / STATE).get("log_history", [])
+        if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
+            raise UserError("expected a list of objects", file=folder / STATE, field="log_history")
         return _named(history, "step")
     if (folder / LOG).is_file():
         return _named(read(folder / LOG, _LINE), "current_steps")
@@ -76,6 +79,6 @@ def _named(rows: Iterable[Mapping[str, Any]], step: str) -> dict[str, list[tuple
     curves: dict[str, list[tuple[int, float]]] = {}
     for row in rows:
         for name in CURVES:
-            if isinstance(row.get(name), (int, float)):
+            if isinstance(row.get(name), (int, float)) and isinstance(row.get(step), int):
                 curves.setdefault(name, []).append((row[step], float(row[name])))
     return curves

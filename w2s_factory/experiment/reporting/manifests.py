@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from w2s_factory.errors import UserError
 from w2s_factory.records import Form, content_hash, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 MANIFEST: Final = "manifest.jsonl"
 REPORT_FACT: Final = "report_of"
@@ -45,7 +46,8 @@ class Artefact:
     @property
     def versions(self) -> dict[str, str]:
         """The versions that mattered."""
-        found = dict(self.line.get("versions") or {})
+        noted = self.line.get("versions")
+        found = dict(noted) if isinstance(noted, dict) else {}
         if self.line.get("llamafactory"):
             found["llamafactory"] = self.line["llamafactory"]
         return {name: str(version) for name, version in found.items() if version}
@@ -60,6 +62,9 @@ def artefacts(folder: Path) -> list[Artefact]:
     found = []
     for manifest in sorted(folder.rglob(MANIFEST)):
         last = {line["file"]: line for line in read(manifest, LINE) if REPORT_FACT not in line}
+        strange = [name for name in last if Path(name).is_absolute() or ".." in Path(name).parts]
+        if strange:
+            raise UserError(f"names a file outside its folder: {strange[0]}", file=manifest, field="file")
         found += [_artefact(manifest.parent / name, line, folder) for name, line in last.items()]
     return sorted(found, key=lambda artefact: artefact.file)
 

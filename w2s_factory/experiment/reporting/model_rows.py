@@ -48,9 +48,7 @@ def tiles(found: Findings) -> list[dict[str, str]]:
             "label": model.label,
             "number": percent(model.accuracy.value),
             "beside": percent_interval(model.accuracy),
-            "pgr": ""
-            if model.key in {FLOOR, CEILING}
-            else ratio(gap_recovered(models, model.accuracy.value)),
+            "pgr": "" if model.key in {FLOOR, CEILING} else ratio(gap_recovered(models, model)),
         }
         for model in shown
         if model
@@ -70,13 +68,13 @@ def paper_sources(found: Findings) -> list[str]:
 
 def _row(model: Model, models: Sequence[Model], paper: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     group = CEILING if model.key == CEILING else model.stage
-    published = _published(model, models, paper)
+    published = _published(model, paper)
     sampled = model.sampled
     return {
         "label": model.label,
         "place": list(_GROUPS).index(group),
         "group": _GROUPS[group],
-        "main": model in hybrids(models)[-1:],
+        "main": model.m_plus,
         "accuracy": model.accuracy.value,
         "interval": percent_interval(model.accuracy),
         "each": ", ".join(f"{share * 100:.1f}" for share in model.strict.by_seed().values()),
@@ -88,18 +86,17 @@ def _row(model: Model, models: Sequence[Model], paper: Mapping[str, dict[str, An
     }
 
 
-def _published(model: Model, models: Sequence[Model], paper: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _published(model: Model, paper: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """The paper's number for the same model.
 
     For OlympicArena it gives M_plus, the last hybrid, and M_pro, trained on the pairs by ORPO.
     """
-    names = {"orpo": "m_pro"} | {one.key: "m_plus" for one in hybrids(models)[-1:]}
-    other = names.get(model.key, "")
+    other = "m_plus" if model.m_plus else {"orpo": "m_pro"}.get(model.key, "")
     return paper.get(model.key) or paper.get(other, _NO_PAPER)
 
 
 def _gap_said(model: Model, models: Sequence[Model]) -> str:
     if find(models, CEILING) is None:
         return "no ceiling"
-    recovered = gap_recovered(models, model.accuracy.value)
-    return "no gap" if recovered is None else ratio(recovered)
+    recovered = gap_recovered(models, model)
+    return "none" if recovered is None else ratio(recovered)

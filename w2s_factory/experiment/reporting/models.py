@@ -78,6 +78,7 @@ class Model:
         accuracy: Their share of right ones, with its 95 % interval.
         any_format: The verdicts where the last number counts in whatever format.
         sampled: What its sampled answers give.
+        m_plus: Whether it is the hybrid of the last iteration the run has, evaluated or not.
     """
 
     key: str
@@ -88,6 +89,7 @@ class Model:
     accuracy: Difference
     any_format: Verdicts | None
     sampled: Sampled | None
+    m_plus: bool = False
 
 
 def models_of(run: Run) -> list[Model]:
@@ -101,7 +103,10 @@ def models_of(run: Run) -> list[Model]:
         if run.has(one.results):
             together.setdefault(one.key, []).append(one)
     named = Counter(one.key for one in run.contents.models)
-    models = [_model(run, repetitions, once=named[key] == 1) for key, repetitions in together.items()]
+    last = max((one.iteration or 0 for one in run.contents.models if is_hybrid(one)), default=None)
+    models = [
+        _model(run, repetitions, once=named[key] == 1, last=last) for key, repetitions in together.items()
+    ]
     return sorted(models, key=lambda model: (model.key == CEILING, _STAGES.index(model.stage)))
 
 
@@ -111,20 +116,44 @@ def find(models: Sequence[Model], key: str) -> Model | None:
 
 
 def hybrids(models: Sequence[Model]) -> list[Model]:
-    """The hybrid models of Stage I by iteration; the last one is M_plus."""
-    found = [model for model in models if model.stage == "stage1" and model.key.endswith("hybrid_ft")]
-    return sorted(found, key=lambda model: model.iteration or 0)
+    """The hybrid models of Stage I that are evaluated, by iteration."""
+    return sorted(filter(is_hybrid, models), key=lambda model: model.iteration or 0)
 
 
-def gap_recovered(models: Sequence[Model], accuracy: float) -> float | None:
-    """The PGR of an accuracy; None without a floor or a ceiling, or where they leave no gap."""
+def is_hybrid(model: Model | Evaluated) -> bool:
+    """Whether it was trained on both sides of Stage I."""
+    return model.stage == "stage1" and model.key.endswith("hybrid_ft")
+
+
+def m_plus_of(models: Sequence[Model]) -> Model | None:
+    """M_plus, the hybrid of the run's last iteration; None while it is not evaluated."""
+    return next((model for model in models if model.m_plus), None)
+
+
+def common_seeds(*verdicts: Verdicts) -> list[int]:
+    """The seeds all have; what the run has once goes with all seeds of the others."""
+    several = [one.seeds for one in verdicts if not one.once] or [verdicts[0].seeds]
+    return [seed for seed in several[0] if all(seed in others for others in several)]
+
+
+def gap_recovered(models: Sequence[Model], model: Model) -> float | None:
+    """The PGR of a model, on the seeds it has in common with floor and ceiling.
+
+    None without a floor or a ceiling, where they leave no gap, or where the three have no seed in common or
+    answered different questions.
+    """
     floor, ceiling = find(models, FLOOR), find(models, CEILING)
-    if not (floor and ceiling) or floor.accuracy.value >= ceiling.accuracy.value:
+    if not (floor and ceiling):
         return None
-    return performance_gap_recovered(accuracy, floor.accuracy.value, ceiling.accuracy.value)
+    three = [one.strict for one in (model, floor, ceiling)]
+    seeds = common_seeds(*three)
+    if not seeds or any(set(one.questions) != set(three[0].questions) for one in three):
+        return None
+    accuracy, low, high = (float(one.of(seeds).mean()) for one in three)
+    return None if low >= high else performance_gap_recovered(accuracy, low, high)
 
 
-def _model(run: Run, repetitions: list[Evaluated], *, once: bool) -> Model:
+def _model(run: Run, repetitions: list[Evaluated], *, once: bool, last: int | None) -> Model:
     first = repetitions[0]
     strict = _verdicts(run, [(one.seed, one.results) for one in repetitions], once)
     any_format = [(one.seed, one.any_format) for one in repetitions if run.has(one.any_format)]
@@ -136,7 +165,8 @@ def _model(run: Run, repetitions: list[Evaluated], *, once: bool) -> Model:
         strict=strict,
         accuracy=share_right(strict.right),
         any_format=_verdicts(run, any_format, once) if any_format else None,
-        sampled=_sampled(run, [one.samples for one in repetitions if run.has(one.samples)]),
+        sampled=_sampled(run, [one.samples for one in repetitions if run.has_samples(one.samples)]),
+        m_plus=is_hybrid(first) and first.iteration == last,
     )
 
 

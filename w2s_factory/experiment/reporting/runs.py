@@ -39,9 +39,18 @@ class Run:
         """Whether all these files are named and there."""
         return all(path is not None and self.at(path).exists() for path in paths)
 
+    def has_samples(self, folder: Path | None) -> bool:
+        """Whether a folder of seeds is named and there, and every seed in it scored."""
+        seeds = [] if folder is None else list(self.at(folder).glob("seed*"))
+        return bool(seeds) and all((seed / "results.jsonl").is_file() for seed in seeds)
+
     def absent(self) -> list[Absent]:
         """What the run names and is not there, in the order of the contents."""
-        return [Absent(what, path) for what, path in self._named() if not self.has(path)]
+        return [
+            Absent(what, path)
+            for what, path in self._named()
+            if not (self.has_samples(path) if what.endswith("samples") else self.has(path))
+        ]
 
     def _named(self) -> Iterator[tuple[str, Path]]:
         contents = self.contents

@@ -173,7 +173,7 @@ def _model_row(models: Sequence[Model], model: Model) -> dict[str, Any]:
         "k": drawn and drawn.k,
         "pass_at_k": drawn and drawn.passed,
         "maj_at_k": drawn and drawn.majority,
-        "pgr": gap_recovered(models, model.accuracy.value),
+        "pgr": gap_recovered(models, model),
     }
 
 

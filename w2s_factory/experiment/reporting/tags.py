@@ -27,7 +27,7 @@ class Group:
 
     Attributes:
         tag, value: `level`, `3`.
-        questions: How many.
+        questions: How many of them any model answered.
         accuracies: By the model's key.
     """
 
@@ -73,7 +73,8 @@ def _group(name: str, value: Any, members: set[Id], models: list[Model]) -> Grou
         columns = [place for place, question in enumerate(model.strict.questions) if question in members]
         if columns:
             accuracies[model.key] = share_right(model.strict.right[:, columns])
-    return Group(name, value, len(members), accuracies)
+    answered = members & {question for model in models for question in model.strict.questions}
+    return Group(name, value, len(answered), accuracies)
 
 
 def _order(value: Any) -> tuple[bool, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,9 +61,11 @@ def by_kind(timed: Sequence[Timed]) -> list[KindTime]:
 
 def _seconds(path: Path) -> float:
     """The seconds of the table's one row."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
     try:
-        return float(rows[0]["s"])
-    except (IndexError, KeyError, TypeError, ValueError):
+        with path.open(newline="", encoding="utf-8") as file:
+            seconds = float(next(csv.DictReader(file, delimiter="\t"))["s"])
+        if not math.isfinite(seconds):
+            raise ValueError
+        return seconds
+    except (StopIteration, KeyError, TypeError, ValueError):
         raise UserError('expected a table with the column "s", of seconds', file=path) from None
