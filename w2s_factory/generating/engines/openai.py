@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from functools import cached_property
-from itertools import chain, islice
+from functools import cached_property, partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import openai
 
 from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.generating.engines.concurrency import by_threads
 from w2s_factory.generating.requests import Completion, Finish
 
 if TYPE_CHECKING:
@@ -78,23 +78,13 @@ class OpenAI:
         return [[request] for request in requests]
 
     def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
-        """Complete all requests, `concurrency` at a time, each given when it is finished."""
+        """Complete all requests, `concurrency` at a time, each given when it is finished.
+
+        Those under way when one fails are given, too, before its error is raised.
+        """
         self._greet()
-        waiting = chain.from_iterable(batches)
-        running: set[Future[Completion]] = set()
-        with ThreadPoolExecutor(self._concurrency) as threads:
-            try:
-                while True:
-                    room = self._concurrency - len(running)
-                    running |= {threads.submit(self._one, ask, sampling) for ask in islice(waiting, room)}
-                    if not running:
-                        return
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        yield future.result()
-            finally:
-                for future in running:
-                    future.cancel()
+        asks = chain.from_iterable(batches)
+        yield from by_threads(partial(self._one, sampling), asks, self._concurrency)
 
     def close(self) -> None:
         """Close the connections."""
@@ -116,7 +106,7 @@ class OpenAI:
             hint = f"It offers {', '.join(offered[:10])}"
             raise UserError(f'the server has no model "{self._model.name}"', field="--model", hint=hint)
 
-    def _one(self, request: Request, sampling: Sampling) -> Completion:
+    def _one(self, sampling: Sampling, request: Request) -> Completion:
         try:
             answer = self._client.completions.create(
                 model=self._model.name,
