@@ -156,6 +156,17 @@ def test_adapters_of_every_kind(kind, tiny, tmp_path):
         assert not folder.exists()
 
 
+def test_no_weights_nor_index_of_a_sharded_base_lie_beside_a_merged_model(tiny, lora_adapter, tmp_path):
+    sharded = shutil.copytree(tiny, tmp_path / "sharded", ignore=shutil.ignore_patterns("*.safetensors"))
+    AutoModelForCausalLM.from_pretrained(tiny).save_pretrained(sharded, max_shard_size="100KB")
+    (sharded / "pytorch_model.bin").write_bytes(b"pickled")
+    assert (sharded / "model.safetensors.index.json").is_file()
+    with merged_folder(sharded, lora_adapter) as folder:
+        weights = {"config.json", "generation_config.json", "model.safetensors"}
+        assert {file.name for file in folder.iterdir()} == weights | {"tokenizer.json", "tokenizer_config.json"}
+        assert written(folder) == written(tiny, lora_adapter) == written(sharded, lora_adapter)
+
+
 def peft_writes(base, adapter, prompt):
     """Greedy decoding by peft itself, unmerged and unpadded."""
     from transformers import AutoTokenizer

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from peft import PeftModel
 
 from w2s_factory.errors import UserError
+from w2s_factory.generating.engines.folders import beside_weights
 from w2s_factory.generating.engines.weights import load
 from w2s_factory.records import read_object
 
@@ -42,7 +43,7 @@ def merged_folder(folder: Path, adapter: Path) -> Iterator[Path]:
         raise UserError("an adapter of this kind can't be merged, as vLLM needs it", file=adapter)
     with tempfile.TemporaryDirectory(prefix="w2s-merged-") as name:
         merged.save_pretrained(name)
-        for file in folder.iterdir():
-            if file.is_file() and file.suffix != ".safetensors" and not Path(name, file.name).exists():
+        for file in beside_weights(folder):  # an index of the base's shards would point to weights not there
+            if not Path(name, file.name).exists():
                 shutil.copy(file, name)
         yield Path(name)
