@@ -182,6 +182,10 @@ def test_a_model_the_server_has_not(own_server):
         (Model("m", adapter="a"), {"base_url": "http://127.0.0.1:1/v1"}, "Name the model under which"),
         (Model("m", bos="add"), {"base_url": "http://127.0.0.1:1/v1"}, "--bos"),
         (Model("m"), {"base_url": "http://127.0.0.1:1/v1", "concurrency": 0}, "concurrency"),
+        (Model("m"), {"base_url": "http://127.0.0.1:1/v1", "retries": "x"}, "retries"),
+        (Model("m"), {"base_url": "http://127.0.0.1:1/v1", "retries": -1}, "retries"),
+        (Model("m"), {"base_url": "http://127.0.0.1:1/v1", "timeout": "x"}, "timeout"),
+        (Model("m"), {"base_url": 8000}, "base_url"),
         (Model("m"), {"base-url": "x"}, 'Did you mean "base_url"'),
     ],
 )

@@ -26,9 +26,10 @@ def rank_served(adapter: Path) -> int | None:
     """The `max_lora_rank` with which vLLM serves an adapter; None if it is no plain LoRA."""
     config = read_object(adapter / "adapter_config.json")
     plain = config.get("peft_type") == "LORA" and config.get("bias", "none") == "none"
-    if not plain or any(config.get(key) for key in _NOT_SERVED):
+    own = config.get("r")
+    if not plain or type(own) is not int or any(config.get(key) for key in _NOT_SERVED):
         return None
-    return next((rank for rank in _SERVED_RANKS if config["r"] <= rank), None)
+    return next((rank for rank in _SERVED_RANKS if own <= rank), None)
 
 
 @contextmanager

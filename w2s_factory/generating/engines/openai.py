@@ -59,8 +59,7 @@ class OpenAI:
             raise UserError("a server's adapters are the server's", field="--adapter", hint=hint)
         if model.bos == "add":
             raise UserError("only the server could add one more BOS", field="--bos", hint="Take auto or none")
-        if type(concurrency) is not int or concurrency < 1:
-            raise UserError("expected a number of requests, 1 or more", field="concurrency")
+        _check_kinds(base_url, concurrency, retries, timeout)
         self._model, self._base_url, self._concurrency = model, base_url, concurrency
         self._client = openai.OpenAI(
             base_url=base_url, api_key=os.environ.get(KEY, "none"), max_retries=retries, timeout=timeout
@@ -138,3 +137,15 @@ class OpenAI:
         if status in (401, 403):
             return UserError(f"the server at {self._base_url} refuses the key", hint=f"Set {KEY}")
         return DelegateError(f"{what}the server at {self._base_url} answers {status} ({error.message})")
+
+
+def _check_kinds(base_url: str, concurrency: int, retries: int, timeout: float) -> None:
+    """Options come from YAML, where anything may stand."""
+    for field, fits, expected in (
+        ("base_url", type(base_url) is str, "an address (http://localhost:8000/v1)"),
+        ("concurrency", type(concurrency) is int and concurrency > 0, "a number of requests, 1 or more"),
+        ("retries", type(retries) is int and retries >= 0, "a number of tries, 0 or more"),
+        ("timeout", type(timeout) in (int, float) and timeout > 0, "seconds, more than 0"),
+    ):
+        if not fits:
+            raise UserError(f"expected {expected}", field=field)
