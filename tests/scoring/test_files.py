@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from w2s_factory import UserError, compare_modes, score
+from w2s_factory.records import content_hash
 
 
 def rows(path, found):
@@ -140,6 +141,15 @@ def test_overwrites_only_when_asked(tmp_path, golds):
     with pytest.raises(UserError, match="--force"):
         scored(tmp_path, golds, [output(name, "3") for name in range(3)])
     assert '"pred": "1"' in (tmp_path / "out" / "results.jsonl").read_text()
+
+
+def test_scored_in_place_the_responses_as_they_were_are_noted(tmp_path, golds):
+    file = rows(tmp_path / "results.jsonl", [output(name, "1") for name in range(3)])
+    before = content_hash(file)
+    score("gsm8k", golds, file, file, force=True)
+    line = json.loads((tmp_path / "manifest.jsonl").read_text().splitlines()[0])
+    assert line["inputs"][0] == {"file": str(file), "sha256": before}
+    assert line["sha256"] == content_hash(file) != before
 
 
 def test_compare_modes(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +36,13 @@ NOT_DECIDING = frozenset(
 
 def deciding(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Those arguments that can decide a text, as plain values that a journal gives back as they were."""
-    kept = {name: value for name, value in sorted(arguments.items()) if name not in NOT_DECIDING}
-    plain: dict[str, Any] = json.loads(json.dumps(kept, default=str))
-    return plain
+    return {name: _plain(value) for name, value in sorted(arguments.items()) if name not in NOT_DECIDING}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; of what it has not, the text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
