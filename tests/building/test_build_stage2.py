@@ -136,7 +136,7 @@ def test_why_a_question_has_no_pair(files):
     with pytest.raises(UserError, match=r'no pair of the question "2". Name --task, --weak and --votes'):
         building.explain(made.built.file, "2")
     weak, votes = files / "weak.jsonl", files / "votes.jsonl"
-    source = building.Source(GSM8K, weak, votes, building.PairRules())
+    source = building.PairSource(GSM8K, weak, votes, building.PairRules())
     story = building.explain(made.built.file, "2", source)
     assert story.splitlines()[2:] == [
         "votes: 1 5x, 2 5x (confidence 0.50)",
@@ -146,7 +146,7 @@ def test_why_a_question_has_no_pair(files):
     assert "weak is rejected" in building.explain(made.built.file, "1", source)
     with pytest.raises(UserError, match='no question "9"'):
         building.explain(made.built.file, "9", source)
-    lower = building.Source(GSM8K, weak, votes, building.PairRules(min_confidence=0.5))
+    lower = building.PairSource(GSM8K, weak, votes, building.PairRules(min_confidence=0.5))
     with pytest.raises(UserError, match="to which these votes and thresholds give one"):
         building.explain(made.built.file, "2", lower)
 
@@ -184,7 +184,10 @@ def test_the_command_tells_a_story_and_checks(files, w2s):
         (["--check", "paired.json"], "--weak"),
         (["--check", "paired.json", "--votes", "v.jsonl"], '"--votes": --check only looks'),
         (["--check", "paired.json", "--explain", 3], '"--check": --explain only looks'),
-        (["--explain", 3, "--output", "paired.json", "--samples", "t1.0"], '"--samples": --explain only looks'),
+        (
+            ["--explain", 3, "--output", "paired.json", "--samples", "t1.0"],
+            '"--samples": --explain only looks',
+        ),
         (["--explain", 3, "--output", "paired.json"], "paired.origins.jsonl"),
     ],
 )

@@ -172,6 +172,18 @@ def test_compare_modes(tmp_path):
         compare_modes("gsm8k", golds, outputs, ["published"])
 
 
+def test_comparing_modes_says_how_many_comparisons_a_limit_ended(tmp_path):
+    golds = rows(tmp_path / "golds.jsonl", [gold("1"), gold("x" * 1001), gold("2")])
+    outputs = [output(0, "1"), output(1, "y" * 1001), output(2, r"\int_0^{\infty}e^{-x^2}\sin(x^3)\log(x)dx")]
+    found = compare_modes(
+        "gsm8k", golds, rows(tmp_path / "o.jsonl", outputs), ["published", "symbolic"], timeout=0.5
+    )
+    assert found.limits == ({}, {"length": 1, "time": 1})
+    published, symbolic = found.table().splitlines()[:2]
+    assert published.endswith("published: 1 of 3 right")
+    assert symbolic.endswith("1 of 3 right, 1 ended by a limit (length), 1 ended by a limit (time)")
+
+
 def test_no_disagreement(tmp_path):
     golds = rows(tmp_path / "golds.jsonl", [gold("1")])
     found = compare_modes(

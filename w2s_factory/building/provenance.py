@@ -91,7 +91,7 @@ def origins(judged: Judged, seeds: Seeds | None = None) -> Iterator[Origin]:
 
 
 @dataclass(frozen=True)
-class Source:
+class PairSource:
     """What a pair file was built from, to tell why a question has no pair.
 
     Attributes:
@@ -107,7 +107,7 @@ class Source:
     rules: PairRules
 
 
-def explain(pairs: str | Path, name: str, source: Source | None = None) -> str:
+def explain(pairs: str | Path, name: str, source: PairSource | None = None) -> str:
     """One question's story: what was asked, how the samples voted, what was set against what.
 
     Args:
@@ -132,7 +132,7 @@ def explain(pairs: str | Path, name: str, source: Source | None = None) -> str:
     return _skipped(source, name, path)
 
 
-def _skipped(source: Source, name: str, path: Path) -> str:
+def _skipped(source: PairSource, name: str, path: Path) -> str:
     """Why a question has no pair, judged again as it was when the pairs were built."""
     questions = joined(weak_responses(source.task, source.weak), source.votes, source.weak)
     mine = [(weak, vote) for weak, vote in questions if str(vote["id"]) == name]

@@ -62,7 +62,7 @@ CONTENTS = "contents.json"
 @click.option("--check", type=_FILE, metavar="FILE", help="Stage 2: only say whose responses a file holds.")
 @click.option(
     "--explain", metavar="ID",
-    help="Stage 2: only tell a question's story, from --output; with --weak and --votes also of one without a pair.",
+    help="Stage 2: only tell a question's story, from --output; with --weak, --votes also why it has none.",
 )  # fmt: skip
 @click.option("--layout", default="folder", show_default=True, help="folder, or release: its file tree.")
 @click.option("--dataset-name", metavar="NAME", help="gold, full-weak: the dataset. [default: by file name]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,5 @@ def command(
     write(output, picked, force=force)
     note([output], inputs=[source], task=task_name, **facts)
     click.echo(f"wrote {output} (ids {', '.join(str(demonstration['id']) for demonstration in picked)})")
-    click.echo(
-        f"next: w2s-factory generate --task {task_name} --split train_2 --model MODEL --demos {output} ..."
-    )
+    following = ["--task", task_name, "--split", "train_2", "--model", "MODEL", "--demos", str(output)]
+    click.echo(f"next: w2s-factory generate {shlex.join(following)} ...")

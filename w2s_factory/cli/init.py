@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -24,4 +25,4 @@ def command(task: str, output: Path, force: bool) -> None:
 
     write_experiment(task, output, force=force)
     click.echo(f"Wrote {output}")
-    click.echo(f"Next: w2s-factory run {output} --dry-run")
+    click.echo(f"Next: {shlex.join(['w2s-factory', 'run', str(output), '--dry-run'])}")

@@ -12,7 +12,7 @@ from w2s_factory.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from w2s_factory.building import Inputs, PairCheck, PairCounts, Recipe, Source
+    from w2s_factory.building import Inputs, PairCheck, PairCounts, PairSource, Recipe
 
 NOT_CLEAN = 1
 """The exit code of a check that found pairs without the weak model's response."""
@@ -71,7 +71,7 @@ def _explain(task: str | None, options: dict[str, Any]) -> None:
     click.echo(building.explain(options["output"], options["explain"], _source(task, options)))
 
 
-def _source(task: str | None, options: dict[str, Any]) -> Source | None:
+def _source(task: str | None, options: dict[str, Any]) -> PairSource | None:
     """What the pairs were built from, where it is named."""
     from w2s_factory import building
     from w2s_factory.tasks import get_task
@@ -84,7 +84,7 @@ def _source(task: str | None, options: dict[str, Any]) -> Source | None:
     rules = building.PairRules(
         min_confidence=options["min_confidence"], negative_confidence=options["negative_confidence"]
     )
-    return building.Source(get_task(str(task)), options["weak"], options["votes"], rules)
+    return building.PairSource(get_task(str(task)), options["weak"], options["votes"], rules)
 
 
 def _check(file: Path, weak: Path | None) -> None:

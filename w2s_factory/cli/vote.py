@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -28,4 +29,5 @@ def command(folder: Path, output: Path, force: bool) -> None:
         f"{summary.questions} questions, {summary.samples} samples each: majority right {summary.right}, "
         f"without an answer {summary.empty}"
     )
-    click.echo(f"Wrote {output}. Next: w2s-factory evaluate --pass-at {summary.samples} {folder}")
+    following = ["w2s-factory", "evaluate", "--pass-at", str(summary.samples), str(folder)]
+    click.echo(f"Wrote {output}. Next: {shlex.join(following)}")

@@ -11,21 +11,21 @@ import pytest
 from w2s_factory.generating.engines.concurrency import by_tasks, by_threads
 
 
-class Failed(Exception):
+class CallError(Exception):
     """What a call of these tests raises."""
 
 
 def answer(ask):
     """Ten times the ask after so many hundredths of a second; a negative ask fails at once."""
     if ask < 0:
-        raise Failed(ask)
+        raise CallError(ask)
     time.sleep(ask / 100)
     return ask * 10
 
 
 async def answer_later(ask):
     if ask < 0:
-        raise Failed(ask)
+        raise CallError(ask)
     await asyncio.sleep(ask / 100)
     return ask * 10
 
@@ -58,7 +58,7 @@ def test_results_under_way_come_before_a_failure_and_nothing_is_begun_after_it(a
             asked.append(ask)
             yield ask
 
-    with pytest.raises(Failed, match="-1"):
+    with pytest.raises(CallError, match="-1"):
         given.extend(ask_all(asks(), 3))
     assert given == [100, 200]
     assert asked == [20, -1, 10]

@@ -163,7 +163,10 @@ def test_no_weights_nor_index_of_a_sharded_base_lie_beside_a_merged_model(tiny, 
     assert (sharded / "model.safetensors.index.json").is_file()
     with merged_folder(sharded, lora_adapter) as folder:
         weights = {"config.json", "generation_config.json", "model.safetensors"}
-        assert {file.name for file in folder.iterdir()} == weights | {"tokenizer.json", "tokenizer_config.json"}
+        assert {file.name for file in folder.iterdir()} == weights | {
+            "tokenizer.json",
+            "tokenizer_config.json",
+        }
         assert written(folder) == written(tiny, lora_adapter) == written(sharded, lora_adapter)
 
 
@@ -208,8 +211,14 @@ def configured(**values):
         (configured(peft_type="NOPE"), "a kind that peft does not know, 'NOPE'"),
         (configured(r="eight"), "does not fit the model .*TypeError"),
         (configured(target_modules=["nothing"]), "does not fit the model .*nothing"),
-        (lambda folder: (folder / "adapter_model.safetensors").unlink(), r"holds no adapter_model.safetensors"),
-        (lambda folder: cut(folder / "adapter_model.safetensors"), r"adapter_model.safetensors: cannot be read"),
+        (
+            lambda folder: (folder / "adapter_model.safetensors").unlink(),
+            r"holds no adapter_model.safetensors",
+        ),
+        (
+            lambda folder: cut(folder / "adapter_model.safetensors"),
+            r"adapter_model.safetensors: cannot be read",
+        ),
         (
             lambda folder: (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin"),
             "Only safetensors are read",

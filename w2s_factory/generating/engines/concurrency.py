@@ -1,4 +1,4 @@
-"""Many calls under way at a time: each result when it is there, a failure only when no result is lost by it."""
+"""Many calls at a time: each result when it is there, a failure only when no result is lost by it."""
 
 from __future__ import annotations
 
