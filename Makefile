@@ -45,6 +45,7 @@ bench: $(READY)  ## measure what the tests do not: speed
 	@for benchmark in scripts/bench_*.py; do \
 		case "$$benchmark$$W2S_RELEASE" in \
 		*bench_scoring.py) echo "$$benchmark: left out, it needs W2S_RELEASE (the published release)";; \
+		*bench_judge.py*) echo "$$benchmark: left out, it needs judged answers: $(BIN)/python $$benchmark FILE";; \
 		*bench_generation.py*) echo "$$benchmark: left out, it needs vLLM: make bench-vllm";; \
 		*) $(BIN)/python "$$benchmark" || exit 1;; \
 		esac; \

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from w2s_factory.scoring.disagreement import ModeComparison
     from w2s_factory.scoring.evaluation import Evaluation, evaluate
     from w2s_factory.scoring.files import ScoreSummary
+    from w2s_factory.scoring.judge import judge
     from w2s_factory.scoring.majority import VoteSummary, majority, vote
     from w2s_factory.scoring.metrics import (
         paired_bootstrap,
@@ -148,6 +149,7 @@ _HOMES = {
     "get_task": "tasks",
     "install_template": "llamafactory.vanilla",
     "installed_version": "llamafactory.installed",
+    "judge": "scoring.judge",
     "launch_commands": "llamafactory.configs",
     "majority": "scoring.majority",
     "make_config": "llamafactory.configs",
@@ -242,6 +244,7 @@ __all__ = [
     "get_task",
     "install_template",
     "installed_version",
+    "judge",
     "launch_commands",
     "majority",
     "make_config",

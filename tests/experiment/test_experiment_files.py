@@ -97,6 +97,20 @@ def test_an_unknown_preset_is_refused(written):
         read_experiment(written(presets={"smoke": {}}), "smoek")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weak": {"name": "w", "model": "m", "train": {"preset": "weak_full_sft"}}}, "leave out train"),
+        ({}, "has no strong_ceiling"),
+    ],
+)
+def test_a_task_without_gold_has_nothing_trained_on_it(written, changes, message):
+    plain = {"task": "olympic_arena", "weak": {"name": "w", "model": "m"}}
+    with pytest.raises(UserError, match=message):
+        read_experiment(written(**plain | changes))
+    assert read_experiment(written(**plain, baselines=["weak_icl"])).task == "olympic_arena"
+
+
 def test_a_bare_key_switches_a_method_on_and_false_switches_it_off(written):
     methods = {"dpo": None, "orpo": False, "sft_chosen": {}}
     found = read_experiment(written(stage2={"methods": methods})).stage2.methods

@@ -11,6 +11,7 @@ from w2s_factory.experiment.planning import plan
 from w2s_factory.experiment.reading import read_experiment
 
 PAPER = ["llama2_7b", "gemma_2b", "mistral_7b"]
+OLYMPIC = "olympic_arena_llama3_8b_instruct"
 
 
 def named(planned, name):
@@ -67,6 +68,37 @@ def test_the_papers_math_makes_the_published_datasets(name):
         "data": 9, "train": 9, "generate": 2 * 11 + 1 + 1, "score": 2 * 11 + 1 + 1 + 1, "vote": 1,
         "export": 1, "report": 1,
     }  # fmt: skip
+
+
+def test_the_papers_olympic_arena_makes_the_published_datasets():
+    stem = "train_olympic_llama3-8b-instruct"
+    planned = of_the_paper(OLYMPIC)
+    assert datasets(planned) == sets(
+        *(f"{stem}_full_weak", f"{stem}_iter2_hybrid_paired", f"{stem}_iter2_hybrid_chosen"),
+        *(*iteration(stem, 1), *iteration(stem, 2)),
+    )
+    # 9 trainings: full weak, 2 x 3 of Stage I, ORPO, control; the weak model answers as it is, and there is
+    # no ceiling. Generations: 12 answers to test and as many samples of it; train_2 by the weak model, by
+    # weak ICL, and by weak-ft and icl-ft for iteration 2; its samples by M_plus.
+    assert Counter(step.kind for step in planned.steps) == {
+        "data": 8, "train": 9, "generate": 2 * 12 + 4 + 1, "score": 2 * 12 + 4 + 1, "vote": 1,
+        "export": 1, "report": 1,
+    }  # fmt: skip
+    assert "--task olympic_arena" in words(named(planned, "vote"))
+    dataset = "--dataset olympic_llama3_8b_instruct_iter2_hybrid "
+    assert dataset in words(named(planned, "train_iter2_hybrid"))
+    assert "--dataset olympic_llama3-8b-instruct_iter2_hybrid_paired" in words(named(planned, "train_orpo"))
+    assert "Biology_1120,Physics_971,Math_609,Biology_16" in words(named(planned, "demonstrations"))
+
+
+@pytest.mark.release
+def test_the_release_has_olympic_arenas_names(release):
+    tree = json.loads((release.parent / "release_facts/tree.json").read_text())
+    published = {file["path"] for file in tree["files"]}
+    made = {file.removeprefix("seed0/") for step in of_the_paper(OLYMPIC).steps for file in step.writes}
+    ours = {file for file in made if "data/llama_factory" in file and "_chosen" not in file}
+    assert len(ours) == 8
+    assert ours <= published
 
 
 @pytest.mark.release

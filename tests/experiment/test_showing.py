@@ -55,6 +55,9 @@ def test_a_new_file_is_valid_and_plans(task, tmp_path):
     planned = plan(read_experiment(file))
     assert planned.experiment.task == task
     assert {model.key for model in planned.contents.models} >= {"dpo", "orpo", "sft_chosen"}
+    assert any(model.key == "strong_ceiling" for model in planned.contents.models) is (
+        task != "olympic_arena"
+    )
 
 
 def test_a_file_that_is_there_is_kept(tmp_path):

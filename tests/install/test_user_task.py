@@ -90,7 +90,9 @@ def test_it_is_found_by_name(python):
     code = "from w2s_factory import *; print(get_task('mytask').prompt('Peru'), task_names())"
     told = python("-c", code).stdout
     assert told.startswith("What is the capital of Peru? ")
-    assert told.endswith("['gsm8k', 'math', 'arithmetic', 'missing', 'mytask', 'nottask', 'nowhere']\n")
+    assert told.endswith(
+        "['gsm8k', 'math', 'arithmetic', 'olympic_arena', 'missing', 'mytask', 'nottask', 'nowhere']\n"
+    )
 
 
 def test_gold_data_is_built_for_it(python, tmp_path):

@@ -10,7 +10,7 @@ from w2s_factory import UserError, evaluate, published_results
 from w2s_factory.published import is_published
 
 PAPERS = [(task, weak) for task in ("gsm8k", "math") for weak in ("llama2_7b", "gemma_2b", "mistral_7b")]
-PAPERS += [("olympic_arena", "llama3_8b_instruct")]
+PAPERS += [("olympic_arena", name) for name in ("llama3_8b_instruct", "llama3-8b-instruct")]
 
 
 @pytest.mark.parametrize(("task", "weak"), PAPERS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from w2s_factory import UserError, compare_modes, score
+from w2s_factory import UserError, compare_modes, evaluate, score
 from w2s_factory.records import content_hash
 
 
@@ -196,3 +196,35 @@ def test_paths_may_be_text(tmp_path, golds):
     outputs = rows(tmp_path / "o.jsonl", [output(n, "1") for n in range(3)])
     summary = score("gsm8k", str(golds), str(outputs), str(tmp_path / "r.jsonl"))
     assert summary.results == Path(tmp_path / "r.jsonl")
+
+
+def scored_olympic(tmp_path, answers, responses):
+    golds = rows(tmp_path / "golds.jsonl", [gold(answer, id=f"M_{n}") for n, answer in enumerate(answers)])
+    out = tmp_path / "out" / "results.jsonl"
+    summary = score("olympic_arena", golds, rows(tmp_path / "output.jsonl", responses), out)
+    return summary, [json.loads(line) for line in out.read_text().splitlines()]
+
+
+def boxed(number, answer, **more):
+    return {"id": f"M_{number}", "prompt": "p", "response": rf"\boxed{{{answer}}}", **more}
+
+
+def test_what_has_no_known_gold_gets_an_answer_and_no_verdict(tmp_path):
+    outputs = [boxed(0, "1"), boxed(1, "5", gold="old", result=True), boxed(2, "4")]
+    summary, results = scored_olympic(tmp_path, ["1", "", "3"], outputs)
+    assert (summary.rows, summary.known, summary.right, summary.accuracy) == (3, 2, 1, 0.5)
+    assert results[1] == boxed(1, "5", pred="5")
+    with pytest.raises(UserError, match=r"results\.jsonl:2: ") as refused:
+        evaluate([tmp_path / "out" / "results.jsonl"])
+    assert "no gold is known" in str(refused.value)
+
+
+def test_where_no_gold_is_known_there_is_no_accuracy(tmp_path):
+    summary, _ = scored_olympic(tmp_path, [""], [boxed(0, "")])
+    assert summary.accuracy is None
+    assert (tmp_path / "out" / "metrics.json").read_text() == '{"acc": null}'
+
+
+def test_a_malformed_structured_gold_is_one_clear_line(tmp_path):
+    with pytest.raises(UserError, match="not a gold"):
+        scored_olympic(tmp_path, ['${"answer": 3}'], [boxed(0, "3")])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building.joining import SAME_SPLIT, asks_the_same, refuse_empty, rows_by_id
 from w2s_factory.records import read_placed
+from w2s_factory.scoring.equality import equality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +37,14 @@ class Accuracy:
 
 @dataclass
 class Agreement:
-    """Counts of Stage I: questions asked and kept, and the accuracy of either side in both parts."""
+    """Counts of Stage I: questions asked and kept, and the accuracy of either side in both parts.
+
+    `limits` are comparisons that a limit of time or memory ended; such answers do not agree.
+    """
 
     questions: int = 0
     kept: int = 0
+    limits: int = 0
     weak_kept: Accuracy = field(default_factory=Accuracy)
     icl_kept: Accuracy = field(default_factory=Accuracy)
     weak_dropped: Accuracy = field(default_factory=Accuracy)
@@ -67,6 +72,21 @@ def agreeing(
     Raises:
         UserError: An id stands in one file only or twice in one, or names different questions.
     """
+    joined = list(_joined(task, weak, icl))
+    answers = {weak["id"]: (task.answer(icl), task.answer(weak)) for weak, icl in joined}
+    same = equality(task, answers.values())
+    agreement.limits = same.limits
+    for row, other in joined:
+        kept = same(*answers[row["id"]])
+        agreement.count(row, other, kept=kept)
+        if kept:
+            yield row, other
+        elif others is not None:
+            others.append((row, other))
+
+
+def _joined(task: Task, weak: Path, icl: Path) -> Iterator[tuple[Result, Result]]:
+    """Both responses to each question, in the order of the weak results; refuses what does not belong."""
     unmet: dict[Id, tuple[Place, Result]] = rows_by_id(icl, task.results_form)
     refuse_empty(weak, task.results_form)
     seen: set[Id] = set()
@@ -79,12 +99,7 @@ def agreeing(
         seen.add(row["id"])
         other_place, other = unmet.pop(row["id"])
         _check_pair(row, other, other_place, weak)
-        kept = task.agree(row, other)
-        agreement.count(row, other, kept=kept)
-        if kept:
-            yield row, other
-        elif others is not None:
-            others.append((row, other))
+        yield row, other
     for name, (place, _) in unmet.items():
         raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
 

@@ -114,6 +114,11 @@ def judge_votes(
         yield _judged(weak, vote, rules, same, generator)
 
 
+def majority_answer(vote: Vote) -> str:
+    """The answer most samples gave, as the first of them wrote it."""
+    return vote["pos_responses"][0]["pred"]
+
+
 def _judged(
     weak: Weak,
     vote: Vote,
@@ -121,7 +126,7 @@ def _judged(
     same: Callable[[str, str], bool],
     generator: random.Random,
 ) -> Judged:
-    majority = vote["pos_responses"][0]["pred"]
+    majority = majority_answer(vote)
     if vote["confidence"] < rules.min_confidence:
         return Judged(vote, weak, skipped=UNSURE)
     if majority == "":

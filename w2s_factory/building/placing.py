@@ -86,7 +86,9 @@ def place_datasets(
         UserError: A dataset has no rows, or a file or entry exists and holds something else.
     """
     placed = {
-        recipe.dataset or dataset_name(stem): place(recipe.layout, output_dir, _folder(task), f"{stem}.json")
+        recipe.dataset or dataset_name(stem, task): place(
+            recipe.layout, output_dir, _folder(task), f"{stem}.json"
+        )
         for stem in datasets
     }
     entries = {name: entry(at.file_name) for name, at in placed.items()}
@@ -122,9 +124,13 @@ def _folder(task: Task | None) -> str:
     return task.folder if task else ""
 
 
-def dataset_name(stem: str) -> str:
-    """A file's dataset name, as published: of `train_gsm8k_x` `gsm8k_x`, of `gsm8k_train_1` `gsm8k_1`."""
-    return stem.removeprefix("train_").replace("_train_", "_")
+def dataset_name(stem: str, task: Task | None = None) -> str:
+    """A file's dataset name, as published: of `train_gsm8k_x` `gsm8k_x`, of `gsm8k_train_1` `gsm8k_1`.
+
+    A task may have its own way to write it (`Task.dataset_name`).
+    """
+    name = stem.removeprefix("train_").replace("_train_", "_")
+    return task.dataset_name(name) if task else name
 
 
 @contextlib.contextmanager

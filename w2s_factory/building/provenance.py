@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from w2s_factory.building.pairs import judge_votes
-from w2s_factory.building.votes import joined, weak_responses
+from w2s_factory.building.votes import joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
 from w2s_factory.records import Form, read
 
@@ -86,7 +86,7 @@ def origins(judged: Judged, seeds: Seeds | None = None) -> Iterator[Origin]:
             "place": place,
             "seed": seeds.of(vote, pool, place) if seeds else None,
             "other_pred": other["pred"],
-            "other_result": other["result"],
+            "other_result": other.get("result"),
         }
 
 
@@ -138,7 +138,7 @@ def _skipped(source: PairSource, name: str, path: Path) -> str:
     mine = [(weak, vote) for weak, vote in questions if str(vote["id"]) == name]
     if not mine:
         raise UserError(f'no question "{name}"', file=source.votes)
-    [judged] = judge_votes(mine, source.rules, source.task.equal)
+    [judged] = judge_votes(mine, source.rules, vote_equality(source.task, mine))
     if judged.skipped is None:
         problem = f'no pair of the question "{name}", to which these votes and thresholds give one'
         raise UserError(problem, file=path, hint="Name the files and thresholds it was built with")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
-from w2s_factory.records import RESULT, read
+from w2s_factory.records import OUTPUT, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Seeds:
         if not found:
             raise UserError("holds no seed0/results.jsonl, seed1/...", file=folder)
         for seed, path in found:
-            for row in read(path, RESULT):
+            for row in read(path, OUTPUT):
                 self._answers.setdefault(row["id"], []).append((seed, row["response"]))
 
     def of(self, vote: Vote, pool: str, place: int) -> int:

@@ -12,7 +12,7 @@ from w2s_factory.building.pairs import SKIPPED, Judged, PairRules, judge_votes
 from w2s_factory.building.placing import Built, Recipe
 from w2s_factory.building.provenance import origins, sidecar
 from w2s_factory.building.seeds import Seeds
-from w2s_factory.building.votes import joined, weak_responses
+from w2s_factory.building.votes import joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class PairCounts:
         questions: How many were asked.
         weak_chosen: Pairs whose chosen response is the weak model's.
         weak_rejected: Pairs whose rejected response is the weak model's.
+        limits: Comparisons that a limit of time or memory ended; the weak answer counts as another one.
         skipped: Questions without a pair, by reason.
         chosen: How right the chosen responses are, where gold is known.
         rejected: How right the rejected ones are.
@@ -36,6 +37,7 @@ class PairCounts:
     questions: int = 0
     weak_chosen: int = 0
     weak_rejected: int = 0
+    limits: int = 0
     skipped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SKIPPED, 0))
     chosen: Accuracy = field(default_factory=Accuracy)
     rejected: Accuracy = field(default_factory=Accuracy)
@@ -55,7 +57,7 @@ class PairCounts:
             self.weak_chosen += weak_chosen
             self.weak_rejected += not weak_chosen
             (self.chosen if weak_chosen else self.rejected).count(judged.weak.result)
-            (self.rejected if weak_chosen else self.chosen).count(other["result"])
+            (self.rejected if weak_chosen else self.chosen).count(other.get("result"))
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,10 @@ def build_stage2(
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     counts = PairCounts()
     seeds = Seeds(samples) if samples else None
-    questions = joined(weak_responses(task, weak), votes, weak)
-    judged = list(judge_votes(questions, rules, task.equal))
+    questions = list(joined(weak_responses(task, weak), votes, weak))
+    same = vote_equality(task, questions)
+    counts.limits = same.limits
+    judged = list(judge_votes(questions, rules, same))
     for one in judged:
         counts.count(one)
     if not counts.pairs:

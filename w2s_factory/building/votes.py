@@ -6,15 +6,17 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.building.joining import SAME_SPLIT, asks_the_same, rows_by_id
-from w2s_factory.building.pairs import Weak
+from w2s_factory.building.pairs import Weak, majority_answer
 from w2s_factory.errors import UserError
-from w2s_factory.records import ANSWERED, OUTPUT, SFT, VOTE, Form, read, read_placed
+from w2s_factory.records import OUTPUT, SFT, VOTE, Form, read, read_placed
+from w2s_factory.scoring.equality import equality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from w2s_factory.records import Id, Place, Vote
+    from w2s_factory.records import Id, Place, Result, Vote
+    from w2s_factory.scoring.equality import Equality
     from w2s_factory.tasks import Task
 
 
@@ -32,9 +34,9 @@ def weak_responses(task: Task, source: str | Path) -> dict[Id, Weak]:
             name: Weak(row["content"], row["output"], task.normalise(task.extract(row["output"])), None)
             for name, (_, row) in full_weak.items()
         }
-    results = rows_by_id(source, ANSWERED)
+    results: dict[Id, tuple[Place, Result]] = rows_by_id(source, task.results_form)
     return {
-        name: Weak(row["prompt"], row["response"], row["pred"], row.get("result"))
+        name: Weak(row["prompt"], row["response"], task.answer(row), row.get("result"))
         for name, (_, row) in results.items()
     }
 
@@ -75,6 +77,11 @@ def joined(weak: dict[Id, Weak], votes: str | Path, source: str | Path) -> Itera
         raise UserError(f"the id {name!r} of {source} has no vote", file=votes, hint=SAME_SPLIT)
 
 
+def vote_equality(task: Task, questions: Iterable[tuple[Weak, Vote]]) -> Equality:
+    """Whether a question's weak answer is its majority's, for these questions."""
+    return equality(task, ((weak.pred, majority_answer(vote)) for weak, vote in questions))
+
+
 def _is_full_weak(source: str | Path) -> bool:
     rows: Iterator[dict[str, Any]] = read(source, Form("rows", {}))
     return any("content" in row for row in islice(rows, 1))
@@ -87,8 +94,13 @@ def _check(place: Place, vote: Vote) -> None:
         raise place.error("holds no response with the majority answer", field="pos_responses")
     for pool in ("pos_responses", "neg_responses"):
         for sample in vote[pool]:
-            if not (isinstance(sample, dict) and sample.keys() >= _SAMPLE):
-                raise place.error("expected objects with response, pred, result", field=pool)
+            if not _is_sample(sample):
+                raise place.error("expected objects with texts response and pred, and result", field=pool)
 
 
-_SAMPLE = {"response", "pred", "result"}
+def _is_sample(sample: Any) -> bool:
+    """Whether it is a `Sample`; `result` is missing where the gold is not known."""
+    if not isinstance(sample, dict):
+        return False
+    texts = (sample.get("response"), sample.get("pred"))
+    return all(isinstance(text, str) for text in texts) and isinstance(sample.get("result", False), bool)

@@ -28,7 +28,7 @@ COMMANDS = {
     "init": "Write a commented experiment file to start from.",
     "run": "Run an experiment FILE up to its report: plan, resume, report.",
     "report": "Write the report of a run: one HTML page, its figures and numbers beside it.",
-    "fetch": "Fetch GSM8K or MATH from the hub, or the published release from its repository.",
+    "fetch": "Fetch GSM8K, MATH or OlympicArena from the hub, or the published release from its repository.",
     "verify-release": "Say what of the published release in DIR this code reproduces byte for byte.",
     "audit": "Look for faults in training and test data below DIR.",
     "template": "Make the template vanilla known to an installed LLaMA-Factory, say whether it is, undo it.",

@@ -22,6 +22,9 @@ from w2s_factory.errors import UserError
     help="The weak model's own outputs: full weak data, output.jsonl or results.jsonl.",
 )
 @click.option("--ids", metavar="ID,...", help="These rows, in this order, instead of a draw.")
+@click.option(
+    "--question", metavar="ID", help="With --ids: show this question above each, as OlympicArena's were."
+)
 @click.option("--seed", type=int, help="Of the draw. [default: 42, the release's]")
 @click.option("--count", type=click.IntRange(1), help="How many to draw. [default: 4, the release's]")
 @click.option("--correct-only", is_flag=True, help="Draw from responses whose result is true (results only).")
@@ -31,6 +34,7 @@ def command(
     task_name: str,
     source: Path,
     ids: str | None,
+    question: str | None,
     seed: int | None,
     count: int | None,
     correct_only: bool,
@@ -53,9 +57,11 @@ def command(
     task = get_task(task_name)
     if ids is not None and (seed is not None or count is not None or correct_only):
         raise UserError("--ids names rows; --seed, --count and --correct-only draw them", field="--ids")
+    if question is not None and ids is None:
+        raise UserError("goes with --ids", field="--question")
     if ids is not None:
-        picked = generating.named_demonstrations(source, ids.split(","))
-        facts: dict[str, Any] = {"ids": ids}
+        picked = generating.named_demonstrations(source, ids.split(","), question=question)
+        facts: dict[str, Any] = {"ids": ids} | ({"question": question} if question else {})
     else:
         seed = generating.PUBLISHED_SEED if seed is None else seed
         count = generating.PUBLISHED_COUNT if count is None else count
@@ -65,6 +71,9 @@ def command(
         facts = {"seed": seed, "correct_only": correct_only}
     write(output, picked, force=force)
     note([output], inputs=[source], task=task_name, **facts)
+    foreign = [name for name in (ids or "").split(",") if question and name != question]
+    if foreign:
+        click.echo(f"warning: {', '.join(foreign)} answer other questions than the one shown", err=True)
     click.echo(f"wrote {output} (ids {', '.join(str(demonstration['id']) for demonstration in picked)})")
     following = ["--task", task_name, "--split", "train_2", "--model", "MODEL", "--demos", str(output)]
     click.echo(f"next: w2s-factory generate {shlex.join(following)} ...")

@@ -17,6 +17,12 @@ import click
     metavar="K",
     help="pass@K and maj@K; RESULTS are folders with seed0/...",
 )
+@click.option(
+    "--task",
+    "task_name",
+    metavar="NAME",
+    help="With --pass-at: whose equal answers make a majority; without it, equal text.",
+)
 @click.option("--golds", type=click.Path(path_type=Path), help="The split in the test form, for --by.")
 @click.option("--by", multiple=True, metavar="TAG", help="Break down by a tag of the golds: level, subject.")
 @click.option("--floor", help="Weak floor, for PGR: results or an accuracy.")
@@ -34,6 +40,7 @@ def command(
     *,
     results: tuple[Path, ...],
     pass_at: int | None,
+    task_name: str | None,
     golds: Path | None,
     by: tuple[str, ...],
     floor: str | None,
@@ -58,7 +65,10 @@ def command(
 
     from w2s_factory.records import Outputs
     from w2s_factory.scoring.evaluation import evaluate
+    from w2s_factory.tasks import get_task
 
+    if task_name and not pass_at:
+        raise click.UsageError("--task goes with --pass-at.")
     found = evaluate(
         results,
         pass_at=pass_at,
@@ -67,6 +77,7 @@ def command(
         floor=floor,
         ceiling=ceiling,
         beside_paper=beside_paper,
+        task=get_task(task_name) if task_name else None,
     )
     if csv:
         with Outputs(force=force) as outputs:

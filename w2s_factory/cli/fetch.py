@@ -17,16 +17,18 @@ import click
 )
 @click.option("--force", is_flag=True, help="Replace files that hold something else.")
 def command(source: str, origin: str | None, output_dir: Path, force: bool) -> None:
-    """Fetch GSM8K or MATH from the hub, or the published release from its repository.
+    """Fetch GSM8K, MATH or OlympicArena from the hub, or the published release from its repository.
 
-    SOURCE is release, gsm8k or math. The release is cloned by git at its known commit. Benchmarks are
-    written in the release's forms under its paths, so that DIR serves as `--release DIR` elsewhere.
+    SOURCE is release, gsm8k, math or olympic_arena. The release is cloned by git at its known commit.
+    Benchmarks are written in the release's forms under its paths, so that DIR serves as `--release DIR`
+    elsewhere.
 
     \b
     Examples:
       w2s-factory fetch release --output-dir DIR
       w2s-factory fetch release --from path/to/a/clone --output-dir DIR
       w2s-factory fetch gsm8k --output-dir DIR
+      w2s-factory fetch olympic_arena --from FOLDER --output-dir DIR
     """  # noqa: D301  click reads \b
     from w2s_factory.release import fetch
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from w2s_factory.cli.telling import share, shown, tell_built, tell_next
+from w2s_factory.cli.telling import share, shown, tell_built, tell_limits, tell_next
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def build(inputs: Inputs, options: dict[str, Any], output: Path, recipe: Recipe)
 def _tell_counts(counts: PairCounts) -> None:
     click.echo(f"{counts.pairs:,} pairs of {counts.questions:,} questions")
     click.echo(f"  weak chosen: {counts.weak_chosen:,}, weak rejected: {counts.weak_rejected:,}")
+    tell_limits(counts.limits)
     for reason, number in counts.skipped.items():
         click.echo(f"  skipped, {reason}: {number:,}")
     chosen, rejected = share(counts.chosen), share(counts.rejected)

@@ -105,7 +105,14 @@ def command(
         partial=partial,
         force=force,
     )
-    click.echo(f"{summary.right} of {summary.rows} right ({summary.accuracy:.2%}){_way(mode, answers)}")
+    right = (
+        ""
+        if summary.accuracy is None
+        else f"{summary.right} of {summary.known} right ({summary.accuracy:.2%})"
+    )
+    click.echo(f"{right or 'no gold is known'}{_way(mode, answers)}")
+    if 0 < summary.known < summary.rows:
+        click.echo(f"{summary.rows - summary.known} of unknown gold not counted")
     if summary.empty:
         click.echo(f"{summary.empty} without a final answer")
     for limit, count in summary.limits.items():

@@ -30,6 +30,7 @@ def tell_stage1(agreement: Agreement) -> None:
     """How many agree, and how right the kept and the dropped are where gold is known."""
     kept, questions = agreement.kept, agreement.questions
     click.echo(f"weak and icl agree on {kept:,} of {questions:,} questions ({kept / questions:.1%})")
+    tell_limits(agreement.limits)
     parts = (agreement.weak_kept, agreement.icl_kept, agreement.weak_dropped, agreement.icl_dropped)
     if not any(part.known for part in parts):
         click.echo("  accuracy: not known, the results have no `result`")
@@ -37,6 +38,13 @@ def tell_stage1(agreement: Agreement) -> None:
     for name, weak, icl in (("agree: ", *parts[:2]), ("differ:", *parts[2:])):
         both = share(weak) if weak == icl else f"weak {share(weak)}, icl {share(icl)}"
         click.echo(f"  accuracy where they {name} {both}")
+
+
+def tell_limits(limits: int) -> None:
+    """Say how many comparisons of answers were given up."""
+    if limits:
+        text = f"warning: {limits:,} comparisons ended by a limit (5 seconds, memory) count as different"
+        click.secho(text, fg="yellow", err=True)
 
 
 def tell_padding(padding: Padding, agreement: Agreement) -> None:

@@ -7,14 +7,22 @@ from pathlib import Path
 
 import click
 
+from w2s_factory.cli.telling import tell_limits
+
 
 @click.command()
 @click.option(
     "--input", "folder", required=True, type=click.Path(path_type=Path), help="Holds seed0/results.jsonl, ..."
 )
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="The majority file to write.")
+@click.option(
+    "--task",
+    "task_name",
+    metavar="NAME",
+    help="Says which answers are equal; without it, those of equal text.",
+)
 @click.option("--force", is_flag=True, help="Overwrite a file that holds something else.")
-def command(folder: Path, output: Path, force: bool) -> None:
+def command(folder: Path, output: Path, task_name: str | None, force: bool) -> None:
     """Find the majority answer of each question over all seeds.
 
     Its share is the confidence. Ties go to the answer of the lowest seed; missing answers count. Example:
@@ -23,11 +31,14 @@ def command(folder: Path, output: Path, force: bool) -> None:
         w2s-factory vote --input outputs/t1.0 --output majority_voting_results.jsonl
     """  # noqa: D301  click needs the character
     from w2s_factory.scoring.majority import vote
+    from w2s_factory.tasks import get_task
 
-    summary = vote(folder, output, force=force)
+    summary = vote(folder, output, task=get_task(task_name) if task_name else None, force=force)
+    right = f"{summary.right}{'' if summary.known == summary.questions else f' of {summary.known}'}"
     click.echo(
-        f"{summary.questions} questions, {summary.samples} samples each: majority right {summary.right}, "
-        f"without an answer {summary.empty}"
+        f"{summary.questions} questions, {summary.samples} samples each: majority right "
+        f"{right if summary.known else 'not known'}, without an answer {summary.empty}"
     )
+    tell_limits(summary.limits)
     following = ["w2s-factory", "evaluate", "--pass-at", str(summary.samples), str(folder)]
     click.echo(f"Wrote {output}. Next: {shlex.join(following)}")

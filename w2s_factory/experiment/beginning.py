@@ -28,6 +28,24 @@ class _Models:
     llamafactory: str = "# llamafactory: {version: null, cpu: false}"
 
 
+_LLAMA_3 = _Models(
+    weak_name="llama3-8b-instruct",
+    weak_model="meta-llama/Meta-Llama-3-8B-Instruct",
+    strong_name="llama3_70b",
+    strong_model="meta-llama/Meta-Llama-3-70B",
+)
+
+_TRAIN = """\
+  train:  # on gold train_1; leave it out for a model that is ready
+    preset: {preset}  # w2s-factory make-config --list
+    # overrides: {{num_train_epochs: 3}}  # training arguments that differ from the preset"""
+_NO_TRAIN = "  # train: null  # on gold train_1, which this task has not"
+_BASELINES = "# baselines: [weak_floor, strong_zero_shot, full_weak, weak_icl, strong_ceiling]"
+_NO_CEILING = (
+    "baselines: [weak_floor, strong_zero_shot, full_weak, weak_icl]  # there is no gold for a ceiling"
+)
+
+
 def write_experiment(task: str, output: str | Path, *, force: bool = False) -> None:
     """Write an experiment file for a task, every key of it commented.
 
@@ -42,8 +60,11 @@ def write_experiment(task: str, output: str | Path, *, force: bool = False) -> N
         UserError: There is no such task, or the file exists and holds something else.
     """
     found = get_task(task)
+    models = _models(found)
     text = Template(TEMPLATE.read_text("utf-8")).substitute(
-        asdict(_models(found)),
+        asdict(models),
+        weak_train=_TRAIN.format(preset=models.weak_preset) if found.teaches_gold else _NO_TRAIN,
+        baselines=_BASELINES if found.teaches_gold else _NO_CEILING,
         name=found.name,
         task=found.name,
         iterations=1 if found.name == "math" else 2,  # the paper's
@@ -53,6 +74,8 @@ def write_experiment(task: str, output: str | Path, *, force: bool = False) -> N
 
 
 def _models(task: Task) -> _Models:
+    if not task.teaches_gold:  # the paper's models for the task without gold
+        return replace(_LLAMA_3, strong_preset=task.strong_preset)
     if task.example is None:
         return replace(_Models(), strong_preset=task.strong_preset)
     weak, strong = (str(shipped("data", "models", f"arithmetic_{side}")) for side in ("weak", "strong"))

@@ -27,7 +27,7 @@ def gold_set(draft: Draft, split: str) -> tuple[str, str]:
     command = ["build-data", "--stage", "gold", "--task", draft.task.name, "--input", raw]
     command += ["--layout", "release", "--output", file, "--no-config", "--force"]
     draft.add(f"gold_{split}", "data", command, reads=[raw], writes=[file])
-    return dataset_name(stem), file
+    return dataset_name(stem, draft.task), file
 
 
 def raw_file(experiment: Experiment, split: str) -> str:

@@ -122,6 +122,16 @@ class Experiment(Section):
             raise ValueError(
                 "environments: with `train`, llamafactory.version must say what is installed there"
             )
+        if not self.the_task.teaches_gold:
+            self._needs_no_gold()
         if self.limit.train_2 and self.weak.results:
             raise ValueError("limit: train_2 cannot be limited where weak.results stand for the weak model")
         return self
+
+    def _needs_no_gold(self) -> None:
+        if self.weak.train:
+            raise ValueError(f"weak: task {self.task} has no gold solutions to train it on: leave out train")
+        if "strong_ceiling" in self.baselines:
+            raise ValueError(
+                f"baselines: without gold solutions task {self.task} has no strong_ceiling: leave it out"
+            )

@@ -71,7 +71,7 @@ def _iteration(draft: Draft, iteration: int, sides: dict[str, str]) -> dict[Side
     last = iteration == draft.experiment.iterations
     trained = {}
     for side in draft.experiment.last_iteration if last else SIDES:
-        who = fit_strong(draft, f"iter{iteration}_{side}", dataset_name(stems[side]), files[side])
+        who = fit_strong(draft, f"iter{iteration}_{side}", dataset_name(stems[side], draft.task), files[side])
         label = f"Stage I, iteration {iteration}, {side}"
         evaluate(draft, f"iter{iteration}_{side}_ft", label, who, stage="stage1", iteration=iteration)
         trained[side] = who
@@ -85,7 +85,7 @@ def _full_weak(draft: Draft, weak_results: str) -> tuple[str, str]:
     command = ["build-data", "--stage", "full-weak", "--task", draft.task.name, "--input", weak_results]
     command += ["--layout", "release", "--output", file, "--no-config", "--force"]
     draft.add("full_weak", "data", command, reads=[weak_results], writes=[file])
-    return dataset_name(stem), file
+    return dataset_name(stem, draft.task), file
 
 
 def _demonstrations(draft: Draft, weak_results: str) -> str:

@@ -42,7 +42,7 @@ def plan_stage2(draft: Draft, stage2: Stage2, weak_results: str, m_plus: Answere
         return
     begin = _Beginnings(m_plus, merge(draft, "m_plus", m_plus), strong_base(draft))
     for name, method in methods.preference.items():
-        _learn(draft, name, method, begin, pairs, dataset_name(f"{stem}_paired"))
+        _learn(draft, name, method, begin, pairs, dataset_name(f"{stem}_paired", draft.task))
     if methods.sft_chosen is not None:
         _control(draft, stage2, methods.sft_chosen, begin.merged, pairs, f"{stem}_chosen")
 
@@ -51,7 +51,7 @@ def _pairs(draft: Draft, stage2: Stage2, weak_results: str, m_plus: Answerer, st
     """Add samples, votes, and pairs against the original weak results."""
     folder, sampled = sample(draft, m_plus, "train_2", stage2.samples, stage2.temperature)
     votes, pairs = f"{folder}/majority_voting_results.jsonl", draft.tree.dataset(stem)
-    vote = ["vote", "--input", folder, "--output", votes, "--force"]
+    vote = ["vote", "--task", draft.task.name, "--input", folder, "--output", votes, "--force"]
     draft.add("vote", "vote", vote, reads=sampled, writes=[votes])
     build = [
         "build-data",
@@ -110,7 +110,7 @@ def _control(
     draft: Draft, stage2: Stage2, control: Preference, m_plus: Answerer, pairs: str, stem: str
 ) -> None:
     """Add fine-tuning on the chosen side, for as many steps as the first preference method takes."""
-    file, dataset = draft.tree.dataset(stem), dataset_name(stem)
+    file, dataset = draft.tree.dataset(stem), dataset_name(stem)  # named by a command without a task
     convert = ["convert-pairs", pairs, "--format", "chosen", "--output", file, "--force"]
     draft.add("chosen", "data", convert, reads=[pairs], writes=[file])
     strong = draft.experiment.strong_training

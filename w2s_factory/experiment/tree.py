@@ -25,7 +25,7 @@ class Tree:
 
     def test_set(self, split: str) -> str:
         """What the release calls a split in file names: `gsm8k` (the test split), `gsm8k_train_2`."""
-        return self.task.name if split == "test" else f"{self.task.name}_{split}"
+        return self.task.folder if split == "test" else f"{self.task.folder}_{split}"
 
     def golds(self, split: str) -> str:
         """A split in the test form."""

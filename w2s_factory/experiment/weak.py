@@ -46,7 +46,9 @@ def _weak_model(draft: Draft) -> Answerer | None:
 
 
 def _name(draft: Draft) -> str:
-    """The release's: the weak model, trained on the task's first part (`llama2_7b_gsm8k_1`)."""
+    """The release's: the weak model, trained on the task's first part (`llama2_7b_gsm8k_1`), or as it is."""
+    if draft.experiment.weak.train is None and "train_1" not in draft.task.splits:
+        return draft.experiment.weak.name
     return f"{draft.experiment.weak.name}_{draft.task.name}_1"
 
 

@@ -50,17 +50,26 @@ def pick_demonstrations(
     return _noted(picked, source)
 
 
-def named_demonstrations(source: str | Path, ids: Sequence[str]) -> list[Demonstration]:
+def named_demonstrations(
+    source: str | Path, ids: Sequence[str], *, question: str | None = None
+) -> list[Demonstration]:
     """The demonstrations of these ids, in this order, whatever their responses hold.
+
+    Args:
+        source: Full weak data, Stage I data, outputs, or results.
+        ids: Whose responses are shown.
+        question: The id whose prompt stands above each response, instead of its own. The release's
+            OlympicArena demonstrations are so, by mistake.
 
     Raises:
         UserError: The source can't be read or holds no row of an id.
     """
     rows = {str(row["id"]): row for row in _rows(source)}
-    missing = [name for name in ids if name not in rows]
+    missing = [name for name in [*ids, *([question] if question else [])] if name not in rows]
     if missing:
         raise UserError(f"holds no row of id {', '.join(missing)}", file=source)
-    return _noted([rows[name] for name in ids], source)
+    asked = {"prompt": rows[question]["prompt"]} if question else {}
+    return _noted([rows[name] | asked for name in ids], source)
 
 
 def read_demonstrations(path: str | Path) -> list[Demonstration]:

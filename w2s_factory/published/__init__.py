@@ -37,7 +37,7 @@ def published_results(task: str, weak_name: str) -> dict[str, PublishedNumber]:
 
     Args:
         task: `gsm8k`, `math` or `olympic_arena`.
-        weak_name: The weak model as the release's files name it: `llama2_7b`.
+        weak_name: The weak model as the release's files name it: `llama2_7b`, `llama3-8b-instruct`.
 
     Raises:
         UserError: The paper has no such task, or no such weak model in it.
@@ -46,11 +46,11 @@ def published_results(task: str, weak_name: str) -> dict[str, PublishedNumber]:
     if task not in tasks:
         raise UserError(f'the paper has no numbers for the task "{task}"', hint=f"It has: {', '.join(tasks)}")
     weak_models = tasks[task]["weak_models"]
-    if weak_name not in weak_models:
+    if _key(weak_name) not in weak_models:
         raise UserError(
             f'the paper has no weak model "{weak_name}" in {task}', hint=f"It has: {', '.join(weak_models)}"
         )
-    numbers = {name: _number(fact) for name, fact in weak_models[weak_name].items()}
+    numbers = {name: _number(fact) for name, fact in weak_models[_key(weak_name)].items()}
     if "strong_ceiling" in tasks[task]:
         numbers["strong_ceiling"] = _number(tasks[task]["strong_ceiling"])
     return numbers
@@ -58,7 +58,12 @@ def published_results(task: str, weak_name: str) -> dict[str, PublishedNumber]:
 
 def is_published(task: str, weak_name: str) -> bool:
     """Whether the paper has numbers for this task under this weak model."""
-    return weak_name in _facts()["tasks"].get(task, {}).get("weak_models", {})
+    return _key(weak_name) in _facts()["tasks"].get(task, {}).get("weak_models", {})
+
+
+def _key(weak_name: str) -> str:
+    """The facts' name of a weak model; the release writes OlympicArena's with hyphens and underscores."""
+    return weak_name.replace("-", "_")
 
 
 def _number(fact: dict[str, Any]) -> PublishedNumber:

@@ -92,15 +92,18 @@ class Pair(TypedDict):
 
 
 class Sample(TypedDict):
-    """One sampled response within a `Vote`."""
+    """One sampled response within a `Vote`; `result` is missing where the gold is not known."""
 
     response: str
     pred: str
-    result: bool
+    result: NotRequired[bool]
 
 
 class Vote(TypedDict):
-    """`majority_voting_results.jsonl`: responses with the majority answer, and the others."""
+    """`majority_voting_results.jsonl`: responses with the majority answer, and the others.
+
+    `gold` is empty where it is not known.
+    """
 
     id: Id
     prompt: str
@@ -143,6 +146,13 @@ MATH_RAW: Form[MathRaw] = Form(
         "unique_id": (str,),
     },
 )
+OLYMPIC_RAW: Form[dict[str, Any]] = Form(
+    "OlympicArena rows",
+    {"id": (str,), "prompt": (str,), "subject": (str,), "answer_type": (str,), "language": (str,)},
+    optional={"answer": (list, str, type(None)), "type_sequence": (list, type(None))},
+)
+"""A row of the hub: `answer` is missing or null where it is not public."""
+
 TEST: Form[Test] = Form(
     "test rows",
     {"source": (str,), "question": (str,), "solution": (str,), "answer": (str,), "tag": (dict,)},
@@ -152,7 +162,12 @@ RESULT: Form[Result] = Form(
     "results",
     {**OUTPUT.required, **_SCORED},
     optional={"num_tokens": (int,), "num_words": (int,)},
-    hints=dict.fromkeys(_SCORED, _SCORE_FIRST),
+    hints={
+        "pred": _SCORE_FIRST,
+        **dict.fromkeys(
+            ("gold", "result"), f"{_SCORE_FIRST}; a row that is scored has none if no gold is known"
+        ),
+    },
 )
 ANSWERED: Form[Result] = Form(
     "results",

@@ -151,27 +151,37 @@ def last_boxed(solution: str) -> str:
 
 def _rows(origin: str, config: str | None, split: str, keys: Iterable[str]) -> list[Row]:
     """The rows of a split, these keys only and in this order, from the hub or a local folder."""
-    try:
-        import datasets  # noqa: PLC0415  heavy, and needed for nothing else
-    except ImportError:
-        raise UserError(
-            "the package datasets is not installed", hint='pip install "w2s-factory[hub]"'
-        ) from None
     where, name = _location(origin, config)
-    try:
-        rows = datasets.load_dataset(where, name, split=split)
-    except Exception as error:  # noqa: BLE001  the hub fails in many ways
-        text = str(error).strip().split("\n")[0]
-        raise DelegateError(
-            f"{where} ({split}) can't be loaded ({type(error).__name__}: {text})",
-            hint="Offline? --from names a local folder",
-        ) from None
+    rows = load(where, name, split)
     missing = [key for key in keys if key not in rows.column_names]
     if missing:
         raise UserError(f"split {split} has no column {', '.join(missing)}", file=origin)
     if not len(rows):
         raise UserError(f"split {split} holds no rows", file=origin)
     return [{key: row[key] for key in keys} for row in rows]
+
+
+def load(where: str, name: str | None, split: str, **options: Any) -> Any:
+    """A split as `datasets` loads it.
+
+    Raises:
+        UserError: `datasets` is missing.
+        DelegateError: It can't be loaded.
+    """
+    try:
+        import datasets  # noqa: PLC0415  heavy, and needed for nothing else
+    except ImportError:
+        raise UserError(
+            "the package datasets is not installed", hint='pip install "w2s-factory[hub]"'
+        ) from None
+    try:
+        return datasets.load_dataset(where, name, split=split, **options)
+    except Exception as error:  # noqa: BLE001  the hub fails in many ways
+        text = str(error).strip().split("\n")[0]
+        raise DelegateError(
+            f"{where} ({split}) can't be loaded ({type(error).__name__}: {text})",
+            hint="Offline? --from names a local folder",
+        ) from None
 
 
 def _location(origin: str, config: str | None) -> tuple[str, str | None]:

@@ -8,6 +8,7 @@ from w2s_factory.building.placing import dataset_name
 from w2s_factory.llamafactory.dataset_info import pair_entry, sft_entry
 from w2s_factory.llamafactory.layouts import RELEASE_DATA
 from w2s_factory.records import Outputs
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +39,12 @@ def _entries() -> Iterator[tuple[str, DatasetEntry]]:
             yield from _of_weak(task, f"train_{task}_{weak}", iterations)
             # The entries of MATH's pair files name GSM8K's folder.
             yield _pairs(pair_folder, f"train_{task}_{weak}_iter{iterations}_hybrid_paired")
-    for name, entry in _of_weak("olympicarena", f"train_olympic_{OLYMPIC}", 2):
-        yield name.replace("-", "_"), entry
-    # The name of OlympicArena's pairs alone keeps its hyphens.
-    yield _pairs("olympicarena", f"train_olympic_{OLYMPIC}_iter2_hybrid_paired")
+    # OlympicArena's task writes names with underscores, those of pairs alone with hyphens.
+    for name, entry in [
+        *_of_weak("olympicarena", f"train_olympic_{OLYMPIC}", 2),
+        _pairs("olympicarena", f"train_olympic_{OLYMPIC}_iter2_hybrid_paired"),
+    ]:
+        yield get_task("olympic_arena").dataset_name(name), entry
 
 
 def _of_weak(folder: str, stem: str, iterations: int) -> Iterator[tuple[str, DatasetEntry]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     Pair = tuple[str, str]
 
+_UNKNOWN = (None, None)
+"""Neither a verdict nor a limit."""
+
 TIMEOUT = 5.0
 """Seconds a comparison may take."""
 
@@ -28,14 +32,14 @@ class Scored:
 
     Attributes:
         pred: Its final answer, normalised; empty if there is none.
-        gold: The gold answer, normalised.
-        result: Whether they are equal.
+        gold: The gold answer, normalised; empty if it is not known.
+        result: Whether they are equal; None where the gold is not known.
         limit: The limit that ended the comparison (see `limits.Verdict`): then `result` is False.
     """
 
     pred: str
     gold: str
-    result: bool
+    result: bool | None
     limit: str | None = None
 
 
@@ -89,7 +93,8 @@ def score_responses(
     """Score responses, each against the answer in its place.
 
     Each distinct pair of answers is compared once. What can't be decided at once is compared in
-    worker processes (`workers`, one a core by default), for at most `timeout` seconds a pair.
+    worker processes (`workers`, one a core by default), for at most `timeout` seconds a pair. Where the
+    task does not know the gold (`normalise_gold`) there is no verdict.
 
     Raises:
         UserError: As `score_response`; or there are not as many answers as responses.
@@ -100,11 +105,16 @@ def score_responses(
         raise UserError("an answer key and answers in any format exclude each other", field="--answer-key")
     how = comparison(mode, task)
     extract = task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
-    written = [(extract(text), gold) for text, gold in zip(responses, answers, strict=True)]
-    normal = [(task.normalise(pred), task.normalise(gold)) for pred, gold in written]
+    golds = {answer: task.normalise_gold(answer) for answer in dict.fromkeys(answers)}
+    written = [(extract(text), answer) for text, answer in zip(responses, answers, strict=True)]
+    normal = [(task.normalise(pred), golds[answer] or "") for pred, answer in written]
     compared = written if how.as_written else normal
-    verdicts = decide(compared, how, timeout=timeout, workers=workers)
-    return [Scored(pred, gold, *verdicts[pair]) for (pred, gold), pair in zip(normal, compared, strict=True)]
+    known = [golds[answer] is not None for answer in answers]
+    verdicts = decide(compress(compared, known), how, timeout=timeout, workers=workers)
+    return [
+        Scored(pred, gold, *(verdicts[pair] if is_known else _UNKNOWN))
+        for (pred, gold), pair, is_known in zip(normal, compared, known, strict=True)
+    ]
 
 
 def decide(

@@ -112,7 +112,7 @@ def compare_modes(
     return ModeComparison(
         tuple(modes),
         len(rows),
-        tuple(sum(one.result for one in scored) for scored in by_mode),
+        tuple(sum(one.result is True for one in scored) for scored in by_mode),
         tuple(dict(Counter(one.limit for one in scored if one.limit)) for scored in by_mode),
         tuple(sorted(found.values(), key=lambda one: -one.rows)),
     )

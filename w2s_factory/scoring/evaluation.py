@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from w2s_factory.records import Id, Test
+    from w2s_factory.scoring.scorable import Scorable
 
     Verdicts = dict[Id, bool]
 
@@ -49,6 +50,7 @@ def evaluate(
     floor: str | Path | float | None = None,
     ceiling: str | Path | float | None = None,
     beside_paper: tuple[str, str] | None = None,
+    task: Scorable | None = None,
 ) -> Evaluation:
     """Accuracy of results, or pass@k and maj@k of sampled runs.
 
@@ -61,6 +63,7 @@ def evaluate(
         by: Tags to break accuracy down by (MATH: `level`, `subject`).
         floor: The weak floor, for PGR: results or their accuracy.
         ceiling: The strong ceiling, likewise.
+        task: With `pass_at`, says which answers are equal, for maj@k; None for those with the same text.
         beside_paper: Task and weak model whose published numbers to give, too (`("gsm8k", "llama2_7b")`).
 
     Raises:
@@ -76,7 +79,7 @@ def evaluate(
     if pass_at is not None:
         if by or golds or floor is not None or ceiling is not None:
             raise UserError("pass@k goes without golds, breakdown and PGR", field="pass-at")
-        return Evaluation([sampled(Path(folder), pass_at) for folder in results], [], [], paper)
+        return Evaluation([sampled(Path(folder), pass_at, task) for folder in results], [], [], paper)
     if bool(by) != (golds is not None):
         raise UserError("a breakdown takes golds and the tags to break down by", field="by")
     models = {str(path): read_verdicts(path) for path in results}

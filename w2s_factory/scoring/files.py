@@ -32,7 +32,8 @@ class ScoreSummary:
     """What `score` found and wrote.
 
     Attributes:
-        rows: Responses scored.
+        rows: Responses, all of which get their `pred`.
+        known: Those whose gold is known: the others have neither `gold` nor `result`.
         right: Those whose answer equals the gold.
         empty: Those without a final answer.
         limits: How many comparisons each limit ended, all of them wrong.
@@ -40,15 +41,16 @@ class ScoreSummary:
     """
 
     rows: int
+    known: int
     right: int
     empty: int
     limits: dict[str, int]
     results: Path
 
     @property
-    def accuracy(self) -> float:
-        """The share of right responses."""
-        return self.right / self.rows
+    def accuracy(self) -> float | None:
+        """The share of right responses among those whose gold is known; None where none is."""
+        return self.right / self.known if self.known else None
 
 
 def score(  # noqa: PLR0913  each is an option of the command
@@ -68,7 +70,8 @@ def score(  # noqa: PLR0913  each is an option of the command
     """Score a split's responses; write results, metrics and report, and note them in the manifest.
 
     Results are the rows of `responses` with `pred`, `gold` and `result`, in their order and with their
-    other keys. Beside them go `metrics.json` (`{"acc": x}`, as published) and `scoring_report.json`,
+    other keys; where the gold is not known, with `pred` alone. Beside them go
+    `metrics.json` (`{"acc": x}`, as published; null where no gold is known) and `scoring_report.json`,
     which lists every comparison that a limit ended.
 
     Args:
@@ -120,7 +123,8 @@ def score(  # noqa: PLR0913  each is an option of the command
 def _summary(scored: Sequence[Scored], results: Path) -> ScoreSummary:
     return ScoreSummary(
         rows=len(scored),
-        right=sum(one.result for one in scored),
+        known=sum(one.result is not None for one in scored),
+        right=sum(one.result is True for one in scored),
         empty=sum(not one.pred for one in scored),
         limits=dict(Counter(one.limit for one in scored if one.limit)),
         results=results,
@@ -128,7 +132,9 @@ def _summary(scored: Sequence[Scored], results: Path) -> ScoreSummary:
 
 
 def _result(row: Output, scored: Scored) -> dict[str, Any]:
-    return {**row, "pred": scored.pred, "gold": scored.gold, "result": scored.result}
+    scored_row = {**row, "pred": scored.pred, "gold": scored.gold, "result": scored.result}
+    unknown = ("gold", "result") if scored.result is None else ()
+    return {key: value for key, value in scored_row.items() if key not in unknown}
 
 
 def _report(
@@ -145,5 +151,5 @@ def _report(
         for row, one in zip(rows, scored, strict=True)
         if one.limit
     ]
-    counts = {"rows": summary.rows, "right": summary.right, "empty": summary.empty}
+    counts = {"rows": summary.rows, "known": summary.known, "right": summary.right, "empty": summary.empty}
     return {**facts, **counts, "limits": summary.limits, "ended_by_a_limit": ended}

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s_factory.records import Outputs, note
+from w2s_factory.records import ANSWERED, Outputs, note
+from w2s_factory.scoring.classes import Classes
 from w2s_factory.scoring.seeds import read_together, seed_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from w2s_factory.records import Result, Sample, Vote
+    from w2s_factory.scoring.scorable import Scorable
 
 
 @dataclass(frozen=True)
@@ -23,15 +25,19 @@ class VoteSummary:
     Attributes:
         questions: Rows written.
         samples: Responses a question.
+        known: Questions whose gold is known.
         right: Questions whose majority answer is right.
         empty: Questions whose majority answer is empty.
+        limits: Comparisons of answers that a limit ended: they count as different.
         output: The majority file.
     """
 
     questions: int
     samples: int
+    known: int
     right: int
     empty: int
+    limits: int
     output: Path
 
 
@@ -43,10 +49,13 @@ def majority(predictions: Sequence[str]) -> str:
     return Counter(predictions).most_common(1)[0][0]  # of equal counts, the first inserted
 
 
-def vote(folder: str | Path, output: str | Path, *, force: bool = False) -> VoteSummary:
+def vote(
+    folder: str | Path, output: str | Path, *, task: Scorable | None = None, force: bool = False
+) -> VoteSummary:
     """Write the majority file of a sampled run, in the published form.
 
     Args:
+        task: Says which answers are equal (see `Classes`); None for those with the same text, as published.
         folder: Holds `seed0/results.jsonl`, `seed1/...`: any number of seeds, the same questions in each.
         output: The majority file (`majority_voting_results.jsonl`).
         force: Overwrite a file that holds something else.
@@ -57,30 +66,47 @@ def vote(folder: str | Path, output: str | Path, *, force: bool = False) -> Vote
     files = seed_files(folder)
     counts: Counter[str] = Counter()
 
+    classes = Classes(task)
+
     def rows() -> Iterator[Vote]:
-        for results in read_together(files):
-            row = _vote(results)
-            counts["right"] += row["pos_responses"][0]["result"]
+        for results, answers in classes.of(read_together(files, ANSWERED)):
+            row = _vote(results, answers)
+            result = row["pos_responses"][0].get("result")
+            counts["known"] += result is not None
+            counts["right"] += result is True
             counts["empty"] += row["pos_responses"][0]["pred"] == ""
             yield row
 
     with Outputs(force=force) as outputs:
         questions = outputs.rows(output, rows())
-    note([output], inputs=files, samples=len(files))
-    return VoteSummary(questions, len(files), counts["right"], counts["empty"], Path(output))
+    facts = {"task": task.name} if task else {}
+    note([output], inputs=files, samples=len(files), **facts)
+    return VoteSummary(
+        questions=questions,
+        samples=len(files),
+        known=counts["known"],
+        right=counts["right"],
+        empty=counts["empty"],
+        limits=classes.limits,
+        output=Path(output),
+    )
 
 
-def _vote(results: Sequence[Result]) -> Vote:
-    winner = majority([result["pred"] for result in results])
+def _vote(results: Sequence[Result], answers: Sequence[str]) -> Vote:
+    winner = majority(answers)
+    sides: dict[bool, list[Sample]] = {True: [], False: []}
+    for result, answer in zip(results, answers, strict=True):
+        sides[answer == winner].append(_sample(result))
     return {
         "id": results[0]["id"],
         "prompt": results[0]["prompt"],
-        "gold": results[0]["gold"],
-        "pos_responses": [_sample(result) for result in results if result["pred"] == winner],
-        "neg_responses": [_sample(result) for result in results if result["pred"] != winner],
-        "confidence": sum(result["pred"] == winner for result in results) / len(results),
+        "gold": results[0].get("gold", ""),
+        "pos_responses": sides[True],
+        "neg_responses": sides[False],
+        "confidence": len(sides[True]) / len(results),
     }
 
 
 def _sample(result: Result) -> Sample:
-    return {"response": result["response"], "pred": result["pred"], "result": result["result"]}
+    sample: Sample = {"response": result["response"], "pred": result["pred"]}
+    return {**sample, "result": result["result"]} if "result" in result else sample

@@ -50,9 +50,9 @@ def comparison(mode: str, task: Scorable) -> Comparison:
         UserError: There is no such mode, or a package it needs is missing or of the wrong version.
     """
     if mode == "published":
-        return Comparison(_never if task.slow_comparison else task.equal, task.equal, _nothing, parses=False)
+        return task.comparison()
     if mode == "symbolic":
-        _need_parser()
+        need_parser()
         return Comparison(symbolic.quick, symbolic.slow, symbolic.prepare, packages=symbolic.PACKAGES)
     if mode == "math-verify":
         _need("math_verify", "pip install math-verify")
@@ -66,6 +66,11 @@ def comparison(mode: str, task: Scorable) -> Comparison:
     raise UserError(f'no mode "{mode}"', field="mode", hint=f"Modes: {', '.join(MODES)}")
 
 
+def own_comparison(task: Scorable) -> Comparison:
+    """The comparison by a task's `equal`: at once, or in workers where it is slow."""
+    return Comparison(_never if task.slow_comparison else task.equal, task.equal, _nothing, parses=False)
+
+
 def _never(pred: str, gold: str) -> None:
     """No verdict at once."""
 
@@ -74,15 +79,19 @@ def _nothing() -> None:
     """Nothing to import."""
 
 
-def _need_parser() -> None:
-    """SymPy without its LaTeX parser would compare text in silence, as the release did."""
+def need_parser() -> None:
+    """SymPy without its LaTeX parser would compare text in silence, as the release did.
+
+    Raises:
+        UserError: SymPy or its parser's runtime is missing or of the wrong version.
+    """
     _need("sympy", "pip install sympy")
     command = "pip install 'antlr4-python3-runtime==4.11.*'"
     _need("antlr4", command)
     version = metadata.version("antlr4-python3-runtime")
     if not version.startswith("4.11"):
         raise UserError(
-            f"the mode symbolic needs the antlr runtime 4.11, here is {version}", hint=f"Run: {command}"
+            f"SymPy's LaTeX parser needs the antlr runtime 4.11, here is {version}", hint=f"Run: {command}"
         )
 
 

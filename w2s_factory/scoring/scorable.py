@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from w2s_factory.scoring.modes import Comparison
 
 
 class Scorable(Protocol):
@@ -25,5 +28,11 @@ class Scorable(Protocol):
     def normalise(self, answer: str) -> str:
         """The form in which an answer is compared."""
 
+    def normalise_gold(self, answer: str) -> str | None:
+        """The form in which the gold of a test row is compared with normalised answers; None if unknown."""
+
     def equal(self, pred: str, gold: str) -> bool:
         """Whether a normalised prediction is right."""
+
+    def comparison(self) -> Comparison:
+        """How `equal` finds its verdict: what is certain at once, and what needs a worker."""

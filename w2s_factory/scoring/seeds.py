@@ -13,6 +13,8 @@ from w2s_factory.records import RESULT, Result, read
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from w2s_factory.records import Form
+
 _SEED = re.compile(r"seed([0-9]+)\Z")
 
 
@@ -41,13 +43,17 @@ def seed_files(folder: str | Path) -> list[Path]:
     return files
 
 
-def read_together(files: Sequence[str | Path]) -> Iterator[tuple[Result, ...]]:
+def read_together(files: Sequence[str | Path], form: Form[Result] = RESULT) -> Iterator[tuple[Result, ...]]:
     """The results of each question in all files; memory does not grow with the number of questions.
+
+    Args:
+        files: Results, of the same questions in the same order.
+        form: What they must have: a verdict (`RESULT`), or only an answer (`ANSWERED`).
 
     Raises:
         UserError: A file can't be used, is shorter than another, or has another id in a row.
     """
-    for row, results in enumerate(zip_longest(*(read(path, RESULT) for path in files)), 1):
+    for row, results in enumerate(zip_longest(*(read(path, form) for path in files)), 1):
         for path, result in zip(files, results, strict=True):
             _check(path, result, row, _first(results)["id"])
         yield results

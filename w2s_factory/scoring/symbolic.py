@@ -39,7 +39,7 @@ def slow(pred: str, gold: str) -> bool:
     Any other failure is False, as published: so an inequality is not equal to itself. There is no limit
     on time or memory here; `workers` sets them.
     """
-    mine, theirs = _parsed(pred), _parsed(gold)
+    mine, theirs = parsed(pred), parsed(gold)
     if mine is None or theirs is None:
         return pred == gold
     from sympy import simplify  # noqa: PLC0415  most answers need no SymPy
@@ -53,7 +53,7 @@ def slow(pred: str, gold: str) -> bool:
 
 
 @lru_cache(_KEPT)
-def _parsed(answer: str) -> Any:
+def parsed(answer: str) -> Any:
     """The expression `parse_latex` gives, by the short way where it is known; None where it raises."""
     shape = _read(answer)
     if isinstance(shape, Refused):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.records import Result, Sft, Test
+    from w2s_factory.scoring.modes import Comparison
 
 _NAME = re.compile(r"[\w.-]+")
 
@@ -91,6 +92,9 @@ class Task:
     root: Path | None = None
     example: Example | None = None
 
+    teaches_gold: ClassVar[bool] = True
+    """Whether it has gold solutions, so that a weak model and a strong ceiling can be trained on them."""
+
     compares_responses: ClassVar[bool] = False
     """Whether Stage I compares whole responses, so that results need no `pred`."""
 
@@ -131,12 +135,14 @@ class Task:
         """What Stage I asks of a results row: with `pred`, unless whole responses are compared."""
         return OUTPUT if self.compares_responses else ANSWERED
 
-    def agree(self, weak: Result, icl: Result) -> bool:
-        """Whether two responses to a question give the same, non-empty final answer (paper, section 3.1).
+    def answer(self, result: Result) -> str:
+        """The final answer of a results row, normalised: its `pred`, or where that is missing extracted.
 
-        The published way: `pred`, already extracted and normalised, equal as text.
+        With `compares_responses` it is always taken from the response.
         """
-        return weak["pred"] != "" and weak["pred"] == icl["pred"]
+        if "pred" in result and not self.compares_responses:
+            return result["pred"]
+        return self.normalise(self.extract(result["response"]))
 
     slow_comparison: ClassVar[bool] = False
     """Whether `equal` may take long or hang, so that it must run in a process that can be killed."""
@@ -168,9 +174,30 @@ class Task:
         """The form in which an answer, predicted or gold, is compared and written to results."""
         return normalise(answer)
 
+    def normalise_gold(self, answer: str) -> str | None:
+        """The form in which the gold of a test row is compared and written: that of any answer.
+
+        A task whose golds say more than an answer does writes them so that no normalised answer is alike. One
+        in which golds may be unknown gives None for them: then there is no verdict.
+        """
+        return self.normalise(answer)
+
     def equal(self, pred: str, gold: str) -> bool:
-        """Whether a normalised prediction is right, in the mode `published`: the same text."""
+        """Whether a normalised prediction is right, in the mode `published`: the same text.
+
+        Stage I asks it of the icl answer and the weak one, Stage II and the vote of samples' answers.
+        """
         return pred == gold
+
+    def comparison(self) -> Comparison:
+        """How `equal` finds its verdict: what is certain at once, and what needs a worker.
+
+        Raises:
+            UserError: A package it needs is missing or of the wrong version.
+        """
+        from w2s_factory.scoring.modes import own_comparison  # noqa: PLC0415  most uses compare nothing
+
+        return own_comparison(self)
 
     @property
     def folder(self) -> str:
@@ -189,4 +216,13 @@ class Task:
                 field="--weak-name",
                 hint="Use letters, digits, and the signs _ . -",
             )
-        return f"train_{self.name}_{weak_name}_{kind}"
+        return f"train_{self.stem}_{weak_name}_{kind}"
+
+    @property
+    def stem(self) -> str:
+        """What files and datasets call the task."""
+        return self.name
+
+    def dataset_name(self, name: str) -> str:
+        """A dataset's name in the index, from that of its file without `train_`."""
+        return name

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 GROUP = "w2s_factory.tasks"
 """The entry-point group in which a package offers tasks: `NAME = "module:TASK"`, a `Task` instance."""
 
-BUILT_IN = ("gsm8k", "math", "arithmetic")
+BUILT_IN = ("gsm8k", "math", "arithmetic", "olympic_arena")
 
 
 def get_task(name: str) -> Task:

@@ -89,10 +89,13 @@ def _row(model: Model, models: Sequence[Model], paper: Mapping[str, dict[str, An
 
 
 def _published(model: Model, models: Sequence[Model], paper: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """The paper's number for the same model; OlympicArena's last hybrid is only called M_plus."""
-    if model.key not in paper and "m_plus" in paper and model in hybrids(models)[-1:]:
-        return paper["m_plus"]
-    return paper.get(model.key, _NO_PAPER)
+    """The paper's number for the same model.
+
+    For OlympicArena it gives M_plus, the last hybrid, and M_pro, trained on the pairs by ORPO.
+    """
+    names = {"orpo": "m_pro"} | {one.key: "m_plus" for one in hybrids(models)[-1:]}
+    other = names.get(model.key, "")
+    return paper.get(model.key) or paper.get(other, _NO_PAPER)
 
 
 def _gap_said(model: Model, models: Sequence[Model]) -> str:

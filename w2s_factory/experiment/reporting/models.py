@@ -14,6 +14,7 @@ from w2s_factory.scoring.metrics import performance_gap_recovered
 from w2s_factory.scoring.sampled import sampled
 from w2s_factory.scoring.seeds import seed_files
 from w2s_factory.scoring.verdicts import read_verdicts
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,6 +156,7 @@ def _sampled(run: Run, folders: Sequence[Path | None]) -> Sampled | None:
     if not paths:
         return None
     k = min(_K, *(len(seed_files(path)) for path in paths))
-    rows = [sampled(path, k) for path in paths]
+    task = get_task(run.contents.task)
+    rows = [sampled(path, k, task) for path in paths]
     mean = {name: sum(row[name] for row in rows) / len(rows) for name in ("pass_at_k", "maj_at_k")}
     return Sampled(k, mean["pass_at_k"], mean["maj_at_k"])

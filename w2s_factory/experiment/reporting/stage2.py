@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from w2s_factory.building import PairCounts, PairRules
 from w2s_factory.building.pairs import judge_votes
 from w2s_factory.building.provenance import ORIGIN, sidecar
-from w2s_factory.building.votes import joined, weak_responses
+from w2s_factory.building.votes import joined, vote_equality, weak_responses
 from w2s_factory.experiment.reporting.manifests import line_of
 from w2s_factory.records import VOTE, read, read_pairs
 from w2s_factory.tasks import get_task
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bar:
-    """The questions whose majority has one confidence, and how many of those majorities are right."""
+    """The questions whose majority has one confidence, and how many of those majorities are right.
+
+    `right` is None where a gold is not known.
+    """
 
     confidence: float
     questions: int
-    right: int
+    right: int | None
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,8 @@ def _preferences(run: Run, one: Preferred) -> Preferences:
     noted = _noted_rules(pairs)
     rules = noted or _rules(run)
     counts = PairCounts()
-    questions = joined(weak_responses(task, run.at(one.weak)), votes, run.at(one.weak))
-    for judged in judge_votes(questions, rules, task.equal):
+    questions = list(joined(weak_responses(task, run.at(one.weak)), votes, run.at(one.weak)))
+    for judged in judge_votes(questions, rules, vote_equality(task, questions)):
         counts.count(judged)
     return Preferences(
         seed=one.seed,
@@ -108,8 +111,13 @@ def _rules(run: Run) -> PairRules:
 
 def _bars(votes: list[Vote]) -> list[Bar]:
     questions = Counter(vote["confidence"] for vote in votes)
-    right = Counter(vote["confidence"] for vote in votes if vote["pos_responses"][0]["result"])
-    return [Bar(confidence, questions[confidence], right[confidence]) for confidence in sorted(questions)]
+    verdicts = [(vote["confidence"], vote["pos_responses"][0].get("result")) for vote in votes]
+    right = Counter(confidence for confidence, verdict in verdicts if verdict)
+    known = all(verdict is not None for _, verdict in verdicts)
+    return [
+        Bar(confidence, questions[confidence], right[confidence] if known else None)
+        for confidence in sorted(questions)
+    ]
 
 
 def _sources(pairs: Path) -> dict[int, int]:

@@ -15,33 +15,48 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from w2s_factory.experiment.reporting.figures.drawing import Drawing
-    from w2s_factory.experiment.reporting.stage2 import Preferences
+    from w2s_factory.experiment.reporting.stage2 import Bar, Preferences
 
 
 def confidence_figure(preferences: Sequence[Preferences]) -> Drawing | None:
-    """Questions by the confidence of their majority, right or wrong, with the two thresholds."""
+    """Questions by the confidence of their majority, right or wrong where known, with both thresholds."""
     if not preferences:
         return None
-    right: defaultdict[float, float] = defaultdict(float)
-    wrong: defaultdict[float, float] = defaultdict(float)
-    for one in preferences:
-        for bar in one.bars:
-            right[bar.confidence] += bar.right / len(preferences)
-            wrong[bar.confidence] += (bar.questions - bar.right) / len(preferences)
-    places = sorted(right)
+    bars = [bar for one in preferences for bar in one.bars]
+    places = sorted({bar.confidence for bar in bars})
+    asked = _mean(bars, places, [bar.questions for bar in bars], len(preferences))
+    known = [bar.right for bar in bars if bar.right is not None]
+    rights = _mean(bars, places, known, len(preferences)) if len(known) == len(bars) else None
     step = min((high - low for low, high in pairwise(places)), default=0.1)
     with canvas(310) as figure:
         axes = figure.add_subplot()
-        rights, wrongs = [right[place] for place in places], [wrong[place] for place in places]
-        width = step * 0.8
-        axes.bar(places, rights, width, color=LIGHT["green"], label="majority right")
-        axes.bar(places, wrongs, width, rights, label="majority wrong", **hatched("red"))
+        _bars(axes, places, step * 0.8, asked, rights)
         _thresholds(axes, preferences[0], places)
         axes.set_xlabel("confidence: share of the samples that give the majority answer")
         axes.set_ylabel("questions")
         axes.grid(visible=False, axis="x")
         figure.legend(loc="outside upper left", ncols=2)
-        return drawn(figure, "confidence", "Confidence of the votes", _confidence_said(places, right, wrong))
+        return drawn(figure, "confidence", "Confidence of the votes", _confidence_said(places, asked, rights))
+
+
+def _mean(bars: Sequence[Bar], places: Sequence[float], counts: Sequence[int], seeds: int) -> list[float]:
+    """A count of each confidence, mean over the seeds."""
+    total: defaultdict[float, float] = defaultdict(float)
+    for bar, count in zip(bars, counts, strict=True):
+        total[bar.confidence] += count / seeds
+    return [total[place] for place in places]
+
+
+def _bars(
+    axes: Axes, places: list[float], width: float, asked: list[float], rights: list[float] | None
+) -> None:
+    """Right and wrong majorities where gold is known, else all of them."""
+    if rights is None:
+        axes.bar(places, asked, width, color=LIGHT["blue"], label="questions (gold not known)")
+        return
+    wrongs = [all_ - right for all_, right in zip(asked, rights, strict=True)]
+    axes.bar(places, rights, width, color=LIGHT["green"], label="majority right")
+    axes.bar(places, wrongs, width, rights, label="majority wrong", **hatched("red"))
 
 
 def border(places: Sequence[float], threshold: float) -> float:
@@ -72,6 +87,7 @@ def _thresholds(axes: Axes, one: Preferences, places: Sequence[float]) -> None:
         )
 
 
-def _confidence_said(places: list[float], right: dict[float, float], wrong: dict[float, float]) -> str:
-    said = [f"{place:g}: {right[place] + wrong[place]:.0f}, {right[place]:.0f} right" for place in places]
+def _confidence_said(places: list[float], asked: list[float], rights: list[float] | None) -> str:
+    right = [""] * len(places) if rights is None else [f", {count:.0f} right" for count in rights]
+    said = [f"{place:g}: {count:.0f}{more}" for place, count, more in zip(places, asked, right, strict=True)]
     return f"Questions by confidence, mean over seeds. {'; '.join(said)}."

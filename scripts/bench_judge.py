@@ -1,0 +1,91 @@
+"""Verdicts per second of OlympicArena's judge against nine types tried in turn, each with its own parser.
+
+    python scripts/bench_judge.py release_facts/cases/judge_vectors.json
+
+Both sides judge the same rows automatically, one after the other in one process, imports not counted,
+and must give the same verdicts. The plain side uses this package's rules without what makes them quick:
+no cache, antlr for every expression, a parse for each rule that asks for one, and a simplification for
+every two equations. So the figure says what the caches, the short reader, the verdicts at once and the
+numbers put into equations gain, not how fast another program is.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from sympy.parsing.latex import parse_latex
+
+from w2s_factory.scoring import symbolic
+from w2s_factory.scoring.judge import equations, rules, values
+from w2s_factory.scoring.judge.gold import Gold
+from w2s_factory.scoring.judge.judging import equal, equal_at_once
+from w2s_factory.scoring.judge.writing import boxed, normalised
+
+
+def by_antlr(answer: str) -> Any:
+    """An expression from SymPy's own parser, each time anew; None where it raises."""
+    try:
+        return parse_latex(answer)
+    except Exception:  # noqa: BLE001  whatever it raises means that it could not
+        return None
+
+
+def unclear(*_: Any) -> bool:
+    """No numbers are put into equations: each pair of them is simplified."""
+    return False
+
+
+def without_short_ways() -> None:
+    """Make this process judge as slowly as it would without caches and short reader."""
+    plain = values.same_number.__wrapped__
+    values.parsed = by_antlr
+    values._number = values._number.__wrapped__
+    rules.same_number = plain
+    rules.AUTOMATIC["NV"] = plain
+    equations._sides = equations._sides.__wrapped__
+    equations._difference = equations._difference.__wrapped__
+    equations._differ = unclear
+
+
+def quickly(pred: str, gold: str) -> bool:
+    """The verdict as files are judged: at once, or else by all rules."""
+    verdict = equal_at_once(pred, gold)
+    return equal(pred, gold) if verdict is None else verdict
+
+
+@click.command()
+@click.argument("vectors", type=click.Path(exists=True, path_type=Path))
+@click.option("--limit", type=click.IntRange(1), help="Only the first so many rows.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def main(vectors: Path, limit: int | None, as_json: bool) -> None:
+    """Time both sides on the rows of VECTORS (pred, gold, type_sequence)."""
+    pairs = [_pair(row) for row in json.loads(vectors.read_text())[:limit]]
+    symbolic.prepare()
+    quick, verdicts = _timed(quickly, pairs)
+    without_short_ways()
+    slow, plain = _timed(equal, pairs)
+    if verdicts != plain:
+        raise SystemExit("the verdicts differ")
+    found = {"rows": len(pairs), "seconds": quick, "plain_seconds": slow, "times_faster": slow / quick}
+    click.echo(
+        json.dumps(found) if as_json else "\n".join(f"{key}: {value:.4g}" for key, value in found.items())
+    )
+
+
+def _pair(row: dict[str, Any]) -> tuple[str, str]:
+    gold = normalised(row["gold"]) if isinstance(row["gold"], str) else row["gold"]
+    return normalised(boxed(row["pred"])), Gold(gold, row["type_sequence"]).text()
+
+
+def _timed(judge: Any, pairs: list[tuple[str, str]]) -> tuple[float, list[bool]]:
+    start = time.perf_counter()
+    verdicts = [judge(*pair) for pair in pairs]
+    return time.perf_counter() - start, verdicts
+
+
+if __name__ == "__main__":
+    main()

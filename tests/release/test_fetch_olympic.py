@@ -1,0 +1,97 @@
+"""`fetch olympic_arena` from local folders: selection, order, forms, what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from w2s_factory import UserError, fetch
+
+
+def row(subject, number, **others):
+    return {
+        "id": f"{subject}_{number}",
+        "prompt": f"Hello.\n\nproblem:\nNumber {number}?",
+        "subject": subject,
+        "answer_type": "NV",
+        "language": "EN",
+        "answer": [str(number)],
+    } | others
+
+
+@pytest.fixture
+def hub(tmp_path):
+    rows = {
+        "Physics/val.json": [row("Physics", 2), row("Physics", 1)],
+        "Math/val-00000-of-00001.jsonl": [
+            row("Math", 7),
+            row("Math", 8, language="ZH"),
+            row("Math", 9, answer_type="OT"),
+        ],
+        "Math/test.json": [row("Math", 3, answer=None), row("Math", 4, answer_type="CODE")],
+        "CS/val.json": [row("CS", 1)],
+        "Math/value.json": [row("Math", 70)],
+    }
+    for name, listed in rows.items():
+        path = tmp_path / "hub" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = "".join(json.dumps(one) + "\n" for one in listed)
+        path.write_text(lines if name.endswith("l") else json.dumps(listed))
+    return tmp_path / "hub"
+
+
+def written(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_the_release_s_selection_in_its_order(hub, tmp_path):
+    fetched = fetch("olympic_arena", tmp_path / "out", origin=str(hub))
+    assert list(fetched.files.values()) == [1, 1, 3, 3]
+    tests = written(tmp_path / "out/data/test/olympicarena.jsonl")
+    assert [test["id"] for test in tests] == ["Math_7", "Physics_2", "Physics_1"]
+    assert tests[0]["question"] == "Hello.\n\nQuestion: Number 7?"
+    assert tests[0]["answer"] == "7"
+    assert [test["answer"] for test in written(tmp_path / "out/data/test/olympicarena_train_2.jsonl")] == [""]
+    assert fetched.notes[:2] == (
+        "warning: train_2 has 1 questions, the published one 6,020",
+        "warning: test has 3 questions, the published one 313",
+    )
+    assert fetched.notes[2].startswith("1 questions have no public answer")
+
+
+def test_parquet(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    (tmp_path / "hub" / "Math").mkdir(parents=True)
+    made = datasets.Dataset.from_list(
+        [row("Math", 1, type_sequence=["NV"]), row("Math", 2, type_sequence=None)]
+    )
+    made.to_parquet(tmp_path / "hub" / "Math" / "val-00000-of-00001.parquet")
+    (tmp_path / "hub" / "Math" / "test.json").write_text(json.dumps([row("Math", 3)]))
+    fetch("olympic_arena", tmp_path / "out", origin=str(tmp_path / "hub"))
+    tests = written(tmp_path / "out/data/test/olympicarena.jsonl")
+    assert [test["tag"]["type_sequence"] for test in tests] == [["NV"], None]
+
+
+BROKEN = [
+    ("Math/val.json", '[{"id": "Math_1"}]', r'val.json: row 1: field "prompt": is missing'),
+    ("Math/test.json", json.dumps([row("Math", 1)] * 2), r"the id 'Math_1' stands twice in split test"),
+    ("Math/val.json", json.dumps([row("Math", 1, answer=7)]), r'field "answer": expected a list'),
+    ("Else/val.json", "[]", r"a folder a subject \(Math, Physics"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "said"), BROKEN)
+def test_one_line_on_what_is_wrong(name, text, said, tmp_path):
+    path = tmp_path / "hub" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(UserError, match=said):
+        fetch("olympic_arena", tmp_path / "out", origin=str(tmp_path / "hub"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_split_without_questions_is_refused(hub, tmp_path):
+    (hub / "Math" / "test.json").write_text("[]")
+    with pytest.raises(UserError, match="split test holds no"):
+        fetch("olympic_arena", tmp_path / "out", origin=str(hub))

@@ -1,0 +1,81 @@
+"""A gold as one text: what several quantities are, and of which types, goes through files and processes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MARK = '${"answer": '
+"""How a structured gold begins: with a sign no normalised answer holds, so that no model can write one."""
+
+
+@dataclass(frozen=True)
+class Gold:
+    """What a prediction is judged against.
+
+    Attributes:
+        answer: A text; or a list, of a set or of several quantities one each.
+        type_sequence: The type of each quantity, where there are several.
+        answer_type: The one type to judge by; None for automatic.
+    """
+
+    answer: str | Sequence[str]
+    type_sequence: Sequence[str] | None = None
+    answer_type: str | None = None
+
+    def text(self) -> str:
+        """The gold as one text: a plain answer itself, else `$` and a JSON object of what is known."""
+        fields = {"type_sequence": self.type_sequence, "answer_type": self.answer_type}
+        known = {key: _plain(value) for key, value in fields.items() if value}
+        if isinstance(self.answer, str) and not known:
+            return self.answer
+        return "$" + json.dumps({"answer": _plain(self.answer), **known})
+
+
+def _plain(value: str | Sequence[str]) -> str | list[str]:
+    return value if isinstance(value, str) else list(value)
+
+
+def is_structured(text: str) -> bool:
+    """Whether a gold is more than a plain answer."""
+    return text.startswith(_MARK)
+
+
+def read_gold(text: str) -> Gold:
+    """The gold that `Gold.text` wrote; a text that is not structured is a plain answer.
+
+    Raises:
+        UserError: It begins as a structured gold and is none.
+    """
+    if not is_structured(text):
+        return Gold(text)
+    try:
+        fields: Any = json.loads(text[1:])
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict) or not _fits(**fields):
+        raise UserError(
+            f"not a gold: {text[:80]}",
+            field="answer",
+            hint='Expected ${"answer": [TEXT, ...], "type_sequence": [TYPE, ...]}',
+        )
+    return Gold(**fields)
+
+
+def _fits(answer: Any = None, type_sequence: Any = (), answer_type: Any = "", **unknown: Any) -> bool:
+    return (
+        not unknown
+        and (isinstance(answer, str) or _is_texts(answer))
+        and (type_sequence == () or _is_texts(type_sequence))
+        and isinstance(answer_type, str)
+    )
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)

@@ -1,0 +1,73 @@
+"""How an answer is written: taken out of its response, normalised, cut at its commas."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_BOX: Final = r"\boxed{"
+
+_REPLACED: Final = (
+    (r"\left", ""),
+    (r"\right", ""),
+    ("\N{RATIO}", ":"),
+    ("\N{FULLWIDTH COMMA}", ","),
+    ("$", ""),
+    (r"\approx", "="),
+    (r"\simeq", "="),
+    (r"\sim", "="),
+    (r"^\prime", "'"),
+    (r"^{\prime}", "'"),
+    (r"^\circ", ""),
+    ("%", ""),
+)
+"""In this order, each everywhere: so `\\leftarrow` becomes `arrow`, as published."""
+
+_REWRITTEN: Final = (
+    (re.compile(r"\\(?:mathrm|mathbf)\{~?([^}]*)\}"), r"\1"),
+    (re.compile(r"\\text\{(.*?)\}"), r"\1"),
+    (re.compile(r"\\textbf\{(.*?)\}"), r"\1"),
+    (re.compile(r"frac([^{])(.)"), r"frac{\1}{\2}"),
+    (re.compile(r"sqrt([^{])"), r"sqrt{\1}"),
+)
+
+
+def boxed(response: str) -> str:
+    r"""What the first `\boxed{...}` holds, normalised; the whole response where there is none.
+
+    An empty box, and a first box that is never closed, count as none: later ones are not looked at.
+    """
+    start = response.find(_BOX) + len(_BOX)
+    if start < len(_BOX):
+        return response
+    depth = 1
+    for place in range(start, len(response)):
+        depth += {"{": 1, "}": -1}.get(response[place], 0)
+        if not depth:
+            return normalised(response[start:place]) if place > start else response
+    return response
+
+
+def normalised(answer: str) -> str:
+    """An answer without what only sets it: brackets' sizes, dollars, units of angle, text commands."""
+    for written, meant in _REPLACED:
+        answer = answer.replace(written, meant)
+    for pattern, meant in _REWRITTEN:
+        answer = pattern.sub(meant, answer)
+    return answer.strip().strip("$").strip()
+
+
+def items(answer: str) -> list[str]:
+    """What stands between the commas outside `()` and `[]`; braces do not protect a comma.
+
+    A trailing comma adds no item.
+    """
+    found, depth, start = [], 0, 0
+    for place, character in enumerate(answer):
+        depth += (character in "([") - (character in ")]")
+        if character == "," and not depth:
+            found.append(answer[start:place])
+            start = place + 1
+    if start < len(answer):
+        found.append(answer[start:])
+    return [item.strip().strip("$").strip() for item in found]
