@@ -131,6 +131,33 @@ def test_what_does_not_belong_together_is_refused_and_writes_nothing(tmp_path, w
     assert not list((tmp_path / "out").glob("*"))
 
 
+def test_why_a_question_has_no_pair(files):
+    made = stage2(files)
+    with pytest.raises(UserError, match=r'no pair of the question "2". Name --task, --weak and --votes'):
+        building.explain(made.built.file, "2")
+    weak, votes = files / "weak.jsonl", files / "votes.jsonl"
+    source = building.PairSource(GSM8K, weak, votes, building.PairRules())
+    story = building.explain(made.built.file, "2", source)
+    assert story.splitlines()[2:] == [
+        "votes: 1 5x, 2 5x (confidence 0.50)",
+        "weak answer: 1",
+        "no pair: no confident majority",
+    ]
+    assert "weak is rejected" in building.explain(made.built.file, "1", source)
+    with pytest.raises(UserError, match='no question "9"'):
+        building.explain(made.built.file, "9", source)
+    lower = building.PairSource(GSM8K, weak, votes, building.PairRules(min_confidence=0.5))
+    with pytest.raises(UserError, match="to which these votes and thresholds give one"):
+        building.explain(made.built.file, "2", lower)
+
+
+def test_the_origins_of_a_converted_file_are_said_to_lie_elsewhere(files):
+    made = stage2(files, form="release")
+    converted = building.convert_pairs(made.built.file, files / "out/columns.json", "columns")
+    with pytest.raises(UserError, match=r"columns.json: columns.origins.jsonl, .* file that was converted"):
+        building.explain(converted.file, "0")
+
+
 def test_the_command_tells_a_story_and_checks(files, w2s):
     w2s(
         *("build-data", "--stage", 2, "--task", "gsm8k", "--weak", files / "weak.jsonl"),
@@ -138,6 +165,9 @@ def test_the_command_tells_a_story_and_checks(files, w2s):
     )
     story = w2s("build-data", "--stage", 2, "--output", "paired.json", "--explain", 0).stdout
     assert "weak is chosen" in story
+    files_named = ("--task", "gsm8k", "--weak", files / "weak.jsonl", "--votes", files / "votes.jsonl")
+    story = w2s("build-data", "--stage", 2, "--output", "paired.json", "--explain", 2, *files_named).stdout
+    assert "no pair: no confident majority" in story
     check = ("build-data", "--stage", 2, "--check", "paired.json", "--weak")
     assert w2s(*check, files / "weak.jsonl").stdout.endswith("clean\n")
     records.write(files / "others.jsonl", [weak_row(number, "3") for number in range(3)])
@@ -152,10 +182,17 @@ def test_the_command_tells_a_story_and_checks(files, w2s):
         (["--samples", "nowhere"], "holds no seed0"),
         (["--explain", 3], "--output"),
         (["--check", "paired.json"], "--weak"),
+        (["--check", "paired.json", "--votes", "v.jsonl"], '"--votes": --check only looks'),
+        (["--check", "paired.json", "--explain", 3], '"--check": --explain only looks'),
+        (
+            ["--explain", 3, "--output", "paired.json", "--samples", "t1.0"],
+            '"--samples": --explain only looks',
+        ),
+        (["--explain", 3, "--output", "paired.json"], "paired.origins.jsonl"),
     ],
 )
 def test_misuse_is_one_line(files, w2s, options, problem):
-    given = ["--votes", files / "votes.jsonl", "--task", "gsm8k"]
+    given = ["--task", "gsm8k"] + ([] if "--check" in options else ["--votes", files / "votes.jsonl"])
     weak = [] if "--check" in options else ["--weak", files / "weak.jsonl"]
     done = w2s("build-data", "--stage", 2, *given, *weak, *options, code=2)
     assert problem in done.stderr

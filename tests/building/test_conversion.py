@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from w2s_factory.building import check_pairs, chosen_side, convert_pairs
+from w2s_factory.building import Recipe, check_pairs, chosen_side, convert_pairs
 from w2s_factory.errors import UserError
+from w2s_factory.records import content_hash
 
 PAIRS = [
     {"id": 3, "instruction": "Question: a\nAnswer:", "input": "", "output": ["#### 1", "#### 2"]},
@@ -43,6 +44,24 @@ def test_an_input_is_part_of_what_is_asked(tmp_path):
     (tmp_path / "pairs.json").write_text(json.dumps([pair]))
     made = chosen_side(tmp_path / "pairs.json", tmp_path / "chosen.json")
     assert json.loads(made.file.read_text())[0]["content"] == "Add.\n1 + 1"
+
+
+@pytest.mark.parametrize("form", ["columns", "release"])
+def test_columns_beside_an_output_of_their_own_are_refused(tmp_path, form):
+    row = {"id": 1, "instruction": "q", "input": "", "chosen": "a", "rejected": "b", "output": "mine"}
+    (tmp_path / "rows.json").write_text(json.dumps([row]))
+    with pytest.raises(UserError, match=r'rows.json: row 1: field "output": stands beside chosen'):
+        convert_pairs(tmp_path / "rows.json", tmp_path / "other.json", form)
+    assert not (tmp_path / "other.json").exists()
+
+
+@pytest.mark.parametrize("convert", [lambda *args, **to: convert_pairs(*args, "columns", **to), chosen_side])
+def test_converted_in_place_the_file_as_it_was_is_noted(published, convert):
+    before = content_hash(published)
+    convert(published, published, recipe=Recipe(force=True))
+    line = json.loads((published.parent / "manifest.jsonl").read_text())
+    assert line["inputs"] == [{"file": str(published), "sha256": before}]
+    assert line["sha256"] == content_hash(published) != before
 
 
 def test_an_empty_file_is_not_called_clean(tmp_path, published):

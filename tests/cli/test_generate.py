@@ -61,7 +61,11 @@ def test_demos(w2s, tmp_path, full_weak):
     assert len(drawn) == 4
     assert f"ids {', '.join(str(one['id']) for one in drawn)}" in done.stdout
     assert "next: w2s-factory generate --task gsm8k" in done.stdout
-    w2s("demos", "--task", "gsm8k", "--from", full_weak, "--ids", "7,3,40,12", "--output", "named.json")
+    done = w2s(
+        "demos", "--task", "gsm8k", "--from", full_weak, "--ids", "7,3,40,12", "--output", "my named.json"
+    )
+    assert "my named.json" in shlex.split(done.stdout.splitlines()[-1])
+    (tmp_path / "cwd/my named.json").rename(tmp_path / "cwd/named.json")
     assert [one["id"] for one in json.loads((tmp_path / "cwd/named.json").read_text())] == [7, 3, 40, 12]
     manifest = (tmp_path / "cwd/manifest.jsonl").read_text().splitlines()
     assert [json.loads(line).get("seed") for line in manifest] == [42, None]
@@ -142,10 +146,11 @@ def test_samples(w2s, tmp_path):
 
 
 def test_shards(w2s, tmp_path):
-    done = w2s("generate", *QUICK, "--engine", "transformers", "--shard", "1/1")
-    assert "merge-shards out" in done.stdout
-    assert w2s("merge-shards", "out").stdout == "wrote out/output.jsonl\n"
-    assert len((tmp_path / "cwd/out/output.jsonl").read_text().splitlines()) == 6
+    elsewhere = [*QUICK[:-1], "my out"]
+    done = w2s("generate", *elsewhere, "--engine", "transformers", "--shard", "1/1")
+    merging = shlex.split(done.stdout.splitlines()[-1].partition("w2s-factory ")[2])
+    assert w2s(*merging).stdout == "wrote my out/output.jsonl\n"
+    assert len((tmp_path / "cwd/my out/output.jsonl").read_text().splitlines()) == 6
 
 
 def test_a_dry_run(w2s, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -68,6 +69,10 @@ def test_score_vote_evaluate(folder):
         .splitlines()[1]
         .startswith("t1.0/seed0/results.jsonl,all,4,3,0.75,")
     )
+    header, one, two = (folder / "table.csv").read_text().splitlines()
+    assert header.endswith("high,against,difference,low_of_difference,high_of_difference")
+    assert one.endswith(",,,,")
+    assert f",{first},-0.25," in two
     found = json.loads(w2s("evaluate", "--pass-at", 2, "t1.0", "--json", folder=folder).stdout)["results"]
     assert [found[0][key] for key in ("pass_at_k", "maj_at_k", "pass_at_k_unbiased")] == [0.75, 0.75, 0.75]
 
@@ -80,12 +85,39 @@ def test_compare_writes_nothing(folder):
     assert sorted(folder.rglob("*")) == before
 
 
+def test_the_next_command_can_be_typed_as_it_is_printed(folder):
+    (folder / "t1.0").rename(folder / "my t1.0")
+    for seed in range(2):
+        place = f"my t1.0/seed{seed}"
+        files = [
+            "--golds",
+            "golds.jsonl",
+            "--input",
+            f"{place}/output.jsonl",
+            "--output",
+            f"{place}/results.jsonl",
+        ]
+        said = w2s("score", "--task", "gsm8k", *files, folder=folder).stdout
+        assert f"{place}/results.jsonl" in w2s(*following(said), folder=folder).stdout
+    said = w2s("vote", "--input", "my t1.0", "--output", "my votes.jsonl", folder=folder).stdout
+    assert "my t1.0" in w2s(*following(said), folder=folder).stdout
+
+
+def following(said):
+    """The words of the command named last."""
+    return shlex.split(said.splitlines()[-1].partition("Next: w2s-factory ")[2])
+
+
 def test_mistakes_are_one_line(folder):
     files = ["--golds", "golds.jsonl", "--input", "t1.0/seed0/output.jsonl"]
+    compare = ["--compare", "published,symbolic"]
     for arguments, message in [
         (["score", "--task", "gsm8k", *files], "Missing option '--output'"),
         (["score", "--task", "gsm9k", *files, "--output", "r.jsonl"], 'Did you mean "gsm8k"?'),
         (["score", "--task", "gsm8k", *files, "--output", "r.jsonl", "--timeout", "0"], "--timeout"),
+        (["score", "--task", "gsm8k", *files, *compare, "--output", "r.jsonl"], "without --output"),
+        (["score", "--task", "gsm8k", *files, *compare, "--mode", "symbolic"], "without --mode"),
+        (["score", "--task", "gsm8k", *files, *compare, "--force"], "without --force"),
         (["evaluate", "none.jsonl"], "none.jsonl: no such file"),
         (["vote", "--input", "none", "--output", "v.jsonl"], "none: no such folder"),
     ]:

@@ -251,6 +251,11 @@ def test_no_questions(tmp_path, generation):
         generate(generation)
 
 
+def test_a_preview_of_a_shard_without_questions(generation):
+    with pytest.raises(UserError, match=r"--shard.* of 2 questions holds none"):
+        preview(replace(generation, limit=2, shard=Shard(1, 4)))
+
+
 def test_a_dry_run_writes_nothing(tmp_path, generation):
     seen = preview(replace(generation, sampling=Sampling(temperature=1.0), seeds=range(10)))
     assert (seen.prompt, seen.tokens, seen.requests) == ("Question: q0\nAnswer:", None, 50)

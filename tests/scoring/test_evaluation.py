@@ -40,6 +40,21 @@ def test_accuracy_and_difference(tmp_path):
     assert found.notes == []
 
 
+@pytest.mark.parametrize("pass_at", [None, 1])
+def test_the_same_results_twice_are_refused(tmp_path, pass_at):
+    first = results(tmp_path / "a/seed0/results.jsonl", [1, 0])
+    named = first if pass_at is None else tmp_path / "a"
+    with pytest.raises(UserError, match=f"{named}: is named twice"):
+        evaluate([named, str(named)], pass_at=pass_at)
+
+
+def test_one_seed_under_two_names_is_refused(tmp_path):
+    for name in ("seed0", "seed1", "seed01"):
+        results(tmp_path / name / "results.jsonl", [1, 0])
+    with pytest.raises(UserError, match="seed1: is the same seed as seed01"):
+        evaluate([tmp_path], pass_at=1)
+
+
 def test_other_questions_have_no_difference(tmp_path):
     found = evaluate([results(tmp_path / "a.jsonl", [1, 0]), results(tmp_path / "b.jsonl", [1])])
     assert found.differences == []

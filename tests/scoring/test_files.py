@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from w2s_factory import UserError, compare_modes, evaluate, score
+from w2s_factory.records import content_hash
 
 
 def rows(path, found):
@@ -142,6 +143,15 @@ def test_overwrites_only_when_asked(tmp_path, golds):
     assert '"pred": "1"' in (tmp_path / "out" / "results.jsonl").read_text()
 
 
+def test_scored_in_place_the_responses_as_they_were_are_noted(tmp_path, golds):
+    file = rows(tmp_path / "results.jsonl", [output(name, "1") for name in range(3)])
+    before = content_hash(file)
+    score("gsm8k", golds, file, file, force=True)
+    line = json.loads((tmp_path / "manifest.jsonl").read_text().splitlines()[0])
+    assert line["inputs"][0] == {"file": str(file), "sha256": before}
+    assert line["sha256"] == content_hash(file) != before
+
+
 def test_compare_modes(tmp_path):
     golds = rows(tmp_path / "golds.jsonl", [gold("x<3"), gold("0.5"), gold("1"), gold("0.5")])
     outputs = rows(
@@ -160,6 +170,18 @@ def test_compare_modes(tmp_path):
     assert "0: x<3 | x<3" in found.table()
     with pytest.raises(UserError, match="two modes"):
         compare_modes("gsm8k", golds, outputs, ["published"])
+
+
+def test_comparing_modes_says_how_many_comparisons_a_limit_ended(tmp_path):
+    golds = rows(tmp_path / "golds.jsonl", [gold("1"), gold("x" * 1001), gold("2")])
+    outputs = [output(0, "1"), output(1, "y" * 1001), output(2, r"\int_0^{\infty}e^{-x^2}\sin(x^3)\log(x)dx")]
+    found = compare_modes(
+        "gsm8k", golds, rows(tmp_path / "o.jsonl", outputs), ["published", "symbolic"], timeout=0.5
+    )
+    assert found.limits == ({}, {"length": 1, "time": 1})
+    published, symbolic = found.table().splitlines()[:2]
+    assert published.endswith("published: 1 of 3 right")
+    assert symbolic.endswith("1 of 3 right, 1 ended by a limit (length), 1 ended by a limit (time)")
 
 
 def test_no_disagreement(tmp_path):

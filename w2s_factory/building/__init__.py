@@ -11,7 +11,7 @@ from w2s_factory.building.padding import Padding
 from w2s_factory.building.pair_check import PairCheck, check_pairs
 from w2s_factory.building.pairs import PairRules
 from w2s_factory.building.placing import Built, Recipe
-from w2s_factory.building.provenance import explain
+from w2s_factory.building.provenance import PairSource, explain
 from w2s_factory.building.stage1 import Stage1, build_stage1
 from w2s_factory.building.stage2 import PairCounts, Stage2, build_stage2
 
@@ -24,6 +24,7 @@ __all__ = [
     "PairCheck",
     "PairCounts",
     "PairRules",
+    "PairSource",
     "Recipe",
     "Stage1",
     "Stage2",

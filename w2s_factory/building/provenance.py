@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from w2s_factory.building.pairs import judge_votes
+from w2s_factory.building.votes import joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
 from w2s_factory.records import Form, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from w2s_factory.building.pairs import Judged, WeakSide
+    from w2s_factory.building.pairs import Judged, PairRules, WeakSide
     from w2s_factory.building.seeds import Seeds
     from w2s_factory.records import Id, Sample
+    from w2s_factory.tasks import Task
 
 
 class Origin(TypedDict):
@@ -65,20 +69,19 @@ def origins(judged: Judged, seeds: Seeds | None = None) -> Iterator[Origin]:
     """The origins of a question's pairs, in the order of the pairs."""
     if judged.weak_side is None:
         return
-    vote, weak = judged.vote, judged.weak
+    vote, asked = judged.vote, _asked(judged)
     pool = "neg_responses" if judged.weak_side == "chosen" else "pos_responses"
     responses: list[Sample] = vote[pool]  # type: ignore[literal-required]
-    answers = Counter(sample["pred"] for sample in [*vote["pos_responses"], *vote["neg_responses"]])
     for other in judged.others:
         place = next(number for number, sample in enumerate(responses) if sample is other)
         yield {
-            "id": vote["id"],
-            "prompt": vote["prompt"],
+            "id": asked["id"],
+            "prompt": asked["prompt"],
             "weak_side": judged.weak_side,
-            "weak_pred": weak.pred,
-            "weak_result": weak.result,
-            "confidence": vote["confidence"],
-            "votes": dict(answers.most_common()),
+            "weak_pred": asked["weak_pred"],
+            "weak_result": asked["weak_result"],
+            "confidence": asked["confidence"],
+            "votes": asked["votes"],
             "pool": pool,
             "place": place,
             "seed": seeds.of(vote, pool, place) if seeds else None,
@@ -87,24 +90,76 @@ def origins(judged: Judged, seeds: Seeds | None = None) -> Iterator[Origin]:
         }
 
 
-def explain(pairs: str | Path, name: str) -> str:
+@dataclass(frozen=True)
+class PairSource:
+    """What a pair file was built from, to tell why a question has no pair.
+
+    Attributes:
+        task: Says when two answers are equal.
+        weak: The weak model's results or full weak data.
+        votes: The majority file.
+        rules: Those the pairs were built by; of them only the two thresholds decide whether there is a pair.
+    """
+
+    task: Task
+    weak: str | Path
+    votes: str | Path
+    rules: PairRules
+
+
+def explain(pairs: str | Path, name: str, source: PairSource | None = None) -> str:
     """One question's story: what was asked, how the samples voted, what was set against what.
 
     Args:
         pairs: The pair file, which has its sidecar beside it.
         name: The question's id.
+        source: What the file was built from; then a question without a pair has a story, too.
 
     Raises:
-        UserError: There is no sidecar, or the question gave no pair.
+        UserError: There is no sidecar; or the question gave no pair, and why is not known.
     """
     path = sidecar(pairs)
+    if not path.exists():
+        problem = f"{path.name}, which says where its pairs came from, does not lie beside it"
+        hint = "build-data writes both, convert-pairs only pairs: name the file that was converted"
+        raise UserError(problem, file=pairs, hint=hint)
     found = [origin for origin in read(path, ORIGIN) if str(origin["id"]) == name]
-    if not found:
-        raise UserError(f'no pair of the question "{name}"', file=path)
-    return "\n".join([_question(found[0]), *map(_pair, found)])
+    if found:
+        return "\n".join([_question(found[0]), *map(_pair, found)])
+    if source is None:
+        hint = "Name --task, --weak and --votes, too, to be told why"
+        raise UserError(f'no pair of the question "{name}"', file=path, hint=hint)
+    return _skipped(source, name, path)
 
 
-def _question(origin: Origin) -> str:
+def _skipped(source: PairSource, name: str, path: Path) -> str:
+    """Why a question has no pair, judged again as it was when the pairs were built."""
+    questions = joined(weak_responses(source.task, source.weak), source.votes, source.weak)
+    mine = [(weak, vote) for weak, vote in questions if str(vote["id"]) == name]
+    if not mine:
+        raise UserError(f'no question "{name}"', file=source.votes)
+    [judged] = judge_votes(mine, source.rules, vote_equality(source.task, mine))
+    if judged.skipped is None:
+        problem = f'no pair of the question "{name}", to which these votes and thresholds give one'
+        raise UserError(problem, file=path, hint="Name the files and thresholds it was built with")
+    return f"{_question(_asked(judged))}\nno pair: {judged.skipped}"
+
+
+def _asked(judged: Judged) -> Mapping[str, Any]:
+    """What every origin of a question says alike."""
+    vote = judged.vote
+    answers = Counter(sample["pred"] for sample in [*vote["pos_responses"], *vote["neg_responses"]])
+    return {
+        "id": vote["id"],
+        "prompt": vote["prompt"],
+        "weak_pred": judged.weak.pred,
+        "weak_result": judged.weak.result,
+        "confidence": vote["confidence"],
+        "votes": dict(answers.most_common()),
+    }
+
+
+def _question(origin: Mapping[str, Any]) -> str:
     votes = ", ".join(f"{answer or 'no answer'} {count}x" for answer, count in origin["votes"].items())
     return (
         f"question {origin['id']}: {origin['prompt']}\n"

@@ -60,7 +60,10 @@ CONTENTS = "contents.json"
     "--format", "form", type=click.Choice(["release", "columns"]), help="Stage 2: [default: by version]"
 )
 @click.option("--check", type=_FILE, metavar="FILE", help="Stage 2: only say whose responses a file holds.")
-@click.option("--explain", metavar="ID", help="Stage 2: only tell a question's story, from --output.")
+@click.option(
+    "--explain", metavar="ID",
+    help="Stage 2: only tell a question's story, from --output; with --weak, --votes also why it has none.",
+)  # fmt: skip
 @click.option("--layout", default="folder", show_default=True, help="folder, or release: its file tree.")
 @click.option("--dataset-name", metavar="NAME", help="gold, full-weak: the dataset. [default: by file name]")
 @click.option("--preset", metavar="NAME", help="The preset of the configs. [default: by stage]")
@@ -90,7 +93,7 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
           --weak-name llama2_7b --iteration 1 --output-dir DIR
     """  # noqa: D301  click reads \b
     refuse_unread(ctx, stage)
-    if stage == "2" and pairs.looked(options):
+    if stage == "2" and pairs.looked(task_name, options):
         return
     named = {"input": options["source"], **{name: options[name] for name in ("weak", "icl", "votes")}}
     inputs = _inputs(stage, task_name, named, options["iteration"])

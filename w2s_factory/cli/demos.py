@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,5 @@ def command(
     if foreign:
         click.echo(f"warning: {', '.join(foreign)} answer other questions than the one shown", err=True)
     click.echo(f"wrote {output} (ids {', '.join(str(demonstration['id']) for demonstration in picked)})")
-    click.echo(
-        f"next: w2s-factory generate --task {task_name} --split train_2 --model MODEL --demos {output} ..."
-    )
+    following = ["--task", task_name, "--split", "train_2", "--model", "MODEL", "--demos", str(output)]
+    click.echo(f"next: w2s-factory generate {shlex.join(following)} ...")

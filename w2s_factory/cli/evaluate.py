@@ -34,7 +34,7 @@ import click
     help="Print the paper's numbers, too, with PGR: gsm8k llama2_7b",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--csv", type=click.Path(path_type=Path), help="Write the table as CSV, too.")
+@click.option("--csv", type=click.Path(path_type=Path), help="Write the results and differences as CSV, too.")
 @click.option("--force", is_flag=True, help="Overwrite a CSV file that holds something else.")
 def command(
     *,
@@ -81,7 +81,7 @@ def command(
     )
     if csv:
         with Outputs(force=force) as outputs:
-            outputs.text(csv, _csv(found.results))
+            outputs.text(csv, _csv(found.results, found.differences))
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2))
         return
@@ -91,10 +91,16 @@ def command(
         click.echo(note, err=True)
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def _csv(results: list[dict[str, Any]], differences: list[dict[str, Any]]) -> str:
+    """One table: differences stand in the row of all questions of their results."""
     import pandas as pd
 
-    return str(pd.DataFrame(rows).to_csv(index=False))
+    table = pd.DataFrame(results)
+    if differences:
+        others = pd.DataFrame(differences).assign(group="all")
+        keys = ["results", "group"]
+        table = table.merge(others, how="left", on=keys, suffixes=("", "_of_difference"))
+    return str(table.to_csv(index=False))
 
 
 def _text(rows: list[dict[str, Any]]) -> str:

@@ -169,7 +169,8 @@ def _tell_generated(generation: Generation, files: list[Generated]) -> None:
         for made in files:
             click.echo(f"next: {_score(generation, made.file)}")
     else:
-        click.echo(f"next, when all shards are done: w2s-factory merge-shards {generation.output_dir}")
+        merging = shlex.join(["w2s-factory", "merge-shards", str(generation.output_dir)])
+        click.echo(f"next, when all shards are done: {merging}")
 
 
 def _score(generation: Generation, output: Path) -> str:

@@ -12,16 +12,16 @@ from w2s_factory.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from w2s_factory.building import Inputs, PairCheck, PairCounts, Recipe
+    from w2s_factory.building import Inputs, PairCheck, PairCounts, PairSource, Recipe
 
 NOT_CLEAN = 1
 """The exit code of a check that found pairs without the weak model's response."""
 
 
-def looked(options: dict[str, Any]) -> bool:
+def looked(task: str | None, options: dict[str, Any]) -> bool:
     """Do what only looks at a pair file, if that was asked for."""
     if options["explain"]:
-        _explain(options)
+        _explain(task, options)
     elif options["check"]:
         _check(options["check"], options["weak"])
     return bool(options["explain"] or options["check"])
@@ -64,12 +64,28 @@ def _tell_counts(counts: PairCounts) -> None:
     click.echo(f"  accuracy: chosen {chosen}, rejected {rejected}")
 
 
-def _explain(options: dict[str, Any]) -> None:
+def _explain(task: str | None, options: dict[str, Any]) -> None:
     from w2s_factory import building
 
     if not options["output"]:
         raise UserError("name the pair file", field="--output")
-    click.echo(building.explain(options["output"], options["explain"]))
+    click.echo(building.explain(options["output"], options["explain"], _source(task, options)))
+
+
+def _source(task: str | None, options: dict[str, Any]) -> PairSource | None:
+    """What the pairs were built from, where it is named."""
+    from w2s_factory import building
+    from w2s_factory.tasks import get_task
+
+    named = (task, options["weak"], options["votes"])
+    if not any(named[1:]):
+        return None
+    if not all(named):
+        raise UserError("why a question has no pair takes --task, --weak and --votes", field="--explain")
+    rules = building.PairRules(
+        min_confidence=options["min_confidence"], negative_confidence=options["negative_confidence"]
+    )
+    return building.PairSource(get_task(str(task)), options["weak"], options["votes"], rules)
 
 
 def _check(file: Path, weak: Path | None) -> None:

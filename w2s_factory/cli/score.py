@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 _MODES = click.Choice(["published", "symbolic", "math-verify"])
 
@@ -36,7 +38,10 @@ _MODES = click.Choice(["published", "symbolic", "math-verify"])
 @click.option("--workers", type=click.IntRange(min=1), help="Processes at once; by default one a core.")
 @click.option("--partial", is_flag=True, help="Golds may be without a response.")
 @click.option("--force", is_flag=True, help="Overwrite files that hold something else.")
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     *,
     task: str,
     golds: Path,
@@ -65,6 +70,7 @@ def command(
             --input output.jsonl --output results.jsonl
     """  # noqa: D301  click needs the character
     if compare:
+        _refuse_unread(ctx)
         if answers == "any":
             raise click.UsageError("--compare compares modes; it takes --answers keyed only.")
         from w2s_factory.tasks.scored import compare_modes
@@ -111,7 +117,15 @@ def command(
         click.echo(f"{summary.empty} without a final answer")
     for limit, count in summary.limits.items():
         click.echo(f"{count} wrong because of a limit ({limit}): see scoring_report.json")
-    click.echo(f"Wrote {output}, metrics.json, scoring_report.json. Next: w2s-factory evaluate {output}")
+    following = ["w2s-factory", "evaluate", str(output)]
+    click.echo(f"Wrote {output}, metrics.json, scoring_report.json. Next: {shlex.join(following)}")
+
+
+def _refuse_unread(ctx: click.Context) -> None:
+    """Comparing names its modes itself, and writes nothing."""
+    for name in ("output", "mode", "force"):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--compare names modes and writes nothing: it goes without --{name}.")
 
 
 def _way(mode: str, answers: str) -> str:

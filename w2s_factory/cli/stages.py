@@ -26,6 +26,12 @@ READ = {
 }
 """Parameters by stage, beside those every stage reads."""
 
+LOOKS = {
+    "explain": {"task_name", "output", "weak", "votes", "min_confidence", "negative_confidence"},
+    "check": {"task_name", "weak"},
+}
+"""Parameters that only look at a pair file, and those read beside each."""
+
 
 def refuse_unread(ctx: click.Context, stage: str) -> None:
     """Refuse options that were given and that the stage has no use for.
@@ -37,7 +43,14 @@ def refuse_unread(ctx: click.Context, stage: str) -> None:
         given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
         if given and parameter.name not in _ALWAYS | READ[stage]:
             raise UserError(f"stage {stage} has no use for it", field=parameter.opts[0])
+        for look in _looks(ctx) if stage == "2" else ():
+            if given and parameter.name not in {"stage", look} | LOOKS[look]:
+                raise UserError(f"--{look} only looks and has no use for it", field=parameter.opts[0])
         if given and stage == "1" and parameter.name == "seed" and not ctx.params.get("pad_to"):
             raise UserError("stage 1 draws nothing without --pad-to", field="--seed")
     if ctx.params.get("output") and ctx.params.get("output_dir"):
         raise UserError("the file is named by --output", field="--output-dir", hint="Give one of the two")
+
+
+def _looks(ctx: click.Context) -> list[str]:
+    return [look for look in LOOKS if ctx.params.get(look)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -39,4 +40,5 @@ def command(folder: Path, output: Path, task_name: str | None, force: bool) -> N
         f"{right if summary.known else 'not known'}, without an answer {summary.empty}"
     )
     tell_limits(summary.limits)
-    click.echo(f"Wrote {output}. Next: w2s-factory evaluate --pass-at {summary.samples} {folder}")
+    following = ["w2s-factory", "evaluate", "--pass-at", str(summary.samples), str(folder)]
+    click.echo(f"Wrote {output}. Next: {shlex.join(following)}")

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.errors import DelegateError
+from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating.engines import make_engine
 from w2s_factory.generating.layout import OUTPUT, seed_folder, shard_folder
 from w2s_factory.generating.part import Generated, Part
@@ -94,6 +94,9 @@ def preview(generation: Generation, *, tell: Callable[[str], None] = say) -> Pre
     _tell_given_away(generation, tell)
     with closing(_engine(generation)) as engine:
         requests = generation.requests(generation.seeds[0])
+        if not requests:
+            problem = f"this part of {len(generation.all_questions):,} questions holds none"
+            raise UserError(problem, field="--shard", hint="Take fewer parts")
         return Preview(
             prompt=requests[0].prompt,
             tokens=engine.tokens(requests[0].prompt),

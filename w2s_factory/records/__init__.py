@@ -7,7 +7,7 @@ order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours
 from __future__ import annotations
 
 from w2s_factory.records.journal import Journal
-from w2s_factory.records.manifest import content_hash, note, noted
+from w2s_factory.records.manifest import content_hash, hashed, note, noted
 from w2s_factory.records.pairs import (
     COLUMN_PAIR,
     ColumnPair,
@@ -77,6 +77,7 @@ __all__ = [
     "as_columns",
     "as_pair",
     "content_hash",
+    "hashed",
     "note",
     "noted",
     "read",

@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from w2s_factory.errors import UserError
 
@@ -25,10 +25,26 @@ _SECRET_INSIDE = re.compile(rf"({_SECRET.pattern})\w*\W*[:=]", re.I)
 _HIDDEN = "***"
 
 
+class Hashed(NamedTuple):
+    """A file as it was."""
+
+    file: str
+    sha256: str
+
+
+def hashed(paths: Iterable[str | Path]) -> list[Hashed]:
+    """Inputs as they are now, for a later `note`: an output may take the place of one of them.
+
+    Raises:
+        UserError: A file can't be read.
+    """
+    return [Hashed(str(path), content_hash(path)) for path in paths]
+
+
 def note(
     outputs: Iterable[str | Path],
     *,
-    inputs: Iterable[str | Path] = (),
+    inputs: Iterable[str | Path | Hashed] = (),
     packages: Sequence[str] = (),
     **facts: Any,
 ) -> None:
@@ -38,7 +54,7 @@ def note(
 
     Args:
         outputs: Files just written.
-        inputs: Files they were made from.
+        inputs: Files they were made from; `hashed` where an output may have overwritten one.
         packages: Distributions whose versions matter here, besides `w2s-factory` itself.
         facts: What else decides the content: seed, model, mode.
 
@@ -47,7 +63,7 @@ def note(
     """
     common = {
         "command": [Path(sys.argv[0]).name, *_without_secrets(sys.argv[1:])],
-        "inputs": [{"file": str(path), "sha256": content_hash(path)} for path in inputs],
+        "inputs": [one._asdict() for one in _all_hashed(inputs)],
         "versions": {name: _version(name) for name in ("w2s-factory", *packages)},
         **_hidden(facts),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -59,6 +75,14 @@ def note(
                 manifest.write(line + "\n")
         except OSError as error:
             raise UserError(f"cannot be written ({error.strerror})", file=path.parent / NAME) from None
+
+
+def _all_hashed(inputs: Iterable[str | Path | Hashed]) -> Iterator[Hashed]:
+    for one in inputs:
+        if isinstance(one, Hashed):
+            yield one
+        else:
+            yield from hashed([one])
 
 
 def noted(path: str | Path, **facts: Any) -> bool:

@@ -68,6 +68,9 @@ def _checked(place: Place, row: dict[str, Any]) -> Pair:
     """A row of either form as a published pair."""
     if "chosen" in row or "rejected" in row:
         place.require(row, COLUMN_PAIR)
+        if "output" in row:
+            problem = "stands beside chosen and rejected, whose place it has in the published form"
+            raise place.error(problem, field="output", hint="Rename it")
         return as_pair(cast("ColumnPair", row))
     place.require(row, PAIR)
     if [type(text) for text in row["output"]] != [str, str]:

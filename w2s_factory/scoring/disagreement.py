@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
 from w2s_factory.scoring.answers import TIMEOUT, Scored, score_responses
@@ -49,23 +50,26 @@ class ModeComparison:
         modes: The modes compared.
         rows: Responses scored by each.
         right: How many each finds right.
+        limits: How many comparisons of each a limit ended, all of them wrong, by limit.
         disagreements: The most frequent first.
     """
 
     modes: tuple[str, ...]
     rows: int
     right: tuple[int, ...]
+    limits: tuple[dict[str, int], ...]
     disagreements: tuple[Disagreement, ...]
 
     def table(self) -> str:
         """The counts and examples as text."""
-        lines = [f"{mode:>12}: {right} of {self.rows} right" for mode, right in self._counts()]
+        lines = [self._counts(*mode) for mode in zip(self.modes, self.right, self.limits, strict=True)]
         lines += ["", "  ".join([*self.modes, "rows", "examples (id: pred | gold)"])]
         lines += [self._line(found) for found in self.disagreements]
         return "\n".join(lines if self.disagreements else [*lines[:-2], "No disagreement."])
 
-    def _counts(self) -> Any:
-        return zip(self.modes, self.right, strict=True)
+    def _counts(self, mode: str, right: int, limits: dict[str, int]) -> str:
+        ended = "".join(f", {count} ended by a limit ({limit})" for limit, count in limits.items())
+        return f"{mode:>12}: {right} of {self.rows} right{ended}"
 
     def _line(self, found: Disagreement) -> str:
         results = [
@@ -109,6 +113,7 @@ def compare_modes(
         tuple(modes),
         len(rows),
         tuple(sum(one.result is True for one in scored) for scored in by_mode),
+        tuple(dict(Counter(one.limit for one in scored if one.limit)) for scored in by_mode),
         tuple(sorted(found.values(), key=lambda one: -one.rows)),
     )
 

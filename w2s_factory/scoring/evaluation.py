@@ -67,11 +67,14 @@ def evaluate(
         beside_paper: Task and weak model whose published numbers to give, too (`("gsm8k", "llama2_7b")`).
 
     Raises:
-        UserError: A file can't be used, there are fewer than k seeds, a tag is missing, floor and ceiling
-            are equal or one of them is missing, or the paper has no such numbers.
+        UserError: A file can't be used or is named twice, there are fewer than k seeds, a tag is missing,
+            floor and ceiling are equal or one of them is missing, or the paper has no such numbers.
     """
     if not results:
         raise UserError("no results named")
+    for path in results:
+        if [str(other) for other in results].count(str(path)) > 1:
+            raise UserError("is named twice", file=path)
     paper = paper_rows(*beside_paper) if beside_paper else []
     if pass_at is not None:
         if by or golds or floor is not None or ceiling is not None:

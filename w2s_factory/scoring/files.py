@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from w2s_factory.records import Outputs, note
+from w2s_factory.records import Outputs, hashed, note
 from w2s_factory.scoring.answers import TIMEOUT, score_responses
 from w2s_factory.scoring.golds import read_outputs
 from w2s_factory.scoring.modes import comparison
@@ -91,6 +91,7 @@ def score(  # noqa: PLR0913  each is an option of the command
         UserError: A file can't be used or joined, there is no such task or mode, or a package is missing.
     """
     packages = comparison(mode, task).packages
+    inputs = hashed([responses, golds])  # now: results may take the place of the responses
     rows, answers = read_outputs(responses, golds, partial=partial)
     texts = [row["response"] for row in rows]
     scored = score_responses(
@@ -115,7 +116,7 @@ def score(  # noqa: PLR0913  each is an option of the command
         outputs.text(written[1], json.dumps({"acc": summary.accuracy}))
         report = _report(rows, scored, summary, **facts)
         outputs.text(written[2], json.dumps(report, indent=2) + "\n")
-    note(written, inputs=[responses, golds], packages=packages, **facts)
+    note(written, inputs=inputs, packages=packages, **facts)
     return summary
 
 

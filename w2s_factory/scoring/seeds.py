@@ -22,12 +22,18 @@ def seed_files(folder: str | Path) -> list[Path]:
     """`seed*/results.jsonl` below a folder, by the number of the seed.
 
     Raises:
-        UserError: There is no such folder, no seed in it, or a seed without results.
+        UserError: There is no such folder, no seed in it, one seed under two names, or a seed without
+            results.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError("no such folder", file=folder)
-    found = {int(match[1]): path for path in folder.iterdir() if (match := _SEED.match(path.name))}
+    found: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if match := _SEED.match(path.name):
+            other = found.setdefault(int(match[1]), path)
+            if other != path:
+                raise UserError(f"is the same seed as {other.name}", file=path, hint="Remove one of the two")
     files = [found[seed] / "results.jsonl" for seed in sorted(found)]
     if not files:
         raise UserError("holds no seed0, seed1, ...", file=folder)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +81,46 @@ def test_faults_that_stay_are_not(own_server, fault, error, message):
     assert own_server.asked == []
 
 
+def test_responses_under_way_when_a_request_fails_are_kept(own_server):
+    real = own_server.complete
+    own_server.complete = lambda body: time.sleep(0.3) or real(body)
+    own_server.faults = [400]
+    engine = engine_at(own_server.url, concurrency=4)
+    asked = [Request(n, 0, f"Question: {n}?\nAnswer:") for n in range(12)]
+    done = []
+    with pytest.raises(DelegateError, match="answers 400"):
+        done.extend(engine.complete(engine.batches(asked), GREEDY))
+    assert len(done) == 3
+    assert len(own_server.asked) == 3
+
+
+def test_interrupted_it_waits_for_no_response(own_server, tiny, tmp_path):
+    """The server answers nothing for a minute; the command is gone in seconds."""
+    asked, gate = threading.Event(), threading.Event()
+    own_server.complete = lambda _: asked.set() or gate.wait(60)
+    arguments = ["--task", "arithmetic", "--split", "dev", "--limit", "4", "--model", "tiny", "--engine"]
+    arguments += ["openai", "--base-url", own_server.url, "--output-dir", str(tmp_path / "out")]
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program += "import sys; from w2s_factory.cli import main\nmain()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "generate", *arguments],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        try:
+            assert asked.wait(60)
+            began = time.monotonic()
+            command.send_signal(signal.SIGINT)
+            _, error = command.communicate(timeout=30)
+            assert time.monotonic() - began < 20
+        finally:
+            command.kill()
+            gate.set()
+    assert command.returncode == 130
+    assert error.splitlines()[-1] == "Error: interrupted"
+
+
 def test_no_more_at_a_time_than_asked(own_server):
     under_way, most = set(), []
     real = own_server.complete
@@ -137,6 +182,10 @@ def test_a_model_the_server_has_not(own_server):
         (Model("m", adapter="a"), {"base_url": "http://127.0.0.1:1/v1"}, "Name the model under which"),
         (Model("m", bos="add"), {"base_url": "http://127.0.0.1:1/v1"}, "--bos"),
         (Model("m"), {"base_url": "http://127.0.0.1:1/v1", "concurrency": 0}, "concurrency"),
+        (Model("m"), {"base_url": "http://127.0.0.1:1/v1", "retries": "x"}, "retries"),
+        (Model("m"), {"base_url": "http://127.0.0.1:1/v1", "retries": -1}, "retries"),
+        (Model("m"), {"base_url": "http://127.0.0.1:1/v1", "timeout": "x"}, "timeout"),
+        (Model("m"), {"base_url": 8000}, "base_url"),
         (Model("m"), {"base-url": "x"}, 'Did you mean "base_url"'),
     ],
 )

@@ -156,6 +156,20 @@ def test_adapters_of_every_kind(kind, tiny, tmp_path):
         assert not folder.exists()
 
 
+def test_no_weights_nor_index_of_a_sharded_base_lie_beside_a_merged_model(tiny, lora_adapter, tmp_path):
+    sharded = shutil.copytree(tiny, tmp_path / "sharded", ignore=shutil.ignore_patterns("*.safetensors"))
+    AutoModelForCausalLM.from_pretrained(tiny).save_pretrained(sharded, max_shard_size="100KB")
+    (sharded / "pytorch_model.bin").write_bytes(b"pickled")
+    assert (sharded / "model.safetensors.index.json").is_file()
+    with merged_folder(sharded, lora_adapter) as folder:
+        weights = {"config.json", "generation_config.json", "model.safetensors"}
+        assert {file.name for file in folder.iterdir()} == weights | {
+            "tokenizer.json",
+            "tokenizer_config.json",
+        }
+        assert written(folder) == written(tiny, lora_adapter) == written(sharded, lora_adapter)
+
+
 def peft_writes(base, adapter, prompt):
     """Greedy decoding by peft itself, unmerged and unpadded."""
     from transformers import AutoTokenizer
@@ -176,6 +190,74 @@ def test_adapters_of_other_models(tiny, wrong_adapter, deeper_adapter):
         written(tiny, deeper_adapter)
 
 
+def cut(file):
+    file.write_bytes(file.read_bytes()[:200])
+
+
+def configured(**values):
+    def change(folder):
+        file = folder / "adapter_config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda folder: (folder / "adapter_config.json").write_text("{"), "no adapter that peft can read"),
+        (lambda folder: (folder / "adapter_config.json").write_text("[]"), "no adapter that peft can read"),
+        (lambda folder: (folder / "adapter_config.json").write_text("{}"), "what kind of adapter"),
+        (configured(peft_type="NOPE"), "a kind that peft does not know, 'NOPE'"),
+        (configured(r="eight"), "does not fit the model .*TypeError"),
+        (configured(target_modules=["nothing"]), "does not fit the model .*nothing"),
+        (
+            lambda folder: (folder / "adapter_model.safetensors").unlink(),
+            r"holds no adapter_model.safetensors",
+        ),
+        (
+            lambda folder: cut(folder / "adapter_model.safetensors"),
+            r"adapter_model.safetensors: cannot be read",
+        ),
+        (
+            lambda folder: (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin"),
+            "Only safetensors are read",
+        ),
+    ],
+)
+def test_adapters_that_are_broken(tiny, lora_adapter, tmp_path, harm, message):
+    adapter = shutil.copytree(lora_adapter, tmp_path / "adapter")
+    harm(adapter)
+    with pytest.raises(UserError, match=message):
+        written(tiny, adapter)
+    with pytest.raises(UserError, match=message), merged_folder(tiny, adapter):
+        pass
+
+
+@pytest.mark.parametrize("rank", ["eight", None])
+def test_a_rank_that_is_none_is_not_served(lora_adapter, tmp_path, rank):
+    adapter = shutil.copytree(lora_adapter, tmp_path / "adapter")
+    configured(r=rank)(adapter)
+    assert rank_served(adapter) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("model.safetensors", b"", "the model cannot be loaded"),
+        ("model.safetensors", b"\xff" * 200, "the model cannot be loaded"),
+        ("config.json", b"[]", "cannot be loaded"),
+        ("tokenizer.json", b"{}", "the tokenizer cannot be loaded"),
+        ("tokenizer_config.json", b"[]", "the tokenizer cannot be loaded"),
+    ],
+)
+def test_models_that_are_broken(tiny, tmp_path, file, content, message):
+    broken = shutil.copytree(tiny, tmp_path / "broken")
+    (broken / file).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        written(broken)
+
+
 def test_an_adapter_counts_in_the_settings(tiny, lora_adapter):
     base, adapted = (
         make_engine("transformers", Model(str(tiny), one), {}).settings() for one in (None, str(lora_adapter))
@@ -191,6 +273,7 @@ def test_an_adapter_counts_in_the_settings(tiny, lora_adapter):
         ({"batch_size": 0}, "batch_size"),
         ({"batch_size": "many"}, "batch_size"),
         ({"dtype": "float8"}, "auto or one of"),
+        ({"device": 0}, "device"),
     ],
 )
 def test_options_that_cannot_be(tiny, option, message):

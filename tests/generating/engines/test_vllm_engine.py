@@ -15,6 +15,7 @@ from tiny_models import lora, make_adapter
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating import Model, Request, Sampling, make_engine
+from w2s_factory.generating.engines.vllm_settings import NOT_DECIDING
 from w2s_factory.tasks import get_task
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1200)]
@@ -85,6 +86,21 @@ def test_arguments_are_what_vllms_own_parser_makes_of_them(tiny, lora_adapter, v
 def test_arguments_that_are_refused(tiny, vllm_options, option, message):
     with pytest.raises(UserError, match=message):
         make_engine("vllm", Model(str(tiny)), option)
+
+
+def test_arguments_that_decide_texts_are_settings(tiny, vllm_options):
+    def settings(**options):
+        return make_engine("vllm", Model(str(tiny)), options).settings()
+
+    assert settings(tensor_parallel_size=2, enforce_eager=True) == settings()
+    assert settings(dtype="float32")["dtype"] == "float32"
+    assert settings(quantization="fp8", dtype="float16")["engine_args"] == {"quantization": "fp8"}
+
+
+def test_arguments_called_not_deciding_exist(vllm_options):
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    assert {field.name for field in dataclasses.fields(AsyncEngineArgs)} >= NOT_DECIDING
 
 
 @pytest.mark.parametrize("way", ["auto", "merged"])

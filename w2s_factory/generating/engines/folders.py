@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-_DECIDING = (
-    "*.safetensors",
-    "*.safetensors.index.json",
+_WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
+_BESIDE_WEIGHTS = (
     "*config.json",
     "tokenizer*",
     "*.model",
@@ -24,6 +23,7 @@ _DECIDING = (
     "added_tokens.json",
     "special_tokens_map.json",
 )
+_DECIDING = (*_WEIGHTS, *_BESIDE_WEIGHTS)
 """The files that decide what a model writes; training logs and model cards don't."""
 
 _WHOLE = 64 * 2**20
@@ -52,6 +52,11 @@ def adapter_folder(name: str) -> Path:
     return folder
 
 
+def beside_weights(folder: Path) -> list[Path]:
+    """The files of a model folder that decide what it writes and are not weights: config and tokenizer."""
+    return _files(folder, _BESIDE_WEIGHTS)
+
+
 def content(folder: Path) -> str:
     """A SHA-256 over the files that decide what the model writes, wherever the folder lies.
 
@@ -59,12 +64,15 @@ def content(folder: Path) -> str:
     another training leaves unchanged in every one of them is next to nothing.
     """
     digest = hashlib.sha256()
-    files = {file for pattern in _DECIDING for file in folder.glob(pattern) if file.is_file()}
-    for file in sorted(files):
+    for file in _files(folder, _DECIDING):
         digest.update(f"{file.name} {file.stat().st_size}\n".encode())
         for block in _blocks(file):
             digest.update(block)
     return f"sha256:{digest.hexdigest()}"
+
+
+def _files(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    return sorted({file for pattern in patterns for file in folder.glob(pattern) if file.is_file()})
 
 
 def _folder(name: str, kind: str) -> Path:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from peft import PeftModel
 
 from w2s_factory.errors import UserError
+from w2s_factory.generating.engines.folders import beside_weights
 from w2s_factory.generating.engines.weights import load
 from w2s_factory.records import read_object
 
@@ -25,9 +26,10 @@ def rank_served(adapter: Path) -> int | None:
     """The `max_lora_rank` with which vLLM serves an adapter; None if it is no plain LoRA."""
     config = read_object(adapter / "adapter_config.json")
     plain = config.get("peft_type") == "LORA" and config.get("bias", "none") == "none"
-    if not plain or any(config.get(key) for key in _NOT_SERVED):
+    own = config.get("r")
+    if not plain or type(own) is not int or any(config.get(key) for key in _NOT_SERVED):
         return None
-    return next((rank for rank in _SERVED_RANKS if config["r"] <= rank), None)
+    return next((rank for rank in _SERVED_RANKS if own <= rank), None)
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def merged_folder(folder: Path, adapter: Path) -> Iterator[Path]:
         raise UserError("an adapter of this kind can't be merged, as vLLM needs it", file=adapter)
     with tempfile.TemporaryDirectory(prefix="w2s-merged-") as name:
         merged.save_pretrained(name)
-        for file in folder.iterdir():
-            if file.is_file() and file.suffix != ".safetensors" and not Path(name, file.name).exists():
+        for file in beside_weights(folder):  # an index of the base's shards would point to weights not there
+            if not Path(name, file.name).exists():
                 shutil.copy(file, name)
         yield Path(name)

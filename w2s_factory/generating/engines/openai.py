@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from functools import cached_property
-from itertools import chain, islice
+from functools import cached_property, partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import openai
 
 from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.generating.engines.concurrency import by_threads
 from w2s_factory.generating.requests import Completion, Finish
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ class OpenAI:
             raise UserError("a server's adapters are the server's", field="--adapter", hint=hint)
         if model.bos == "add":
             raise UserError("only the server could add one more BOS", field="--bos", hint="Take auto or none")
-        if type(concurrency) is not int or concurrency < 1:
-            raise UserError("expected a number of requests, 1 or more", field="concurrency")
+        _check_kinds(base_url, concurrency, retries, timeout)
         self._model, self._base_url, self._concurrency = model, base_url, concurrency
         self._client = openai.OpenAI(
             base_url=base_url, api_key=os.environ.get(KEY, "none"), max_retries=retries, timeout=timeout
@@ -78,23 +77,13 @@ class OpenAI:
         return [[request] for request in requests]
 
     def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
-        """Complete all requests, `concurrency` at a time, each given when it is finished."""
+        """Complete all requests, `concurrency` at a time, each given when it is finished.
+
+        Those under way when one fails are given, too, before its error is raised.
+        """
         self._greet()
-        waiting = chain.from_iterable(batches)
-        running: set[Future[Completion]] = set()
-        with ThreadPoolExecutor(self._concurrency) as threads:
-            try:
-                while True:
-                    room = self._concurrency - len(running)
-                    running |= {threads.submit(self._one, ask, sampling) for ask in islice(waiting, room)}
-                    if not running:
-                        return
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        yield future.result()
-            finally:
-                for future in running:
-                    future.cancel()
+        asks = chain.from_iterable(batches)
+        yield from by_threads(partial(self._one, sampling), asks, self._concurrency)
 
     def close(self) -> None:
         """Close the connections."""
@@ -116,7 +105,7 @@ class OpenAI:
             hint = f"It offers {', '.join(offered[:10])}"
             raise UserError(f'the server has no model "{self._model.name}"', field="--model", hint=hint)
 
-    def _one(self, request: Request, sampling: Sampling) -> Completion:
+    def _one(self, sampling: Sampling, request: Request) -> Completion:
         try:
             answer = self._client.completions.create(
                 model=self._model.name,
@@ -148,3 +137,15 @@ class OpenAI:
         if status in (401, 403):
             return UserError(f"the server at {self._base_url} refuses the key", hint=f"Set {KEY}")
         return DelegateError(f"{what}the server at {self._base_url} answers {status} ({error.message})")
+
+
+def _check_kinds(base_url: str, concurrency: int, retries: int, timeout: float) -> None:
+    """Options come from YAML, where anything may stand."""
+    for field, fits, expected in (
+        ("base_url", type(base_url) is str, "an address (http://localhost:8000/v1)"),
+        ("concurrency", type(concurrency) is int and concurrency > 0, "a number of requests, 1 or more"),
+        ("retries", type(retries) is int and retries >= 0, "a number of tries, 0 or more"),
+        ("timeout", type(timeout) in (int, float) and timeout > 0, "seconds, more than 0"),
+    ):
+        if not fits:
+            raise UserError(f"expected {expected}", field=field)

@@ -34,9 +34,9 @@ class Tokens:
     def __init__(self, folder: Path, bos: Bos) -> None:
         try:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        except (OSError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise UserError(f"the tokenizer cannot be loaded ({reason})", file=folder) from None
+        except Exception as error:  # broken files make the library raise anything
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise UserError(f"the tokenizer cannot be loaded ({reason})", file=folder) from error
         if bos == "add" and self.tokenizer.bos_token_id is None:
             raise UserError("the tokenizer has no BOS token to add", file=folder, field="--bos")
         self._bos = bos

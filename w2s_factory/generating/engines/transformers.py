@@ -49,6 +49,8 @@ class Transformers:
             raise UserError("expected a number of prompts, 1 or more", field="batch_size")
         if dtype not in ("auto", *DTYPES):
             raise UserError(f"expected auto or one of {', '.join(DTYPES)}", field="dtype")
+        if type(device) is not str:
+            raise UserError("expected a device as torch names it (cpu, cuda:0)", field="device")
         self._model, self._device = model, device
         self._folder = model_folder(model.name)
         self._adapter = adapter_folder(model.adapter) if model.adapter else None

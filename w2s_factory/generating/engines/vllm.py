@@ -21,6 +21,7 @@ from w2s_factory.errors import DelegateError, UserError, W2SError
 from w2s_factory.generating.engines.folders import adapter_folder, content, model_folder
 from w2s_factory.generating.engines.merging import merged_folder, rank_served
 from w2s_factory.generating.engines.tokens import Tokens
+from w2s_factory.generating.engines.vllm_settings import deciding
 from w2s_factory.generating.engines.vllm_streams import Ask, open_stream
 from w2s_factory.generating.engines.weights import check_fits
 from w2s_factory.generating.requests import Completion, Finish
@@ -48,7 +49,8 @@ class Vllm:
             it first (which needs room for the copy); `auto` serves what vLLM can serve. Texts of the two
             ways can differ slightly, so it is recorded.
         engine_args: Of vLLM's `EngineArgs`, by their own names: `tensor_parallel_size`,
-            `data_parallel_size`, `dtype`, `gpu_memory_utilization`, `max_model_len` ...
+            `data_parallel_size`, `dtype`, `gpu_memory_utilization`, `max_model_len` ... All but those of
+            `vllm_settings.NOT_DECIDING` are settings of the run.
 
     Raises:
         UserError: A folder is missing, or vLLM has no such argument.
@@ -67,13 +69,15 @@ class Vllm:
             raise UserError("vLLM can't serve an adapter of this kind", file=self._adapter, hint="Merge it")
 
     def settings(self) -> dict[str, Any]:
-        """The model's and adapter's content and how they are joined, BOS handling, and precision."""
+        """The model's and adapter's content and how they are joined, BOS handling, precision, arguments."""
+        others = deciding({name: value for name, value in self._engine_args.items() if name != "dtype"})
         return {
             "model": content(self._folder),
             "adapter": content(self._adapter) if self._adapter else None,
             "adapter_is": None if self._adapter is None else "served" if self._rank else "merged",
             "bos": self._model.bos,
             "dtype": self._engine_args.get("dtype", "auto"),
+            **({"engine_args": others} if others else {}),
         }
 
     def arguments(self, folder: Path) -> AsyncEngineArgs:

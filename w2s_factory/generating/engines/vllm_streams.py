@@ -10,6 +10,8 @@ from vllm.usage.usage_lib import UsageContext
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.llm_engine import LLMEngine
 
+from w2s_factory.generating.engines.concurrency import by_tasks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -82,15 +84,7 @@ class _Replicas:
         self._engine = self._runner.run(_started(arguments))
 
     def complete(self, asks: Iterator[Ask]) -> Iterator[RequestOutput]:
-        running: set[asyncio.Task[RequestOutput]] = set()
-        while True:
-            room = WAITING * self._replicas - len(running)
-            running |= {self._runner.get_loop().create_task(self._one(ask)) for ask in islice(asks, room)}
-            if not running:
-                return
-            done, running = self._runner.run(asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED))
-            for task in done:
-                yield task.result()
+        return by_tasks(self._runner, map(self._one, asks), WAITING * self._replicas)
 
     def close(self) -> None:
         self._engine.shutdown()

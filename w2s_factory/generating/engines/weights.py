@@ -35,8 +35,8 @@ def load(folder: Path, adapter: Path | None, dtype: torch.dtype | str, device: s
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, device_map=device, use_safetensors=True, trust_remote_code=False
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"the model cannot be loaded ({_reason(error)})", file=folder) from None
+    except Exception as error:  # broken files make the libraries raise anything
+        raise UserError(f"the model cannot be loaded ({_reason(error)})", file=folder) from error
     if adapter is not None:
         model = _adapted(model, adapter)
     return model.eval()
@@ -54,12 +54,7 @@ def learns_prompts(adapter: Path) -> bool:
     Raises:
         UserError: It can't be read.
     """
-    from peft import PeftConfig  # noqa: PLC0415  only for adapters
-
-    try:
-        return bool(PeftConfig.from_pretrained(str(adapter)).is_prompt_learning)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"is no adapter that peft can read ({_reason(error)})", file=adapter) from None
+    return bool(_config(adapter).is_prompt_learning)
 
 
 def check_fits(folder: Path, adapter: Path) -> None:
@@ -68,22 +63,20 @@ def check_fits(folder: Path, adapter: Path) -> None:
     Raises:
         UserError: It is for another.
     """
-    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict  # noqa: PLC0415  only for adapters
+    from peft import get_peft_model, get_peft_model_state_dict  # noqa: PLC0415  only for adapters
 
+    config, found = _config(adapter), _shapes(adapter)
+    config.base_model_name_or_path = str(folder)  # wherever it lay when the adapter was trained
+    config.init_lora_weights = config.init_weights = False  # there are no weights to begin from
     try:
-        config: Any = PeftConfig.from_pretrained(str(adapter))
-        config.base_model_name_or_path = str(folder)  # wherever it lay when the adapter was trained
-        config.init_lora_weights = config.init_weights = False  # there are no weights to begin from
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(
-                AutoConfig.from_pretrained(folder, trust_remote_code=False)
-            )  # type: ignore[no-untyped-call]
+            base = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            model = AutoModelForCausalLM.from_config(base)  # type: ignore[no-untyped-call]
             own = set(model.state_dict())
             adapted: Any = get_peft_model(model, config)
         expected = {name: list(tensor.shape) for name, tensor in get_peft_model_state_dict(adapted).items()}  # type: ignore[no-untyped-call]
-        found = _shapes(adapter)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-        raise UserError(f"does not fit the model {folder} ({_reason(error)})", file=adapter) from None
+    except Exception as error:  # as above
+        raise UserError(f"does not fit the model {folder} ({_reason(error)})", file=adapter) from error
     for problem in _misfits(expected, found, own):
         raise UserError(f"does not fit the model {folder} ({problem})", file=adapter)
 
@@ -99,11 +92,34 @@ def _misfits(expected: dict[str, list[int]], found: dict[str, list[int]], own: s
             yield f"{name} is {found[name]}, the model wants {expected[name]}"
 
 
+def _config(adapter: Path) -> Any:
+    """What peft reads of an adapter's configuration."""
+    from peft import PeftConfig  # noqa: PLC0415  only for adapters
+
+    try:
+        config = PeftConfig.from_pretrained(str(adapter))
+    except KeyError as error:
+        raise UserError(f"is an adapter of a kind that peft does not know, {error}", file=adapter) from None
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"is no adapter that peft can read ({_reason(error)})", file=adapter) from None
+    if config.peft_type is None:
+        raise UserError("does not say what kind of adapter it is", file=adapter / "adapter_config.json")
+    return config
+
+
 def _shapes(adapter: Path) -> dict[str, list[int]]:
     from safetensors import safe_open  # noqa: PLC0415  only for adapters
 
-    with safe_open(adapter / "adapter_model.safetensors", framework="pt") as tensors:
-        return {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118  no dict
+    file = adapter / "adapter_model.safetensors"
+    if not file.is_file():
+        hint = "Only safetensors are read: save it again with peft's safe_serialization=True"
+        pickled = (adapter / "adapter_model.bin").is_file()
+        raise UserError("holds no adapter_model.safetensors", file=adapter, hint=hint if pickled else None)
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            return {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118  no dict
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot be read ({_reason(error)})", file=file) from None
 
 
 def _adapted(model: Any, adapter: Path) -> Any:
@@ -120,4 +136,6 @@ def _adapted(model: Any, adapter: Path) -> Any:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, (KeyError, TypeError, AttributeError)):  # their texts alone say little
+        return f"{type(error).__name__}: {error}"
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
