@@ -95,6 +95,8 @@ SEVERAL = [
     ("MPV", "True, 3", ["3", "True"], ["NV", "TF"], False),
     ("MA", "True, 3", ["3", "True"], ["NV", "TF"], True),
     (None, "True, 3", ["3", "True"], ["NV", "TF"], True),
+    (None, "12.0", "12", ["NV"], True),
+    (None, "1, 2", "12", ["NV", "NV"], False),
     ("MPV", "3", ["3", "True"], ["NV", "TF"], False),
     ("MPV", "3, True", ["3", "True"], ["NV"], False),
     ("MA", "3, 4", ["3", "3"], ["NV", "NV"], False),
@@ -114,6 +116,35 @@ def test_automatic_tries_all_types_and_has_no_early_comma_rule():
     assert not w2s_factory.judge(r"\boxed{A, D}", "A", answer_type="EX")
     assert not w2s_factory.judge(r"\boxed{}", "")
     assert not w2s_factory.judge("", "")
+
+
+@pytest.mark.parametrize(
+    ("pred", "gold"),
+    [("2y=4x", "y=2x"), ("(1,2)", "(1.0,2)"), (r"x=\frac{1}{2}", "0.5"), ("A,B", "AB"), ("3", "$3$")],
+)
+def test_a_list_of_one_element_is_that_element(pred, gold):
+    assert w2s_factory.judge(rf"\boxed{{{pred}}}", [gold])
+
+
+def test_a_set_of_one_element_stays_a_set():
+    assert w2s_factory.judge(r"\boxed{1}", ["1.0"], answer_type="SET")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ((["5"], "5"), "pred"),
+        ((None, "5"), "pred"),
+        (("1", 5), "gold"),
+        (("5", None), "gold"),
+        (("5", [5]), "gold"),
+        (("5", ["5", "6"], "NV"), "type_sequence"),
+        (("5", ["5", "6"], [1, 2]), "type_sequence"),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_said_in_one_line(arguments, field):
+    with pytest.raises(UserError, match=f'^field "{field}": expected a '):
+        w2s_factory.judge(*arguments)
 
 
 def test_it_is_not_symmetric():
