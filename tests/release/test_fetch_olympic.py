@@ -88,6 +88,31 @@ def test_parquet(tmp_path):
     assert [test["tag"]["type_sequence"] for test in tests] == [["NV"], None]
 
 
+def test_parquet_is_read_without_progress_bars(tmp_path, w2s):
+    datasets = pytest.importorskip("datasets")
+    (tmp_path / "hub" / "Math").mkdir(parents=True)
+    for split in ("val", "test"):
+        datasets.Dataset.from_list([row("Math", 1)]).to_parquet(
+            tmp_path / "hub" / "Math" / f"{split}.parquet"
+        )
+    told = w2s("fetch", "olympic_arena", "--from", tmp_path / "hub", "--output-dir", "out").stderr
+    assert [line.partition(" ")[0] for line in told.splitlines()] == ["warning:"] * 4
+
+
+def test_a_broken_parquet_file_is_named(hub, tmp_path):
+    pytest.importorskip("datasets")
+    (hub / "Physics" / "test.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(UserError, match=r"Physics/test\.parquet: cannot be read as parquet \(") as refused:
+        fetch("olympic_arena", tmp_path / "out", origin=str(hub))
+    assert "--from" not in str(refused.value)
+
+
+@pytest.mark.parametrize("origin", ["./none", "../none", "/none/there", "~/none"])
+def test_a_folder_that_is_none_is_not_looked_for_on_the_hub(origin, tmp_path):
+    with pytest.raises(UserError, match=r"none.*: no such folder"):
+        fetch("olympic_arena", tmp_path / "out", origin=origin)
+
+
 BROKEN = [
     ("Math/val.json", '[{"id": "Math_1"}]', r'val.json: row 1: field "prompt": is missing'),
     (

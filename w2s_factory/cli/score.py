@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -111,7 +112,16 @@ def command(
         click.echo(f"{summary.empty} without a final answer")
     for limit, count in summary.limits.items():
         click.echo(f"{count} wrong because of a limit ({limit}): see scoring_report.json")
-    click.echo(f"Wrote {output}, metrics.json, scoring_report.json. Next: w2s-factory evaluate {output}")
+    following = f"evaluate {output}" if summary.known else _without_golds(task, output)
+    click.echo(f"Wrote {output}, metrics.json, scoring_report.json. Next: w2s-factory {following}")
+
+
+def _without_golds(task: str, output: Path) -> str:
+    """What can be done with answers that have no verdict: a vote over samples, or else Stage I."""
+    folder = output.absolute().parent
+    if re.fullmatch("seed[0-9]+", folder.name):
+        return f"vote --task {task} --input {output.parent.parent} --output majority_voting_results.jsonl"
+    return f"build-data --stage 1 --task {task} --weak WEAK_RESULTS --icl ICL_RESULTS"
 
 
 def _way(mode: str, answers: str) -> str:

@@ -39,4 +39,10 @@ def command(folder: Path, output: Path, task_name: str | None, force: bool) -> N
         f"{right if summary.known else 'not known'}, without an answer {summary.empty}"
     )
     tell_limits(summary.limits)
-    click.echo(f"Wrote {output}. Next: w2s-factory evaluate --pass-at {summary.samples} {folder}")
+    named = f"--task {task_name} " if task_name else ""
+    following = (
+        f"evaluate {named}--pass-at {summary.samples} {folder}"
+        if summary.known
+        else f"build-data --stage 2 {named or '--task NAME '}--weak WEAK_RESULTS --votes {output}"
+    )
+    click.echo(f"Wrote {output}. Next: w2s-factory {following}")

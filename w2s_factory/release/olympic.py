@@ -47,11 +47,14 @@ def fetch_olympic_arena(origin: str | None, output_dir: Path, *, force: bool = F
         force: Replace files that hold something else.
 
     Raises:
-        UserError: `datasets` is missing, the rows are not OlympicArena's, or a file holds something else.
-        DelegateError: The hub can't be reached, or a parquet file can't be read.
+        UserError: `datasets` is missing, there is no such folder, the rows are not OlympicArena's, or a file
+            can't be read or holds something else.
+        DelegateError: The hub can't be reached.
     """
     task = get_task("olympic_arena")
     where = origin or HUB
+    if where.startswith((".", "/", "~")) and not Path(where).is_dir():
+        raise UserError("no such folder", file=where)
     asked = {name: list(_selected(task, where, name)) for name in _HUB_SPLITS}
     _check(where, asked)
     files: dict[Path, int] = {}
@@ -85,9 +88,26 @@ def _subject(origin: str, subject: str, split: str) -> Iterator[tuple[Place, Row
         return
     for file in _files(Path(origin, subject), split):
         if file.suffix == ".parquet":
-            yield from _checked(load("parquet", None, "train", data_files=str(file)), str(file))
+            yield from _checked(_parquet(file), str(file))
         else:
             yield from read_placed(file, OLYMPIC_RAW)
+
+
+def _parquet(file: Path) -> Any:
+    """The rows of a local file: no conversion to a copy in the cache of `datasets`, no progress bars."""
+    try:
+        from pyarrow import ArrowException, parquet  # noqa: PLC0415  heavy, and comes with datasets
+    except ImportError:
+        raise UserError(
+            "needs the package datasets, which is not installed",
+            file=file,
+            hint='pip install "w2s-factory[hub]"',
+        ) from None
+    try:
+        return parquet.read_table(file).to_pylist()
+    except (ArrowException, OSError) as error:
+        problem = str(error).strip().split("\n")[0]
+        raise UserError(f"cannot be read as parquet ({problem})", file=file) from None
 
 
 def _files(folder: Path, split: str) -> list[Path]:
