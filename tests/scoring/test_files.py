@@ -250,6 +250,20 @@ def test_a_malformed_structured_gold_is_one_clear_line(tmp_path):
         scored_olympic(tmp_path, ['${"answer": 3}'], [boxed(0, "3")])
 
 
+@pytest.mark.parametrize("mode", ["symbolic", "math-verify"])
+def test_other_modes_refuse_golds_that_say_more_than_an_answer(tmp_path, mode):
+    structured = '${"answer": ["1", "2"], "type_sequence": ["NV", "NV"]}'
+    golds = rows(tmp_path / "golds.jsonl", [gold(structured, id="M_0"), gold("1", id="M_1")])
+    outputs = rows(tmp_path / "output.jsonl", [boxed(0, "1, 2"), boxed(1, "1")])
+    with pytest.raises(UserError, match=r'^field "mode": 1 golds of olympic_arena say more than an answer'):
+        score("olympic_arena", golds, outputs, tmp_path / "r.jsonl", mode)
+    assert not (tmp_path / "r.jsonl").exists()
+    with pytest.raises(UserError, match="say more"):
+        compare_modes("olympic_arena", golds, outputs, ["published", mode])
+    plain = rows(tmp_path / "plain.jsonl", [gold("2", id="M_0"), gold("1", id="M_1")])
+    assert score("olympic_arena", plain, outputs, tmp_path / "r.jsonl", mode).known == 2
+
+
 def test_golds_of_another_split_are_refused(tmp_path):
     others = rows(tmp_path / "golds.jsonl", [gold("1", question="another"), gold("2", question="a third")])
     with pytest.raises(UserError, match=r'field "prompt": no prompt holds the question.*golds\.jsonl'):

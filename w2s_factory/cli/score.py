@@ -11,7 +11,9 @@ _MODES = click.Choice(["published", "symbolic", "math-verify"])
 
 
 @click.command()
-@click.option("--task", required=True, help="gsm8k, math, arithmetic, or a task of an installed package.")
+@click.option(
+    "--task", required=True, help="gsm8k, math, arithmetic, olympic_arena, or an installed package's own."
+)
 @click.option("--golds", required=True, type=click.Path(path_type=Path), help="The split in the test form.")
 @click.option(
     "--input", "responses", required=True, type=click.Path(path_type=Path), help="output.jsonl, or results."

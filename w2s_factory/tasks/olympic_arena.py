@@ -86,6 +86,10 @@ class OlympicArena(Task):
             return None
         return read_gold(answer).text() if is_structured(answer) else normalised(answer)
 
+    def is_answer(self, gold: str) -> bool:
+        """Whether a gold is one quantity of no stated type."""
+        return not is_structured(gold)
+
     def equal(self, pred: str, gold: str) -> bool:
         """The automatic judge's verdict, in this process and without a limit."""
         from w2s_factory.scoring.judge.judging import equal  # noqa: PLC0415  most uses compare nothing

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -43,6 +45,29 @@ NORMALISED = [
 @pytest.mark.parametrize(("written", "plain"), NORMALISED)
 def test_normalisation(written, plain):
     assert normalised(written) == plain
+
+
+COMMANDS = st.lists(
+    st.sampled_from(
+        [r"\text{", r"\textbf{", r"\mathrm{", r"\mathbf{~", r"\text", "{", "}", "a", "~", "\n", "\r"]
+    )
+).map("".join)
+
+
+@given(COMMANDS)
+def test_commands_are_unwrapped_as_by_one_search_over_the_whole_text(text):
+    expected = text
+    for pattern in (r"\\(?:mathrm|mathbf)\{~?([^}]*)\}", r"\\text\{(.*?)\}", r"\\textbf\{(.*?)\}"):
+        expected = re.sub(pattern, r"\1", expected)
+    assert normalised(text) == expected.strip()
+
+
+@pytest.mark.parametrize("command", [r"\text{", r"\textbf{", r"\mathrm{"])
+def test_commands_that_never_end_take_no_longer_each_the_more_there_are(command):
+    begun = time.process_time()
+    text = command * 40_000
+    assert normalised(text + "}\n" + text).count(command) > 79_000
+    assert time.process_time() - begun < 3
 
 
 def test_commas_cut_outside_round_and_square_brackets_only():
