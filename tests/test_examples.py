@@ -65,6 +65,7 @@ FILES = {
     **dict.fromkeys(("results.jsonl", "weak.jsonl", "icl.jsonl", "weak_results.jsonl"), RESULT),
     **dict.fromkeys(("weak/results.jsonl", "strong/results.jsonl"), RESULT),
     **{f"outputs/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
+    **{f"outputs/test/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
     "output.jsonl": OUTPUT,
     "full_weak.json": [
         {"id": number, "content": PROMPT, "output": "2.\n#### 2"} for number in (102, 456, 2619, 3037)

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from w2s_factory.cli import COMMANDS, group
+from w2s_factory.tasks.registry import BUILT_IN
 
 HEAVY = {"torch", "transformers", "datasets", "pandas", "sympy", "vllm", "llamafactory", "snakemake"}
 
@@ -80,3 +81,9 @@ def test_an_unknown_command_is_one_line():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "No such command 'no-such'" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["build-data", "demos", "generate", "score"])
+def test_the_help_names_every_built_in_task(w2s, name):
+    said = " ".join(w2s(name, "--help").stdout.split())
+    assert ", ".join(BUILT_IN) in said

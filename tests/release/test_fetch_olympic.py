@@ -57,7 +57,22 @@ def test_the_release_s_selection_in_its_order(hub, tmp_path):
         "warning: train_2 has 1 questions, the published one 6,020",
         "warning: test has 3 questions, the published one 313",
     )
-    assert fetched.notes[2].startswith("1 questions have no public answer")
+    assert fetched.notes[2:4] == (
+        "warning: train_2 has no question of Physics, Chemistry, Biology, Geography, Astronomy",
+        "warning: test has no question of Chemistry, Biology, Geography, Astronomy",
+    )
+    assert fetched.notes[4].startswith("1 questions have no public answer: responses to them get no verdict")
+
+
+def test_golds_that_are_null_or_blank_are_not_known(hub, tmp_path):
+    answers = [[None], ["1", None], ["  "], "", " ", None, [], ["1"]]
+    (hub / "Math/test.json").write_text(
+        json.dumps([row("Math", n, answer=answer) for n, answer in enumerate(answers)])
+    )
+    fetched = fetch("olympic_arena", tmp_path / "out", origin=str(hub))
+    tests = written(tmp_path / "out/data/test/olympicarena_train_2.jsonl")
+    assert [test["answer"] for test in tests] == [""] * 7 + ["1"]
+    assert fetched.notes[-1].startswith("7 questions")
 
 
 def test_parquet(tmp_path):
@@ -73,9 +88,53 @@ def test_parquet(tmp_path):
     assert [test["tag"]["type_sequence"] for test in tests] == [["NV"], None]
 
 
+def test_parquet_is_read_without_progress_bars(tmp_path, w2s):
+    datasets = pytest.importorskip("datasets")
+    (tmp_path / "hub" / "Math").mkdir(parents=True)
+    for split in ("val", "test"):
+        datasets.Dataset.from_list([row("Math", 1)]).to_parquet(
+            tmp_path / "hub" / "Math" / f"{split}.parquet"
+        )
+    told = w2s("fetch", "olympic_arena", "--from", tmp_path / "hub", "--output-dir", "out").stderr
+    assert [line.partition(" ")[0] for line in told.splitlines()] == ["warning:"] * 4
+
+
+def test_a_broken_parquet_file_is_named(hub, tmp_path):
+    pytest.importorskip("datasets")
+    (hub / "Physics" / "test.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(UserError, match=r"Physics/test\.parquet: cannot be read as parquet \(") as refused:
+        fetch("olympic_arena", tmp_path / "out", origin=str(hub))
+    assert "--from" not in str(refused.value)
+
+
+@pytest.mark.parametrize("origin", ["./none", "../none", "/none/there", "~/none"])
+def test_a_folder_that_is_none_is_not_looked_for_on_the_hub(origin, tmp_path):
+    with pytest.raises(UserError, match=r"none.*: no such folder"):
+        fetch("olympic_arena", tmp_path / "out", origin=origin)
+
+
 BROKEN = [
     ("Math/val.json", '[{"id": "Math_1"}]', r'val.json: row 1: field "prompt": is missing'),
-    ("Math/test.json", json.dumps([row("Math", 1)] * 2), r"the id 'Math_1' stands twice in split test"),
+    (
+        "Math/test.json",
+        json.dumps([row("Math", 1)] * 2),
+        r'Math/test.json: row 2: field "id": the id .Math_1. stands twice in split test',
+    ),
+    (
+        "Math/val.json",
+        json.dumps([row("Math", 3), row("Math", 1, type_sequence=[1, 2])]),
+        r'val.json: row 2: field "type_sequence": expected a list of texts \(Math_1\)',
+    ),
+    (
+        "Math/val.json",
+        json.dumps([row("Math", 1, answer=['${"answer": 3}'])]),
+        r'val.json: row 1: field "answer": a gold may not begin with .* \(Math_1\)',
+    ),
+    (
+        "Math/val.json",
+        json.dumps([row("Math", 1, answer=[["1"], "2"])]),
+        r'val.json: row 1: field "answer": expected texts or numbers \(Math_1\)',
+    ),
     ("Math/val.json", json.dumps([row("Math", 1, answer=7)]), r'field "answer": expected a list'),
     ("Else/val.json", "[]", r"a folder a subject \(Math, Physics"),
 ]

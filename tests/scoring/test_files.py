@@ -214,20 +214,76 @@ def test_what_has_no_known_gold_gets_an_answer_and_no_verdict(tmp_path):
     summary, results = scored_olympic(tmp_path, ["1", "", "3"], outputs)
     assert (summary.rows, summary.known, summary.right, summary.accuracy) == (3, 2, 1, 0.5)
     assert results[1] == boxed(1, "5", pred="5")
-    with pytest.raises(UserError, match=r"results\.jsonl:2: ") as refused:
-        evaluate([tmp_path / "out" / "results.jsonl"])
-    assert "no gold is known" in str(refused.value)
+    found = evaluate([tmp_path / "out"], floor=tmp_path / "out", ceiling=1)
+    assert [(row["questions"], row["right"]) for row in found.results] == [(2, 1)]
+    assert found.notes == [f"{tmp_path / 'out'}: 1 questions whose gold is not known are left out"] * 2
 
 
 def test_where_no_gold_is_known_there_is_no_accuracy(tmp_path):
     summary, _ = scored_olympic(tmp_path, [""], [boxed(0, "")])
     assert summary.accuracy is None
     assert (tmp_path / "out" / "metrics.json").read_text() == '{"acc": null}'
+    with pytest.raises(UserError, match="no gold is known"):
+        evaluate([tmp_path / "out"])
+
+
+def hint(said):
+    return said.stdout.splitlines()[-1].partition("Next: w2s-factory ")[2]
+
+
+def test_the_next_command_is_one_that_can_be_run(tmp_path, w2s):
+    """Without a known gold `evaluate` has nothing to say."""
+    answers = {"none": "", "one": "4"}
+    for name, answer in answers.items():
+        golds = rows(tmp_path / f"{name}.jsonl", [gold(answer, id="M_0")])
+        outputs = rows(tmp_path / f"{name}_out.jsonl", [boxed(0, "4")])
+        asked = ("score", "--task", "olympic_arena", "--golds", golds, "--input", outputs, "--output")
+        alone = hint(w2s(*asked, f"{name}/results.jsonl"))
+        seed = hint(w2s(*asked, f"{name}/seed0/results.jsonl"))
+        voted = ("vote", "--input", name, "--output", f"{name}_votes.jsonl")
+        by_task = hint(w2s(*voted, "--task", "olympic_arena"))
+        by_text = hint(w2s(*voted))
+        if answer:
+            assert (alone, seed) == ("evaluate one/results.jsonl", "evaluate one/seed0/results.jsonl")
+            assert by_task == "evaluate --task olympic_arena --pass-at 1 one"
+            assert by_text == "evaluate --pass-at 1 one"
+        else:
+            task = "--task olympic_arena"
+            assert alone.startswith(f"build-data --stage 1 {task} --weak ")
+            assert seed == f"vote {task} --input none --output majority_voting_results.jsonl"
+            assert by_task == f"build-data --stage 2 {task} --weak WEAK_RESULTS --votes none_votes.jsonl"
+            assert by_text.startswith("build-data --stage 2 --task NAME --weak ")
+    refused = w2s("evaluate", "--pass-at", 1, "none", code=2)
+    assert "no gold is known" in refused.stderr
+
+
+def test_pass_at_k_leaves_out_what_has_no_known_gold(tmp_path):
+    for seed, answer in enumerate("57"):
+        golds = rows(tmp_path / "golds.jsonl", [gold("5", id="M_0"), gold("", id="M_1")])
+        outputs = rows(tmp_path / "output.jsonl", [boxed(0, answer), boxed(1, answer)])
+        score("olympic_arena", golds, outputs, tmp_path / "run" / f"seed{seed}" / "results.jsonl")
+    found = evaluate([tmp_path / "run"], pass_at=2)
+    assert [(row["questions"], row["pass_at_k"]) for row in found.results] == [(1, 1.0)]
+    assert found.notes == [f"{tmp_path / 'run'}: 1 questions whose gold is not known are left out"]
 
 
 def test_a_malformed_structured_gold_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match="not a gold"):
         scored_olympic(tmp_path, ['${"answer": 3}'], [boxed(0, "3")])
+
+
+@pytest.mark.parametrize("mode", ["symbolic", "math-verify"])
+def test_other_modes_refuse_golds_that_say_more_than_an_answer(tmp_path, mode):
+    structured = '${"answer": ["1", "2"], "type_sequence": ["NV", "NV"]}'
+    golds = rows(tmp_path / "golds.jsonl", [gold(structured, id="M_0"), gold("1", id="M_1")])
+    outputs = rows(tmp_path / "output.jsonl", [boxed(0, "1, 2"), boxed(1, "1")])
+    with pytest.raises(UserError, match=r'^field "mode": 1 golds of olympic_arena say more than an answer'):
+        score("olympic_arena", golds, outputs, tmp_path / "r.jsonl", mode)
+    assert not (tmp_path / "r.jsonl").exists()
+    with pytest.raises(UserError, match="say more"):
+        compare_modes("olympic_arena", golds, outputs, ["published", mode])
+    plain = rows(tmp_path / "plain.jsonl", [gold("2", id="M_0"), gold("1", id="M_1")])
+    assert score("olympic_arena", plain, outputs, tmp_path / "r.jsonl", mode).known == 2
 
 
 def test_golds_of_another_split_are_refused(tmp_path):

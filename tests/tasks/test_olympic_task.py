@@ -43,6 +43,11 @@ def test_prompt():
         (raw(["2", "A"], type_sequence=["NV", "SC"]), Gold(["2", "A"], ["NV", "SC"]).text()),
         (raw(None), ""),
         (raw([]), ""),
+        (raw([None]), ""),
+        (raw(["1", None]), ""),
+        (raw(["  "]), ""),
+        (raw([2]), "2"),
+        (raw(["12"], type_sequence=["NV"]), Gold("12", ["NV"]).text()),
     ],
 )
 def test_golds(row, answer):
@@ -52,17 +57,44 @@ def test_golds(row, answer):
     assert test["tag"]["answer_type"] == "NV"
 
 
+def test_a_blank_gold_is_not_known():
+    assert TASK.normalise_gold(" \n") is None
+
+
+MALFORMED = [
+    raw([["1"], "2"]),
+    raw([True]),
+    raw([{}]),
+    raw(['${"answer": ["7"]}']),
+    raw(["1", "2"], type_sequence=[1, 2]),
+    raw(["1"], type_sequence="NV"),
+]
+
+
+@pytest.mark.parametrize("row", MALFORMED)
+def test_a_malformed_gold_is_refused_by_the_row_s_id(row):
+    with pytest.raises(UserError, match="Math_1"):
+        TASK.test_row(row, "T")
+
+
 def test_scores_by_the_judge_with_the_types_of_the_row():
     from w2s_factory import score_responses
 
     golds = [
         TASK.test_row(row, "T")["answer"]
-        for row in (raw(["2", "A"], type_sequence=["NV", "SC"]), raw(["0.5"]), raw(None))
+        for row in (
+            raw(["2", "A"], type_sequence=["NV", "SC"]),
+            raw(["0.5"]),
+            raw(None),
+            raw(["12"], type_sequence=["NV"]),
+        )
     ]
     scored = score_responses(
-        "olympic_arena", [r"\boxed{2.0, A}", r"It is $\boxed{\frac12}$.", r"\boxed{3}"], golds
+        "olympic_arena",
+        [r"\boxed{2.0, A}", r"It is $\boxed{\frac12}$.", r"\boxed{3}", r"\boxed{12.0}"],
+        golds,
     )
-    assert [one.result for one in scored] == [True, True, None]
+    assert [one.result for one in scored] == [True, True, None, True]
     assert scored[1].pred == r"\frac{1}{2}"
 
 

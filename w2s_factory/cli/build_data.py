@@ -28,7 +28,9 @@ CONTENTS = "contents.json"
     required=True,
     help="What to build.",
 )
-@click.option("--task", "task_name", metavar="NAME", help="gsm8k, math, arithmetic, or a package's own.")
+@click.option(
+    "--task", "task_name", metavar="NAME", help="gsm8k, math, arithmetic, olympic_arena, or a package's own."
+)
 @click.option("--input", "source", type=_FILE, metavar="FILE", help="Raw rows (gold, test) or results.")
 @click.option("--weak", type=_FILE, metavar="FILE", help="Stages 1, 2: results of the weak side.")
 @click.option("--votes", type=_FILE, metavar="FILE", help="Stage 2: the majority file of the samples.")

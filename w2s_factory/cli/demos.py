@@ -12,7 +12,9 @@ from w2s_factory.errors import UserError
 
 
 @click.command()
-@click.option("--task", "task_name", required=True, metavar="NAME", help="gsm8k, math, arithmetic ...")
+@click.option(
+    "--task", "task_name", required=True, metavar="NAME", help="gsm8k, math, arithmetic, olympic_arena ..."
+)
 @click.option(
     "--from",
     "source",

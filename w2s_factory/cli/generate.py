@@ -20,7 +20,9 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--task", "task_name", required=True, metavar="NAME", help="gsm8k, math, arithmetic ...")
+@click.option(
+    "--task", "task_name", required=True, metavar="NAME", help="gsm8k, math, arithmetic, olympic_arena ..."
+)
 @click.option("--split", metavar="NAME", help="train_1, train_2, test ...")
 @click.option(
     "--release", type=_PATH, envvar="W2S_RELEASE", show_envvar=True, metavar="DIR",

@@ -9,7 +9,12 @@ import click
 
 
 @click.command()
-@click.option("--task", required=True, metavar="NAME", help="gsm8k, math, arithmetic, or a package's own.")
+@click.option(
+    "--task",
+    required=True,
+    metavar="NAME",
+    help="gsm8k, math, olympic_arena, arithmetic, or a package's own.",
+)
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write."
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -12,7 +13,9 @@ _MODES = click.Choice(["published", "symbolic", "math-verify"])
 
 
 @click.command()
-@click.option("--task", required=True, help="gsm8k, math, arithmetic, or a task of an installed package.")
+@click.option(
+    "--task", required=True, help="gsm8k, math, arithmetic, olympic_arena, or an installed package's own."
+)
 @click.option("--golds", required=True, type=click.Path(path_type=Path), help="The split in the test form.")
 @click.option(
     "--input", "responses", required=True, type=click.Path(path_type=Path), help="output.jsonl, or results."
@@ -117,8 +120,17 @@ def command(
         click.echo(f"{summary.empty} without a final answer")
     for limit, count in summary.limits.items():
         click.echo(f"{count} wrong because of a limit ({limit}): see scoring_report.json")
-    following = ["w2s-factory", "evaluate", str(output)]
-    click.echo(f"Wrote {output}, metrics.json, scoring_report.json. Next: {shlex.join(following)}")
+    following = ["evaluate", str(output)] if summary.known else _without_golds(task, output)
+    said = shlex.join(["w2s-factory", *following])
+    click.echo(f"Wrote {output}, metrics.json, scoring_report.json. Next: {said}")
+
+
+def _without_golds(task: str, output: Path) -> list[str]:
+    """What can be done with answers that have no verdict: a vote over samples, or else Stage I."""
+    if re.fullmatch("seed[0-9]+", output.absolute().parent.name):
+        samples = str(output.parent.parent)
+        return ["vote", "--task", task, "--input", samples, "--output", "majority_voting_results.jsonl"]
+    return ["build-data", "--stage", "1", "--task", task, "--weak", "WEAK_RESULTS", "--icl", "ICL_RESULTS"]
 
 
 def _refuse_unread(ctx: click.Context) -> None:

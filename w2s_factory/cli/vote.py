@@ -40,5 +40,10 @@ def command(folder: Path, output: Path, task_name: str | None, force: bool) -> N
         f"{right if summary.known else 'not known'}, without an answer {summary.empty}"
     )
     tell_limits(summary.limits)
-    following = ["w2s-factory", "evaluate", "--pass-at", str(summary.samples), str(folder)]
-    click.echo(f"Wrote {output}. Next: {shlex.join(following)}")
+    named = ["--task", task_name] if task_name else []
+    if summary.known:
+        following = ["evaluate", *named, "--pass-at", str(summary.samples), str(folder)]
+    else:
+        task = named or ["--task", "NAME"]
+        following = ["build-data", "--stage", "2", *task, "--weak", "WEAK_RESULTS", "--votes", str(output)]
+    click.echo(f"Wrote {output}. Next: {shlex.join(['w2s-factory', *following])}")

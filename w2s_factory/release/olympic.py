@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import OLYMPIC_RAW, Outputs, Place, note, read_placed
@@ -16,6 +16,9 @@ from w2s_factory.tasks.olympic_arena import PUBLISHED_ROWS, SUBJECTS, UNJUDGED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from w2s_factory.records import Test
+    from w2s_factory.tasks import Task
+
 HUB = "GAIR/OlympicArena"
 
 _HUB_SPLITS = {"train_2": "test", "test": "val"}
@@ -24,6 +27,14 @@ _HUB_SPLITS = {"train_2": "test", "test": "val"}
 _SUFFIXES = (".jsonl", ".json", ".parquet")
 
 Row = dict[str, Any]
+
+
+class Question(NamedTuple):
+    """A row of the hub, what it is in the test form, and where it stands."""
+
+    raw: Row
+    test: Test
+    place: Place
 
 
 def fetch_olympic_arena(origin: str | None, output_dir: Path, *, force: bool = False) -> Fetched:
@@ -36,40 +47,67 @@ def fetch_olympic_arena(origin: str | None, output_dir: Path, *, force: bool = F
         force: Replace files that hold something else.
 
     Raises:
-        UserError: `datasets` is missing, the rows are not OlympicArena's, or a file holds something else.
-        DelegateError: The hub can't be reached, or a parquet file can't be read.
+        UserError: `datasets` is missing, there is no such folder, the rows are not OlympicArena's, or a file
+            can't be read or holds something else.
+        DelegateError: The hub can't be reached.
     """
     task = get_task("olympic_arena")
     where = origin or HUB
-    raw = {name: list(_selected(where, split)) for name, split in _HUB_SPLITS.items()}
-    _check(where, raw)
+    if where.startswith((".", "/", "~")) and not Path(where).is_dir():
+        raise UserError("no such folder", file=where)
+    asked = {name: list(_selected(task, where, name)) for name in _HUB_SPLITS}
+    _check(where, asked)
     files: dict[Path, int] = {}
     with Outputs(force=force) as outputs:
-        for name, rows in raw.items():
-            split = task.splits[name]
-            tests = [task.test_row(row, split.tag) for row in rows]
-            files[output_dir / split.raw] = outputs.rows(output_dir / split.raw, rows)
-            files[output_dir / split.test] = outputs.rows(output_dir / split.test, tests)
+        for name, questions in asked.items():
+            raw, test = (output_dir / path for path in (task.splits[name].raw, task.splits[name].test))
+            files[raw] = outputs.rows(raw, (question.raw for question in questions))
+            files[test] = outputs.rows(test, (question.test for question in questions))
     note(files, packages=["datasets"] if not Path(where).is_dir() else [], task=task.name, origin=where)
     hint = f"w2s-factory generate --task {task.name} --split train_2 --release {output_dir} --model MODEL ..."
-    return Fetched(output_dir, files, tuple(_notes(raw)), hint)
+    return Fetched(output_dir, files, tuple(_notes(asked)), hint)
 
 
-def _selected(origin: str, split: str) -> Iterator[Row]:
-    for row in chain.from_iterable(_subject(origin, subject, split) for subject in SUBJECTS):
+def _selected(task: Task, origin: str, name: str) -> Iterator[Question]:
+    tag = task.splits[name].tag
+    for place, row in chain.from_iterable(_subject(origin, one, _HUB_SPLITS[name]) for one in SUBJECTS):
         if row["language"] == "EN" and row["answer_type"] not in UNJUDGED:
-            yield row
+            yield Question(row, _test_row(task, row, tag, place), place)
 
 
-def _subject(origin: str, subject: str, split: str) -> Iterator[Row]:
+def _test_row(task: Task, row: Row, tag: str, place: Place) -> Test:
+    try:
+        return task.test_row(row, tag)
+    except UserError as error:
+        raise place.error(error.problem, field=error.field, hint=error.hint) from None
+
+
+def _subject(origin: str, subject: str, split: str) -> Iterator[tuple[Place, Row]]:
     if not Path(origin).is_dir():
         yield from _checked(load(origin, subject, split), f"{origin}/{subject}")
         return
     for file in _files(Path(origin, subject), split):
         if file.suffix == ".parquet":
-            yield from _checked(load("parquet", None, "train", data_files=str(file)), str(file))
+            yield from _checked(_parquet(file), str(file))
         else:
-            yield from (row for _, row in read_placed(file, OLYMPIC_RAW))
+            yield from read_placed(file, OLYMPIC_RAW)
+
+
+def _parquet(file: Path) -> Any:
+    """The rows of a local file: no conversion to a copy in the cache of `datasets`, no progress bars."""
+    try:
+        from pyarrow import ArrowException, parquet  # noqa: PLC0415  heavy, and comes with datasets
+    except ImportError:
+        raise UserError(
+            "needs the package datasets, which is not installed",
+            file=file,
+            hint='pip install "w2s-factory[hub]"',
+        ) from None
+    try:
+        return parquet.read_table(file).to_pylist()
+    except (ArrowException, OSError) as error:
+        problem = str(error).strip().split("\n")[0]
+        raise UserError(f"cannot be read as parquet ({problem})", file=file) from None
 
 
 def _files(folder: Path, split: str) -> list[Path]:
@@ -78,40 +116,50 @@ def _files(folder: Path, split: str) -> list[Path]:
     return sorted(path for path in found if path.stem == split or path.stem.startswith(f"{split}-"))
 
 
-def _checked(rows: Any, origin: str) -> Iterator[Row]:
+def _checked(rows: Any, origin: str) -> Iterator[tuple[Place, Row]]:
     for number, row in enumerate(rows, 1):
-        Place(Path(origin), number, in_list=True).require(row, OLYMPIC_RAW)
-        yield dict(row)
+        place = Place(Path(origin), number, in_list=True)
+        place.require(row, OLYMPIC_RAW)
+        yield place, dict(row)
 
 
-def _check(origin: str, raw: dict[str, list[Row]]) -> None:
-    if not any(raw.values()):
+def _check(origin: str, asked: dict[str, list[Question]]) -> None:
+    if not any(asked.values()):
         raise UserError(
             "holds no English question of the six subjects that rules can judge",
             file=origin,
             hint=f"Expected a folder a subject ({', '.join(SUBJECTS)}) with files val and test",
         )
-    for name, rows in raw.items():
-        _check_split(origin, _HUB_SPLITS[name], rows)
+    for name, questions in asked.items():
+        _check_split(origin, _HUB_SPLITS[name], questions)
 
 
-def _check_split(origin: str, split: str, rows: list[Row]) -> None:
-    if not rows:
+def _check_split(origin: str, split: str, questions: list[Question]) -> None:
+    if not questions:
         raise UserError(f"split {split} holds no such question", file=origin)
     seen: set[str] = set()
-    for row in rows:
-        if row["id"] in seen:
-            raise UserError(f"the id {row['id']!r} stands twice in split {split}", file=origin)
-        seen.add(row["id"])
+    for question in questions:
+        name = question.raw["id"]
+        if name in seen:
+            raise question.place.error(f"the id {name!r} stands twice in split {split}", field="id")
+        seen.add(name)
 
 
-def _notes(raw: dict[str, list[Row]]) -> Iterator[str]:
+def _notes(asked: dict[str, list[Question]]) -> Iterator[str]:
     for name, published in PUBLISHED_ROWS.items():
-        if len(raw[name]) != published:
-            yield f"warning: {name} has {len(raw[name]):,} questions, the published one {published:,}"
-    unknown = sum(not row.get("answer") for row in chain.from_iterable(raw.values()))
+        if len(asked[name]) != published:
+            yield f"warning: {name} has {len(asked[name]):,} questions, the published one {published:,}"
+    for name, questions in asked.items():
+        if missing := _missing(questions):
+            yield f"warning: {name} has no question of {', '.join(missing)}"
+    unknown = sum(not question.test["answer"] for question in chain.from_iterable(asked.values()))
     if unknown:
         yield (
-            f"{unknown:,} questions have no public answer: scored against it every response is wrong; "
+            f"{unknown:,} questions have no public answer: responses to them get no verdict; "
             "Stage I and II need no answers"
         )
+
+
+def _missing(questions: list[Question]) -> list[str]:
+    """The subjects of which there is none, in the release's order."""
+    return [one for one in SUBJECTS if not any(question.raw["subject"] == one for question in questions)]

@@ -97,13 +97,16 @@ def score_responses(
     task does not know the gold (`normalise_gold`) there is no verdict.
 
     Raises:
-        UserError: As `score_response`; or there are not as many answers as responses.
+        UserError: As `score_response`; there are not as many answers as responses; or a mode other than
+            `published` is asked about golds that say more than an answer (`Task.is_answer`).
     """
     if len(responses) != len(answers):
         raise UserError(f"{len(responses)} responses but {len(answers)} answers")
     if any_format and answer_key is not None:
         raise UserError("an answer key and answers in any format exclude each other", field="--answer-key")
     how = comparison(mode, task)
+    if mode != "published":
+        _refuse_more_than_answers(task, answers, mode)
     extract = task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
     golds = {answer: task.normalise_gold(answer) for answer in dict.fromkeys(answers)}
     written = [(extract(text), answer) for text, answer in zip(responses, answers, strict=True)]
@@ -115,6 +118,17 @@ def score_responses(
         Scored(pred, gold, *(verdicts[pair] if is_known else _UNKNOWN))
         for (pred, gold), pair, is_known in zip(normal, compared, known, strict=True)
     ]
+
+
+def _refuse_more_than_answers(task: Scorable, golds: Sequence[str], mode: str) -> None:
+    """Other modes compare texts: to them such a gold is a text that nothing equals."""
+    more = sum(not task.is_answer(gold) for gold in golds)
+    if more:
+        raise UserError(
+            f"{more:,} golds of {task.name} say more than an answer, which {mode} can't compare",
+            field="mode",
+            hint="Use the mode published",
+        )
 
 
 def decide(

@@ -10,8 +10,8 @@ from w2s_factory.errors import UserError
 from w2s_factory.scoring.golds import read_golds
 from w2s_factory.scoring.metrics import paired_bootstrap, performance_gap_recovered, wilson_interval
 from w2s_factory.scoring.paper import paper_rows
-from w2s_factory.scoring.sampled import sampled
-from w2s_factory.scoring.verdicts import read_verdicts
+from w2s_factory.scoring.sampled import sampled_known
+from w2s_factory.scoring.verdicts import left_out, read_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,6 +54,8 @@ def evaluate(
 ) -> Evaluation:
     """Accuracy of results, or pass@k and maj@k of sampled runs.
 
+    Questions whose gold is not known are left out, and a note says how many.
+
     Args:
         results: Files of results, or folders with `results.jsonl`; with `pass_at`, folders with
             `seed0/results.jsonl`, `seed1/...`.
@@ -67,8 +69,9 @@ def evaluate(
         beside_paper: Task and weak model whose published numbers to give, too (`("gsm8k", "llama2_7b")`).
 
     Raises:
-        UserError: A file can't be used or is named twice, there are fewer than k seeds, a tag is missing,
-            floor and ceiling are equal or one of them is missing, or the paper has no such numbers.
+        UserError: A file can't be used, no gold in it is known, or it is named twice; there are fewer than k
+            seeds; a tag is missing; floor and ceiling are equal or one of them is missing; or the paper has
+            no such numbers.
     """
     if not results:
         raise UserError("no results named")
@@ -79,15 +82,30 @@ def evaluate(
     if pass_at is not None:
         if by or golds or floor is not None or ceiling is not None:
             raise UserError("pass@k goes without golds, breakdown and PGR", field="pass-at")
-        return Evaluation([sampled(Path(folder), pass_at, task) for folder in results], [], [], paper)
+        return _sampled(results, pass_at, task, paper)
     if bool(by) != (golds is not None):
         raise UserError("a breakdown takes golds and the tags to break down by", field="by")
-    models = {str(path): read_verdicts(path) for path in results}
+    unknown: list[str] = []
+    models = {str(path): _verdicts(path, unknown) for path in results}
     tests = read_golds(golds) if golds is not None else {}
     rows = [row for name, verdicts in models.items() for row in _accuracies(name, verdicts, tests, by)]
-    _add_gap_recovered(rows, floor, ceiling)
+    _add_gap_recovered(rows, floor, ceiling, unknown)
     differences, notes = _differences(models)
-    return Evaluation(rows, differences, notes, paper)
+    return Evaluation(rows, differences, unknown + notes, paper)
+
+
+def _sampled(
+    folders: Sequence[str | Path], k: int, task: Scorable | None, paper: list[dict[str, Any]]
+) -> Evaluation:
+    found = [sampled_known(Path(folder), k, task) for folder in folders]
+    notes = [note for row, unknown in found for note in left_out(row["results"], unknown)]
+    return Evaluation([row for row, _ in found], [], notes, paper)
+
+
+def _verdicts(path: str | Path, notes: list[str]) -> Verdicts:
+    verdicts, unknown = read_known(path)
+    notes += left_out(path, unknown)
+    return verdicts
 
 
 def _accuracies(
@@ -129,24 +147,27 @@ def _share(name: str, group: str, right: int, total: int) -> dict[str, Any]:
 
 
 def _add_gap_recovered(
-    rows: Iterable[dict[str, Any]], floor: str | Path | float | None, ceiling: str | Path | float | None
+    rows: Iterable[dict[str, Any]],
+    floor: str | Path | float | None,
+    ceiling: str | Path | float | None,
+    notes: list[str],
 ) -> None:
     if floor is None and ceiling is None:
         return
     if floor is None or ceiling is None:
         raise UserError("PGR takes both the weak floor and the strong ceiling")
-    ends = _accuracy(floor), _accuracy(ceiling)
+    ends = _accuracy(floor, notes), _accuracy(ceiling, notes)
     for row in rows:
         if row["group"] == "all":
             row["pgr"] = performance_gap_recovered(row["accuracy"], *ends)
 
 
-def _accuracy(value: str | Path | float) -> float:
+def _accuracy(value: str | Path | float, notes: list[str]) -> float:
     """A given accuracy, or that of results."""
     try:
         accuracy = float(value)  # type: ignore[arg-type]  # a Path is told by its error
     except (TypeError, ValueError):
-        verdicts = read_verdicts(value)  # type: ignore[arg-type]  # not a number
+        verdicts = _verdicts(value, notes)  # type: ignore[arg-type]  # not a number
         return sum(verdicts.values()) / len(verdicts)
     if not 0 <= accuracy <= 1:
         raise UserError(f"an accuracy lies between 0 and 1, got {accuracy}")

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.records import ANSWERED
 from w2s_factory.scoring.classes import Classes
 from w2s_factory.scoring.majority import majority
 from w2s_factory.scoring.metrics import pass_at_k, wilson_interval
 from w2s_factory.scoring.seeds import read_together, seed_files
+from w2s_factory.scoring.verdicts import no_gold
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from w2s_factory.records import Result
     from w2s_factory.scoring.scorable import Scorable
 
 
 def sampled(folder: Path, k: int, task: Scorable | None = None) -> dict[str, Any]:
     """A row of `Evaluation.results` for a folder of seeds; memory does not grow with the questions.
 
-    The majority of maj@k is over answers with the same text, or over those the task calls equal.
+    Questions whose gold is not known are left out. The majority of maj@k is over answers with the same
+    text, or over those the task calls equal.
 
     Raises:
-        UserError: There are fewer than k seeds, or their results can't be used.
+        UserError: There are fewer than k seeds, their results can't be used, or no gold is known.
     """
+    return sampled_known(folder, k, task)[0]
+
+
+def sampled_known(folder: Path, k: int, task: Scorable | None = None) -> tuple[dict[str, Any], int]:
+    """As `sampled`, and the number of questions left out."""
     files = seed_files(folder)
     if not 1 <= k <= len(files):
         raise UserError(f"pass@{k} needs {k} seeds, here are {len(files)}", file=folder)
     total = passed = agreed = 0
     unbiased = 0.0
-    questions = Classes(task).of(read_together(files))
+    seen: Counter[bool] = Counter()
+    questions = Classes(task).of(_known(files, seen))
     for total, (results, answers) in enumerate(questions, 1):  # noqa: B007  the count is used below
         taken = results[:k]
         passed += any(result["result"] for result in taken)
@@ -38,10 +50,21 @@ def sampled(folder: Path, k: int, task: Scorable | None = None) -> dict[str, Any
             one["result"] for one, answer in zip(results, answers, strict=True) if answer == winner
         )
         unbiased += pass_at_k(len(results), sum(result["result"] for result in results), k)
-    if not total:
+    if not seen:
         raise UserError("holds no rows", file=files[0])
+    if not total:
+        raise no_gold(folder)
     row = {"results": str(folder), "questions": total, "samples": len(files), "k": k}
     for name, right in (("pass", passed), ("maj", agreed)):
         low, high = wilson_interval(right, total)
         row |= {f"{name}_at_k": right / total, f"{name}_low": low, f"{name}_high": high}
-    return row | {"pass_at_k_unbiased": unbiased / total}
+    return row | {"pass_at_k_unbiased": unbiased / total}, seen[False]
+
+
+def _known(files: Sequence[Path], seen: Counter[bool]) -> Iterator[tuple[Result, ...]]:
+    """The results of each question whose gold is known, in all files; `seen` counts both kinds."""
+    for results in read_together(files, ANSWERED):
+        known = all("result" in result for result in results)
+        seen[known] += 1
+        if known:
+            yield results

@@ -31,6 +31,9 @@ class Scorable(Protocol):
     def normalise_gold(self, answer: str) -> str | None:
         """The form in which the gold of a test row is compared with normalised answers; None if unknown."""
 
+    def is_answer(self, gold: str) -> bool:
+        """Whether the gold of a test row is an answer and says no more, so that any mode can compare it."""
+
     def equal(self, pred: str, gold: str) -> bool:
         """Whether a normalised prediction is right."""
 

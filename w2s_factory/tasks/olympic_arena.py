@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import OLYMPIC_RAW
-from w2s_factory.scoring.judge.gold import Gold, is_structured, read_gold
+from w2s_factory.scoring.judge.gold import hub_gold, is_structured, read_gold
 from w2s_factory.scoring.judge.writing import boxed, normalised
 from w2s_factory.tasks.base import Split, Task
 
@@ -45,6 +45,9 @@ class OlympicArena(Task):
         """A hub row in the test form, with its id; a gold of several quantities is one text (`Gold`).
 
         A row whose answer is not public has an empty one.
+
+        Raises:
+            UserError: Its gold or its types are none.
         """
         return {  # type: ignore[typeddict-unknown-key]  # the form, with an id
             "id": raw["id"],
@@ -79,9 +82,13 @@ class OlympicArena(Task):
         Raises:
             UserError: It begins as the text of a `Gold` and is none.
         """
-        if not answer:
+        if not answer.strip():
             return None
         return read_gold(answer).text() if is_structured(answer) else normalised(answer)
+
+    def is_answer(self, gold: str) -> bool:
+        """Whether a gold is one quantity of no stated type."""
+        return not is_structured(gold)
 
     def equal(self, pred: str, gold: str) -> bool:
         """The automatic judge's verdict, in this process and without a limit."""
@@ -113,11 +120,10 @@ class OlympicArena(Task):
 
 
 def _gold(raw: Mapping[str, Any]) -> str:
-    answers = raw.get("answer") or []
-    answer = answers if isinstance(answers, str) else [str(one) for one in answers]
-    if isinstance(answer, list) and len(answer) <= 1:
-        answer = "".join(answer)
-    return Gold(answer, raw.get("type_sequence") or None).text() if answer else ""
+    try:
+        return hub_gold(raw.get("answer"), raw.get("type_sequence"))
+    except UserError as error:
+        raise UserError(f"{error.problem} ({raw['id']})", field=error.field) from None
 
 
 TASK = OlympicArena(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -43,6 +45,29 @@ NORMALISED = [
 @pytest.mark.parametrize(("written", "plain"), NORMALISED)
 def test_normalisation(written, plain):
     assert normalised(written) == plain
+
+
+COMMANDS = st.lists(
+    st.sampled_from(
+        [r"\text{", r"\textbf{", r"\mathrm{", r"\mathbf{~", r"\text", "{", "}", "a", "~", "\n", "\r"]
+    )
+).map("".join)
+
+
+@given(COMMANDS)
+def test_commands_are_unwrapped_as_by_one_search_over_the_whole_text(text):
+    expected = text
+    for pattern in (r"\\(?:mathrm|mathbf)\{~?([^}]*)\}", r"\\text\{(.*?)\}", r"\\textbf\{(.*?)\}"):
+        expected = re.sub(pattern, r"\1", expected)
+    assert normalised(text) == expected.strip()
+
+
+@pytest.mark.parametrize("command", [r"\text{", r"\textbf{", r"\mathrm{"])
+def test_commands_that_never_end_take_no_longer_each_the_more_there_are(command):
+    begun = time.process_time()
+    text = command * 40_000
+    assert normalised(text + "}\n" + text).count(command) > 79_000
+    assert time.process_time() - begun < 3
 
 
 def test_commas_cut_outside_round_and_square_brackets_only():
@@ -95,6 +120,8 @@ SEVERAL = [
     ("MPV", "True, 3", ["3", "True"], ["NV", "TF"], False),
     ("MA", "True, 3", ["3", "True"], ["NV", "TF"], True),
     (None, "True, 3", ["3", "True"], ["NV", "TF"], True),
+    (None, "12.0", "12", ["NV"], True),
+    (None, "1, 2", "12", ["NV", "NV"], False),
     ("MPV", "3", ["3", "True"], ["NV", "TF"], False),
     ("MPV", "3, True", ["3", "True"], ["NV"], False),
     ("MA", "3, 4", ["3", "3"], ["NV", "NV"], False),
@@ -114,6 +141,35 @@ def test_automatic_tries_all_types_and_has_no_early_comma_rule():
     assert not w2s_factory.judge(r"\boxed{A, D}", "A", answer_type="EX")
     assert not w2s_factory.judge(r"\boxed{}", "")
     assert not w2s_factory.judge("", "")
+
+
+@pytest.mark.parametrize(
+    ("pred", "gold"),
+    [("2y=4x", "y=2x"), ("(1,2)", "(1.0,2)"), (r"x=\frac{1}{2}", "0.5"), ("A,B", "AB"), ("3", "$3$")],
+)
+def test_a_list_of_one_element_is_that_element(pred, gold):
+    assert w2s_factory.judge(rf"\boxed{{{pred}}}", [gold])
+
+
+def test_a_set_of_one_element_stays_a_set():
+    assert w2s_factory.judge(r"\boxed{1}", ["1.0"], answer_type="SET")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ((["5"], "5"), "pred"),
+        ((None, "5"), "pred"),
+        (("1", 5), "gold"),
+        (("5", None), "gold"),
+        (("5", [5]), "gold"),
+        (("5", ["5", "6"], "NV"), "type_sequence"),
+        (("5", ["5", "6"], [1, 2]), "type_sequence"),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_said_in_one_line(arguments, field):
+    with pytest.raises(UserError, match=f'^field "{field}": expected a '):
+        w2s_factory.judge(*arguments)
 
 
 def test_it_is_not_symmetric():

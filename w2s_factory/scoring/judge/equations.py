@@ -11,8 +11,14 @@ from w2s_factory.scoring.judge.values import value
 
 _KEPT: Final = 4096
 
-_POINTS: Final = ((1.1, 0.37), (2.3, 0.53))
+_POINTS: Final = (("1.1", "0.37"), ("2.3", "0.53"))
 """Where symbols are put to the test: the first one's number, and how far the next one's lies above it."""
+
+_DIGITS: Final = (15, 50)
+"""A value counts only where more digits confirm it: terms that cancel leave none of the few."""
+
+_AGREEING: Final = 1e-9
+"""How far two such values may lie apart, as a share."""
 
 _NEAR: Final = 1e-6
 """How far a quotient found in floating point may lie from the whole number it is."""
@@ -54,15 +60,30 @@ def _difference(equation: str) -> Any:
 def _differ(left: Any, right: Any) -> bool:
     """Whether at some point neither expression is a whole multiple of the other; False if that is unclear."""
     symbols = sorted(left.free_symbols | right.free_symbols, key=str)
-    for first, step in _POINTS:
-        numbers = dict(zip(symbols, count(first, step), strict=False))
-        mine, theirs = _number(left, numbers), _number(right, numbers)
+    for point in _POINTS:
+        mine, theirs = _confirmed(left, symbols, point), _confirmed(right, symbols, point)
         if mine and theirs and not (_is_whole(mine / theirs) or _is_whole(theirs / mine)):
             return True
     return False
 
 
-def _number(expression: Any, numbers: dict[Any, float]) -> complex:
+def _confirmed(expression: Any, symbols: list[Any], point: tuple[str, str]) -> complex:
+    """The expression's value at a point, 0 where it is unclear.
+
+    So is what SymPy finds by quadrature or by adding up: the more digits may be as wrong as the few.
+    """
+    from sympy import Derivative, Float, Integral, Limit, Product, Sum  # noqa: PLC0415  heavy
+
+    if expression.has(Integral, Sum, Product, Limit, Derivative):
+        return 0
+    rough, fine = (
+        _number(expression, dict(zip(symbols, count(*(Float(one, digits) for one in point)), strict=False)))
+        for digits in _DIGITS
+    )
+    return fine if abs(rough - fine) <= _AGREEING * abs(fine) else 0
+
+
+def _number(expression: Any, numbers: dict[Any, Any]) -> complex:
     """The expression's value there; 0 where it has no finite one, or one too small to tell from 0."""
     try:
         found = complex(expression.subs(numbers))

@@ -38,6 +38,39 @@ class Gold:
         return "$" + json.dumps({"answer": _plain(self.answer), **known})
 
 
+def sole(answer: str | Sequence[str]) -> str | Sequence[str]:
+    """A list of one element is that element, as in the published evaluation."""
+    return answer if isinstance(answer, str) or len(answer) != 1 else answer[0]
+
+
+def hub_gold(answers: Any, type_sequence: Any = None) -> str:
+    """The text of a gold as the hub has it; empty where it, or a quantity of it, is not known: null or blank.
+
+    Args:
+        answers: A text, or a list of texts (or numbers), one a quantity.
+        type_sequence: The types of several quantities.
+
+    Raises:
+        UserError: They are something else, or a text that would be read as a structured gold.
+    """
+    listed = [answers] if answers is None or isinstance(answers, str) else answers
+    if not isinstance(listed, list) or not all(one is None or _is_answer(one) for one in listed):
+        raise UserError("expected texts or numbers", field="answer")
+    if type_sequence is not None and not _is_texts(type_sequence):
+        raise UserError("expected a list of texts", field="type_sequence")
+    texts = ["" if one is None else str(one) for one in listed]
+    if not texts or not all(text.strip() for text in texts):
+        return ""
+    answer = sole(texts)
+    if isinstance(answer, str) and is_structured(answer):
+        raise UserError(f"a gold may not begin with {_MARK}", field="answer")
+    return Gold(answer, type_sequence).text()
+
+
+def _is_answer(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+
+
 def _plain(value: str | Sequence[str]) -> str | list[str]:
     return value if isinstance(value, str) else list(value)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
 from w2s_factory.scoring.answers import TIMEOUT, decide
-from w2s_factory.scoring.judge.gold import Gold, read_gold
+from w2s_factory.scoring.judge.gold import Gold, read_gold, sole
 from w2s_factory.scoring.judge.rules import AUTOMATIC, SEVERAL, TYPES, holds
 from w2s_factory.scoring.judge.writing import boxed, items, normalised
 from w2s_factory.scoring.modes import Comparison
@@ -43,24 +43,45 @@ def judge(
 
     Args:
         pred: The whole response.
-        gold: The gold answer; a list where there are several quantities, or of a set.
+        gold: The gold answer; a list where there are several quantities, or of a set. A list of one element
+            is that element, but for the type `SET`, whose golds are lists.
         type_sequence: The type of each of several quantities.
         answer_type: The type to judge by (`SC`, `NV`, `MPV` ...); automatic if None, which with a type
             sequence tries MPV and MA, else all types of one answer: one success is enough.
         timeout: Seconds it may take before the verdict is False. The process that judges is killed then.
 
     Raises:
-        UserError: There is no such type, or it is not judged by rules (`CODE`, `OT`).
+        UserError: There is no such type, or it is not judged by rules (`CODE`, `OT`); or an argument is
+            of the wrong type.
     """
+    _refuse_others(pred, gold, type_sequence)
     if answer_type is not None and answer_type not in TYPES:
         raise UserError(
             f'answers of type "{answer_type}" are not judged',
             field="answer_type",
             hint=f"Types: {', '.join(TYPES)}",
         )
-    answer = normalised(gold) if isinstance(gold, str) else gold
+    answer = gold if answer_type == "SET" else sole(gold)
+    answer = normalised(answer) if isinstance(answer, str) else answer
     pair = normalised(boxed(pred)), Gold(answer, type_sequence, answer_type).text()
     return decide([pair], COMPARISON, timeout=timeout, workers=1)[pair].result
+
+
+def _refuse_others(pred: Any, gold: Any, types: Any) -> None:
+    if not isinstance(pred, str):
+        raise UserError(f"expected a text, got {_shown(pred)}", field="pred")
+    if not isinstance(gold, str) and not _are_texts(gold):
+        raise UserError(f"expected a text or a list of texts, got {_shown(gold)}", field="gold")
+    if types is not None and not _are_texts(types):
+        raise UserError(f"expected a list of texts, got {_shown(types)}", field="type_sequence")
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:40]
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
 
 
 def equal(pred: str, gold: str) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Answer: TypeAlias = "str | Sequence[str]"
-"""A gold: a text, or of several quantities one each."""
+"""A gold: a text, or of several quantities one each; where several are asked for, a text is one."""
 
 
 def single_choice(pred: str, gold: Answer) -> bool:
@@ -132,7 +132,8 @@ def _never(pred: str, gold: Answer) -> bool:  # noqa: ARG001  the rule of an unk
 
 
 def _quantities(pred: str, gold: Answer) -> tuple[list[str], list[str]]:
-    return [normalised(item) for item in items(pred)], [normalised(item) for item in gold]
+    quantities = [gold] if isinstance(gold, str) else gold
+    return [normalised(item) for item in items(pred)], [normalised(item) for item in quantities]
 
 
 def holds(rule: Callable[..., bool], *answers: Any) -> bool:

@@ -23,10 +23,11 @@ _REPLACED: Final = (
 )
 """In this order, each everywhere: so `\\leftarrow` becomes `arrow`, as published."""
 
-_REWRITTEN: Final = (
-    (re.compile(r"\\(?:mathrm|mathbf)\{~?([^}]*)\}"), r"\1"),
-    (re.compile(r"\\text\{(.*?)\}"), r"\1"),
-    (re.compile(r"\\textbf\{(.*?)\}"), r"\1"),
+_ROMAN: Final = re.compile(r"\\(?:mathrm|mathbf)\{~?([^}]*)\}")
+_TEXTS: Final = (re.compile(r"\\text\{(.*?)\}"), re.compile(r"\\textbf\{(.*?)\}"))
+"""Text commands on one line."""
+
+_SHORT: Final = (
     (re.compile(r"frac([^{])(.)"), r"frac{\1}{\2}"),
     (re.compile(r"sqrt([^{])"), r"sqrt{\1}"),
 )
@@ -52,9 +53,21 @@ def normalised(answer: str) -> str:
     """An answer without what only sets it: brackets' sizes, dollars, units of angle, text commands."""
     for written, meant in _REPLACED:
         answer = answer.replace(written, meant)
-    for pattern, meant in _REWRITTEN:
+    answer = _unwrapped(_ROMAN, answer)
+    for command in _TEXTS:
+        answer = "\n".join(_unwrapped(command, line) for line in answer.split("\n"))
+    for pattern, meant in _SHORT:
         answer = pattern.sub(meant, answer)
     return answer.strip().strip("$").strip()
+
+
+def _unwrapped(command: re.Pattern[str], text: str) -> str:
+    """A text without a command, its argument left; behind the last brace none ends, so none is looked for.
+
+    So each that is found ends, and the time is linear in the text.
+    """
+    closed, brace, rest = text.rpartition("}")
+    return command.sub(r"\1", closed + brace) + rest
 
 
 def items(answer: str) -> list[str]:
