@@ -176,6 +176,7 @@ def test_two_runs_do_not_share_a_folder(run):
 def test_a_folder_of_another_experiment_is_refused(run):
     run.folder.mkdir()
     (run.folder / "experiment.yaml").write_text("name: other\n")
+    (run.folder / "plan.json").write_text("{}")
     with pytest.raises(UserError, match=r"is the folder of another experiment \(other\)"):
         run()
 
