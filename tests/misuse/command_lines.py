@@ -67,7 +67,7 @@ class Draft:
 
     def done(self) -> Try:
         faults = tuple(self.faults.items())
-        return Try(tuple(self.words), faults, tuple(dict.fromkeys(self.blamed)))
+        return Try(tuple(self.words), faults, blamed=tuple(dict.fromkeys(self.blamed)))
 
     def option_at(self, place: int) -> click.Option | None:
         """The option whose value the word at `place` is."""
@@ -95,10 +95,9 @@ def _replace(draw: DrawFn, draft: Draft) -> None:
     if option is None and not arguments:
         return
     chosen = option or arguments[0]
-    draft.blame(draft.words[place])
     draft.words[place] = draw(values(chosen))
     draft.blame_parameter(chosen)
-    draft.blame(draft.words[place])
+    draft.blame(*draft.words)  # what fitted the old value need not fit the new one
 
 
 def _drop(draw: DrawFn, draft: Draft) -> None:
