@@ -106,12 +106,11 @@ def _drop(draw: DrawFn, draft: Draft) -> None:
     if place == len(draft.words):
         return
     option = draft.option_at(place + 1) if place + 1 < len(draft.words) else None
-    draft.blame(*draft.words[place - 1 : place + 2])
+    draft.blame(*draft.words)  # a value whose option is gone is one word too many
     for one in draft.parameters:
         if isinstance(one, click.Argument):
             draft.blame_parameter(one)
     if option:
-        draft.blame_parameter(option)
         del draft.words[place + 1]
     del draft.words[place]
 
