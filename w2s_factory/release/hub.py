@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.records import TEST, Outputs
+from w2s_factory.records import MANIFEST, TEST, Outputs
 from w2s_factory.release.fetching import Fetched
 from w2s_factory.release.sources import gsm8k_test_row
 from w2s_factory.release.splits import GSM8K_ROWS, SEED, halves
@@ -210,5 +210,6 @@ def _write(
 
 
 def files_below(origin: str) -> list[Path]:
-    """Return the files of a local folder; none of a name on the hub."""
-    return [file for file in Path(origin).rglob("*") if file.is_file()] if Path(origin).is_dir() else []
+    """Return the files of a local folder, but for manifests; none of a name on the hub."""
+    found = Path(origin).rglob("*") if Path(origin).is_dir() else ()
+    return [file for file in found if file.is_file() and file.name != MANIFEST]

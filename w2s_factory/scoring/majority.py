@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s_factory.errors import UserError
 from w2s_factory.records import ANSWERED, VOTE, Outputs
 from w2s_factory.scoring.classes import Classes
 from w2s_factory.scoring.seeds import read_together, seed_files
@@ -14,7 +15,7 @@ from w2s_factory.scoring.seeds import read_together, seed_files
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from w2s_factory.records import Result, Sample, Vote
+    from w2s_factory.records import Id, Result, Sample, Vote
     from w2s_factory.scoring.scorable import Scorable
 
 
@@ -69,8 +70,12 @@ def vote(
     classes = Classes(task)
 
     def rows() -> Iterator[Vote]:
+        seen: set[Id] = set()
         for results, answers in classes.of(read_together(files, ANSWERED)):
             row = _vote(results, answers)
+            if row["id"] in seen:
+                raise UserError(f"the id {row['id']!r} comes twice", file=files[0], field="id")
+            seen.add(row["id"])
             result = row["pos_responses"][0].get("result")
             counts["known"] += result is not None
             counts["right"] += result is True
