@@ -12,9 +12,10 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "w2s_factory"
 
-EVERYBODY = {"errors", "published", "shipped"}
+EVERYBODY = {"errors", "published", "ranges", "shipped"}
 ROOMS = {
     "errors": set(),
+    "ranges": set(),
     "shipped": set(),
     "published": set(),
     "records": set(),

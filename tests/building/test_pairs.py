@@ -99,9 +99,9 @@ def test_dropping_duplicates_keeps_the_first_of_each_text_and_the_draws():
 @pytest.mark.parametrize(
     ("rules", "option"),
     [
-        ({"min_confidence": 1.1}, "--min-confidence"),
-        ({"negative_confidence": -0.1}, "--negative-confidence"),
-        ({"pairs_per_question": 0}, "--pairs-per-question"),
+        ({"min_confidence": 1.1}, "min_confidence"),
+        ({"negative_confidence": -0.1}, "negative_confidence"),
+        ({"pairs_per_question": 0}, "pairs_per_question"),
     ],
 )
 def test_rules_out_of_range_name_the_option(rules, option):

@@ -79,7 +79,13 @@ WRONG = [
     ({"dataset": {"a": 1}}, "dataset", "expected names"),
     ({"eval_dataset": 3}, "eval_dataset", "expected names, got 3"),
     ({"adapter_name_or_path": 3}, "adapter_name_or_path", "expected names, got 3"),
-    *[({"max_samples": wrong}, "max_samples", "expected a number") for wrong in ("abc", -1, 0, 1.5, True)],
+    *[
+        ({"max_samples": wrong}, "max_samples", "expected a whole number from 1")
+        for wrong in ("abc", -1, 0, 1.5, True)
+    ],
+    ({"learning_rate": -1}, "learning_rate", "expected a number above 0 and of at most 10, got -1"),
+    ({"num_train_epochs": "many"}, "num_train_epochs", "expected a number above 0 .*, got 'many'"),
+    ({"max_steps": 0}, "max_steps", "expected -1 or a whole number from 1 to 1,000,000,000, got 0"),
     ({"dataset_dir": "nowhere"}, "dataset_dir", "no dataset_info.json in nowhere .*write it absolute"),
     ({"dataset_dir": 3}, "dataset_dir", "expected the path"),
     ({"dataset": "pairs"}, "stage", "sft does not train on preference pairs"),

@@ -105,7 +105,7 @@ def test_gap_recovered(tmp_path):
         evaluate([method], floor=floor, ceiling=0.25)
     with pytest.raises(UserError, match="both the weak floor"):
         evaluate([method], floor=floor)
-    with pytest.raises(UserError, match="between 0 and 1"):
+    with pytest.raises(UserError, match='"floor": expected a number from 0 to 1, got 25'):
         evaluate([method], floor=25.0, ceiling=0.5)
 
 

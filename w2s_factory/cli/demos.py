@@ -8,7 +8,10 @@ from typing import Any
 
 import click
 
+from w2s_factory.cli.numbers import number
 from w2s_factory.errors import UserError
+from w2s_factory.generating.demonstrations import DemonstrationCount
+from w2s_factory.ranges import Seed
 
 
 @click.command()
@@ -27,8 +30,10 @@ from w2s_factory.errors import UserError
 @click.option(
     "--question", metavar="ID", help="With --ids: show this question above each, as OlympicArena's were."
 )
-@click.option("--seed", type=int, help="Of the draw. [default: 42, the release's]")
-@click.option("--count", type=click.IntRange(1), help="How many to draw. [default: 4, the release's]")
+@click.option("--seed", type=number(Seed), help="Of the draw. [default: 42, the release's]")
+@click.option(
+    "--count", type=number(DemonstrationCount), help="How many to draw. [default: 4, the release's]"
+)
 @click.option("--correct-only", is_flag=True, help="Draw from responses whose result is true (results only).")
 @click.option("--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="demos.json")
 @click.option("--force", is_flag=True, help="Overwrite a file that holds something else.")

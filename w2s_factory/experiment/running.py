@@ -23,6 +23,8 @@ from w2s_factory.generating.running import say
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from w2s_factory.experiment.workflow import Jobs
+
 RUNS: Final = Path("runs")
 LOG: Final = "logs/snakemake.log"
 
@@ -72,7 +74,7 @@ def run(
     *,
     output_dir: str | Path | None = None,
     preset: str | None = None,
-    jobs: int | None = None,
+    jobs: Jobs | None = None,
     executor: str | None = None,
     arguments: Sequence[str] = (),
     tell: Callable[[str], None] = say,

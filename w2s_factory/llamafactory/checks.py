@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s_factory.llamafactory.argument_ranges import argument_problem
 from w2s_factory.llamafactory.training_data import named_datasets
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def check_training(config: Config, version: Version | None = None) -> list[Datas
     _check_template(config)
     _check_models(config, "model_name_or_path", "adapter_name_or_path", "ref_model", "ref_model_adapters")
     _check_deepspeed(config)
-    _check_max_samples(config)
+    _check_numbers(config)
     datasets = named_datasets(config)
     for dataset in datasets:
         _check_kind(config, dataset)
@@ -58,6 +59,7 @@ def check_export(config: Config) -> None:
     _check_text(config, "export_dir", "where the merged model goes")
     _check_template(config)
     _check_models(config, "model_name_or_path", "adapter_name_or_path")
+    _check_numbers(config)
 
 
 def _check_text(config: Config, key: str, meaning: str) -> None:
@@ -89,10 +91,11 @@ def _check_deepspeed(config: Config) -> None:
         raise config.wrong("deepspeed", f"no such file: {file}")
 
 
-def _check_max_samples(config: Config) -> None:
-    value = config.values.get("max_samples")
-    if value is not None and (type(value) is not int or value < 1):
-        raise config.wrong("max_samples", f"expected a number of rows, got {value!r}")
+def _check_numbers(config: Config) -> None:
+    for key, value in config.values.items():
+        problem = argument_problem(key, value)
+        if problem is not None:
+            raise config.wrong(key, problem)
 
 
 def _check_kind(config: Config, dataset: Dataset) -> None:
