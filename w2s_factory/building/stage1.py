@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 from annotated_types import Ge, Le
 
 from w2s_factory.building.agreement import Agreement, agreeing
+from w2s_factory.building.joining import identical
 from w2s_factory.building.padding import PADDED_KEYS, Padding
 from w2s_factory.building.placing import Built, Recipe, place_datasets
 from w2s_factory.errors import UserError
@@ -35,11 +36,13 @@ class Stage1:
         agreement: The counts.
         built: The three datasets by side.
         unpadded: Of padded ones, the same before padding; else empty.
+        identical: Whether both results files hold the same bytes, so that they agree on everything.
     """
 
     agreement: Agreement
     built: dict[str, Built]
     unpadded: dict[str, Built]
+    identical: bool = False
 
 
 def build_stage1(
@@ -74,10 +77,11 @@ def build_stage1(
         recipe: Layout and training config; the defaults of `Recipe` if None.
 
     Raises:
-        UserError: Results without `pred`, with missing, different or repeated ids, or unreadable; no
-            question is left, or there are too few to pad with; nothing is written then.
+        UserError: Both results are one file, without `pred`, with missing, different or repeated ids, or
+            unreadable; no question is left, or there are too few to pad with; nothing is written then.
     """
     check(iteration, Iteration, "iteration")
+    same_bytes = identical(weak, icl)
     agreement = Agreement()
     others: list[tuple[Result, Result]] = []
     kept = list(agreeing(task, Path(weak), Path(icl), agreement, others if padding else None))
@@ -96,7 +100,8 @@ def build_stage1(
         padding=asdict(padding) if padding else None,
     )
     by_side = dict(zip(SIDES, built, strict=False))
-    return Stage1(agreement, by_side, dict(zip(SIDES, built[len(SIDES) :], strict=False)))
+    unpadded = dict(zip(SIDES, built[len(SIDES) :], strict=False))
+    return Stage1(agreement, by_side, unpadded, same_bytes)
 
 
 def _sides(

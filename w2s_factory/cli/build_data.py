@@ -13,7 +13,7 @@ from w2s_factory.building.stage1 import Iteration
 from w2s_factory.cli import pairs
 from w2s_factory.cli.numbers import number
 from w2s_factory.cli.stages import refuse_unread
-from w2s_factory.cli.telling import tell_built, tell_inputs, tell_next, tell_padding, tell_stage1
+from w2s_factory.cli.telling import tell_built, tell_inputs, tell_next, tell_padding, tell_stage1, warn
 from w2s_factory.errors import UserError
 from w2s_factory.ranges import Seed
 
@@ -149,6 +149,8 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
         recipe=_recipe("1", inputs, options),
     )
     tell_inputs(inputs)
+    if made.identical:
+        warn("--weak and --icl hold the same bytes, so they agree on everything")
     tell_stage1(made.agreement)
     if padding:
         tell_padding(padding, made.agreement)

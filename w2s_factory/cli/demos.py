@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from w2s_factory.cli.numbers import number
+from w2s_factory.cli.telling import warn
 from w2s_factory.errors import UserError
 from w2s_factory.generating.demonstrations import DemonstrationCount
 from w2s_factory.ranges import Seed
@@ -80,7 +81,7 @@ def command(
     note([output], inputs=[source], task=task_name, **facts)
     foreign = [name for name in (ids or "").split(",") if question and name != question]
     if foreign:
-        click.echo(f"warning: {', '.join(foreign)} answer other questions than the one shown", err=True)
+        warn(f"{', '.join(foreign)} answer other questions than the one shown")
     click.echo(f"wrote {output} (ids {', '.join(str(demonstration['id']) for demonstration in picked)})")
     following = ["--task", task_name, "--split", "train_2", "--model", "MODEL", "--demos", str(output)]
     click.echo(f"next: w2s-factory generate {shlex.join(following)} ...")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from w2s_factory.cli.telling import tell_limits
+from w2s_factory.cli.telling import tell_limits, warn
 
 
 @click.command()
@@ -40,6 +40,8 @@ def command(folder: Path, output: Path, task_name: str | None, force: bool) -> N
         f"{right if summary.known else 'not known'}, without an answer {summary.empty}"
     )
     tell_limits(summary.limits)
+    if summary.missing:
+        warn(f"seeds are missing in {folder} ({summary.missing}); the vote is over the others")
     named = ["--task", task_name] if task_name else []
     if summary.known:
         following = ["evaluate", *named, "--pass-at", str(summary.samples), str(folder)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 from annotated_types import Ge, Le
 
 from w2s_factory.errors import UserError
-from w2s_factory.ranges import check_fields
+from w2s_factory.ranges import check, check_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,7 @@ class Shard:
         """
         index, slash, of = text.partition("/")
         if slash and _SHORT.fullmatch(index) and _SHORT.fullmatch(of) and 1 <= int(index) <= int(of):
+            check(int(of), Shards, "--shard")
             return cls(int(index), int(of))
         raise UserError(f'expected i/n with i from 1 to n, got "{text}"', field="--shard")
 

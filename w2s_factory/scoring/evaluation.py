@@ -12,6 +12,7 @@ from w2s_factory.scoring.golds import read_golds
 from w2s_factory.scoring.metrics import paired_bootstrap, performance_gap_recovered, wilson_interval
 from w2s_factory.scoring.paper import paper_rows
 from w2s_factory.scoring.sampled import sampled_known
+from w2s_factory.scoring.seeds import gap_note
 from w2s_factory.scoring.verdicts import left_out, read_known
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def evaluate(
     if not results:
         raise UserError("no results named")
     for path in results:
-        if [str(other) for other in results].count(str(path)) > 1:
+        if [Path(other).resolve() for other in results].count(Path(path).resolve()) > 1:
             raise UserError("is named twice", file=path)
     paper = paper_rows(*beside_paper) if beside_paper else []
     if pass_at is not None:
@@ -101,6 +102,7 @@ def _sampled(
 ) -> Evaluation:
     found = [sampled_known(Path(folder), k, task) for folder in folders]
     notes = [note for row, unknown in found for note in left_out(row["results"], unknown)]
+    notes += [note for folder in folders if (note := gap_note(folder))]
     return Evaluation([row for row, _ in found], [], notes, paper)
 
 

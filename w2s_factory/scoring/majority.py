@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.records import ANSWERED, Outputs, note
 from w2s_factory.scoring.classes import Classes
-from w2s_factory.scoring.seeds import read_together, seed_files
+from w2s_factory.scoring.seeds import missing_seeds, read_together, seed_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +30,7 @@ class VoteSummary:
         empty: Questions whose majority answer is empty.
         limits: Comparisons of answers that a limit ended: they count as different.
         output: The majority file.
+        missing: The names of seeds missing between the lowest and the highest that voted; "" if none is.
     """
 
     questions: int
@@ -39,6 +40,7 @@ class VoteSummary:
     empty: int
     limits: int
     output: Path
+    missing: str = ""
 
 
 def majority(predictions: Sequence[str]) -> str:
@@ -89,6 +91,7 @@ def vote(
         empty=counts["empty"],
         limits=classes.limits,
         output=Path(output),
+        missing=missing_seeds(files),
     )
 
 
