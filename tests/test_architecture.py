@@ -12,11 +12,12 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "w2s_factory"
 
-EVERYBODY = {"errors", "published", "ranges", "shipped"}
+EVERYBODY = {"errors", "published", "ranges", "shipped", "terminal"}
 ROOMS = {
     "errors": set(),
     "ranges": set(),
     "shipped": set(),
+    "terminal": set(),
     "published": set(),
     "records": set(),
     "scoring": {"records"},

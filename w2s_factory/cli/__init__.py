@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from w2s_factory.cli.docstrings import with_help
 from w2s_factory.cli.edge import fail
 from w2s_factory.errors import W2SError
 
@@ -46,9 +47,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"w2s_factory.cli.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
+        name = f"w2s_factory.cli.{cmd_name.replace('-', '_')}"
+        return with_help(importlib.import_module(name).command, name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -67,6 +67,9 @@ def group(debug: bool) -> None:
 
     which builds Stage I of the embedded example and names the next command.
     """
+
+
+with_help(group, __name__)
 
 
 def _leave(number: int, _: object) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from w2s_factory.errors import W2SError, one_line
+from w2s_factory.terminal import shortened
 
 INTERRUPTED = 130
 
@@ -40,4 +41,4 @@ def _told(error: BaseException) -> tuple[str, int]:
             return str(error), error.exit_code
         case OSError() if error.strerror:
             return f"{error.filename or 'the system'}: {error.strerror}", 1
-    return f"{type(error).__name__}: {error} (unexpected; --debug shows where)", 1
+    return f"{type(error).__name__}: {shortened(str(error))} (unexpected; --debug shows where)", 1

@@ -11,11 +11,12 @@ import click
 import yaml
 
 from w2s_factory.cli.numbers import number
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, one_line
 from w2s_factory.generating.generation import QuestionCount
 from w2s_factory.generating.requests import MaxTokens, Temperature, TopP
 from w2s_factory.ranges import Seed
 from w2s_factory.scoring.sampled import Samples
+from w2s_factory.terminal import wrapped
 
 if TYPE_CHECKING:
     from w2s_factory.generating import Generated, Generation, Preview, Sampling
@@ -156,16 +157,16 @@ def _engine_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell_preview(preview: Preview) -> None:
-    click.echo(f"{preview.requests:,} requests; the first prompt:\n{preview.prompt}\n")
+    click.echo(f"{preview.requests:,} requests; the first prompt:\n{wrapped(preview.prompt, then='')}\n")
     if preview.tokens is None:
         click.echo("its tokens: only the server knows them")
     else:
-        shown = " ".join(f"{token}:{name}" for token, name in preview.tokens)
-        click.echo(f"its {len(preview.tokens)} tokens: {shown}")
+        shown = " ".join(f"{token}:{one_line(name)}" for token, name in preview.tokens)
+        click.echo(wrapped(f"its {len(preview.tokens)} tokens: {shown}"))
     for name, value in preview.settings.items():
-        click.echo(f"  {name}: {value}")
+        click.echo(wrapped(f"{name}: {value}", first="  ", then="    "))
     for file in preview.files:
-        click.echo(f"would write {file}")
+        click.echo(wrapped(f"would write {file}"))
 
 
 def _tell_generated(generation: Generation, files: list[Generated]) -> None:

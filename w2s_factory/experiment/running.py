@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.errors import DelegateError, UserError, W2SError
 from w2s_factory.experiment.checking import check_engine, check_named_models, check_trainings
 from w2s_factory.experiment.folder import MARK, end_processes, held, prepare, refuse_others
 from w2s_factory.experiment.planning import REPORT, Plan, plan
@@ -19,6 +19,7 @@ from w2s_factory.experiment.progress import Progress
 from w2s_factory.experiment.reading import read_experiment
 from w2s_factory.experiment.workflow import script_of, snakemake_command
 from w2s_factory.generating.running import say
+from w2s_factory.terminal import end_of_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,8 +32,8 @@ LOG: Final = "logs/snakemake.log"
 _GRACE = 10.0
 """Seconds Snakemake has, once interrupted, to end its jobs and take back those of a cluster."""
 
-_SHOWN = 15
-"""Lines of a failed step's log."""
+_USAGE = 2
+"""Snakemake's exit code where it refuses its arguments."""
 
 
 @dataclass(frozen=True)
@@ -192,23 +193,18 @@ def _ended_with_us(process: subprocess.Popen[str], folder: Path) -> Iterator[Non
 
 def _failed(
     planned: Plan, folder: Path, progress: Progress, code: int, tell: Callable[[str], None]
-) -> DelegateError:
-    """Tell why each failed step did, and how to repeat it."""
+) -> W2SError:
+    """Tell why each failed step did, and how to repeat it; or that Snakemake refused its arguments."""
     failed = [step for step in planned.steps if step.rule in progress.failed]
     for step in failed:
         tell(f"\n{step.name} failed; the end of {folder / step.log}:")
-        tell("\n".join(f"    {line}" for line in _end_of(folder / step.log)))
+        tell("\n".join(f"    {line}" for line in end_of_log(folder / step.log)))
         script = " && ".join(script_of(step, planned.experiment.environments))
         tell(f"To repeat it alone: cd {shlex.quote(str(folder))} && {script}")
     if failed:
         names = ", ".join(step.name for step in failed)
         return DelegateError(f"failed: {names}", hint="Mended, the same command goes on from there")
-    tell("\n".join(f"    {line}" for line in _end_of(folder / LOG)))
+    if progress.refused and code == _USAGE:
+        return UserError(f"Snakemake: {progress.refused}", hint="What follows -- goes to Snakemake")
+    tell("\n".join(f"    {line}" for line in end_of_log(folder / LOG)))
     return DelegateError(f"Snakemake failed with exit code {code}", hint=f"See {folder / LOG}")
-
-
-def _end_of(log: Path) -> list[str]:
-    try:
-        return log.read_text("utf-8", errors="replace").splitlines()[-_SHOWN:]
-    except OSError:
-        return ["(nothing was written)"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.release.fetching import Fetched
 from w2s_factory.release.published import COMMIT, REPOSITORY
+from w2s_factory.terminal import shortened
 
 _SAFE = {
     "GIT_ALLOW_PROTOCOL": "https:ssh:file",  # others (ext::) start programs
@@ -101,5 +102,5 @@ def _git(*arguments: str) -> str:
     except FileNotFoundError:
         raise DelegateError("git is not installed", hint="Install it, or download the repository") from None
     if done.returncode:
-        raise DelegateError(f"git failed: {done.stderr.strip() or f'exit code {done.returncode}'}")
+        raise DelegateError(f"git failed: {shortened(done.stderr.strip()) or f'exit code {done.returncode}'}")
     return done.stdout

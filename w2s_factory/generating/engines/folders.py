@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
+from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,7 +92,7 @@ def _fetched(name: str, kind: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(_DECIDING)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(str(error))
         raise UserError(f'no {kind} folder "{name}", and the hub gives none ({reason})') from None
 
 

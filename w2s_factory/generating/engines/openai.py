@@ -14,6 +14,7 @@ from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating.engines.concurrency import by_threads
 from w2s_factory.generating.requests import Completion, Finish
 from w2s_factory.ranges import check
+from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -148,8 +149,12 @@ class OpenAI:
     def _failure(self, error: openai.APIError, request: Request | None = None) -> UserError | DelegateError:
         what = f"question {request.id}: " if request else ""
         if isinstance(error, openai.APIConnectionError):
-            return DelegateError(f"{what}the server at {self._base_url} no longer answers ({error})")
+            return DelegateError(
+                f"{what}the server at {self._base_url} no longer answers ({first_line(str(error))})"
+            )
         status = getattr(error, "status_code", None)
         if status in (401, 403):
             return UserError(f"the server at {self._base_url} refuses the key", hint=f"Set {KEY}")
-        return DelegateError(f"{what}the server at {self._base_url} answers {status} ({error.message})")
+        return DelegateError(
+            f"{what}the server at {self._base_url} answers {status} ({first_line(error.message)})"
+        )
