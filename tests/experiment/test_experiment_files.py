@@ -207,6 +207,7 @@ def test_folders_are_named_from_the_file_on(written, tmp_path, monkeypatch):
     monkeypatch.setenv("W2S_RELEASE", str(tmp_path / "published"))
     (tmp_path / "models/here").mkdir(parents=True)
     weak = {"name": "w", "model": "models/here", "results": "{release}/outputs/r.jsonl"}
+    (tmp_path.parent / "s").mkdir(exist_ok=True)
     found = read_experiment(written(weak=weak, strong={"name": "s", "model": "../s"}))
     assert found.weak.model == str(tmp_path / "models/here")
     assert found.weak.results == str(tmp_path / "published/outputs/r.jsonl")
@@ -253,3 +254,27 @@ def test_a_training_that_cannot_be_is_told_before_anything_runs(written, changes
         plan_experiment(file)
     assert (caught.value.field, caught.value.file) == (field, file)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line", "field", "engine"),
+    [
+        ({"weak": {"name": "w", "model": "./gone"}}, "model: ./gone", "weak.model", None),
+        ({"weak": {"name": "w", "model": "a/b", "adapter": "/gone"}}, "adapter: /gone", "weak.adapter", None),
+        ({"strong": {"name": "s", "model": "models/gone"}}, "model: models/gone", "strong.model", None),
+        ({"strong": {"name": "s", "model": "/gone"}}, "model: /gone", "strong.model", "openai"),
+    ],
+)
+def test_a_model_folder_that_is_missing_is_told_at_its_line(written, tmp_path, changes, line, field, engine):
+    (tmp_path / "models").mkdir()
+    file = written(**changes, generation={"engine": engine})
+    with pytest.raises(UserError, match=r"no such folder: .*/gone") as caught:
+        read_experiment(file)
+    assert caught.value.field == field
+    assert file.read_text().splitlines()[caught.value.line - 1].strip() == line
+    read_experiment(file, models_there=False)
+
+
+def test_a_server_may_call_its_model_a_folder(written):
+    weak = {"name": "w", "model": "/models/weak"}
+    assert read_experiment(written(weak=weak, generation={"engine": "openai"})).weak.model == "/models/weak"

@@ -67,6 +67,11 @@ WRONG = [
     ({"output_dir": ...}, "output_dir", "expected where the trained weights go"),
     ({"model_name_or_path": ...}, "model_name_or_path", "expected a model's name or folder"),
     ({"model_name_or_path": "./nowhere"}, "model_name_or_path", "no such folder: ./nowhere"),
+    (
+        {"model_name_or_path": "~/nowhere"},
+        "model_name_or_path",
+        "no such folder: ~/nowhere. Write it without ~",
+    ),
     ({"adapter_name_or_path": "org/a,/nowhere"}, "adapter_name_or_path", "no such folder: /nowhere"),
     ({"deepspeed": "nowhere.json"}, "deepspeed", "no such file"),
     ({"dataset": ...}, "dataset", "no dataset to train on"),
@@ -185,3 +190,15 @@ def test_what_is_no_override(override: str, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("seed: 1\n")
     with pytest.raises(UserError, match=r"key=value|not YAML"):
         read_config(tmp_path / "a.yaml", [override])
+
+
+def test_a_name_below_a_folder_that_is_here_is_a_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    check_training(config(folder, model_name_or_path="models/weak"))
+    (folder / "models").mkdir()
+    with pytest.raises(UserError, match="no such folder: models/weak"):
+        check_training(config(folder, model_name_or_path="models/weak"))
+    (folder / "models/weak").mkdir()
+    check_training(config(folder, model_name_or_path="models/weak"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.llamafactory.argument_ranges import argument_problem
 from w2s_factory.llamafactory.training_data import named_datasets
+from w2s_factory.model_names import is_path
 
 if TYPE_CHECKING:
     from w2s_factory.llamafactory.training_config import Config
@@ -81,8 +82,10 @@ def _check_models(config: Config, required: str, *optional: str) -> None:
     _check_text(config, required, "a model's name or folder")
     for key in (required, *optional):
         for name in config.names(key):
-            if name.startswith(("/", "./", "../", "~")) and not Path(name).is_dir():
-                raise config.wrong(key, f"no such folder: {name}")
+            if is_path(name) and not Path(name).is_dir():
+                unexpanded = "Write it without ~, which LLaMA-Factory does not expand"
+                hint = unexpanded if name.startswith("~") else None
+                raise config.wrong(key, f"no such folder: {name}", hint)
 
 
 def _check_deepspeed(config: Config) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +9,10 @@ from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
 from w2s_factory.llamafactory.presets import Entry, Preset
 from w2s_factory.llamafactory.settings import as_yaml
+from w2s_factory.model_names import on_hub
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_ON_HUB = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 def check_inputs(
@@ -63,15 +61,6 @@ def not_there(
     folders = [absolute(name) for name in (model, *adapters) if not on_hub(name)]
     index = [] if dataset_dir is None else [absolute(dataset_dir) / INDEX]
     return [path for path in [*folders, *index] if not path.exists()]
-
-
-def on_hub(weights: str | Path) -> bool:
-    """Whether weights are taken for a name on the hub (`NAME` or `OWNER/NAME`).
-
-    What exists here is not, nor is `FOLDER/NAME` where there is such a folder: it is yet to be made.
-    """
-    path, text = absolute(weights), str(weights)
-    return bool(_ON_HUB.fullmatch(text)) and not path.exists() and not ("/" in text and path.parent.is_dir())
 
 
 def given(key: str, text: str) -> Entry:
