@@ -276,7 +276,9 @@ def test_an_interrupt_ends_every_process(
     assert alive == []
 
 
-def test_a_training_that_needs_a_gpu_is_not_started_without_one(tmp_path, config, delegate, monkeypatch) -> None:
+def test_a_training_that_needs_a_gpu_is_not_started_without_one(
+    tmp_path, config, delegate, monkeypatch
+) -> None:
     pytest.importorskip("torch")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     write(tmp_path, bf16=True)
