@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import filecmp
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import read_placed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from w2s_factory.records import Form, Id, Place
 
 RowT = TypeVar("RowT")
@@ -31,6 +31,23 @@ def rows_by_id(path: str | Path, form: Form[RowT]) -> dict[Id, tuple[Place, RowT
             raise place.error(f"the id {name!r} stands twice in this file", field="id")
         rows[name] = place, row
     return rows
+
+
+def identical(first: str | Path, second: str | Path) -> bool:
+    """Return whether two files hold the same bytes, which can be meant; one file on both sides cannot.
+
+    Raises:
+        UserError: Both are one file, by whatever path or link.
+    """
+    try:
+        one = Path(first).samefile(second)
+        same = one or filecmp.cmp(first, second, shallow=False)
+    except OSError:
+        return False  # who reads them says what is wrong
+    if one:
+        problem = "expected results of another model, got the same file on both sides"
+        raise UserError(problem, file=second, hint=f"It is the same file as {first}")
+    return same
 
 
 def asks_the_same(zero_shot: str, other: str) -> bool:

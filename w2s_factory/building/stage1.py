@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+from annotated_types import Ge, Le
 
 from w2s_factory.building.agreement import Agreement, agreeing
+from w2s_factory.building.joining import identical
 from w2s_factory.building.padding import PADDED_KEYS, Padding
 from w2s_factory.building.placing import Built, Recipe, place_datasets
 from w2s_factory.errors import UserError
+from w2s_factory.ranges import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from w2s_factory.records import Result, Sft
     from w2s_factory.tasks import Task
+
+Iteration: TypeAlias = Annotated[int, Ge(1), Le(100)]
+"""An iteration of Stage I, and how many there are; the paper has up to two. Each trains three models."""
 
 SIDES = ("weak", "icl", "hybrid")
 """The three datasets of an iteration, in the order of the release's index."""
@@ -29,11 +36,13 @@ class Stage1:
         agreement: The counts.
         built: The three datasets by side.
         unpadded: Of padded ones, the same before padding; else empty.
+        identical: Whether both results files hold the same bytes, so that they agree on everything.
     """
 
     agreement: Agreement
     built: dict[str, Built]
     unpadded: dict[str, Built]
+    identical: bool = False
 
 
 def build_stage1(
@@ -43,7 +52,7 @@ def build_stage1(
     output_dir: str | Path,
     *,
     weak_name: str = "weak",
-    iteration: int = 1,
+    iteration: Iteration = 1,
     padding: Padding | None = None,
     recipe: Recipe | None = None,
 ) -> Stage1:
@@ -68,9 +77,11 @@ def build_stage1(
         recipe: Layout and training config; the defaults of `Recipe` if None.
 
     Raises:
-        UserError: Results without `pred`, with missing, different or repeated ids, or unreadable; no
-            question is left, or there are too few to pad with; nothing is written then.
+        UserError: Both results are one file, without `pred`, with missing, different or repeated ids, or
+            unreadable; no question is left, or there are too few to pad with; nothing is written then.
     """
+    check(iteration, Iteration, "iteration")
+    same_bytes = identical(weak, icl)
     agreement = Agreement()
     others: list[tuple[Result, Result]] = []
     kept = list(agreeing(task, Path(weak), Path(icl), agreement, others if padding else None))
@@ -89,7 +100,8 @@ def build_stage1(
         padding=asdict(padding) if padding else None,
     )
     by_side = dict(zip(SIDES, built, strict=False))
-    return Stage1(agreement, by_side, dict(zip(SIDES, built[len(SIDES) :], strict=False)))
+    unpadded = dict(zip(SIDES, built[len(SIDES) :], strict=False))
+    return Stage1(agreement, by_side, unpadded, same_bytes)
 
 
 def _sides(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from annotated_types import Ge, Le
 
 from w2s_factory.errors import UserError
+from w2s_factory.ranges import Seed, check
 from w2s_factory.records import DEMONSTRATION, OUTPUT, RESULT, SFT, Form, content_hash, read
 
 if TYPE_CHECKING:
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from w2s_factory.records import Demonstration
     from w2s_factory.tasks import Task
 
+DemonstrationCount: TypeAlias = Annotated[int, Ge(1), Le(1_000)]
+"""How many demonstrations a prompt shows."""
+
 PUBLISHED_SEED = 42
 PUBLISHED_COUNT = 4
 
@@ -24,8 +30,8 @@ def pick_demonstrations(
     task: Task,
     source: str | Path,
     *,
-    count: int = PUBLISHED_COUNT,
-    seed: int = PUBLISHED_SEED,
+    count: DemonstrationCount = PUBLISHED_COUNT,
+    seed: Seed = PUBLISHED_SEED,
     correct_only: bool = False,
 ) -> list[Demonstration]:
     """Draw demonstrations as the release does: shuffle all rows, take the first that answer.
@@ -38,8 +44,10 @@ def pick_demonstrations(
         correct_only: Take responses whose `result` is true instead; needs results.
 
     Raises:
-        UserError: The source can't be read, or holds fewer such rows.
+        UserError: The source can't be read, or holds fewer such rows; a number is out of its range.
     """
+    check(count, DemonstrationCount, "count")
+    check(seed, Seed, "seed")
     rows = _rows(source, results=correct_only)
     Random(seed).shuffle(rows)
     fit = (row for row in rows if (row["result"] if correct_only else task.answer_key in row["response"]))
@@ -62,8 +70,12 @@ def named_demonstrations(
             OlympicArena demonstrations are so, by mistake.
 
     Raises:
-        UserError: The source can't be read or holds no row of an id.
+        UserError: The source can't be read or holds no row of an id, or an id is named twice.
     """
+    repeated = list(dict.fromkeys(name for name in ids if list(ids).count(name) > 1))
+    if repeated:
+        problem = f"expected different ids, got {', '.join(map(str, repeated))} more than once"
+        raise UserError(problem, field="ids")
     rows = {str(row["id"]): row for row in _rows(source)}
     missing = [name for name in [*ids, *([question] if question else [])] if name not in rows]
     if missing:

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.ranges import Share, check
 from w2s_factory.scoring.golds import read_golds
 from w2s_factory.scoring.metrics import paired_bootstrap, performance_gap_recovered, wilson_interval
 from w2s_factory.scoring.paper import paper_rows
 from w2s_factory.scoring.sampled import sampled_known
+from w2s_factory.scoring.seeds import gap_note
 from w2s_factory.scoring.verdicts import left_out, read_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from w2s_factory.records import Id, Test
+    from w2s_factory.scoring.sampled import Samples
     from w2s_factory.scoring.scorable import Scorable
 
     Verdicts = dict[Id, bool]
@@ -44,11 +47,11 @@ class Evaluation:
 def evaluate(
     results: Sequence[str | Path],
     *,
-    pass_at: int | None = None,
+    pass_at: Samples | None = None,
     golds: str | Path | None = None,
     by: Sequence[str] = (),
-    floor: str | Path | float | None = None,
-    ceiling: str | Path | float | None = None,
+    floor: str | Path | Share | None = None,
+    ceiling: str | Path | Share | None = None,
     beside_paper: tuple[str, str] | None = None,
     task: Scorable | None = None,
 ) -> Evaluation:
@@ -76,7 +79,7 @@ def evaluate(
     if not results:
         raise UserError("no results named")
     for path in results:
-        if [str(other) for other in results].count(str(path)) > 1:
+        if [Path(other).resolve() for other in results].count(Path(path).resolve()) > 1:
             raise UserError("is named twice", file=path)
     paper = paper_rows(*beside_paper) if beside_paper else []
     if pass_at is not None:
@@ -95,10 +98,11 @@ def evaluate(
 
 
 def _sampled(
-    folders: Sequence[str | Path], k: int, task: Scorable | None, paper: list[dict[str, Any]]
+    folders: Sequence[str | Path], k: Samples, task: Scorable | None, paper: list[dict[str, Any]]
 ) -> Evaluation:
     found = [sampled_known(Path(folder), k, task) for folder in folders]
     notes = [note for row, unknown in found for note in left_out(row["results"], unknown)]
+    notes += [note for folder in folders if (note := gap_note(folder))]
     return Evaluation([row for row, _ in found], [], notes, paper)
 
 
@@ -148,29 +152,28 @@ def _share(name: str, group: str, right: int, total: int) -> dict[str, Any]:
 
 def _add_gap_recovered(
     rows: Iterable[dict[str, Any]],
-    floor: str | Path | float | None,
-    ceiling: str | Path | float | None,
+    floor: str | Path | Share | None,
+    ceiling: str | Path | Share | None,
     notes: list[str],
 ) -> None:
     if floor is None and ceiling is None:
         return
     if floor is None or ceiling is None:
         raise UserError("PGR takes both the weak floor and the strong ceiling")
-    ends = _accuracy(floor, notes), _accuracy(ceiling, notes)
+    ends = _accuracy(floor, "floor", notes), _accuracy(ceiling, "ceiling", notes)
     for row in rows:
         if row["group"] == "all":
             row["pgr"] = performance_gap_recovered(row["accuracy"], *ends)
 
 
-def _accuracy(value: str | Path | float, notes: list[str]) -> float:
+def _accuracy(value: str | Path | Share, field: str, notes: list[str]) -> float:
     """A given accuracy, or that of results."""
     try:
         accuracy = float(value)  # type: ignore[arg-type]  # a Path is told by its error
     except (TypeError, ValueError):
         verdicts = _verdicts(value, notes)  # type: ignore[arg-type]  # not a number
         return sum(verdicts.values()) / len(verdicts)
-    if not 0 <= accuracy <= 1:
-        raise UserError(f"an accuracy lies between 0 and 1, got {accuracy}")
+    check(accuracy, Share, field)
     return accuracy
 
 

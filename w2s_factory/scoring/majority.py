@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from w2s_factory.errors import UserError
 from w2s_factory.records import ANSWERED, VOTE, Outputs
 from w2s_factory.scoring.classes import Classes
-from w2s_factory.scoring.seeds import read_together, seed_files
+from w2s_factory.scoring.seeds import missing_seeds, read_together, seed_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +31,7 @@ class VoteSummary:
         empty: Questions whose majority answer is empty.
         limits: Comparisons of answers that a limit ended: they count as different.
         output: The majority file.
+        missing: The names of seeds missing between the lowest and the highest that voted; "" if none is.
     """
 
     questions: int
@@ -40,6 +41,7 @@ class VoteSummary:
     empty: int
     limits: int
     output: Path
+    missing: str = ""
 
 
 def majority(predictions: Sequence[str]) -> str:
@@ -94,6 +96,7 @@ def vote(
         empty=counts["empty"],
         limits=classes.limits,
         output=Path(output),
+        missing=missing_seeds(files),
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from annotated_types import Ge, Le
 
 from w2s_factory.errors import UserError
+from w2s_factory.ranges import check
 from w2s_factory.records import ANSWERED
 from w2s_factory.scoring.classes import Classes
 from w2s_factory.scoring.majority import majority
@@ -21,7 +24,11 @@ if TYPE_CHECKING:
     from w2s_factory.scoring.scorable import Scorable
 
 
-def sampled(folder: Path, k: int, task: Scorable | None = None) -> dict[str, Any]:
+Samples: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
+"""Responses to one question, each with a seed and a folder of its own; so also the k of pass@k."""
+
+
+def sampled(folder: Path, k: Samples, task: Scorable | None = None) -> dict[str, Any]:
     """A row of `Evaluation.results` for a folder of seeds; memory does not grow with the questions.
 
     Questions whose gold is not known are left out. The majority of maj@k is over answers with the same
@@ -33,10 +40,11 @@ def sampled(folder: Path, k: int, task: Scorable | None = None) -> dict[str, Any
     return sampled_known(folder, k, task)[0]
 
 
-def sampled_known(folder: Path, k: int, task: Scorable | None = None) -> tuple[dict[str, Any], int]:
+def sampled_known(folder: Path, k: Samples, task: Scorable | None = None) -> tuple[dict[str, Any], int]:
     """As `sampled`, and the number of questions left out."""
+    check(k, Samples, "pass_at")
     files = seed_files(folder)
-    if not 1 <= k <= len(files):
+    if k > len(files):
         raise UserError(f"pass@{k} needs {k} seeds, here are {len(files)}", file=folder)
     total = passed = agreed = 0
     unbiased = 0.0

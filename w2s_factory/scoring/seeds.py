@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from w2s_factory.records import Form
 
+_NAMED = 5
 _SEED = re.compile(r"seed([0-9]+)\Z")
 
 
@@ -41,6 +42,21 @@ def seed_files(folder: str | Path) -> list[Path]:
         if not path.is_file():
             raise UserError("is missing", file=path, hint="Score each seed first: w2s-factory score --help")
     return files
+
+
+def missing_seeds(files: Sequence[Path]) -> str:
+    """Return the names of the seeds missing between the lowest and the highest of some; "" if none is."""
+    seeds = {int(file.parent.name.removeprefix("seed")) for file in files}
+    missing = (f"seed{seed}" for seed in range(min(seeds), max(seeds)) if seed not in seeds)
+    names = list(islice(missing, _NAMED))
+    more = max(seeds) - min(seeds) + 1 - len(seeds) - len(names)
+    return ", ".join([*names, f"and {more:,} more"] if more else names)
+
+
+def gap_note(folder: str | Path) -> str | None:
+    """Return a sentence that names the missing seeds of a sampled run; None if there is no gap."""
+    missing = missing_seeds(seed_files(folder))
+    return f"seeds are missing in {folder} ({missing}); the others are used" if missing else None
 
 
 def read_together(files: Sequence[str | Path], form: Form[Result] = RESULT) -> Iterator[tuple[Result, ...]]:
