@@ -28,6 +28,7 @@ INFO = {
     "old_pairs": OLD_PAIRS,
     "lost": {"file_name": "lost.json"},
     "nameless": {},
+    "log": {"file_name": "trainer_log.jsonl"},
     "hub": {"hf_hub_url": "org/data"},
     **{
         f"columns_{number}": {"file_name": "rows.json", "columns": columns}
@@ -66,6 +67,9 @@ WRONG = [
     ({"template": None}, "template", "may train without EOS"),
     ({"output_dir": ...}, "output_dir", "expected where the trained weights go"),
     ({"model_name_or_path": ...}, "model_name_or_path", "expected a model's name or folder"),
+    ({"model_name_or_path": "out", "output_dir": "./out"}, "output_dir", "is model_name_or_path, too"),
+    ({"adapter_name_or_path": "a,b", "output_dir": "b"}, "output_dir", "is adapter_name_or_path, too"),
+    ({"dataset": "log", "output_dir": "{folder}"}, "output_dir", "would be overwritten"),
     ({"model_name_or_path": "./nowhere"}, "model_name_or_path", "no such folder: ./nowhere"),
     (
         {"model_name_or_path": "~/nowhere"},

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.errors import UserError
-from w2s_factory.records import TEST, Form, Outputs, note, read, read_placed
+from w2s_factory.records import TEST, Form, Outputs, read, read_placed, wrong_row
+from w2s_factory.scoring.golds import gold_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from w2s_factory.records import Place, Sft, Test
+    from w2s_factory.records import Id, Place, Sft, Test
     from w2s_factory.tasks import Split, Task
 
 
@@ -26,7 +27,14 @@ def build_gold(task: Task, source: str | Path, output: str | Path, *, recipe: Re
     """
     refuse_empty(source, task.raw_form)
     rows: Iterator[Sft] = _each(task, Path(source), task.gold_row)
-    return place_dataset(task, rows, Path(output), inputs=(source,), recipe=recipe or Recipe())
+    return place_dataset(
+        task,
+        rows,
+        Path(output),
+        inputs=(source,),
+        recipe=recipe or Recipe(),
+        producer=_method(task, "gold_row"),
+    )
 
 
 def build_test(
@@ -39,7 +47,7 @@ def build_test(
     Args:
         task: Says how.
         source: The raw rows.
-        output: The file of questions and golds.
+        output: The file of questions and golds; `-` for the standard output.
         split: Which split they are, for the tag `source`; by default the one whose raw file is so named.
         force: Overwrite an output that holds something else.
 
@@ -53,10 +61,36 @@ def build_test(
     else:
         tag = _split(task, source, split).tag
         rows = _each(task, source, lambda _, raw: task.test_row(raw, tag))
-    with Outputs(force=force) as outputs:
-        count = outputs.rows(output, rows)
-    note([output], inputs=[source], task=task.name)
+    with Outputs(inputs=[source], force=force) as outputs:
+        producer = _method(task, "test_row")
+        count = outputs.rows(output, _scorable(rows, task, output, producer), TEST, producer=producer)
+        outputs.note(task=task.name)
     return count
+
+
+def _scorable(rows: Iterator[Test], task: Task, output: str | Path, producer: str) -> Iterator[Test]:
+    """Refuse rows that would be written and that scoring refuses: a repeated id, a gold that is none."""
+    seen: set[Id] = set()
+    for row, test in enumerate(rows):
+        if wrong_row(test, TEST):  # reported where it is written
+            yield test
+            continue
+        name = gold_id(test, row)
+        if name in seen:
+            problem = f"the id {name!r} comes twice; the row comes from {producer}"
+            raise UserError(problem, file=output, row=row + 1, field="id")
+        seen.add(name)
+        try:
+            task.normalise_gold(test["answer"])
+        except UserError as error:
+            problem = f"{error.problem}; the row comes from {producer}"
+            raise UserError(problem, file=output, row=row + 1, field="answer", hint=error.hint) from None
+        yield test
+
+
+def _method(task: Task, name: str) -> str:
+    """Name a task's method as the producer of rows."""
+    return f"{name} of the task {task.name}"
 
 
 def _each(task: Task, source: Path, make: Callable[[int, dict[str, Any]], Any]) -> Iterator[Any]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from w2s_factory.building.agreement import Accuracy
 from w2s_factory.building.conversion import place_pairs
 from w2s_factory.building.pairs import SKIPPED, Judged, PairRules, judge_votes
-from w2s_factory.building.placing import Built, Recipe
-from w2s_factory.building.provenance import origins, sidecar
+from w2s_factory.building.placing import Built, Recipe, Rows
+from w2s_factory.building.provenance import ORIGIN, origins, sidecar
 from w2s_factory.building.seeds import Seeds
 from w2s_factory.building.votes import joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
+from w2s_factory.records import is_stdout
 
 if TYPE_CHECKING:
     from w2s_factory.records import PairForm
@@ -62,11 +63,14 @@ class PairCounts:
 
 @dataclass(frozen=True)
 class Stage2:
-    """What `build_stage2` did: the counts, the dataset, and the file that says where each pair is from."""
+    """What `build_stage2` did: the counts, the dataset, and the file that says where each pair is from.
+
+    `origins` is None where the pairs were printed: there is no file then.
+    """
 
     counts: PairCounts
     built: Built
-    origins: Path
+    origins: Path | None
 
 
 def build_stage2(
@@ -114,9 +118,9 @@ def build_stage2(
         (pair for one in judged for pair in one.pairs()),
         Path(output),
         form=form,
-        inputs=(weak, votes),
+        inputs=(weak, votes, *(seeds.files if seeds else ())),
         recipe=recipe or Recipe(preset="dpo"),
-        beside={sidecar(output): (origin for one in judged for origin in origins(one, seeds))},
+        beside={sidecar(output): Rows((row for one in judged for row in origins(one, seeds)), ORIGIN)},
         rules=asdict(rules),
     )
-    return Stage2(counts, built, sidecar(output))
+    return Stage2(counts, built, None if is_stdout(output) else sidecar(output))

@@ -12,6 +12,7 @@ from w2s_factory.building.pairs import Confidence, PairRules, PairsPerQuestion
 from w2s_factory.building.stage1 import Iteration
 from w2s_factory.cli import pairs
 from w2s_factory.cli.numbers import number
+from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.stages import refuse_unread
 from w2s_factory.cli.telling import tell_built, tell_inputs, tell_next, tell_padding, tell_stage1, warn
 from w2s_factory.errors import UserError
@@ -49,7 +50,9 @@ CONTENTS = "contents.json"
     help="Stage 1: pad to N questions with some on which weak and icl disagree, as the release's MATH sets.",
 )  # fmt: skip
 @click.option("--split", metavar="NAME", help="test: which split the rows are. [default: by file name]")
-@click.option("--output", type=_FILE, metavar="FILE", help="The file to write (all but stage 1).")
+@click.option(
+    "--output", type=_FILE, metavar="FILE", help="The file to write (all but stage 1); - for stdout."
+)
 @click.option("--output-dir", type=_FILE, metavar="DIR", help=f"The folder. [default: {DEFAULT_DIR}]")
 @click.option(
     "--min-confidence", type=number(Confidence), default=PairRules.min_confidence, show_default=True,
@@ -168,7 +171,10 @@ def _one_file(stage: str, inputs: Inputs, options: dict[str, Any]) -> None:
     stem = gold_stem if gold else inputs.task.file_stem(_weak_name(inputs, options), "full_weak")
     recipe = _recipe(stage, inputs, options)
     built = build(inputs.task, source, _output(inputs, options, stem), recipe=recipe)
+    printed = say_on_stderr(built.file)
     tell_inputs(inputs)
+    if printed:
+        return
     tell_built([built])
     tell_next(built)
 
@@ -179,8 +185,10 @@ def _test(inputs: Inputs, options: dict[str, Any]) -> None:
     source = inputs.files["input"]
     output = _output(inputs, options, f"{inputs.task.name}_{source.stem}", ".jsonl")
     count = building.build_test(inputs.task, source, output, split=options["split"], force=options["force"])
+    printed = say_on_stderr(output)
     tell_inputs(inputs)
-    click.echo(f"wrote {output} ({count:,} questions with golds)")
+    if not printed:
+        click.echo(f"wrote {output} ({count:,} questions with golds)")
 
 
 def _weak_name(inputs: Inputs, options: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from w2s_factory.cli.numbers import number
+from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.scoring.answers import TIMEOUT, Timeout, Workers
 
 _MODES = click.Choice(["published", "symbolic", "math-verify"])
@@ -23,7 +24,7 @@ _MODES = click.Choice(["published", "symbolic", "math-verify"])
 @click.option(
     "--input", "responses", required=True, type=click.Path(path_type=Path), help="output.jsonl, or results."
 )
-@click.option("--output", type=click.Path(path_type=Path), help="The results to write.")
+@click.option("--output", type=click.Path(path_type=Path), help="The results to write; - for stdout.")
 @click.option("--mode", type=_MODES, default="published", show_default=True, help="How answers are compared.")
 @click.option("--compare", metavar="MODE,MODE...", help="Print where these modes disagree; write nothing.")
 @click.option(
@@ -111,6 +112,7 @@ def command(
         partial=partial,
         force=force,
     )
+    printed = say_on_stderr(output)
     right = (
         ""
         if summary.accuracy is None
@@ -123,6 +125,8 @@ def command(
         click.echo(f"{summary.empty} without a final answer")
     for limit, count in summary.limits.items():
         click.echo(f"{count} wrong because of a limit ({limit}): see scoring_report.json")
+    if printed:
+        return
     following = ["evaluate", str(output)] if summary.known else _without_golds(task, output)
     said = shlex.join(["w2s-factory", *following])
     click.echo(f"Wrote {output}, metrics.json, scoring_report.json. Next: {said}")

@@ -66,7 +66,8 @@ def tell_built(built: Iterable[Built]) -> None:
         click.echo(f"wrote {shown(one.file)} ({one.rows:,} rows, dataset {one.dataset})")
         if one.config is not None:
             click.echo(f"      {shown(one.config)}")
-    click.echo(f"index {shown(one.index)}")
+    if one.index is not None:
+        click.echo(f"index {shown(one.index)}")
 
 
 def tell_next(built: Built) -> None:

@@ -38,7 +38,7 @@ def read_experiment(path: str | Path, preset: str | None = None, *, models_there
         UserError: The file is no YAML, a value is not what its key takes, or a folder of a model is
             missing; with its line.
     """
-    path = _file_of(path)
+    path = file_of(path)
     text = _text(path)
     root = _parsed(text, path)
     values = _constructed(text, path)
@@ -56,7 +56,7 @@ def read_experiment(path: str | Path, preset: str | None = None, *, models_there
     return resolved
 
 
-def _file_of(name: str | Path) -> Path:
+def file_of(name: str | Path) -> Path:
     """The file of that name, or the experiment that comes with the package under it."""
     path, own = Path(name), shipped("experiments", f"{name}.yaml")
     return own if not path.exists() and path.parent == Path() and own.is_file() else path

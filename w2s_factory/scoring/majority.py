@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s_factory.records import ANSWERED, Outputs, note
+from w2s_factory.errors import UserError
+from w2s_factory.records import ANSWERED, VOTE, Outputs
 from w2s_factory.scoring.classes import Classes
 from w2s_factory.scoring.seeds import missing_seeds, read_together, seed_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from w2s_factory.records import Result, Sample, Vote
+    from w2s_factory.records import Id, Result, Sample, Vote
     from w2s_factory.scoring.scorable import Scorable
 
 
@@ -59,7 +60,7 @@ def vote(
     Args:
         task: Says which answers are equal (see `Classes`); None for those with the same text, as published.
         folder: Holds `seed0/results.jsonl`, `seed1/...`: any number of seeds, the same questions in each.
-        output: The majority file (`majority_voting_results.jsonl`).
+        output: The majority file (`majority_voting_results.jsonl`); `-` for the standard output.
         force: Overwrite a file that holds something else.
 
     Raises:
@@ -71,18 +72,22 @@ def vote(
     classes = Classes(task)
 
     def rows() -> Iterator[Vote]:
+        seen: set[Id] = set()
         for results, answers in classes.of(read_together(files, ANSWERED)):
             row = _vote(results, answers)
+            if row["id"] in seen:
+                raise UserError(f"the id {row['id']!r} comes twice", file=files[0], field="id")
+            seen.add(row["id"])
             result = row["pos_responses"][0].get("result")
             counts["known"] += result is not None
             counts["right"] += result is True
             counts["empty"] += row["pos_responses"][0]["pred"] == ""
             yield row
 
-    with Outputs(force=force) as outputs:
-        questions = outputs.rows(output, rows())
     facts = {"task": task.name} if task else {}
-    note([output], inputs=files, samples=len(files), **facts)
+    with Outputs(inputs=files, force=force) as outputs:
+        questions = outputs.rows(output, rows(), VOTE)
+        outputs.note(samples=len(files), **facts)
     return VoteSummary(
         questions=questions,
         samples=len(files),
