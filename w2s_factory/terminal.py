@@ -76,4 +76,9 @@ def wrapped(text: str, first: str = "", then: str = "  ") -> str:
         replace_whitespace=False,
         break_on_hyphens=False,
     )
-    return "\n".join("\n".join(wrapper.wrap(line) or [first.rstrip()]) for line in text.split("\n"))
+    return "\n".join(
+        (f"{first}{line}" if line else first.rstrip())
+        if len(first) + len(line) <= WIDTH
+        else wrapper.fill(line)
+        for line in text.split("\n")
+    )

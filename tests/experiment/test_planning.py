@@ -345,7 +345,7 @@ def test_the_contents_name_files_that_steps_write(planned):
 
 def test_a_plan_that_would_never_end_is_refused(planned):
     with pytest.raises(
-        UserError, match=r"expected a plan of at most 50,000 files, got a larger one. Lower seeds"
+        UserError, match=r"expected a plan of at most 20,000 files, got a larger one. Lower seeds"
     ):
         planned(generation={"shards": 10_000, "samples_per_job": 1}, stage2={"samples": 10_000})
 

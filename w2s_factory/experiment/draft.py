@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from w2s_factory.tasks import Task
 
 
-MOST_FILES: Final = 50_000
-"""Files a plan may write; more take minutes to plan, and Snakemake hours to look at."""
+MOST_FILES: Final = 20_000
+"""Files a plan may write, some fifty times those of a paper's experiment. More take long to plan."""
 
 
 @dataclass
