@@ -84,7 +84,7 @@ if TYPE_CHECKING:
         performance_gap_recovered,
         wilson_interval,
     )
-    from w2s_factory.tasks import Example, Split, Task, get_task, task_names
+    from w2s_factory.tasks import Example, PublishedTask, Split, Task, get_task, task_names
     from w2s_factory.tasks.scored import compare_modes, score, score_response, score_responses
 
 _HOMES = {
@@ -109,6 +109,7 @@ _HOMES = {
     "PairSource": "building",
     "Plan": "experiment.planning",
     "PublishedNumber": "published",
+    "PublishedTask": "tasks",
     "Ran": "experiment.running",
     "Recipe": "building",
     "Reported": "experiment.report",
@@ -204,6 +205,7 @@ __all__ = [
     "PairSource",
     "Plan",
     "PublishedNumber",
+    "PublishedTask",
     "Ran",
     "Recipe",
     "Reported",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from w2s_factory.building.joining import SAME_SPLIT, asks_the_same, refuse_empty, rows_by_id
+from w2s_factory.building.joining import (
+    SAME_SPLIT,
+    asks_the_same,
+    final_answer,
+    naming_questions,
+    refuse_empty,
+    rows_by_id,
+)
 from w2s_factory.records import read_placed
 from w2s_factory.scoring.equality import equality
 
@@ -73,11 +80,14 @@ def agreeing(
         UserError: An id stands in one file only or twice in one, or names different questions.
     """
     joined = list(_joined(task, weak, icl))
-    answers = {weak["id"]: (task.answer(icl), task.answer(weak)) for weak, icl in joined}
-    same = equality(task, answers.values())
-    agreement.limits = same.limits
-    for row, other in joined:
-        kept = same(*answers[row["id"]])
+    answers = {
+        row["id"]: (final_answer(task, other, icl), final_answer(task, row, weak)) for row, other in joined
+    }
+    with naming_questions(answers.items(), weak):
+        same = equality(task, answers.values())
+        agreement.limits = same.limits
+        verdicts = [same(*pair) for pair in answers.values()]
+    for (row, other), kept in zip(joined, verdicts, strict=True):
         agreement.count(row, other, kept=kept)
         if kept:
             yield row, other

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
-from w2s_factory.errors import UserError
+from w2s_factory.errors import HookError, UserError
 from w2s_factory.records import TEST, Form, Outputs, note, read, read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from w2s_factory.records import Place, Sft, Test
-    from w2s_factory.tasks import Split, Task
+    from w2s_factory.tasks import Task
 
 
 def build_gold(task: Task, source: str | Path, output: str | Path, *, recipe: Recipe | None = None) -> Built:
@@ -51,7 +51,7 @@ def build_test(
     if _is_test_form(source):
         rows = _as_they_are(task, source, split)
     else:
-        tag = _split(task, source, split).tag
+        tag = _tag(task, source, split)
         rows = _each(task, source, lambda _, raw: task.test_row(raw, tag))
     with Outputs(force=force) as outputs:
         count = outputs.rows(output, rows)
@@ -66,15 +66,15 @@ def _each(task: Task, source: Path, make: Callable[[int, dict[str, Any]], Any]) 
         try:
             yield make(number, raw)
         except UserError as error:
-            raise place.error(error.problem, field=error.field, hint=error.hint) from None
+            name = raw.get("id") if isinstance(error, HookError) else None
+            raise place.locate(error, name) from error
 
 
 def _as_they_are(task: Task, source: Path, split: str | None) -> Iterator[Test]:
     """Rows in the test form, if their tag is the task's (and the split's, if that is named)."""
-    splits = [_split(task, source, split)] if split else list(task.splits.values())
-    tags = {one.tag for one in splits}
+    tags = {task.split(split).tag} if split else {one.tag for one in task.splits.values()}
     for place, row in read_placed(source, TEST):
-        if row["source"] not in tags:
+        if tags and row["source"] not in tags:
             expected = " or ".join(sorted(tags))
             raise place.error(f"expected {expected}, got {row['source']}", field="source")
         yield row
@@ -85,15 +85,20 @@ def _is_test_form(source: Path) -> bool:
     return all(TEST.required.keys() <= row.keys() for row in islice(rows, 1))
 
 
-def _split(task: Task, source: Path, name: str | None) -> Split:
-    known = task.splits
-    if name is not None and name not in known:
-        raise UserError(f'no split "{name}" in {task.name}', hint=f"Known splits: {', '.join(known)}")
-    found = name or next((split for split, at in known.items() if Path(at.raw).name == source.name), None)
-    if found is None:
-        raise UserError(
-            "which split this is cannot be told from its name",
-            file=source,
-            hint=f"Say it with --split: {', '.join(known)}",
-        )
-    return known[found]
+def _tag(task: Task, source: Path, name: str | None) -> str:
+    """Return the tag of a split's rows: of the named split, or of the one whose raw file is so named.
+
+    The rows of a task without splits have its name, in capitals.
+    """
+    if name is not None:
+        return task.split(name).tag
+    if not task.splits:
+        return task.name.upper()
+    for split in task.splits.values():
+        if Path(split.raw).name == source.name:
+            return split.tag
+    raise UserError(
+        "which split this is cannot be told from its name",
+        file=source,
+        hint=f"Say it with --split: {', '.join(task.splits)}",
+    )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import HookError, UserError
 from w2s_factory.records import read_placed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from w2s_factory.records import Form, Id, Place
+    from w2s_factory.tasks import Task
 
 RowT = TypeVar("RowT")
 
@@ -31,6 +34,33 @@ def rows_by_id(path: str | Path, form: Form[RowT]) -> dict[Id, tuple[Place, RowT
             raise place.error(f"the id {name!r} stands twice in this file", field="id")
         rows[name] = place, row
     return rows
+
+
+def final_answer(task: Task, row: Any, file: str | Path) -> str:
+    """Return the final answer of a results row.
+
+    Raises:
+        UserError: The task fails; with the file and the row's id.
+    """
+    try:
+        return task.answer(row)
+    except UserError as error:
+        raise error.at(file=file, name=row["id"]) from error
+
+
+@contextmanager
+def naming_questions(pairs: Iterable[tuple[Id, tuple[str, str]]], file: str | Path) -> Iterator[None]:
+    """Name the question where a task's comparison of one of these pairs of answers fails.
+
+    Args:
+        pairs: The id of each question with the two answers compared.
+        file: The file of the questions.
+    """
+    try:
+        yield
+    except HookError as error:
+        name = next((name for name, pair in pairs if pair == error.arguments), None)
+        raise error.at(file=file, name=name) from error
 
 
 def asks_the_same(zero_shot: str, other: str) -> bool:

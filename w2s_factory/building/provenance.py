@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from w2s_factory.building.joining import naming_questions
 from w2s_factory.building.pairs import judge_votes
-from w2s_factory.building.votes import joined, vote_equality, weak_responses
+from w2s_factory.building.votes import compared, joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
 from w2s_factory.records import Form, read
 
@@ -138,7 +139,8 @@ def _skipped(source: PairSource, name: str, path: Path) -> str:
     mine = [(weak, vote) for weak, vote in questions if str(vote["id"]) == name]
     if not mine:
         raise UserError(f'no question "{name}"', file=source.votes)
-    [judged] = judge_votes(mine, source.rules, vote_equality(source.task, mine))
+    with naming_questions(compared(mine), source.votes):
+        [judged] = judge_votes(mine, source.rules, vote_equality(source.task, mine))
     if judged.skipped is None:
         problem = f'no pair of the question "{name}", to which these votes and thresholds give one'
         raise UserError(problem, file=path, hint="Name the files and thresholds it was built with")

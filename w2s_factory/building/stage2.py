@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building.agreement import Accuracy
 from w2s_factory.building.conversion import place_pairs
+from w2s_factory.building.joining import naming_questions
 from w2s_factory.building.pairs import SKIPPED, Judged, PairRules, judge_votes
 from w2s_factory.building.placing import Built, Recipe
 from w2s_factory.building.provenance import origins, sidecar
 from w2s_factory.building.seeds import Seeds
-from w2s_factory.building.votes import joined, vote_equality, weak_responses
+from w2s_factory.building.votes import compared, joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
@@ -102,9 +103,10 @@ def build_stage2(
     counts = PairCounts()
     seeds = Seeds(samples) if samples else None
     questions = list(joined(weak_responses(task, weak), votes, weak))
-    same = vote_equality(task, questions)
-    counts.limits = same.limits
-    judged = list(judge_votes(questions, rules, same))
+    with naming_questions(compared(questions), votes):
+        same = vote_equality(task, questions)
+        counts.limits = same.limits
+        judged = list(judge_votes(questions, rules, same))
     for one in judged:
         counts.count(one)
     if not counts.pairs:

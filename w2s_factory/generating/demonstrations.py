@@ -42,12 +42,18 @@ def pick_demonstrations(
     """
     rows = _rows(source, results=correct_only)
     Random(seed).shuffle(rows)
-    fit = (row for row in rows if (row["result"] if correct_only else task.answer_key in row["response"]))
+    fit = (row for row in rows if (row["result"] if correct_only else _answers(task, row["response"])))
     picked = list(islice(fit, count))
     if len(picked) < count:
-        wanted = "whose result is true" if correct_only else f'that hold the answer key "{task.answer_key}"'
+        key = f'that hold the answer key "{task.answer_key}"' if task.answer_key else "that are not blank"
+        wanted = "whose result is true" if correct_only else key
         raise UserError(f"holds only {len(picked)} responses {wanted}, not {count}", file=source)
     return _noted(picked, source)
+
+
+def _answers(task: Task, response: str) -> bool:
+    """Return whether a response answers: it holds the answer key, or without one any text."""
+    return task.answer_key in response if task.answer_key else not response.isspace() and response != ""
 
 
 def named_demonstrations(

@@ -16,7 +16,7 @@ from w2s_factory.records.pairs import (
     as_pair,
     read_pairs,
 )
-from w2s_factory.records.reading import Place, read, read_object, read_placed
+from w2s_factory.records.reading import Place, read, read_object, read_placed, require
 from w2s_factory.records.rows import (
     ANSWERED,
     DEMONSTRATION,
@@ -84,5 +84,6 @@ __all__ = [
     "read_object",
     "read_pairs",
     "read_placed",
+    "require",
     "write",
 ]

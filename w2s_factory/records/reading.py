@@ -41,6 +41,11 @@ class Place(NamedTuple):
         line, row = (None, self.number) if self.in_list else (self.number, None)
         return UserError(problem, file=self.file, line=line, row=row, field=field, hint=hint)
 
+    def locate(self, error: UserError, name: Any = None) -> UserError:
+        """Return an error about the row here with this place, and with the row's id where that is given."""
+        line, row = (None, self.number) if self.in_list else (self.number, None)
+        return error.at(file=self.file, line=line, row=row, name=name)
+
     def require(self, row: Any, form: Form[Any]) -> None:
         """Check the row here against a form.
 
@@ -50,6 +55,17 @@ class Place(NamedTuple):
         wrong = _wrong(row, form)
         if wrong:
             raise self.error(wrong.problem, field=wrong.field, hint=wrong.hint)
+
+
+def require(row: Any, form: Form[Any]) -> None:
+    """Check a row that is in no file against a form.
+
+    Raises:
+        UserError: It lacks a key or has one of the wrong type.
+    """
+    wrong = _wrong(row, form)
+    if wrong:
+        raise UserError(wrong.problem, field=wrong.field, hint=wrong.hint)
 
 
 def read(path: str | Path, form: Form[RowT]) -> Iterator[RowT]:

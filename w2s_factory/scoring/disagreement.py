@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
-from w2s_factory.scoring.answers import TIMEOUT, Scored, score_responses
+from w2s_factory.scoring.answers import TIMEOUT, Scored, at_its_row, score_responses
 from w2s_factory.scoring.golds import read_outputs
 
 if TYPE_CHECKING:
@@ -100,10 +100,11 @@ def compare_modes(
         raise UserError("comparing takes two modes or more", field="compare")
     rows, answers = read_outputs(responses, golds, partial=partial)
     texts = [row["response"] for row in rows]
-    by_mode = [
-        score_responses(task, texts, answers, mode, answer_key=answer_key, timeout=timeout, workers=workers)
-        for mode in modes
-    ]
+    options: dict[str, Any] = {"answer_key": answer_key, "timeout": timeout, "workers": workers}
+    try:
+        by_mode = [score_responses(task, texts, answers, mode, **options) for mode in modes]
+    except UserError as error:
+        raise at_its_row(error, responses, rows) from error
     found: dict[tuple[bool, ...], Disagreement] = {}
     for row, scored in zip(rows, zip(*by_mode, strict=True), strict=True):
         results = tuple(one.result for one in scored)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from w2s_factory.errors import UserError
 from w2s_factory.records import Outputs, hashed, note
-from w2s_factory.scoring.answers import TIMEOUT, score_responses
+from w2s_factory.scoring.answers import TIMEOUT, at_its_row, score_responses
 from w2s_factory.scoring.golds import read_outputs
 from w2s_factory.scoring.modes import comparison
 
@@ -93,17 +94,19 @@ def score(  # noqa: PLR0913  each is an option of the command
     packages = comparison(mode, task).packages
     inputs = hashed([responses, golds])  # now: results may take the place of the responses
     rows, answers = read_outputs(responses, golds, partial=partial)
-    texts = [row["response"] for row in rows]
-    scored = score_responses(
-        task,
-        texts,
-        answers,
-        mode,
-        answer_key=answer_key,
-        any_format=any_format,
-        timeout=timeout,
-        workers=workers,
-    )
+    try:
+        scored = score_responses(
+            task,
+            [row["response"] for row in rows],
+            answers,
+            mode,
+            answer_key=answer_key,
+            any_format=any_format,
+            timeout=timeout,
+            workers=workers,
+        )
+    except UserError as error:
+        raise at_its_row(error, responses, rows) from error
     summary = _summary(scored, Path(output))
     facts: dict[str, Any] = {"task": task.name, "mode": mode, "timeout": timeout}
     if any_format:
