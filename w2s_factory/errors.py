@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any
 
 
@@ -24,7 +23,7 @@ class UserError(W2SError):
 
     Args:
         problem: What is wrong and what was expected, without a final full stop.
-        file: The file it stands in.
+        file: The file it stands in, or what is called so: the name of rows in memory.
         line: Its line, counted from 1 (for a JSON list, which has no lines: see `row`).
         row: Its place in a JSON list, counted from 1.
         field: The key or option that is wrong.
@@ -37,7 +36,7 @@ class UserError(W2SError):
         self,
         problem: str,
         *,
-        file: str | Path | None = None,
+        file: object = None,
         line: int | None = None,
         row: int | None = None,
         field: str | None = None,
@@ -60,7 +59,7 @@ class UserError(W2SError):
     def at(
         self,
         *,
-        file: str | Path | None = None,
+        file: object = None,
         line: int | None = None,
         row: int | None = None,
         name: int | str | None = None,

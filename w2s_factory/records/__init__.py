@@ -42,6 +42,7 @@ from w2s_factory.records.rows import (
     Test,
     Vote,
 )
+from w2s_factory.records.tables import RowsLike, RowSource, Table, rows_of, to_frame
 from w2s_factory.records.writing import Outputs, write
 
 __all__ = [
@@ -70,8 +71,11 @@ __all__ = [
     "PairForm",
     "Place",
     "Result",
+    "RowSource",
+    "RowsLike",
     "Sample",
     "Sft",
+    "Table",
     "Test",
     "Vote",
     "as_columns",
@@ -85,5 +89,7 @@ __all__ = [
     "read_pairs",
     "read_placed",
     "require",
+    "rows_of",
+    "to_frame",
     "write",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 import orjson
 
 from w2s_factory.errors import UserError
+from w2s_factory.records.tables import RowSource, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ _KINDS = {
 class Place(NamedTuple):
     """Where a row stands: its line, or in a JSON list its row, counted from 1."""
 
-    file: Path
+    file: RowSource
     number: int
     in_list: bool
 
@@ -68,8 +69,8 @@ def require(row: Any, form: Form[Any]) -> None:
         raise UserError(wrong.problem, field=wrong.field, hint=wrong.hint)
 
 
-def read(path: str | Path, form: Form[RowT]) -> Iterator[RowT]:
-    """The rows of a file, in order, each checked against `form`.
+def read(path: str | RowSource, form: Form[RowT]) -> Iterator[RowT]:
+    """The rows of a file, or of a table in memory, in order, each checked against `form`.
 
     A file whose first character is `[` is read as one JSON list, any other line by line: then memory
     does not grow with the file. Blank lines are passed over.
@@ -81,8 +82,14 @@ def read(path: str | Path, form: Form[RowT]) -> Iterator[RowT]:
     return (row for _, row in read_placed(path, form))
 
 
-def read_placed(path: str | Path, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:
+def read_placed(path: str | RowSource, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:
     """As `read`, each row with its place, for errors found later."""
+    if isinstance(path, Table):
+        for number, row in enumerate(path, 1):
+            place = Place(path, number, in_list=True)
+            place.require(row, form)
+            yield place, cast("RowT", row)
+        return
     path = Path(path)
     with _opened(path) as file:
         in_list = _first_character(file) == b"["

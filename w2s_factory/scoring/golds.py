@@ -9,12 +9,11 @@ from w2s_factory.records import OUTPUT, TEST, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-    from w2s_factory.records import Id, Output, Test
+    from w2s_factory.records import Id, Output, RowSource, Test
 
 
-def read_golds(golds: str | Path) -> dict[Id, Test]:
+def read_golds(golds: str | RowSource) -> dict[Id, Test]:
     """The rows of a split in the test form by id: their `id` where they have one, else the row, from 0.
 
     Raises:
@@ -29,7 +28,9 @@ def read_golds(golds: str | Path) -> dict[Id, Test]:
     return tests
 
 
-def read_outputs(path: str | Path, golds: str | Path, *, partial: bool) -> tuple[list[Output], list[str]]:
+def read_outputs(
+    path: str | RowSource, golds: str | RowSource, *, partial: bool
+) -> tuple[list[Output], list[str]]:
     """The rows of outputs, and the gold answer of each.
 
     Joined by id. Where outputs have text ids and the golds none, the n-th output goes with the n-th
@@ -62,7 +63,7 @@ def read_outputs(path: str | Path, golds: str | Path, *, partial: bool) -> tuple
 
 
 def _refuse_other_questions(
-    outputs: Sequence[Output], joined: Sequence[Test], path: str | Path, golds: str | Path
+    outputs: Sequence[Output], joined: Sequence[Test], path: str | RowSource, golds: str | RowSource
 ) -> None:
     """Ids that are rows of a file fit every split; single prompts may be written in other ways."""
     if not any(test["question"] in output["prompt"] for output, test in zip(outputs, joined, strict=True)):
@@ -80,7 +81,7 @@ def _id(test: Test, row: int) -> Id:
 
 
 def _by_id(
-    outputs: Sequence[Output], tests: Mapping[Id, Test], path: str | Path, golds: str | Path
+    outputs: Sequence[Output], tests: Mapping[Id, Test], path: str | RowSource, golds: str | RowSource
 ) -> list[Test]:
     seen = set()
     for row, output in enumerate(outputs, 1):

@@ -10,18 +10,18 @@ from w2s_factory.records import ANSWERED
 from w2s_factory.scoring.classes import Classes
 from w2s_factory.scoring.majority import majority
 from w2s_factory.scoring.metrics import pass_at_k, wilson_interval
-from w2s_factory.scoring.seeds import read_together, seed_files
+from w2s_factory.scoring.seeds import read_together, seed_sources
 from w2s_factory.scoring.verdicts import no_gold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-    from w2s_factory.records import Result
+    from w2s_factory.records import Result, RowSource
     from w2s_factory.scoring.scorable import Scorable
+    from w2s_factory.scoring.seeds import SamplesLike
 
 
-def sampled(folder: Path, k: int, task: Scorable | None = None) -> dict[str, Any]:
+def sampled(samples: SamplesLike, k: int, task: Scorable | None = None) -> dict[str, Any]:
     """A row of `Evaluation.results` for a folder of seeds; memory does not grow with the questions.
 
     Questions whose gold is not known are left out. The majority of maj@k is over answers with the same
@@ -30,12 +30,15 @@ def sampled(folder: Path, k: int, task: Scorable | None = None) -> dict[str, Any
     Raises:
         UserError: There are fewer than k seeds, their results can't be used, or no gold is known.
     """
-    return sampled_known(folder, k, task)[0]
+    return sampled_known(samples, k, task)[0]
 
 
-def sampled_known(folder: Path, k: int, task: Scorable | None = None) -> tuple[dict[str, Any], int]:
-    """As `sampled`, and the number of questions left out."""
-    files = seed_files(folder)
+def sampled_known(
+    samples: SamplesLike, k: int, task: Scorable | None = None, called: str | None = None
+) -> tuple[dict[str, Any], int]:
+    """As `sampled`, and the number of questions left out; `called` is what the samples are called."""
+    files = seed_sources(samples)
+    folder = called or str(samples)
     if not 1 <= k <= len(files):
         raise UserError(f"pass@{k} needs {k} seeds, here are {len(files)}", file=folder)
     total = passed = agreed = 0
@@ -54,14 +57,14 @@ def sampled_known(folder: Path, k: int, task: Scorable | None = None) -> tuple[d
         raise UserError("holds no rows", file=files[0])
     if not total:
         raise no_gold(folder)
-    row = {"results": str(folder), "questions": total, "samples": len(files), "k": k}
+    row = {"results": folder, "questions": total, "samples": len(files), "k": k}
     for name, right in (("pass", passed), ("maj", agreed)):
         low, high = wilson_interval(right, total)
         row |= {f"{name}_at_k": right / total, f"{name}_low": low, f"{name}_high": high}
     return row | {"pass_at_k_unbiased": unbiased / total}, seen[False]
 
 
-def _known(files: Sequence[Path], seen: Counter[bool]) -> Iterator[tuple[Result, ...]]:
+def _known(files: Sequence[RowSource], seen: Counter[bool]) -> Iterator[tuple[Result, ...]]:
     """The results of each question whose gold is known, in all files; `seen` counts both kinds."""
     for results in read_together(files, ANSWERED):
         known = all("result" in result for result in results)

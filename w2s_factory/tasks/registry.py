@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, shown
 from w2s_factory.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -34,6 +34,19 @@ def get_task(name: str) -> Task:
     near = difflib.get_close_matches(name, task_names(), 1)
     meant = f'Did you mean "{near[0]}"?' if near else f"Known tasks: {', '.join(task_names())}"
     raise UserError(f'no task "{name}"', hint=meant)
+
+
+def as_task(task: Task | str) -> Task:
+    """Return a task that is given as such or by its name.
+
+    Raises:
+        UserError: There is no such task, or it is neither.
+    """
+    if isinstance(task, str):
+        return get_task(task)
+    if not isinstance(task, Task):
+        raise UserError(f"expected a task or its name, got {shown(task)}", field="task")
+    return task
 
 
 def task_names() -> list[str]:

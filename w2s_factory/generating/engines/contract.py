@@ -53,10 +53,10 @@ class Contracted:
         if not isinstance(settings, Mapping):
             raise self._wrong("settings", "a mapping of plain values", settings)
         try:
-            plain: dict[str, Any] = json.loads(json.dumps(dict(settings), allow_nan=False))
+            json.dumps(dict(settings), allow_nan=False)
         except (TypeError, ValueError):
             raise self._wrong("settings", "a mapping of plain values", settings) from None
-        return plain
+        return {name: _plain(value) for name, value in settings.items()}
 
     def tokens(self, prompt: str) -> list[tuple[int, str]] | None:
         """Return the tokens of a prompt."""
@@ -132,6 +132,13 @@ class Contracted:
 
 
 _HINT = "w2s_factory.generating.Engine says what an engine must do"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as a journal has it: tuples are lists there."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inside) for key, inside in value.items()}
+    return [_plain(inside) for inside in value] if isinstance(value, (list, tuple)) else value
 
 
 def _is_list(value: Any) -> bool:
