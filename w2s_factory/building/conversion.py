@@ -10,7 +10,7 @@ from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.llamafactory import dataset_info
 from w2s_factory.llamafactory.installed import installed_version
 from w2s_factory.llamafactory.versions import NEWEST, for_installed, for_version
-from w2s_factory.records import PairForm, as_columns, hashed, read_pairs
+from w2s_factory.records import COLUMN_PAIR, PAIR, SFT, Form, PairForm, as_columns, read_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +44,8 @@ def place_pairs(
     form = form or form_for(recipe.version)
     rows = (as_columns(pair) if form == "columns" else pair for pair in pairs)
     entry = partial(dataset_info.pair_entry, form=_LLAMAFACTORY[form])
-    return place_dataset(task, rows, file, recipe=recipe, entry=entry, **options)
+    asked: Form[Any] = COLUMN_PAIR if form == "columns" else PAIR
+    return place_dataset(task, rows, file, recipe=recipe, entry=entry, form=asked, **options)
 
 
 def convert_pairs(
@@ -55,9 +56,8 @@ def convert_pairs(
     Raises:
         UserError: A row is in neither form, or `output` exists and holds something else.
     """
-    inputs = hashed([source])  # now: the output may take its place
     pairs = read_pairs(source)
-    return place_pairs(None, pairs, Path(output), form=form, inputs=inputs, recipe=recipe or Recipe())
+    return place_pairs(None, pairs, Path(output), form=form, inputs=[source], recipe=recipe or Recipe())
 
 
 def chosen_side(source: str | Path, output: str | Path, *, recipe: Recipe | None = None) -> Built:
@@ -75,9 +75,8 @@ def chosen_side(source: str | Path, output: str | Path, *, recipe: Recipe | None
     Raises:
         UserError: As `convert_pairs`.
     """
-    inputs = hashed([source])  # as above
     rows = map(_chosen, read_pairs(source))
-    return place_dataset(None, rows, Path(output), inputs=inputs, recipe=recipe or Recipe())
+    return place_dataset(None, rows, Path(output), inputs=[source], recipe=recipe or Recipe(), form=SFT)
 
 
 def _chosen(pair: Pair) -> Sft:

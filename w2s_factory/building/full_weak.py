@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
-from w2s_factory.records import OUTPUT, read_placed
+from w2s_factory.records import OUTPUT, SFT, read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def build_full_weak(
     """
     refuse_empty(source, OUTPUT)
     rows = map(_row, _once(source))
-    return place_dataset(task, rows, Path(output), inputs=(source,), recipe=recipe or Recipe())
+    return place_dataset(task, rows, Path(output), inputs=(source,), recipe=recipe or Recipe(), form=SFT)
 
 
 def _once(source: str | Path) -> Iterator[Output]:

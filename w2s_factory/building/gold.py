@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.errors import HookError, UserError
-from w2s_factory.records import TEST, Form, Outputs, note, read, read_placed
+from w2s_factory.records import SFT, TEST, Form, Outputs, read, read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,15 @@ def build_gold(task: Task, source: str | Path, output: str | Path, *, recipe: Re
     """
     refuse_empty(source, task.raw_form)
     rows: Iterator[Sft] = _each(task, Path(source), task.gold_row)
-    return place_dataset(task, rows, Path(output), inputs=(source,), recipe=recipe or Recipe())
+    return place_dataset(
+        task,
+        rows,
+        Path(output),
+        inputs=(source,),
+        recipe=recipe or Recipe(),
+        form=SFT,
+        producer=_method(task, "gold_row"),
+    )
 
 
 def build_test(
@@ -39,7 +47,7 @@ def build_test(
     Args:
         task: Says how.
         source: The raw rows.
-        output: The file of questions and golds.
+        output: The file of questions and golds; `-` for the standard output.
         split: Which split they are, for the tag `source`; by default the one whose raw file is so named.
         force: Overwrite an output that holds something else.
 
@@ -53,10 +61,15 @@ def build_test(
     else:
         tag = _tag(task, source, split)
         rows = _each(task, source, lambda _, raw: task.test_row(raw, tag))
-    with Outputs(force=force) as outputs:
-        count = outputs.rows(output, rows)
-    note([output], inputs=[source], task=task.name)
+    with Outputs(inputs=[source], force=force) as outputs:
+        count = outputs.rows(output, rows, TEST, producer=_method(task, "test_row"))
+        outputs.note(task=task.name)
     return count
+
+
+def _method(task: Task, name: str) -> str:
+    """Name a task's method as the producer of rows."""
+    return f"{name} of the task {task.name}"
 
 
 def _each(task: Task, source: Path, make: Callable[[int, dict[str, Any]], Any]) -> Iterator[Any]:

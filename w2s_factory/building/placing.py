@@ -11,7 +11,7 @@ from w2s_factory.llamafactory import dataset_info
 from w2s_factory.llamafactory.configs import make_config
 from w2s_factory.llamafactory.layouts import place, root_of
 from w2s_factory.llamafactory.versions import for_version
-from w2s_factory.records import Outputs, note
+from w2s_factory.records import ANY, SFT, Outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from w2s_factory.llamafactory.dataset_info import DatasetEntry
     from w2s_factory.llamafactory.layouts import Location
+    from w2s_factory.records import Form, Source
     from w2s_factory.tasks import Task
 
 
@@ -59,15 +60,32 @@ class Built:
     config: Path | None
 
 
-def place_datasets(
+@dataclass(frozen=True)
+class Rows:
+    """Rows to be written.
+
+    Attributes:
+        rows: The rows, in order.
+        form: What whoever reads the file asks of each.
+        producer: Who made them, for the message about one that is not of the form.
+    """
+
+    rows: Iterable[Mapping[str, Any]]
+    form: Form[Any] = ANY
+    producer: str | None = None
+
+
+def place_datasets(  # noqa: PLR0913  each is a thing to say of datasets
     task: Task | None,
     datasets: Mapping[str, Iterable[Mapping[str, Any]]],
     output_dir: Path,
     *,
-    inputs: Iterable[str | Path],
+    inputs: Iterable[Source],
     recipe: Recipe,
+    form: Form[Any] = SFT,
+    producer: str | None = None,
     entry: Callable[[str], DatasetEntry] = dataset_info.sft_entry,
-    beside: Mapping[Path, Iterable[Mapping[str, Any]]] | None = None,
+    beside: Mapping[Path, Rows] | None = None,
     **facts: Any,
 ) -> list[Built]:
     """Write datasets below one folder with their entries and configs: all or none.
@@ -78,6 +96,8 @@ def place_datasets(
         output_dir: The folder of files and index; in the `release` layout, the release's root.
         inputs: The files they were made from, for the manifest.
         recipe: Layout and training config.
+        form: What whoever reads the datasets asks of each row.
+        producer: Who made the rows, for the message about one that is not of the form.
         entry: Gives the index entry of a file name.
         beside: Further files of rows, which are no datasets.
         facts: What else decides the content, for the manifest.
@@ -92,18 +112,13 @@ def place_datasets(
         for stem in datasets
     }
     entries = {name: entry(at.file_name) for name, at in placed.items()}
-    rows = dict(zip(placed, datasets.values(), strict=True))
-    with _in_place(list(placed.values()), entries, recipe) as (outputs, index):
+    rows = {name: Rows(given, form, producer) for name, given in zip(placed, datasets.values(), strict=True)}
+    with _in_place(list(placed.values()), entries, recipe, inputs) as (outputs, index):
         counts = {name: _write(outputs, at, rows[name]) for name, at in placed.items()}
         for path, extra in (beside or {}).items():
-            outputs.rows(path, extra)
+            outputs.rows(path, extra.rows, extra.form, producer=extra.producer)
+        outputs.note(**({"task": task.name} if task else {}), **facts)
         configs = {name: _config(outputs, name, at, recipe, index) for name, at in placed.items()}
-    note(
-        [*(at.file for at in placed.values()), *(beside or ())],
-        inputs=inputs,
-        **({"task": task.name} if task else {}),
-        **facts,
-    )
     return [Built(name, counts[name], at.file, at.indexes[0], configs[name]) for name, at in placed.items()]
 
 
@@ -135,7 +150,7 @@ def dataset_name(stem: str, task: Task | None = None) -> str:
 
 @contextlib.contextmanager
 def _in_place(
-    places: list[Location], entries: Mapping[str, DatasetEntry], recipe: Recipe
+    places: list[Location], entries: Mapping[str, DatasetEntry], recipe: Recipe, inputs: Iterable[Source]
 ) -> Iterator[tuple[Outputs, dict[str, DatasetEntry]]]:
     """Outputs put in place together with the entries, in each index concerned; and what that will hold."""
     indexes = list(dict.fromkeys(index for at in places for index in at.indexes))
@@ -143,7 +158,7 @@ def _in_place(
         if at.file in indexes:
             raise UserError("is the name of the index", file=at.file, hint="Choose another name")
     planned = dataset_info.all_merged(indexes, entries, force=recipe.force)
-    with contextlib.ExitStack() as held, Outputs(force=recipe.force) as outputs:
+    with contextlib.ExitStack() as held, Outputs(inputs=inputs, force=recipe.force) as outputs:
         yield outputs, planned[indexes[-1]]
         outputs.check()  # while there is no lock that a refusal would leave behind
         held.enter_context(dataset_info.exclusive(*indexes))
@@ -152,8 +167,8 @@ def _in_place(
             outputs.index(index, value, replace=True)
 
 
-def _write(outputs: Outputs, at: Location, rows: Iterable[Mapping[str, Any]]) -> int:
-    count = outputs.rows(at.file, rows)
+def _write(outputs: Outputs, at: Location, rows: Rows) -> int:
+    count = outputs.rows(at.file, rows.rows, rows.form, producer=rows.producer)
     if not count:
         raise UserError("there is not one row to write", file=at.file)
     return count

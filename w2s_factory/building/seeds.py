@@ -26,6 +26,9 @@ class Seeds:
     Args:
         folder: The folder of the seeds' results.
 
+    Attributes:
+        files: Each seed's results.
+
     Raises:
         UserError: It holds no `seed{n}/results.jsonl`, or one can't be read.
     """
@@ -36,6 +39,7 @@ class Seeds:
         found = sorted(_seed_folders(self._folder))
         if not found:
             raise UserError("holds no seed0/results.jsonl, seed1/...", file=folder)
+        self.files = [path for _, path in found]
         for seed, path in found:
             for row in read(path, OUTPUT):
                 self._answers.setdefault(row["id"], []).append((seed, row["response"]))

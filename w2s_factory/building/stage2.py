@@ -10,8 +10,8 @@ from w2s_factory.building.agreement import Accuracy
 from w2s_factory.building.conversion import place_pairs
 from w2s_factory.building.joining import naming_questions
 from w2s_factory.building.pairs import SKIPPED, Judged, PairRules, judge_votes
-from w2s_factory.building.placing import Built, Recipe
-from w2s_factory.building.provenance import origins, sidecar
+from w2s_factory.building.placing import Built, Recipe, Rows
+from w2s_factory.building.provenance import ORIGIN, origins, sidecar
 from w2s_factory.building.seeds import Seeds
 from w2s_factory.building.votes import compared, joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
@@ -116,9 +116,9 @@ def build_stage2(
         (pair for one in judged for pair in one.pairs()),
         Path(output),
         form=form,
-        inputs=(weak, votes),
+        inputs=(weak, votes, *(seeds.files if seeds else ())),
         recipe=recipe or Recipe(preset="dpo"),
-        beside={sidecar(output): (origin for one in judged for origin in origins(one, seeds))},
+        beside={sidecar(output): Rows((row for one in judged for row in origins(one, seeds)), ORIGIN)},
         rules=asdict(rules),
     )
     return Stage2(counts, built, sidecar(output))

@@ -53,7 +53,7 @@ def command(
       w2s-factory demos --task gsm8k --from full_weak.json --ids 2619,456,102,3037 --output demos.json
     """  # noqa: D301  click reads \b
     from w2s_factory import generating
-    from w2s_factory.records import note, write
+    from w2s_factory.records import DEMONSTRATION, Outputs
     from w2s_factory.tasks import get_task
 
     task = get_task(task_name)
@@ -71,8 +71,9 @@ def command(
             task, source, count=count, seed=seed, correct_only=correct_only
         )
         facts = {"seed": seed, "correct_only": correct_only}
-    write(output, picked, force=force)
-    note([output], inputs=[source], task=task_name, **facts)
+    with Outputs(inputs=[source], force=force) as outputs:
+        outputs.rows(output, picked, DEMONSTRATION)
+        outputs.note(task=task_name, **facts)
     foreign = [name for name in (ids or "").split(",") if question and name != question]
     if foreign:
         click.echo(f"warning: {', '.join(foreign)} answer other questions than the one shown", err=True)

@@ -80,8 +80,8 @@ def command(
         task=get_task(task_name) if task_name else None,
     )
     if csv:
-        with Outputs(force=force) as outputs:
-            outputs.text(csv, _csv(found.results, found.differences))
+        with Outputs(reads=_reads(results, golds, floor, ceiling), force=force) as outputs:
+            outputs.text(csv, _csv(found.results, found.differences), stdout=True)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2))
         return
@@ -89,6 +89,14 @@ def command(
         click.echo(_text(table))
     for note in found.notes:
         click.echo(note, err=True)
+
+
+def _reads(results: tuple[Path, ...], *others: Path | str | None) -> list[Path]:
+    """Return the files an evaluation reads; a floor or ceiling that is a number is no file."""
+    named = [*results, *(Path(other) for other in others if other is not None)]
+    return [
+        file for path in named for file in (path, path / "results.jsonl", *path.glob("seed*/results.jsonl"))
+    ]
 
 
 def _csv(results: list[dict[str, Any]], differences: list[dict[str, Any]]) -> str:

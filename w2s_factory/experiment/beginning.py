@@ -69,7 +69,7 @@ def write_experiment(task: str, output: str | Path, *, force: bool = False) -> N
         task=found.name,
         iterations=1 if found.name == "math" else 2,  # the paper's
     )
-    with Outputs(force=force) as outputs:
+    with Outputs(reads=[TEMPLATE], force=force) as outputs:
         outputs.text(output, text)
 
 

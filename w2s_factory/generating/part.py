@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.layout import JOURNAL, OUTPUT
-from w2s_factory.records import Form, Journal, Outputs, note, require
+from w2s_factory.records import OUTPUT as OUTPUT_FORM
+from w2s_factory.records import Form, Journal, Outputs, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from w2s_factory.generating.requests import Completion, Request
-    from w2s_factory.records import Id, Output
+    from w2s_factory.records import Id, Output, Source
     from w2s_factory.tasks import Task
 
 
@@ -50,6 +51,7 @@ class Part:
         requests: All of them, in the order of the file.
         settings: What decides them.
         questions: How many there are in all shards together.
+        inputs: The files the responses are built from.
         restart: Throw away what an earlier run left.
         restart_if_changed: Throw it away if it had other settings, or is not known to have had these.
 
@@ -65,11 +67,14 @@ class Part:
         settings: Mapping[str, Any],
         *,
         questions: int,
+        inputs: Sequence[Source] = (),
         restart: bool = False,
         restart_if_changed: bool = False,
     ) -> None:
         self.file, self.requests, self._settings = folder / OUTPUT, requests, settings
+        self._inputs = inputs
         journal = folder / JOURNAL
+        Outputs(inputs=inputs).claim(self.file, journal)  # before one of them is thrown away
         unknown = self.file.exists() and not journal.exists()
         if unknown and not (restart or restart_if_changed):
             raise UserError("exists, and no journal of how it was made", file=self.file, hint=_ELSEWHERE)
@@ -158,18 +163,12 @@ class Part:
 
     def write(self, task: Task, **facts: Any) -> Generated:
         """Write `output.jsonl` in the order of the questions, and its line in the manifest with `facts`."""
-        known = self.file.exists()
-        try:
-            with Outputs() as outputs:
-                outputs.rows(self.file, (self._output(task, request) for request in self.requests))
-        except OSError as error:
-            problem = f"cannot be written ({error.strerror}); the journal beside it keeps the responses"
-            raise UserError(
-                problem, file=self.file, hint="Make room and start the same command again"
-            ) from None
         at_limit = sum(row["finish"] == "length" for row in self._rows.values())
-        if not known:
-            note([self.file], settings=self._settings, rows=self.finished, at_limit=at_limit, **facts)
+        producer = f"the engine, or written_response of the task {task.name}"
+        with Outputs(inputs=self._inputs) as outputs:
+            rows = (self._output(task, request) for request in self.requests)
+            outputs.rows(self.file, rows, OUTPUT_FORM, producer=producer)
+            outputs.note(settings=self._settings, rows=self.finished, at_limit=at_limit, **facts)
         return Generated(self.file, self.finished, at_limit)
 
     def _output(self, task: Task, request: Request) -> Output:

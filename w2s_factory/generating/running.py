@@ -123,6 +123,7 @@ def _part(generation: Generation, engine: Engine, seed: int, **restarts: bool) -
         generation.requests(seed),
         generation.settings(engine.settings(), seed),
         questions=len(generation.all_questions),
+        inputs=[generation.questions, *([generation.demonstrations] if generation.demonstrations else [])],
         **restarts,
     )
 
@@ -156,10 +157,8 @@ def _complete(
 
 
 def _write(generation: Generation, engine: Engine, part: Part) -> Generated:
-    inputs = [generation.questions, *([generation.demonstrations] if generation.demonstrations else [])]
     return part.write(
         generation.task,
-        inputs=inputs,
         packages=engine.packages,
         model=generation.model.name,
         adapter=generation.model.adapter,

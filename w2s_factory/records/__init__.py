@@ -7,7 +7,7 @@ order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours
 from __future__ import annotations
 
 from w2s_factory.records.journal import Journal
-from w2s_factory.records.manifest import content_hash, hashed, note, noted
+from w2s_factory.records.manifest import Hashed, Source, content_hash, note, noted
 from w2s_factory.records.pairs import (
     COLUMN_PAIR,
     ColumnPair,
@@ -19,6 +19,7 @@ from w2s_factory.records.pairs import (
 from w2s_factory.records.reading import Place, read, read_object, read_placed, require
 from w2s_factory.records.rows import (
     ANSWERED,
+    ANY,
     DEMONSTRATION,
     GSM8K_RAW,
     MATH_RAW,
@@ -43,10 +44,11 @@ from w2s_factory.records.rows import (
     Vote,
 )
 from w2s_factory.records.tables import RowsLike, RowSource, Table, rows_of, to_frame
-from w2s_factory.records.writing import Outputs, write
+from w2s_factory.records.writing import Outputs, is_stdout, write
 
 __all__ = [
     "ANSWERED",
+    "ANY",
     "COLUMN_PAIR",
     "DEMONSTRATION",
     "GSM8K_RAW",
@@ -62,6 +64,7 @@ __all__ = [
     "Demonstration",
     "Form",
     "Gsm8kRaw",
+    "Hashed",
     "Id",
     "Journal",
     "MathRaw",
@@ -75,13 +78,14 @@ __all__ = [
     "RowsLike",
     "Sample",
     "Sft",
+    "Source",
     "Table",
     "Test",
     "Vote",
     "as_columns",
     "as_pair",
     "content_hash",
-    "hashed",
+    "is_stdout",
     "note",
     "noted",
     "read",

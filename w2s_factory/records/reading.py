@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 import orjson
 
 from w2s_factory.errors import UserError
+from w2s_factory.records.rows import kind_of, wrong_row
 from w2s_factory.records.tables import RowSource, Table
 
 if TYPE_CHECKING:
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
     from w2s_factory.records.rows import Form
 
 RowT = TypeVar("RowT")
-
-_KINDS = {
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    list: "a list",
-    dict: "an object",
-    type(None): "null",
-}
 
 
 class Place(NamedTuple):
@@ -53,7 +44,7 @@ class Place(NamedTuple):
         Raises:
             UserError: It lacks a key or has one of the wrong type.
         """
-        wrong = _wrong(row, form)
+        wrong = wrong_row(row, form)
         if wrong:
             raise self.error(wrong.problem, field=wrong.field, hint=wrong.hint)
 
@@ -64,7 +55,7 @@ def require(row: Any, form: Form[Any]) -> None:
     Raises:
         UserError: It lacks a key or has one of the wrong type.
     """
-    wrong = _wrong(row, form)
+    wrong = wrong_row(row, form)
     if wrong:
         raise UserError(wrong.problem, field=wrong.field, hint=wrong.hint)
 
@@ -109,7 +100,7 @@ def read_object(path: str | Path) -> dict[str, Any]:
     with _opened(path) as file:
         value = _parsed(file.read(), path)
     if not isinstance(value, dict):
-        raise UserError(f"expected an object, got {_kind(value)}", file=path)
+        raise UserError(f"expected an object, got {kind_of(value)}", file=path)
     return value
 
 
@@ -166,33 +157,3 @@ def _parsed_slowly(text: bytes, path: Path, line_number: int) -> Any:
         raise UserError("holds a number with too many digits", file=path, line=line_number) from None
     except RecursionError:
         raise UserError("JSON nested too deeply", file=path, line=line_number) from None
-
-
-class _Wrong(NamedTuple):
-    problem: str
-    field: str | None = None
-    hint: str | None = None
-
-
-def _wrong(row: Any, form: Form[Any]) -> _Wrong | None:
-    """What is wrong with one row; None if nothing is."""
-    if type(row) is not dict:
-        return _Wrong(f"expected an object ({form.name}), got {_kind(row)}")
-    for key, types in form.required.items():
-        if key not in row:
-            return _Wrong(f"is missing ({form.name})", key, form.hints.get(key))
-        if type(row[key]) not in types:
-            return _wrong_type(key, row[key], types)
-    for key, types in form.optional.items():
-        if key in row and type(row[key]) not in types:
-            return _wrong_type(key, row[key], types)
-    return None
-
-
-def _wrong_type(key: str, value: Any, types: tuple[type, ...]) -> _Wrong:
-    expected = " or ".join(_KINDS[kind] for kind in types)
-    return _Wrong(f"expected {expected}, got {_kind(value)}", key)
-
-
-def _kind(value: Any) -> str:
-    return _KINDS.get(type(value), type(value).__name__)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.records import Outputs, note
+from w2s_factory.records import TEST, Outputs
 from w2s_factory.release.fetching import Fetched
 from w2s_factory.release.sources import gsm8k_test_row
 from w2s_factory.release.splits import GSM8K_ROWS, SEED, halves
@@ -197,11 +197,18 @@ def _write(
 ) -> dict[Path, int]:
     """Raw rows and questions with golds, under the release's paths."""
     files: dict[Path, int] = {}
-    with Outputs(force=force) as outputs:
+    with Outputs(reads=files_below(origin), force=force) as outputs:
         for name, rows in raw.items():
             split = task.splits[name]
             tests = rows if "source" in rows[0] else [task.test_row(row, split.tag) for row in rows]
-            files[root / split.raw] = outputs.rows(root / split.raw, rows)
-            files[root / split.test] = outputs.rows(root / split.test, tests)
-    note(files, packages=["datasets"], task=task.name, origin=origin)
+            files[root / split.raw] = outputs.rows(
+                root / split.raw, rows, TEST if tests is rows else task.raw_form
+            )
+            files[root / split.test] = outputs.rows(root / split.test, tests, TEST)
+        outputs.note(packages=["datasets"], task=task.name, origin=origin)
     return files
+
+
+def files_below(origin: str) -> list[Path]:
+    """Return the files of a local folder; none of a name on the hub."""
+    return [file for file in Path(origin).rglob("*") if file.is_file()] if Path(origin).is_dir() else []

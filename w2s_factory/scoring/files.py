@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
-from w2s_factory.records import Outputs, hashed, note
+from w2s_factory.records import ANSWERED, Outputs, is_stdout
 from w2s_factory.scoring.answers import TIMEOUT, at_its_row, score_responses
 from w2s_factory.scoring.golds import read_outputs
 from w2s_factory.scoring.modes import comparison
@@ -79,7 +79,7 @@ def score(  # noqa: PLR0913  each is an option of the command
         task: A task (as `w2s_factory.score`: or its name).
         golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`).
         responses: What a model wrote (`output.jsonl`), or results to be scored again.
-        output: The results to write.
+        output: The results to write; `-` for the standard output, without metrics and report.
         mode: `published`, `symbolic` or `math-verify`.
         answer_key: What precedes the final answer, if not the task's own.
         any_format: Take the final answer in whatever format it was given (`Task.extract_any`).
@@ -92,7 +92,9 @@ def score(  # noqa: PLR0913  each is an option of the command
         UserError: A file can't be used or joined, there is no such task or mode, or a package is missing.
     """
     packages = comparison(mode, task).packages
-    inputs = hashed([responses, golds])  # now: results may take the place of the responses
+    outputs = Outputs(inputs=[responses, golds], force=force)
+    beside = [] if is_stdout(output) else [Path(output).with_name(name) for name in (METRICS, REPORT)]
+    outputs.claim(output, *beside)
     rows, answers = read_outputs(responses, golds, partial=partial)
     try:
         scored = score_responses(
@@ -113,13 +115,14 @@ def score(  # noqa: PLR0913  each is an option of the command
         facts["answers"] = "any"
     if answer_key is not None:
         facts["answer_key"] = answer_key
-    written = [Path(output), Path(output).with_name(METRICS), Path(output).with_name(REPORT)]
-    with Outputs(force=force) as outputs:
-        outputs.rows(written[0], map(_result, rows, scored))
-        outputs.text(written[1], json.dumps({"acc": summary.accuracy}))
-        report = _report(rows, scored, summary, **facts)
-        outputs.text(written[2], json.dumps(report, indent=2) + "\n")
-    note(written, inputs=inputs, packages=packages, **facts)
+    report = _report(rows, scored, summary, **facts)
+    contents = (json.dumps({"acc": summary.accuracy}), json.dumps(report, indent=2) + "\n")
+    with outputs:
+        producer = f"the task {task.name}, which extracts and normalises answers"
+        outputs.rows(output, map(_result, rows, scored), ANSWERED, producer=producer)
+        for path, text in zip(beside, contents, strict=False):
+            outputs.text(path, text)
+        outputs.note(packages=packages, **facts)
     return summary
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s_factory.records import ANSWERED, Outputs, note
+from w2s_factory.records import ANSWERED, VOTE, Outputs
 from w2s_factory.scoring.classes import Classes
 from w2s_factory.scoring.seeds import read_together, seed_files
 
@@ -57,7 +57,7 @@ def vote(
     Args:
         task: Says which answers are equal (see `Classes`); None for those with the same text, as published.
         folder: Holds `seed0/results.jsonl`, `seed1/...`: any number of seeds, the same questions in each.
-        output: The majority file (`majority_voting_results.jsonl`).
+        output: The majority file (`majority_voting_results.jsonl`); `-` for the standard output.
         force: Overwrite a file that holds something else.
 
     Raises:
@@ -77,10 +77,10 @@ def vote(
             counts["empty"] += row["pos_responses"][0]["pred"] == ""
             yield row
 
-    with Outputs(force=force) as outputs:
-        questions = outputs.rows(output, rows())
     facts = {"task": task.name} if task else {}
-    note([output], inputs=files, samples=len(files), **facts)
+    with Outputs(inputs=files, force=force) as outputs:
+        questions = outputs.rows(output, rows(), VOTE)
+        outputs.note(samples=len(files), **facts)
     return VoteSummary(
         questions=questions,
         samples=len(files),
