@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from typing import Any
-
+import os
+from collections.abc import Iterable
+from typing import Any
 
 _SHOWN = 60
 """Characters of a value in a message."""
@@ -109,6 +107,19 @@ class DelegateError(W2SError):
 def one_line(text: str) -> str:
     """`text` with its line breaks and other control characters made visible, so that it is one line."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def listed(value: Any, field: str) -> list[Any]:
+    """Return several values as a list, also a single text or path, whose letters nobody means.
+
+    Raises:
+        UserError: The value cannot be iterated.
+    """
+    if isinstance(value, (str, os.PathLike)):
+        return [value]
+    if not isinstance(value, Iterable):
+        raise UserError(f"expected a list, got {shown(value)}", field=field)
+    return list(value)
 
 
 def shown(value: Any) -> str:

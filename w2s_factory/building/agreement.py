@@ -18,9 +18,8 @@ from w2s_factory.scoring.equality import equality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from w2s_factory.records import Id, Place, Result
+    from w2s_factory.records import Id, Place, Result, RowSource
     from w2s_factory.tasks import Task
 
 
@@ -67,8 +66,8 @@ class Agreement:
 
 def agreeing(
     task: Task,
-    weak: Path,
-    icl: Path,
+    weak: RowSource,
+    icl: RowSource,
     agreement: Agreement,
     others: list[tuple[Result, Result]] | None = None,
 ) -> Iterator[tuple[Result, Result]]:
@@ -95,7 +94,7 @@ def agreeing(
             others.append((row, other))
 
 
-def _joined(task: Task, weak: Path, icl: Path) -> Iterator[tuple[Result, Result]]:
+def _joined(task: Task, weak: RowSource, icl: RowSource) -> Iterator[tuple[Result, Result]]:
     """Both responses to each question, in the order of the weak results; refuses what does not belong."""
     unmet: dict[Id, tuple[Place, Result]] = rows_by_id(icl, task.results_form)
     refuse_empty(weak, task.results_form)
@@ -114,7 +113,7 @@ def _joined(task: Task, weak: Path, icl: Path) -> Iterator[tuple[Result, Result]
         raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
 
 
-def _check_pair(weak: Result, icl: Result, place: Place, weak_file: Path) -> None:
+def _check_pair(weak: Result, icl: Result, place: Place, weak_file: RowSource) -> None:
     """One id must mean one question with one gold, and the weak side's prompt is the zero-shot one."""
     name = weak["id"]
     if not asks_the_same(weak["prompt"], icl["prompt"]):

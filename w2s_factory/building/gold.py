@@ -4,32 +4,39 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.errors import HookError, UserError
-from w2s_factory.records import SFT, TEST, Form, Outputs, read, read_placed
+from w2s_factory.records import SFT, TEST, Form, Outputs, Table, read, read_placed, rows_of
+from w2s_factory.tasks import as_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from w2s_factory.records import Place, Sft, Test
+    from w2s_factory.records import Place, RowsLike, RowSource, Sft, Test
     from w2s_factory.tasks import Task
 
 
-def build_gold(task: Task, source: str | Path, output: str | Path, *, recipe: Recipe | None = None) -> Built:
+def build_gold(
+    task: Task | str, source: RowsLike, output: str | Path | None = None, *, recipe: Recipe | None = None
+) -> Built:
     """Turn a task's raw rows into gold SFT rows, the release's `{task}_train_{1,2}.json`.
+
+    Without an `output` nothing is written.
 
     Raises:
         UserError: A raw row is not of the task's form, or `output` exists and holds something else.
     """
+    task, source = as_task(task), rows_of(source, "source")
     refuse_empty(source, task.raw_form)
-    rows: Iterator[Sft] = _each(task, Path(source), task.gold_row)
+    rows: Iterator[Sft] = _each(task, source, task.gold_row)
     return place_dataset(
         task,
         rows,
-        Path(output),
+        output,
+        stem=f"{task.stem}_gold",
         inputs=(source,),
         recipe=recipe or Recipe(),
         form=SFT,
@@ -37,12 +44,30 @@ def build_gold(task: Task, source: str | Path, output: str | Path, *, recipe: Re
     )
 
 
+@overload
 def build_test(
-    task: Task, source: str | Path, output: str | Path, *, split: str | None = None, force: bool = False
-) -> int:
+    task: Task | str, source: RowsLike, output: None = None, *, split: str | None = None, force: bool = False
+) -> Table: ...
+
+
+@overload
+def build_test(
+    task: Task | str, source: RowsLike, output: str | Path, *, split: str | None = None, force: bool = False
+) -> int: ...
+
+
+def build_test(
+    task: Task | str,
+    source: RowsLike,
+    output: str | Path | None = None,
+    *,
+    split: str | None = None,
+    force: bool = False,
+) -> int | Table:
     """Turn a split's raw rows into the test form, the release's `data/test/*.jsonl`; return their number.
 
-    Rows that already are in the test form (the release's raw GSM8K test set) are taken as they are.
+    Rows that already are in the test form (the release's raw GSM8K test set) are taken as they are. Without
+    an `output` nothing is written, and the rows are returned.
 
     Args:
         task: Says how.
@@ -54,13 +79,15 @@ def build_test(
     Raises:
         UserError: As `build_gold`; or the split is unknown.
     """
-    source = Path(source)
+    task, source = as_task(task), rows_of(source, "source")
     refuse_empty(source, Form("rows", {}))
     if _is_test_form(source):
         rows = _as_they_are(task, source, split)
     else:
         tag = _tag(task, source, split)
         rows = _each(task, source, lambda _, raw: task.test_row(raw, tag))
+    if output is None:
+        return Table("golds", rows)
     with Outputs(inputs=[source], force=force) as outputs:
         count = outputs.rows(output, rows, TEST, producer=_method(task, "test_row"))
         outputs.note(task=task.name)
@@ -72,7 +99,7 @@ def _method(task: Task, name: str) -> str:
     return f"{name} of the task {task.name}"
 
 
-def _each(task: Task, source: Path, make: Callable[[int, dict[str, Any]], Any]) -> Iterator[Any]:
+def _each(task: Task, source: RowSource, make: Callable[[int, dict[str, Any]], Any]) -> Iterator[Any]:
     """Each raw row turned into another; what a task finds wrong gets its place."""
     placed: Iterator[tuple[Place, dict[str, Any]]] = read_placed(source, task.raw_form)
     for number, (place, raw) in enumerate(placed):
@@ -83,7 +110,7 @@ def _each(task: Task, source: Path, make: Callable[[int, dict[str, Any]], Any]) 
             raise place.locate(error, name) from error
 
 
-def _as_they_are(task: Task, source: Path, split: str | None) -> Iterator[Test]:
+def _as_they_are(task: Task, source: RowSource, split: str | None) -> Iterator[Test]:
     """Rows in the test form, if their tag is the task's (and the split's, if that is named)."""
     tags = {task.split(split).tag} if split else {one.tag for one in task.splits.values()}
     for place, row in read_placed(source, TEST):
@@ -93,12 +120,12 @@ def _as_they_are(task: Task, source: Path, split: str | None) -> Iterator[Test]:
         yield row
 
 
-def _is_test_form(source: Path) -> bool:
+def _is_test_form(source: RowSource) -> bool:
     rows: Iterator[dict[str, Any]] = read(source, Form("rows", {}))
     return all(TEST.required.keys() <= row.keys() for row in islice(rows, 1))
 
 
-def _tag(task: Task, source: Path, name: str | None) -> str:
+def _tag(task: Task, source: RowSource, name: str | None) -> str:
     """Return the tag of a split's rows: of the named split, or of the one whose raw file is so named.
 
     The rows of a task without splits have its name, in capitals.
@@ -108,7 +135,7 @@ def _tag(task: Task, source: Path, name: str | None) -> str:
     if not task.splits:
         return task.name.upper()
     for split in task.splits.values():
-        if Path(split.raw).name == source.name:
+        if isinstance(source, Path) and Path(split.raw).name == source.name:
             return split.tag
     raise UserError(
         "which split this is cannot be told from its name",

@@ -11,9 +11,8 @@ from w2s_factory.records import read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
-    from w2s_factory.records import Form, Id, Place
+    from w2s_factory.records import Form, Id, Place, RowSource
     from w2s_factory.tasks import Task
 
 RowT = TypeVar("RowT")
@@ -21,7 +20,7 @@ RowT = TypeVar("RowT")
 SAME_SPLIT = "Both files must answer the same questions"
 
 
-def rows_by_id(path: str | Path, form: Form[RowT]) -> dict[Id, tuple[Place, RowT]]:
+def rows_by_id(path: str | RowSource, form: Form[RowT]) -> dict[Id, tuple[Place, RowT]]:
     """The rows of a file with their places, by id.
 
     Raises:
@@ -36,7 +35,7 @@ def rows_by_id(path: str | Path, form: Form[RowT]) -> dict[Id, tuple[Place, RowT
     return rows
 
 
-def final_answer(task: Task, row: Any, file: str | Path) -> str:
+def final_answer(task: Task, row: Any, file: object) -> str:
     """Return the final answer of a results row.
 
     Raises:
@@ -49,7 +48,7 @@ def final_answer(task: Task, row: Any, file: str | Path) -> str:
 
 
 @contextmanager
-def naming_questions(pairs: Iterable[tuple[Id, tuple[str, str]]], file: str | Path) -> Iterator[None]:
+def naming_questions(pairs: Iterable[tuple[Id, tuple[str, str]]], file: object) -> Iterator[None]:
     """Name the question where a task's comparison of one of these pairs of answers fails.
 
     Args:
@@ -68,7 +67,7 @@ def asks_the_same(zero_shot: str, other: str) -> bool:
     return zero_shot != "" and other.endswith(zero_shot)
 
 
-def refuse_empty(path: str | Path, form: Form[Any]) -> None:
+def refuse_empty(path: str | RowSource, form: Form[Any]) -> None:
     """Refuse a file without rows.
 
     Raises:

@@ -13,14 +13,13 @@ from w2s_factory.scoring.equality import equality
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
-    from w2s_factory.records import Id, Place, Result, Sft, Vote
+    from w2s_factory.records import Id, Place, Result, RowSource, Sft, Vote
     from w2s_factory.scoring.equality import Equality
     from w2s_factory.tasks import Task
 
 
-def weak_responses(task: Task, source: str | Path) -> dict[Id, Weak]:
+def weak_responses(task: Task, source: RowSource) -> dict[Id, Weak]:
     """The weak model's responses by id, from its results or from its full weak data.
 
     Full weak data has no `pred`: there the final answer is extracted as the task does it.
@@ -48,7 +47,7 @@ def _extracted(task: Task, place: Place, row: Sft) -> str:
         raise place.locate(error, row["id"]) from error
 
 
-def weak_texts(source: str | Path) -> dict[Id, str]:
+def weak_texts(source: RowSource) -> dict[Id, str]:
     """The weak model's responses by id, as text only: also from outputs that were never scored.
 
     Raises:
@@ -59,7 +58,7 @@ def weak_texts(source: str | Path) -> dict[Id, str]:
     return {name: row["response"] for name, (_, row) in rows_by_id(source, OUTPUT).items()}
 
 
-def joined(weak: dict[Id, Weak], votes: str | Path, source: str | Path) -> Iterator[tuple[Weak, Vote]]:
+def joined(weak: dict[Id, Weak], votes: RowSource, source: RowSource) -> Iterator[tuple[Weak, Vote]]:
     """Each vote with its weak response, in the order of the votes.
 
     Raises:
@@ -94,7 +93,7 @@ def vote_equality(task: Task, questions: Iterable[tuple[Weak, Vote]]) -> Equalit
     return equality(task, (pair for _, pair in compared(questions)))
 
 
-def _is_full_weak(source: str | Path) -> bool:
+def _is_full_weak(source: RowSource) -> bool:
     rows: Iterator[dict[str, Any]] = read(source, Form("rows", {}))
     return any("content" in row for row in islice(rows, 1))
 

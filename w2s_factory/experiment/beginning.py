@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.records import Outputs
 from w2s_factory.shipped import shipped
-from w2s_factory.tasks import get_task
+from w2s_factory.tasks import as_task
 
 if TYPE_CHECKING:
     from w2s_factory.tasks import Task
@@ -46,20 +46,20 @@ _NO_CEILING = (
 )
 
 
-def write_experiment(task: str, output: str | Path, *, force: bool = False) -> None:
+def write_experiment(task: Task | str, output: str | Path, *, force: bool = False) -> None:
     """Write an experiment file for a task, every key of it commented.
 
     It names the paper's first pair of models; for the embedded task, the models that come with it.
 
     Args:
-        task: The task's name.
+        task: The task or its name.
         output: The YAML.
         force: Overwrite a file that holds something else.
 
     Raises:
         UserError: There is no such task, or the file exists and holds something else.
     """
-    found = get_task(task)
+    found = as_task(task)
     models = _models(found)
     text = Template(TEMPLATE.read_text("utf-8")).substitute(
         asdict(models),

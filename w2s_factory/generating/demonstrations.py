@@ -6,14 +6,14 @@ from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.errors import UserError
-from w2s_factory.records import DEMONSTRATION, OUTPUT, RESULT, SFT, Form, content_hash, read
+from w2s_factory.errors import UserError, listed
+from w2s_factory.records import DEMONSTRATION, OUTPUT, RESULT, SFT, Form, Table, content_hash, read, rows_of
+from w2s_factory.tasks import as_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from w2s_factory.records import Demonstration
+    from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
 
 PUBLISHED_SEED = 42
@@ -21,8 +21,8 @@ PUBLISHED_COUNT = 4
 
 
 def pick_demonstrations(
-    task: Task,
-    source: str | Path,
+    task: Task | str,
+    source: RowsLike,
     *,
     count: int = PUBLISHED_COUNT,
     seed: int = PUBLISHED_SEED,
@@ -40,6 +40,7 @@ def pick_demonstrations(
     Raises:
         UserError: The source can't be read, or holds fewer such rows.
     """
+    task, source = as_task(task), rows_of(source, "source")
     rows = _rows(source, results=correct_only)
     Random(seed).shuffle(rows)
     fit = (row for row in rows if (row["result"] if correct_only else _answers(task, row["response"])))
@@ -57,7 +58,7 @@ def _answers(task: Task, response: str) -> bool:
 
 
 def named_demonstrations(
-    source: str | Path, ids: Sequence[str], *, question: str | None = None
+    source: RowsLike, ids: Sequence[Id], *, question: Id | None = None
 ) -> list[Demonstration]:
     """The demonstrations of these ids, in this order, whatever their responses hold.
 
@@ -70,20 +71,22 @@ def named_demonstrations(
     Raises:
         UserError: The source can't be read or holds no row of an id.
     """
+    source = rows_of(source, "source")
     rows = {str(row["id"]): row for row in _rows(source)}
-    missing = [name for name in [*ids, *([question] if question else [])] if name not in rows]
+    names, asked = [str(name) for name in listed(ids, "ids")], [] if question is None else [str(question)]
+    missing = [name for name in [*names, *asked] if name not in rows]
     if missing:
         raise UserError(f"holds no row of id {', '.join(missing)}", file=source)
-    asked = {"prompt": rows[question]["prompt"]} if question else {}
-    return _noted([rows[name] | asked for name in ids], source)
+    prompt = {} if question is None else {"prompt": rows[str(question)]["prompt"]}
+    return _noted([rows[name] | prompt for name in names], source)
 
 
-def read_demonstrations(path: str | Path) -> list[Demonstration]:
+def read_demonstrations(path: str | RowSource) -> list[Demonstration]:
     """The demonstrations of a file that `demos` wrote, or anything of that form, in order."""
     return list(read(path, DEMONSTRATION))
 
 
-def _rows(source: str | Path, *, results: bool = False) -> list[dict[str, Any]]:
+def _rows(source: RowSource, *, results: bool = False) -> list[dict[str, Any]]:
     """Rows of `id`, `prompt`, `response` (and `result`), whichever form the source has."""
     form = RESULT if results else _form(source)
     rows: list[dict[str, Any]] = [dict(row) for row in read(source, form)]
@@ -93,20 +96,21 @@ def _rows(source: str | Path, *, results: bool = False) -> list[dict[str, Any]]:
     return rows
 
 
-def _form(source: str | Path) -> Form[Any]:
+def _form(source: RowSource) -> Form[Any]:
     """Full weak data has `content`, outputs and results have `prompt`."""
     first: dict[str, Any] = next(read(source, Form("responses", {"id": (int, str)})), {})
     return SFT if "content" in first else OUTPUT
 
 
-def _noted(rows: list[dict[str, Any]], source: str | Path) -> list[Demonstration]:
-    sha256 = content_hash(source)
+def _noted(rows: list[dict[str, Any]], source: RowSource) -> list[Demonstration]:
+    sha256 = source.sha256 if isinstance(source, Table) else content_hash(source)
+    origin = f"{source} (in memory)" if isinstance(source, Table) else str(source)
     return [
         {
             "id": row["id"],
             "prompt": row["prompt"],
             "response": row["response"],
-            "source": str(source),
+            "source": origin,
             "sha256": sha256,
         }
         for row in rows

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.errors import UserError
 from w2s_factory.generating.layout import JOURNAL, OUTPUT
 from w2s_factory.records import OUTPUT as OUTPUT_FORM
-from w2s_factory.records import Form, Journal, Outputs, require
+from w2s_factory.records import Form, Journal, Outputs, require, to_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    import pandas as pd
 
     from w2s_factory.generating.requests import Completion, Request
     from w2s_factory.records import Id, Output, Source
@@ -41,6 +43,10 @@ class Generated:
     file: Path
     rows: int
     at_limit: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the responses as a DataFrame."""
+        return to_frame(self.file)
 
 
 class Part:

@@ -11,7 +11,7 @@ from w2s_factory.records import Form, read_placed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from w2s_factory.records import Id
+    from w2s_factory.records import Id, RowSource
     from w2s_factory.tasks import Task
 
 QUESTIONS: Form[dict[str, Any]] = Form("questions", {"question": (str,)}, optional={"id": (int, str)})
@@ -43,7 +43,7 @@ def split_file(task: Task, split: str, release: Path | None = None) -> Path:
     return path
 
 
-def read_questions(path: str | Path) -> list[Question]:
+def read_questions(path: str | RowSource) -> list[Question]:
     """The questions of a file in the release's test form.
 
     Raises:

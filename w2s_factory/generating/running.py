@@ -123,7 +123,7 @@ def _part(generation: Generation, engine: Engine, seed: int, **restarts: bool) -
         generation.requests(seed),
         generation.settings(engine.settings(), seed),
         questions=len(generation.all_questions),
-        inputs=[generation.questions, *([generation.demonstrations] if generation.demonstrations else [])],
+        inputs=generation.inputs,
         **restarts,
     )
 

@@ -14,7 +14,6 @@ from w2s_factory.scoring.modes import comparison
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from w2s_factory.scoring.modes import Comparison
     from w2s_factory.scoring.scorable import Scorable
@@ -85,8 +84,8 @@ def score_response(
 
 def score_responses(
     task: Scorable,
-    responses: Sequence[str],
-    answers: Sequence[str],
+    responses: Iterable[str],
+    answers: Iterable[str] | None,
     mode: str = "published",
     *,
     answer_key: str | None = None,
@@ -98,22 +97,23 @@ def score_responses(
 
     Each distinct pair of answers is compared once. What can't be decided at once is compared in
     worker processes (`workers`, one a core by default), for at most `timeout` seconds a pair. Where the
-    task does not know the gold (`normalise_gold`) there is no verdict.
+    task does not know the gold (`normalise_gold`) there is no verdict, and nowhere if `answers` is None.
 
     Raises:
         UserError: As `score_response`; a response or an answer is not text; there are not as many answers
             as responses; or a mode other than `published` is asked about golds that say more than an answer
             (`Task.is_answer`).
     """
-    responses, answers = _texts("responses", responses), _texts("answers", answers)
+    responses = texts_of("responses", responses)
+    if answers is None:
+        return _without_golds(task, responses, answer_key, any_format=any_format)
+    answers = texts_of("answers", answers)
     if len(responses) != len(answers):
         raise UserError(f"{len(responses)} responses but {len(answers)} answers")
-    if any_format and answer_key is not None:
-        raise UserError("an answer key and answers in any format exclude each other", field="--answer-key")
+    extract = _extraction(task, answer_key, any_format=any_format)
     how = comparison(mode, task)
     if mode != "published":
         _refuse_more_than_answers(task, answers, mode)
-    extract = task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
     golds = dict(zip(answers, _each_row(task.normalise_gold, answers), strict=True))
     written = list(zip(_each_row(extract, responses), answers, strict=True))
     preds = _each_row(task.normalise, [pred for pred, _ in written])
@@ -130,7 +130,22 @@ def score_responses(
     ]
 
 
-def at_its_row(error: UserError, file: str | Path, rows: Sequence[Mapping[str, Any]]) -> UserError:
+def _extraction(task: Scorable, answer_key: str | None, *, any_format: bool) -> Callable[[str], str]:
+    if any_format and answer_key is not None:
+        raise UserError("an answer key and answers in any format exclude each other", field="--answer-key")
+    return task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
+
+
+def _without_golds(
+    task: Scorable, responses: Sequence[str], answer_key: str | None, *, any_format: bool
+) -> list[Scored]:
+    """Return the final answers of responses, without verdicts."""
+    extract = _extraction(task, answer_key, any_format=any_format)
+    preds = _each_row(task.normalise, _each_row(extract, responses))
+    return [Scored(pred, "", *_UNKNOWN) for pred in preds]
+
+
+def at_its_row(error: UserError, file: object, rows: Sequence[Mapping[str, Any]]) -> UserError:
     """Return an error that names a row, if it does, with the file of the rows and the row's id."""
     return error if error.row is None else error.at(file=file, name=rows[error.row - 1]["id"])
 
@@ -155,7 +170,7 @@ def _each_row(method: Callable[[str], TextT], texts: Sequence[str]) -> list[Text
     return [found[text] for text in texts]
 
 
-def _texts(name: str, texts: Any) -> list[str]:
+def texts_of(name: str, texts: Any) -> list[str]:
     """Return texts as a list; anything that can be iterated is taken, a single text is not.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from w2s_factory.errors import UserError, shown
+from w2s_factory.errors import UserError, listed, shown
 from w2s_factory.records import Table, rows_of
 from w2s_factory.scoring.golds import read_golds
 from w2s_factory.scoring.metrics import paired_bootstrap, performance_gap_recovered, wilson_interval
@@ -85,7 +85,7 @@ def evaluate(
             seeds; a tag is missing; floor and ceiling are equal or one of them is missing; or the paper has
             no such numbers.
     """
-    named = _named(results)
+    named, by = _named(results), listed(by, "by")
     paper = paper_rows(*beside_paper) if beside_paper else []
     if pass_at is not None:
         if by or golds or floor is not None or ceiling is not None:

@@ -29,9 +29,9 @@ def read_golds(golds: str | RowSource) -> dict[Id, Test]:
 
 
 def read_outputs(
-    path: str | RowSource, golds: str | RowSource, *, partial: bool
-) -> tuple[list[Output], list[str]]:
-    """The rows of outputs, and the gold answer of each.
+    path: str | RowSource, golds: str | RowSource | None, *, partial: bool
+) -> tuple[list[Output], list[str] | None]:
+    """The rows of outputs, and the gold answer of each; None for the answers if no golds are given.
 
     Joined by id. Where outputs have text ids and the golds none, the n-th output goes with the n-th
     gold, and `partial` does not help. Either way the golds must be those of the split that was asked: a
@@ -39,7 +39,7 @@ def read_outputs(
 
     Args:
         path: `output.jsonl`.
-        golds: The split in the test form.
+        golds: The split in the test form; None if no gold is known.
         partial: Whether golds may be without an output.
 
     Raises:
@@ -47,9 +47,11 @@ def read_outputs(
             holds the question of its gold.
     """
     outputs = list(read(path, OUTPUT))
-    tests = read_golds(golds)
     if not outputs:
         raise UserError("holds no rows", file=path)
+    if golds is None:
+        return outputs, None
+    tests = read_golds(golds)
     in_order = isinstance(outputs[0]["id"], str) and set(tests) == set(range(len(tests)))
     if len(outputs) != len(tests) and (in_order or not partial):
         raise UserError(

@@ -37,7 +37,7 @@ def sampled_known(
     samples: SamplesLike, k: int, task: Scorable | None = None, called: str | None = None
 ) -> tuple[dict[str, Any], int]:
     """As `sampled`, and the number of questions left out; `called` is what the samples are called."""
-    files = seed_sources(samples)
+    files = list(seed_sources(samples).values())
     folder = called or str(samples)
     if not 1 <= k <= len(files):
         raise UserError(f"pass@{k} needs {k} seeds, here are {len(files)}", file=folder)

@@ -50,8 +50,8 @@ def seed_files(folder: str | os.PathLike[str]) -> list[Path]:
     return files
 
 
-def seed_sources(samples: SamplesLike) -> list[RowSource]:
-    """Return where each seed's results are, by the number of the seed.
+def seed_sources(samples: SamplesLike) -> dict[int, RowSource]:
+    """Return where each seed's results are, in order; rows in memory by the number of their seed.
 
     Args:
         samples: A folder of `seed0/results.jsonl`, `seed1/...`; or the results of each seed, in order (files,
@@ -61,7 +61,7 @@ def seed_sources(samples: SamplesLike) -> list[RowSource]:
         UserError: As `seed_files`; or it is none of these, or holds no seed.
     """
     if isinstance(samples, (str, os.PathLike)):
-        return list(seed_files(samples))
+        return dict(enumerate(seed_files(samples)))
     if isinstance(samples, Table) or not isinstance(samples, Iterable) or hasattr(samples, "columns"):
         return _by_seed(rows_of(samples, "samples"))  # type: ignore[arg-type]  # rows
     given = list(samples)
@@ -69,16 +69,16 @@ def seed_sources(samples: SamplesLike) -> list[RowSource]:
         return _by_seed(rows_of(given, "samples"))  # type: ignore[arg-type]  # rows
     if not given:
         raise UserError("holds no seeds", file="samples")
-    return [rows_of(one, f"samples of seed {seed}") for seed, one in enumerate(given)]  # type: ignore[arg-type]
+    return {seed: rows_of(one, f"samples of seed {seed}") for seed, one in enumerate(given)}  # type: ignore[arg-type]  # rows
 
 
-def _by_seed(rows: RowSource) -> list[RowSource]:
+def _by_seed(rows: RowSource) -> dict[int, RowSource]:
     seeds: dict[int, list[dict[str, Any]]] = {}
     for row in read(rows, _SEEDED):
         seeds.setdefault(row["seed"], []).append(row)
     if not seeds:
         raise UserError("holds no rows", file=rows)
-    return [Table(f"samples of seed {seed}", seeds[seed]) for seed in sorted(seeds)]
+    return {seed: Table(f"samples of seed {seed}", seeds[seed]) for seed in sorted(seeds)}
 
 
 def read_together(
