@@ -10,7 +10,7 @@ from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.errors import HookError, UserError
 from w2s_factory.records import SFT, TEST, Form, Outputs, Table, read, read_placed, rows_of
-from w2s_factory.tasks import as_task
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ def build_gold(
     Raises:
         UserError: A raw row is not of the task's form, or `output` exists and holds something else.
     """
-    task, source = as_task(task), rows_of(source, "source")
+    task, source = get_task(task), rows_of(source, "source")
     refuse_empty(source, task.raw_form)
     rows: Iterator[Sft] = _each(task, source, task.gold_row)
     return place_dataset(
@@ -79,7 +79,7 @@ def build_test(
     Raises:
         UserError: As `build_gold`; or the split is unknown.
     """
-    task, source = as_task(task), rows_of(source, "source")
+    task, source = get_task(task), rows_of(source, "source")
     refuse_empty(source, Form("rows", {}))
     if _is_test_form(source):
         rows = _as_they_are(task, source, split)

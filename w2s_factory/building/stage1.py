@@ -11,7 +11,7 @@ from w2s_factory.building.padding import PADDED_KEYS, Padding
 from w2s_factory.building.placing import Built, Recipe, place_datasets
 from w2s_factory.errors import UserError
 from w2s_factory.records import rows_of
-from w2s_factory.tasks import as_task
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -82,7 +82,7 @@ def build_stage1(
     """
     agreement = Agreement()
     others: list[tuple[Result, Result]] = []
-    task, weak, icl = as_task(task), rows_of(weak, "weak"), rows_of(icl, "icl")
+    task, weak, icl = get_task(task), rows_of(weak, "weak"), rows_of(icl, "icl")
     kept = list(agreeing(task, weak, icl, agreement, others if padding else None))
     if not kept:
         raise UserError(f"weak and icl agree on none of {agreement.questions} questions", file=weak)

@@ -16,7 +16,7 @@ from w2s_factory.building.seeds import Seeds
 from w2s_factory.building.votes import compared, joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
 from w2s_factory.records import Table, rows_of
-from w2s_factory.tasks import as_task
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +114,7 @@ def build_stage2(
     Raises:
         UserError: The files do not belong together, or no pair is left; nothing is written then.
     """
-    task, weak, votes = as_task(task), rows_of(weak, "weak"), rows_of(votes, "votes")
+    task, weak, votes = get_task(task), rows_of(weak, "weak"), rows_of(votes, "votes")
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     counts = PairCounts()
     seeds = None if samples is None else Seeds(samples)

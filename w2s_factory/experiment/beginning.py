@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.records import Outputs
 from w2s_factory.shipped import shipped
-from w2s_factory.tasks import as_task
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from w2s_factory.tasks import Task
@@ -59,7 +59,7 @@ def write_experiment(task: Task | str, output: str | Path, *, force: bool = Fals
     Raises:
         UserError: There is no such task, or the file exists and holds something else.
     """
-    found = as_task(task)
+    found = get_task(task)
     models = _models(found)
     text = Template(TEMPLATE.read_text("utf-8")).substitute(
         asdict(models),

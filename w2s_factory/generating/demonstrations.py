@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError, listed
 from w2s_factory.records import DEMONSTRATION, OUTPUT, RESULT, SFT, Form, Table, content_hash, read, rows_of
-from w2s_factory.tasks import as_task
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ def pick_demonstrations(
     Raises:
         UserError: The source can't be read, or holds fewer such rows.
     """
-    task, source = as_task(task), rows_of(source, "source")
+    task, source = get_task(task), rows_of(source, "source")
     rows = _rows(source, results=correct_only)
     Random(seed).shuffle(rows)
     fit = (row for row in rows if (row["result"] if correct_only else _answers(task, row["response"])))

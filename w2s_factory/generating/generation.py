@@ -17,7 +17,7 @@ from w2s_factory.generating.prompts import demonstrated, prompt_of
 from w2s_factory.generating.questions import read_questions
 from w2s_factory.generating.requests import Request, Sampling
 from w2s_factory.records import rows_of
-from w2s_factory.tasks import as_task
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ class Generation:
 
     def __post_init__(self) -> None:
         given: dict[str, Any] = {
-            "task": as_task(self.task),
+            "task": get_task(self.task),
             "questions": rows_of(self.questions, "questions"),
             "model": Model(self.model) if isinstance(self.model, (str, Path)) else self.model,
             "output_dir": Path(self.output_dir),

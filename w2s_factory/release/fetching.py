@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
-from w2s_factory.tasks import as_task
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def fetch(
         UserError: There is no such source, or the folder holds something else.
         DelegateError: What is needed can't be fetched.
     """
-    source = source if isinstance(source, str) else as_task(source).name
+    source = source if isinstance(source, str) else get_task(source).name
     if source not in SOURCES:
         raise UserError(f'nothing called "{source}" can be fetched', hint=f"Known: {', '.join(SOURCES)}")
     module, _, name = SOURCES[source].partition(":")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from w2s_factory.tasks.base import Example, Split, Task
 from w2s_factory.tasks.published_task import PublishedTask
-from w2s_factory.tasks.registry import BUILT_IN, GROUP, as_task, get_task, task_names
+from w2s_factory.tasks.registry import BUILT_IN, GROUP, get_task, task_names
 
 __all__ = [
     "BUILT_IN",
@@ -13,7 +13,6 @@ __all__ = [
     "PublishedTask",
     "Split",
     "Task",
-    "as_task",
     "get_task",
     "task_names",
 ]

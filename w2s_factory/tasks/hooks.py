@@ -178,11 +178,19 @@ _Called = tuple[str, str, tuple[Any, ...]]
 def _run(called: _Called, words: str, function: Callable[..., Any], arguments: Any, options: Any) -> Any:
     try:
         return function(*arguments, **options)
-    except (W2SError, MemoryError):  # a worker's limit of memory is no mistake
+    except W2SError:
         raise
     except Exception as error:  # somebody else's method may raise anything
+        if isinstance(error, MemoryError) and _in_worker():
+            raise  # the worker's limit, which is a verdict
         problem = f"raised {type(error).__name__}: {error}; expected {words}"
         raise _failed(called, problem) from error
+
+
+def _in_worker() -> bool:
+    from multiprocessing import parent_process  # noqa: PLC0415  only where memory ran out
+
+    return parent_process() is not None
 
 
 def _failed(called: _Called, what: str) -> HookError:

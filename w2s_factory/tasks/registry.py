@@ -17,12 +17,17 @@ GROUP = "w2s_factory.tasks"
 BUILT_IN = ("gsm8k", "math", "arithmetic", "olympic_arena")
 
 
-def get_task(name: str) -> Task:
-    """The task of that name.
+def get_task(name: Task | str) -> Task:
+    """Return the task of that name; a task that is given as such is returned as it is.
 
     Raises:
-        UserError: There is none, or a package's entry point does not give a `Task`.
+        UserError: There is no such task, a package's entry point does not give a `Task`, or `name` is neither
+            a task nor a name.
     """
+    if isinstance(name, Task):
+        return name
+    if not isinstance(name, str):
+        raise UserError(f"expected a task or its name, got {shown(name)}", field="task")
     if name in BUILT_IN:
         task: Task = importlib.import_module(f"w2s_factory.tasks.{name}").TASK
         return task
@@ -34,19 +39,6 @@ def get_task(name: str) -> Task:
     near = difflib.get_close_matches(name, task_names(), 1)
     meant = f'Did you mean "{near[0]}"?' if near else f"Known tasks: {', '.join(task_names())}"
     raise UserError(f'no task "{name}"', hint=meant)
-
-
-def as_task(task: Task | str) -> Task:
-    """Return a task that is given as such or by its name.
-
-    Raises:
-        UserError: There is no such task, or it is neither.
-    """
-    if isinstance(task, str):
-        return get_task(task)
-    if not isinstance(task, Task):
-        raise UserError(f"expected a task or its name, got {shown(task)}", field="task")
-    return task
 
 
 def task_names() -> list[str]:

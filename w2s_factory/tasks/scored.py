@@ -6,7 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from w2s_factory.scoring import answers, disagreement, evaluation, files, majority
-from w2s_factory.tasks.registry import as_task
+from w2s_factory.tasks.registry import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ def _by_name(function: Callable[Concatenate[Scorable, P], T]) -> Callable[Concat
 
     @wraps(function)
     def named(task: str | Task, /, *arguments: P.args, **options: P.kwargs) -> T:
-        return function(as_task(task), *arguments, **options)
+        return function(get_task(task), *arguments, **options)
 
     return named
 
@@ -47,10 +47,10 @@ def vote(
     force: bool = False,
 ) -> VoteSummary:
     """As `majority.vote`, the task given or named."""
-    return majority.vote(folder, output, task=None if task is None else as_task(task), force=force)
+    return majority.vote(folder, output, task=None if task is None else get_task(task), force=force)
 
 
 @wraps(evaluation.evaluate)
 def evaluate(results: ResultsLike, *, task: Task | str | None = None, **options: Any) -> Evaluation:
     """As `evaluation.evaluate`, the task given or named."""
-    return evaluation.evaluate(results, task=None if task is None else as_task(task), **options)
+    return evaluation.evaluate(results, task=None if task is None else get_task(task), **options)

@@ -11,7 +11,7 @@ from w2s_factory.records import Table
 from w2s_factory.release.auditing.corpus import Corpus
 from w2s_factory.release.auditing.statistics import SetStatistics, statistics
 from w2s_factory.release.auditing.table import CHECKS, PUBLISHED_CHECKS
-from w2s_factory.tasks import as_task
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def audit(root: str | Path, *, task: Task | str | None = None, published: bool =
     """
     from tqdm import tqdm  # noqa: PLC0415  only long work shows progress
 
-    corpus = Corpus(Path(root), None if task is None else as_task(task))
+    corpus = Corpus(Path(root), None if task is None else get_task(task))
     if not (corpus.files or corpus.indexes or corpus.broken):
         raise UserError("holds no data in any form known here", file=root, hint="See docs/formats.md")
     checks = [*CHECKS, *(PUBLISHED_CHECKS if published else ())]
