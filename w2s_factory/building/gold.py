@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, overload
 from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.errors import HookError, UserError
-from w2s_factory.records import SFT, TEST, Form, Outputs, Table, read, read_placed, rows_of
+from w2s_factory.records import TEST, Form, Outputs, Table, read, read_placed, rows_of, wrong_row
+from w2s_factory.scoring.golds import gold_id
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from w2s_factory.records import Place, RowsLike, RowSource, Sft, Test
+    from w2s_factory.records import Id, Place, RowsLike, RowSource, Sft, Test
     from w2s_factory.tasks import Task
 
 
@@ -39,7 +40,6 @@ def build_gold(
         stem=f"{task.stem}_gold",
         inputs=(source,),
         recipe=recipe or Recipe(),
-        form=SFT,
         producer=_method(task, "gold_row"),
     )
 
@@ -86,12 +86,33 @@ def build_test(
     else:
         tag = _tag(task, source, split)
         rows = _each(task, source, lambda _, raw: task.test_row(raw, tag))
+    producer = _method(task, "test_row")
     if output is None:
-        return Table("golds", rows)
+        return Table("golds", _scorable(rows, task, "golds", producer))
     with Outputs(inputs=[source], force=force) as outputs:
-        count = outputs.rows(output, rows, TEST, producer=_method(task, "test_row"))
+        count = outputs.rows(output, _scorable(rows, task, output, producer), TEST, producer=producer)
         outputs.note(task=task.name)
     return count
+
+
+def _scorable(rows: Iterator[Test], task: Task, output: str | Path, producer: str) -> Iterator[Test]:
+    """Refuse rows that would be written and that scoring refuses: a repeated id, a gold that is none."""
+    seen: set[Id] = set()
+    for row, test in enumerate(rows):
+        if wrong_row(test, TEST):  # reported where it is written
+            yield test
+            continue
+        name = gold_id(test, row)
+        if name in seen:
+            problem = f"the id {name!r} comes twice; the row comes from {producer}"
+            raise UserError(problem, file=output, row=row + 1, field="id")
+        seen.add(name)
+        try:
+            task.normalise_gold(test["answer"])
+        except UserError as error:
+            problem = f"{error.problem}; the row comes from {producer}"
+            raise UserError(problem, file=output, row=row + 1, field="answer", hint=error.hint) from None
+        yield test
 
 
 def _method(task: Task, name: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import filecmp
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from w2s_factory.errors import HookError, UserError
-from w2s_factory.records import read_placed
+from w2s_factory.records import Table, read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,6 +62,27 @@ def naming_questions(pairs: Iterable[tuple[Id, tuple[str, str]]], file: object) 
     except HookError as error:
         name = next((name for name, pair in pairs if pair == error.arguments), None)
         raise error.at(file=file, name=name) from error
+
+
+def identical(first: RowSource, second: RowSource) -> bool:
+    """Return whether two files hold the same bytes, which can be meant; one file on both sides cannot.
+
+    Rows in memory are compared by their content.
+
+    Raises:
+        UserError: Both are one file, by whatever path or link.
+    """
+    if isinstance(first, Table) or isinstance(second, Table):
+        return isinstance(first, Table) and isinstance(second, Table) and first.sha256 == second.sha256
+    try:
+        one = Path(first).samefile(second)
+        same = one or filecmp.cmp(first, second, shallow=False)
+    except OSError:
+        return False  # who reads them says what is wrong
+    if one:
+        problem = "expected results of another model, got the same file on both sides"
+        raise UserError(problem, file=second, hint=f"It is the same file as {first}")
+    return same
 
 
 def asks_the_same(zero_shot: str, other: str) -> bool:

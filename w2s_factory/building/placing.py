@@ -12,7 +12,7 @@ from w2s_factory.llamafactory import dataset_info
 from w2s_factory.llamafactory.configs import make_config
 from w2s_factory.llamafactory.layouts import place, root_of
 from w2s_factory.llamafactory.versions import for_version
-from w2s_factory.records import ANY, SFT, Outputs, Table, to_frame
+from w2s_factory.records import ANY, SFT, Outputs, Table, is_stdout, to_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -56,7 +56,7 @@ class Built:
         dataset: Its name in the index.
         rows: How many rows it has.
         file: Its file; the rows themselves if no output was named.
-        index: The index with its entry; None without an output.
+        index: The index with its entry; None without an output, and where the rows were printed.
         config: The config that trains on it; None where the recipe names no model to train.
     """
 
@@ -128,7 +128,7 @@ def place_datasets(  # noqa: PLR0913  each is a thing to say of datasets
     entries = {name: entry(at.file_name) for name, at in placed.items()}
     rows = {name: Rows(given, form, producer) for name, given in zip(placed, datasets.values(), strict=True)}
     with _in_place(list(placed.values()), entries, recipe, inputs) as (outputs, index):
-        counts = {name: _write(outputs, at, rows[name]) for name, at in placed.items()}
+        counts = {name: _write(outputs, at.file, rows[name]) for name, at in placed.items()}
         for path, extra in (beside or {}).items():
             outputs.rows(path, extra.rows, extra.form, producer=extra.producer)
         outputs.note(**({"task": task.name} if task else {}), **facts)
@@ -148,11 +148,14 @@ def place_dataset(
     """Write one dataset to a named file, its index and config beside it; options as of `place_datasets`.
 
     Without a file nothing is written, and the dataset is called after `stem`, as a file would be.
-    In the `release` layout the file must lie where the release has it, below some root.
+    In the `release` layout the file must lie where the release has it, below some root. To the standard
+    output (`-`) go the rows alone, as `.jsonl`: there is no index entry and no config.
     """
     if file is None:
         return place_datasets(task, {stem: rows}, None, recipe=recipe, **options)[0]
     file = Path(file)
+    if is_stdout(file):
+        return _printed(rows, file, recipe=recipe, **options)
     if file.suffix != ".json":
         raise UserError("datasets are JSON lists here", file=file, hint="Name the file .json")
     root = root_of(recipe.layout, file, _folder(task))
@@ -172,6 +175,22 @@ def _in_memory(task: Task | None, stem: str, rows: Iterable[Mapping[str, Any]], 
     if not table:
         raise UserError("there is not one row", file=table)
     return Built(table.name, len(table), table, None, None)
+
+
+def _printed(
+    rows: Iterable[Mapping[str, Any]],
+    file: Path,
+    *,
+    recipe: Recipe,
+    inputs: Iterable[Source],
+    form: Form[Any] = SFT,
+    producer: str | None = None,
+    **_: Any,
+) -> Built:
+    """Write the rows of one dataset to the standard output."""
+    with Outputs(inputs=inputs) as outputs:
+        count = _write(outputs, file, Rows(rows, form, producer))
+    return Built(recipe.dataset or "", count, file, None, None)
 
 
 def _folder(task: Task | None) -> str:
@@ -206,10 +225,10 @@ def _in_place(
             outputs.index(index, value, replace=True)
 
 
-def _write(outputs: Outputs, at: Location, rows: Rows) -> int:
-    count = outputs.rows(at.file, rows.rows, rows.form, producer=rows.producer)
+def _write(outputs: Outputs, file: Path, rows: Rows) -> int:
+    count = outputs.rows(file, rows.rows, rows.form, producer=rows.producer)
     if not count:
-        raise UserError("there is not one row to write", file=at.file)
+        raise UserError("there is not one row to write", file=file)
     return count
 
 

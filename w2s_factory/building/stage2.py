@@ -15,7 +15,7 @@ from w2s_factory.building.provenance import ORIGIN, origins, sidecar
 from w2s_factory.building.seeds import Seeds
 from w2s_factory.building.votes import compared, joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
-from w2s_factory.records import Table, rows_of
+from w2s_factory.records import Table, is_stdout, rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -73,12 +73,13 @@ class Stage2:
     Attributes:
         counts: The counts.
         built: The dataset of pairs.
-        origins: The file that says where each pair is from; its rows if no output was named.
+        origins: The file that says where each pair is from; its rows if no output was named; None where the
+            pairs were printed.
     """
 
     counts: PairCounts
     built: Built
-    origins: Path | Table
+    origins: Path | Table | None
 
     def to_frame(self) -> pd.DataFrame:
         """Return the pairs as a DataFrame."""
@@ -139,4 +140,4 @@ def build_stage2(
         beside={where: Rows(beside, ORIGIN)} if isinstance(where, Path) else None,
         rules=asdict(rules),
     )
-    return Stage2(counts, built, where)
+    return Stage2(counts, built, None if is_stdout(output) else where)

@@ -19,7 +19,7 @@ from w2s_factory.records import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from w2s_factory.experiment.spec import Experiment
+    from w2s_factory.experiment.spec import Experiment, Repetition
 
 REPORT = "report.html"
 
@@ -51,16 +51,21 @@ def plan(experiment: Experiment) -> Plan:
 
     The whole pipeline is planned once a seed: gold data, the weak model, baselines, Stage I, M_plus,
     Stage II, each model's evaluation.
+
+    Raises:
+        UserError: The plan would be too large.
     """
-    drafts = [_repetition(experiment, seed) for seed in experiment.seeds]
+    drafts: list[Draft] = []
+    for seed in experiment.seeds:
+        drafts.append(_repetition(experiment, seed, drafts[-1].files if drafts else 0))
     steps = [step for draft in drafts for step in draft.steps]
     contents = _contents(experiment, drafts, steps)
     return Plan(experiment, (*steps, _report(experiment, steps)), contents)
 
 
-def _repetition(experiment: Experiment, seed: int) -> Draft:
+def _repetition(experiment: Experiment, seed: Repetition, files: int) -> Draft:
     task = experiment.the_task
-    draft = Draft(experiment, task, seed, Tree(task, f"seed{seed}"))
+    draft = Draft(experiment, task, seed, Tree(task, f"seed{seed}"), files=files)
     plan_golds(draft)
     weak_results = plan_weak(draft)
     plan_baselines(draft, weak_results)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from annotated_types import Ge, Le, MaxLen, MinLen
+from pydantic import BeforeValidator, ValidationInfo, field_validator, model_validator
 
+from w2s_factory.building.stage1 import Iteration
 from w2s_factory.experiment.machines import Environments, Generation, LlamaFactory, Resources
 from w2s_factory.experiment.methods import Stage2
 from w2s_factory.experiment.sections import (
@@ -23,6 +25,9 @@ from w2s_factory.tasks import Task, get_task
 
 Baseline: TypeAlias = Literal["weak_floor", "strong_zero_shot", "full_weak", "weak_icl", "strong_ceiling"]
 Side: TypeAlias = Literal["weak", "icl", "hybrid"]
+
+Repetition: TypeAlias = Annotated[int, Ge(0), Le(100_000)]
+"""What a repetition adds to every published seed; its samples' seeds stay within 32 bits."""
 
 EVERY_BASELINE: Final[list[Baseline]] = [
     "weak_floor", "strong_zero_shot", "full_weak", "weak_icl", "strong_ceiling"
@@ -52,7 +57,7 @@ class Experiment(Section):
     release: str | None = None
     weak: Weak
     strong: Strong
-    iterations: int = Field(default=2, ge=1)
+    iterations: Iteration = 2
     last_iteration: list[Side] = ["weak", "icl", "hybrid"]
     baselines: list[Baseline] = EVERY_BASELINE
     stage2: Annotated[Stage2 | None, BeforeValidator(off)] = None
@@ -63,7 +68,7 @@ class Experiment(Section):
     llamafactory: LlamaFactory = LlamaFactory()
     environments: Environments = Environments()
     resources: Resources = Resources()
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
+    seeds: Annotated[list[Repetition], MinLen(1), MaxLen(100)] = [0]
     presets: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from annotated_types import Ge, Le
 
 from w2s_factory.errors import UserError, listed
+from w2s_factory.ranges import Seed, check
 from w2s_factory.records import DEMONSTRATION, OUTPUT, RESULT, SFT, Form, Table, content_hash, read, rows_of
 from w2s_factory.tasks import get_task
 
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
 
+DemonstrationCount: TypeAlias = Annotated[int, Ge(1), Le(1_000)]
+"""How many demonstrations a prompt shows."""
+
 PUBLISHED_SEED = 42
 PUBLISHED_COUNT = 4
 
@@ -24,8 +30,8 @@ def pick_demonstrations(
     task: Task | str,
     source: RowsLike,
     *,
-    count: int = PUBLISHED_COUNT,
-    seed: int = PUBLISHED_SEED,
+    count: DemonstrationCount = PUBLISHED_COUNT,
+    seed: Seed = PUBLISHED_SEED,
     correct_only: bool = False,
 ) -> list[Demonstration]:
     """Draw demonstrations as the release does: shuffle all rows, take the first that answer.
@@ -38,9 +44,11 @@ def pick_demonstrations(
         correct_only: Take responses whose `result` is true instead; needs results.
 
     Raises:
-        UserError: The source can't be read, or holds fewer such rows.
+        UserError: The source can't be read, or holds fewer such rows; a number is out of its range.
     """
     task, source = get_task(task), rows_of(source, "source")
+    check(count, DemonstrationCount, "count")
+    check(seed, Seed, "seed")
     rows = _rows(source, results=correct_only)
     Random(seed).shuffle(rows)
     fit = (row for row in rows if (row["result"] if correct_only else _answers(task, row["response"])))
@@ -69,11 +77,15 @@ def named_demonstrations(
             OlympicArena demonstrations are so, by mistake.
 
     Raises:
-        UserError: The source can't be read or holds no row of an id.
+        UserError: The source can't be read or holds no row of an id, or an id is named twice.
     """
-    source = rows_of(source, "source")
+    source, names = rows_of(source, "source"), [str(name) for name in listed(ids, "ids")]
+    repeated = list(dict.fromkeys(name for name in names if names.count(name) > 1))
+    if repeated:
+        problem = f"expected different ids, got {', '.join(repeated)} more than once"
+        raise UserError(problem, field="ids")
     rows = {str(row["id"]): row for row in _rows(source)}
-    names, asked = [str(name) for name in listed(ids, "ids")], [] if question is None else [str(question)]
+    asked = [] if question is None else [str(question)]
     missing = [name for name in [*names, *asked] if name not in rows]
     if missing:
         raise UserError(f"holds no row of id {', '.join(missing)}", file=source)

@@ -7,7 +7,9 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from annotated_types import Ge, Le
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.demonstrations import read_demonstrations
@@ -16,6 +18,7 @@ from w2s_factory.generating.layout import Shard
 from w2s_factory.generating.prompts import demonstrated, prompt_of
 from w2s_factory.generating.questions import read_questions
 from w2s_factory.generating.requests import Request, Sampling
+from w2s_factory.ranges import Seed, check, check_fields
 from w2s_factory.records import rows_of
 from w2s_factory.tasks import get_task
 
@@ -23,8 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from w2s_factory.generating.questions import Question
+    from w2s_factory.generating.requests import Temperature
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
+
+
+QuestionCount: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
+"""How many of the first questions are asked; more than there are is all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +62,12 @@ class Generation:
     model: Model
     output_dir: Path
     sampling: Sampling = field(default_factory=Sampling)
-    seeds: Sequence[int] = (0,)
+    seeds: Sequence[Seed] = (0,)
     engine: str = field(default_factory=default_engine)
     engine_options: Mapping[str, Any] = field(default_factory=dict)
     demonstrations: RowSource | None = None
     exclude_demos: bool = False
-    limit: int | None = None
+    limit: QuestionCount | None = None
     shard: Shard | None = None
 
     if TYPE_CHECKING:  # what may be given is wider than what is kept
@@ -72,16 +80,19 @@ class Generation:
             model: Model | str | Path,
             output_dir: str | Path,
             sampling: Sampling = ...,
-            seeds: Sequence[int] = ...,
+            seeds: Sequence[Seed] = ...,
             engine: str = ...,
             engine_options: Mapping[str, Any] = ...,
             demonstrations: RowsLike | None = ...,
             exclude_demos: bool = ...,
-            limit: int | None = ...,
+            limit: QuestionCount | None = ...,
             shard: Shard | str | None = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        for seed in self.seeds:
+            check(seed, Seed, "seeds")
         given: dict[str, Any] = {
             "task": get_task(self.task),
             "questions": rows_of(self.questions, "questions"),
@@ -128,12 +139,12 @@ class Generation:
             for question in self.all_questions
         ]
 
-    def requests(self, seed: int) -> list[Request]:
+    def requests(self, seed: Seed) -> list[Request]:
         """What one seed's run asks, in the order of the questions; this shard's part of it."""
         prompts = self.shard.take(self._prompts) if self.shard else self._prompts
         return [Request(question, seed, prompt) for question, prompt in prompts]
 
-    def settings(self, engine: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    def settings(self, engine: Mapping[str, Any], seed: Seed) -> dict[str, Any]:
         """What decides the responses of one seed's run; it is continued only if all of it is the same."""
         return {
             "task": self.task.name,
@@ -151,7 +162,7 @@ class Generation:
         }
 
 
-def published_sampling(task: Task, temperature: float = 0.0) -> Sampling:
+def published_sampling(task: Task, temperature: Temperature = 0.0) -> Sampling:
     """The release's settings for a task: its token limit and stop texts, top_p 1."""
     return Sampling(temperature=temperature, max_tokens=task.max_tokens, stop=task.stop)
 

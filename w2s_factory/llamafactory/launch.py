@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory import records
 from w2s_factory.errors import UserError, listed
+from w2s_factory.llamafactory.accelerator import check_accelerator
 from w2s_factory.llamafactory.checks import check_export, check_training
 from w2s_factory.llamafactory.installation import find_installation
 from w2s_factory.llamafactory.long_rows import settle_long_rows
@@ -64,9 +65,9 @@ def train(
         force: Write over trained weights, as with the override `overwrite_output_dir=true`.
 
     Raises:
-        UserError: The configuration or its data can't be trained on; or the output folder holds trained
-            weights, and neither `force` nor the override `overwrite_output_dir=true` allows for it, nor
-            `resume_from_checkpoint` goes on from them.
+        UserError: The configuration or its data can't be trained on, or only with a GPU that is not here; or
+            the output folder holds trained weights, and neither `force` nor the override
+            `overwrite_output_dir=true` allows for it, nor `resume_from_checkpoint` goes on from them.
         DelegateError: LLaMA-Factory failed (`exit_code` is its own), or left no usable weights.
         KeyboardInterrupt: Interrupted; LLaMA-Factory's processes have ended.
     """
@@ -77,6 +78,7 @@ def train(
     datasets = check_training(asked, installation.traits)
     output_dir, kind = Path(asked.values["output_dir"]), kind_of(asked.values.get("finetuning_type"))
     _refuse_overwriting(asked, output_dir)
+    check_accelerator(asked, installation.python)
     used, dropped = settle_long_rows(asked, datasets, installation, on_long, _say)
     before = state(output_dir, kind)
     _start(installation, "train", used)

@@ -7,6 +7,7 @@ order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours
 from __future__ import annotations
 
 from w2s_factory.records.journal import Journal
+from w2s_factory.records.manifest import NAME as MANIFEST
 from w2s_factory.records.manifest import Hashed, Source, content_hash, note, noted
 from w2s_factory.records.pairs import (
     COLUMN_PAIR,
@@ -42,9 +43,10 @@ from w2s_factory.records.rows import (
     Sft,
     Test,
     Vote,
+    wrong_row,
 )
 from w2s_factory.records.tables import RowsLike, RowSource, Table, rows_of, to_frame
-from w2s_factory.records.writing import Outputs, is_stdout, write
+from w2s_factory.records.writing import Outputs, is_same_file, is_stdout, write
 
 __all__ = [
     "ANSWERED",
@@ -52,6 +54,7 @@ __all__ = [
     "COLUMN_PAIR",
     "DEMONSTRATION",
     "GSM8K_RAW",
+    "MANIFEST",
     "MATH_RAW",
     "OLYMPIC_RAW",
     "OUTPUT",
@@ -85,6 +88,7 @@ __all__ = [
     "as_columns",
     "as_pair",
     "content_hash",
+    "is_same_file",
     "is_stdout",
     "note",
     "noted",
@@ -96,4 +100,5 @@ __all__ = [
     "rows_of",
     "to_frame",
     "write",
+    "wrong_row",
 ]

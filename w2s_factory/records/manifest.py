@@ -103,6 +103,8 @@ def append(lines: Iterable[tuple[Path, str]]) -> None:
         by_folder.setdefault(folder, []).append(text)
     for folder, texts in by_folder.items():
         path = folder / NAME
+        if path.exists() and not path.is_file():
+            raise UserError("cannot be written (not a regular file)", file=path)
         try:
             _append("".join(f"{text}\n" for text in texts).encode(), path)
         except OSError as error:
@@ -145,9 +147,10 @@ def current(folder: Path) -> dict[str, str]:
 
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
     """The lines of a manifest that are objects; a torn one says nothing."""
+    path = folder / NAME
     try:
-        lines = (folder / NAME).read_bytes().splitlines()
-    except OSError:  # none is there
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+    except OSError:  # a manifest that can't be read says nothing
         return
     for text in lines:
         try:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import orjson
 
@@ -19,6 +22,15 @@ if TYPE_CHECKING:
     from w2s_factory.records.rows import Form
 
 RowT = TypeVar("RowT")
+
+_BOM: Final = b"\xef\xbb\xbf"
+"""The mark with which some editors begin UTF-8 text; it means nothing."""
+
+_LONG_INTEGER: Final = re.compile(rb"[:\[,]\s*-?\d{19}")
+"""A number that orjson may round: one that does not fit into 64 bits becomes a float there."""
+
+_CSV_NAME: Final = r'(?:"[^",;\t]+"|[A-Za-z_][\w .-]*)'
+_CSV_HEAD: Final = re.compile(rf"{_CSV_NAME}(?:[,;\t]{_CSV_NAME})+\s*")
 
 
 class Place(NamedTuple):
@@ -64,7 +76,7 @@ def read(path: str | RowSource, form: Form[RowT]) -> Iterator[RowT]:
     """The rows of a file, or of a table in memory, in order, each checked against `form`.
 
     A file whose first character is `[` is read as one JSON list, any other line by line: then memory
-    does not grow with the file. Blank lines are passed over.
+    does not grow with the file. Blank lines and a byte order mark at the beginning are passed over.
 
     Raises:
         UserError: The file is missing or unreadable, is not JSON, or a row lacks a key or has one of
@@ -83,7 +95,8 @@ def read_placed(path: str | RowSource, form: Form[RowT]) -> Iterator[tuple[Place
         return
     path = Path(path)
     with _opened(path) as file:
-        in_list = _first_character(file) == b"["
+        with _readable(path):
+            in_list = _first_character(file) == b"["
         for number, row in _list_rows(path, file) if in_list else _line_rows(path, file):
             place = Place(path, number, in_list)
             place.require(row, form)
@@ -97,47 +110,70 @@ def read_object(path: str | Path) -> dict[str, Any]:
         UserError: The file is missing, is not JSON, or holds something else.
     """
     path = Path(path)
-    with _opened(path) as file:
-        value = _parsed(file.read(), path)
+    with _opened(path) as file, _readable(path):
+        value = _parsed(file.read().removeprefix(_BOM), path)
     if not isinstance(value, dict):
         raise UserError(f"expected an object, got {kind_of(value)}", file=path)
     return value
 
 
 def _opened(path: Path) -> BinaryIO:
-    if path.exists() and not path.is_file():
-        kind = (
-            "a folder" if path.is_dir() else "not a regular file, and inputs are read twice (for their hash)"
-        )
-        raise UserError(f"is {kind}", file=path, hint="Name a file")
+    with _readable(path):
+        if path.exists() and not path.is_file():
+            twice = "not a regular file, and inputs are read twice (for their hash)"
+            raise UserError(f"is {'a folder' if path.is_dir() else twice}", file=path, hint="Name a file")
+        try:
+            return path.open("rb")
+        except FileNotFoundError:
+            if str(path) == "-":
+                problem = "is the standard input, which is not read: inputs are read twice (for their hash)"
+                raise UserError(problem, file=path, hint="Name a file") from None
+            raise UserError("no such file", file=path) from None
+        except ValueError as error:  # a null character
+            raise UserError(f"is not the name of a file ({error})", file=path) from None
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Report what the system says of a file as the user's to fix; errors on reading do not name it."""
     try:
-        return path.open("rb")
-    except FileNotFoundError:
-        raise UserError("no such file", file=path) from None
+        yield
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", file=path) from None
 
 
 def _first_character(file: BinaryIO) -> bytes:
+    """Return the first character that is not blank, and go back to the beginning, behind a mark."""
+    start = len(_BOM) if file.read(len(_BOM)) == _BOM else 0
+    file.seek(start)
     character = b" "
     while character and character.isspace():
         character = file.read(1)
-    file.seek(0)
+    file.seek(start)
     return character
 
 
 def _list_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
-    return enumerate(_parsed(file.read(), path), 1)
+    with _readable(path):
+        text = file.read()
+    return enumerate(_parsed(text, path), 1)
 
 
 def _line_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(file, 1):
+    lines = enumerate(file, 1)
+    while True:
+        with _readable(path):
+            number, line = next(lines, (0, b""))
+        if not line:
+            return
         if not line.isspace():
             yield number, _parsed(line.rstrip(b"\r\n"), path, line_number=number)
 
 
 def _parsed(text: bytes, path: Path, line_number: int = 1) -> Any:
-    """`text` as a value. orjson is quick but refuses lone surrogates, which models do write."""
+    """`text` as a value. orjson is quick but refuses lone surrogates, which models do write, and rounds."""
+    if _LONG_INTEGER.search(text):
+        return _parsed_slowly(text, path, line_number)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -152,8 +188,29 @@ def _parsed_slowly(text: bytes, path: Path, line_number: int) -> Any:
         raise UserError("is not UTF-8 text", file=path, line=line) from None
     except json.JSONDecodeError as error:
         line = line_number + error.lineno - 1
+        if line == 1 and _is_csv(text, path):
+            raise _csv_error(path) from None
         raise UserError(f"broken JSON ({error.msg}, column {error.colno})", file=path, line=line) from None
     except ValueError:
-        raise UserError("holds a number with too many digits", file=path, line=line_number) from None
+        problem = "has a whole number with more digits than are read (4,300)"
+        raise UserError(problem, file=path, line=line_number) from None
     except RecursionError:
         raise UserError("JSON nested too deeply", file=path, line=line_number) from None
+
+
+def _is_csv(text: bytes, path: Path) -> bool:
+    """Whether text that is not JSON is CSV, by the file's name or by a first line of column names."""
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return True
+    head = text.splitlines()[0] if text else b""
+    return _CSV_HEAD.fullmatch(head.decode("utf-8", "replace")) is not None
+
+
+def _csv_error(path: Path) -> UserError:
+    rows = path.with_suffix(".jsonl")
+    rows = path.with_name(f"{path.stem}_rows.jsonl") if rows == path else rows
+    tabs = 'sep="\\t", ' if path.suffix.lower() == ".tsv" else ""
+    reading = f"pandas.read_csv({json.dumps(str(path))}, {tabs}dtype=str, keep_default_na=False)"
+    writing = f'to_json({json.dumps(str(rows))}, orient="records", lines=True)'
+    program = shlex.quote(f"import pandas; {reading}.{writing}")
+    return UserError("this is CSV, expected JSON rows", file=path, hint=f"Convert it: python -c {program}")

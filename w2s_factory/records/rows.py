@@ -229,16 +229,24 @@ def wrong_row(row: Any, form: Form[Any]) -> Wrong | None:
     for key, types in form.required.items():
         if key not in row:
             return Wrong(f"is missing ({form.name})", key, form.hints.get(key))
-        if type(row[key]) not in types:
+        if type(row[key]) not in types or _is_long(row[key]):
             return _wrong_type(key, row[key], types)
     for key, types in form.optional.items():
-        if key in row and type(row[key]) not in types:
+        if key in row and (type(row[key]) not in types or _is_long(row[key])):
             return _wrong_type(key, row[key], types)
     return None
 
 
+def _is_long(value: Any) -> bool:
+    """Whether a value is a whole number that does not fit into 64 bits, signed or not."""
+    return type(value) is int and not -(2**63) <= value < 2**64
+
+
 def _wrong_type(key: str, value: Any, types: tuple[type, ...]) -> Wrong:
     expected = " or ".join(_KINDS[kind] for kind in types)
+    if _is_long(value) and int in types:
+        problem = f"expected {expected}, got a whole number beyond 64 bits, which other programs round"
+        return Wrong(problem, key, "Write it as text, in quotes" if str in types else None)
     return Wrong(f"expected {expected}, got {kind_of(value)}", key)
 
 

@@ -225,7 +225,7 @@ class Outputs:
             if not stdout:
                 hint = "Name a file"
                 raise UserError("is the standard output, to which this is not written", file=path, hint=hint)
-            return _Durable(self._open_printed(), "standard output")
+            return _Durable(self._open_printed(), tempfile.gettempdir())
         named = Path(path)
         path = self._destination(named)
         if any(path == staged.path for staged in self._staged):
@@ -319,10 +319,10 @@ class _Files:
         self._paths.update(map(Path, paths))
 
     def __contains__(self, path: Path) -> bool:
-        return any(_is_same_file(path, other) for other in self._paths)
+        return any(is_same_file(path, other) for other in self._paths)
 
 
-def _is_same_file(one: Path, other: Path) -> bool:
+def is_same_file(one: Path, other: Path) -> bool:
     """Whether two paths name one file, links resolved; a file that is not there is known by its path."""
     try:
         return one.samefile(other)

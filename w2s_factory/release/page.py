@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.records import Outputs
+from w2s_factory.release.hub import files_below
 
 if TYPE_CHECKING:
     from w2s_factory.release.auditing import Audit
@@ -38,6 +39,6 @@ def write_page(
 
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     text = environment.get_template(_TEMPLATE).render(found=found, audit=audit)
-    reads = [] if root is None else [file for file in Path(root).rglob("*") if file.is_file()]
+    reads = [] if root is None else files_below(str(root))
     with Outputs(reads=reads, force=force) as outputs:
         outputs.text(path, text + "\n")

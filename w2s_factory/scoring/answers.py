@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
+
+from annotated_types import Ge, Gt, Le
 
 from w2s_factory.errors import HookError, UserError, shown
+from w2s_factory.ranges import check
 from w2s_factory.scoring.limits import Verdict, exceeded
 from w2s_factory.scoring.modes import comparison
 
@@ -25,8 +28,13 @@ TextT = TypeVar("TextT", str, "str | None", bool)
 _UNKNOWN = (None, None)
 """Neither a verdict nor a limit."""
 
-TIMEOUT = 5.0
-"""Seconds a comparison may take."""
+Timeout: TypeAlias = Annotated[float, Gt(0), Le(3_600)]
+"""Seconds a comparison may take; nearly all take milliseconds, and an hour is as good as for ever."""
+
+Workers: TypeAlias = Annotated[int, Ge(1), Le(1_024)]
+"""Processes that compare at once."""
+
+TIMEOUT: Timeout = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ def score_response(
     *,
     answer_key: str | None = None,
     any_format: bool = False,
-    timeout: float = TIMEOUT,
+    timeout: Timeout = TIMEOUT,
 ) -> Scored:
     """Score one response. For many, `score_responses` is much faster.
 
@@ -90,8 +98,8 @@ def score_responses(
     *,
     answer_key: str | None = None,
     any_format: bool = False,
-    timeout: float = TIMEOUT,
-    workers: int | None = None,
+    timeout: Timeout = TIMEOUT,
+    workers: Workers | None = None,
 ) -> list[Scored]:
     """Score responses, each against the answer in its place.
 
@@ -197,9 +205,15 @@ def _refuse_more_than_answers(task: Scorable, golds: Sequence[str], mode: str) -
 
 
 def decide(
-    pairs: Iterable[Pair], how: Comparison, *, timeout: float = TIMEOUT, workers: int | None = None
+    pairs: Iterable[Pair], how: Comparison, *, timeout: Timeout = TIMEOUT, workers: Workers | None = None
 ) -> dict[Pair, Verdict]:
-    """The verdict on each distinct pair of prediction and gold."""
+    """Return the verdict on each distinct pair of prediction and gold.
+
+    Raises:
+        UserError: A number is out of its range.
+    """
+    check(timeout, Timeout, "timeout")
+    check(workers, Workers | None, "workers")
     verdicts = {pair: _at_once(pair, how) for pair in dict.fromkeys(pairs)}
     left = [pair for pair, verdict in verdicts.items() if verdict is None]
     if left:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from w2s_factory.records import RowsLike
+    from w2s_factory.scoring.answers import Timeout, Workers
     from w2s_factory.scoring.scorable import Scorable
 
 _EXAMPLES = 3
@@ -97,8 +98,8 @@ def compare_modes(
     modes: Sequence[str],
     *,
     answer_key: str | None = None,
-    timeout: float = TIMEOUT,
-    workers: int | None = None,
+    timeout: Timeout = TIMEOUT,
+    workers: Workers | None = None,
     partial: bool = False,
 ) -> ModeComparison:
     """Score a split's responses in several modes and collect where they disagree; nothing is written.

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from w2s_factory.errors import UserError, listed, shown
+from w2s_factory.ranges import Share, check
 from w2s_factory.records import Table, rows_of
 from w2s_factory.scoring.golds import read_golds
 from w2s_factory.scoring.metrics import paired_bootstrap, performance_gap_recovered, wilson_interval
 from w2s_factory.scoring.paper import paper_rows
 from w2s_factory.scoring.sampled import sampled_known
+from w2s_factory.scoring.seeds import gap_note, seed_sources
 from w2s_factory.scoring.verdicts import left_out, read_known
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from w2s_factory.records import Id, RowsLike, RowSource, Test
+    from w2s_factory.scoring.sampled import Samples
     from w2s_factory.scoring.scorable import Scorable
     from w2s_factory.scoring.seeds import SamplesLike
 
@@ -55,11 +59,11 @@ class Evaluation:
 def evaluate(
     results: ResultsLike,
     *,
-    pass_at: int | None = None,
+    pass_at: Samples | None = None,
     golds: RowsLike | None = None,
     by: Sequence[str] = (),
-    floor: RowsLike | float | None = None,
-    ceiling: RowsLike | float | None = None,
+    floor: RowsLike | Share | None = None,
+    ceiling: RowsLike | Share | None = None,
     beside_paper: tuple[str, str] | None = None,
     task: Scorable | None = None,
 ) -> Evaluation:
@@ -120,9 +124,9 @@ def _named(results: ResultsLike) -> dict[str, Any]:
             str(one) if isinstance(one, (str, os.PathLike)) else f"results {n}"
             for n, one in enumerate(given, 1)
         ]
-        for name in names:
-            if names.count(name) > 1:
-                raise UserError("is named twice", file=name)
+        files = [Path(one).resolve() for one in given if isinstance(one, (str, os.PathLike))]
+        if len(set(files)) < len(files):
+            raise UserError("is named twice", file=next(file for file in files if files.count(file) > 1))
         named = dict(zip(names, given, strict=True))
     if not named:
         raise UserError("no results named")
@@ -130,10 +134,12 @@ def _named(results: ResultsLike) -> dict[str, Any]:
 
 
 def _sampled(
-    samples: Mapping[str, Any], k: int, task: Scorable | None, paper: list[dict[str, Any]]
+    samples: Mapping[str, Any], k: Samples, task: Scorable | None, paper: list[dict[str, Any]]
 ) -> Evaluation:
-    found = [sampled_known(one, k, task, name) for name, one in samples.items()]
+    seeds = {name: seed_sources(one) for name, one in samples.items()}
+    found = [sampled_known(one, k, task, name) for name, one in seeds.items()]
     notes = [note for row, unknown in found for note in left_out(row["results"], unknown)]
+    notes += [note for name, one in seeds.items() if (note := gap_note(name, one))]
     return Evaluation([row for row, _ in found], [], notes, paper)
 
 
@@ -183,8 +189,8 @@ def _share(name: str, group: str, right: int, total: int) -> dict[str, Any]:
 
 def _add_gap_recovered(
     rows: Iterable[dict[str, Any]],
-    floor: RowsLike | float | None,
-    ceiling: RowsLike | float | None,
+    floor: RowsLike | Share | None,
+    ceiling: RowsLike | Share | None,
     notes: list[str],
 ) -> None:
     if floor is None and ceiling is None:
@@ -197,15 +203,14 @@ def _add_gap_recovered(
             row["pgr"] = performance_gap_recovered(row["accuracy"], *ends)
 
 
-def _accuracy(value: RowsLike | float, name: str, notes: list[str]) -> float:
+def _accuracy(value: RowsLike | Share, field: str, notes: list[str]) -> float:
     """A given accuracy, or that of results."""
     try:
         accuracy = float(value)  # type: ignore[arg-type]  # a Path is told by its error
     except (TypeError, ValueError):
-        verdicts = _verdicts(rows_of(value, name), notes)  # type: ignore[arg-type]  # not a number
+        verdicts = _verdicts(rows_of(value, field), notes)  # type: ignore[arg-type]  # not a number
         return sum(verdicts.values()) / len(verdicts)
-    if not 0 <= accuracy <= 1:
-        raise UserError(f"an accuracy lies between 0 and 1, got {accuracy}")
+    check(accuracy, Share, field)
     return accuracy
 
 

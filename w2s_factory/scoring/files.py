@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from w2s_factory.records import Output, RowsLike
-    from w2s_factory.scoring.answers import Scored
+    from w2s_factory.scoring.answers import Scored, Timeout, Workers
     from w2s_factory.scoring.scorable import Scorable
 
 METRICS: Final = "metrics.json"
@@ -70,8 +70,8 @@ def score(  # noqa: PLR0913  each is an option of the command
     *,
     answer_key: str | None = None,
     any_format: bool = False,
-    timeout: float = TIMEOUT,
-    workers: int | None = None,
+    timeout: Timeout = TIMEOUT,
+    workers: Workers | None = None,
     partial: bool = False,
     force: bool = False,
 ) -> ScoreSummary:

@@ -21,7 +21,7 @@ def read_golds(golds: str | RowSource) -> dict[Id, Test]:
     """
     tests: dict[Id, Test] = {}
     for row, test in enumerate(read(golds, TEST)):
-        name = _id(test, row)
+        name = gold_id(test, row)
         if name in tests:
             raise UserError(f"the id {name!r} stands here twice", file=golds, row=row + 1, field="id")
         tests[name] = test
@@ -59,6 +59,7 @@ def read_outputs(
             file=path,
             hint="Score a part of a split with --partial" if len(outputs) < len(tests) else None,
         )
+    _refuse_repeated(outputs, path)
     joined = list(tests.values()) if in_order else _by_id(outputs, tests, path, golds)
     _refuse_other_questions(outputs, joined, path, golds)
     return outputs, [test["answer"] for test in joined]
@@ -77,7 +78,17 @@ def _refuse_other_questions(
         )
 
 
-def _id(test: Test, row: int) -> Id:
+def _refuse_repeated(outputs: Sequence[Output], path: str | RowSource) -> None:
+    """Refuse an id that comes twice, also where ids join nothing: evaluating the results would fail."""
+    seen: set[Id] = set()
+    for row, output in enumerate(outputs, 1):
+        if output["id"] in seen:
+            raise UserError(f"the id {output['id']!r} comes twice", file=path, row=row, field="id")
+        seen.add(output["id"])
+
+
+def gold_id(test: Test, row: int) -> Id:
+    """Return the id of a question in the test form: its own, or else its row, counted from 0."""
     name = test.get("id", row)
     return name if isinstance(name, (int, str)) else row
 
@@ -85,12 +96,8 @@ def _id(test: Test, row: int) -> Id:
 def _by_id(
     outputs: Sequence[Output], tests: Mapping[Id, Test], path: str | RowSource, golds: str | RowSource
 ) -> list[Test]:
-    seen = set()
     for row, output in enumerate(outputs, 1):
         name = output["id"]
         if name not in tests:
             raise UserError(f"{golds} has no gold for the id {name!r}", file=path, row=row, field="id")
-        if name in seen:
-            raise UserError(f"the id {name!r} comes twice", file=path, row=row, field="id")
-        seen.add(name)
     return [tests[output["id"]] for output in outputs]

@@ -11,14 +11,14 @@ from w2s_factory.errors import UserError
 from w2s_factory.records import ANSWERED, VOTE, Outputs, Table, to_frame
 from w2s_factory.scoring.answers import texts_of
 from w2s_factory.scoring.classes import Classes
-from w2s_factory.scoring.seeds import read_together, seed_sources
+from w2s_factory.scoring.seeds import missing_seeds, read_together, seed_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     import pandas as pd
 
-    from w2s_factory.records import Result, Sample, Vote
+    from w2s_factory.records import Id, Result, RowSource, Sample, Vote
     from w2s_factory.scoring.scorable import Scorable
     from w2s_factory.scoring.seeds import SamplesLike
 
@@ -35,6 +35,7 @@ class VoteSummary:
         empty: Questions whose majority answer is empty.
         limits: Comparisons of answers that a limit ended: they count as different.
         output: The majority file; the votes themselves if no output was named.
+        missing: The names of seeds missing between the lowest and the highest that voted; "" if none is.
     """
 
     questions: int
@@ -44,6 +45,7 @@ class VoteSummary:
     empty: int
     limits: int
     output: Path | Table
+    missing: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """Return the votes as a DataFrame."""
@@ -85,16 +87,17 @@ def vote(
     Raises:
         UserError: Results are missing or can't be used, or seeds differ in their questions.
     """
-    seeds = list(seed_sources(folder).values())
+    seeds = seed_sources(folder)
     counts: Counter[str] = Counter()
     classes = Classes(task)
-    rows = _votes(classes.of(read_together(seeds, ANSWERED)), counts)
+    files = list(seeds.values())
+    rows = _votes(classes.of(read_together(files, ANSWERED)), counts, files[0])
     if output is None:
         votes: Path | Table = Table("votes", rows)
     else:
-        with Outputs(inputs=seeds, force=force) as outputs:
+        with Outputs(inputs=files, force=force) as outputs:
             outputs.rows(output, rows, VOTE)
-            outputs.note(samples=len(seeds), **({"task": task.name} if task else {}))
+            outputs.note(samples=len(files), **({"task": task.name} if task else {}))
         votes = Path(output)
     return VoteSummary(
         questions=counts["questions"],
@@ -104,13 +107,24 @@ def vote(
         empty=counts["empty"],
         limits=classes.limits,
         output=votes,
+        missing=missing_seeds(seeds),
     )
 
 
-def _votes(questions: Iterator[tuple[tuple[Result, ...], list[str]]], counts: Counter[str]) -> Iterator[Vote]:
-    """Yield the vote on each question, and count what the summary says."""
+def _votes(
+    questions: Iterator[tuple[tuple[Result, ...], list[str]]], counts: Counter[str], first: RowSource
+) -> Iterator[Vote]:
+    """Yield the vote on each question, and count what the summary says.
+
+    Raises:
+        UserError: An id of the first seed's results comes twice.
+    """
+    seen: set[Id] = set()
     for results, answers in questions:
         row = _vote(results, answers)
+        if row["id"] in seen:
+            raise UserError(f"the id {row['id']!r} comes twice", file=first, field="id")
+        seen.add(row["id"])
         result = row["pos_responses"][0].get("result")
         counts["questions"] += 1
         counts["known"] += result is not None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from annotated_types import Ge, Le
 
 from w2s_factory.errors import UserError
+from w2s_factory.ranges import check
 from w2s_factory.records import ANSWERED
 from w2s_factory.scoring.classes import Classes
 from w2s_factory.scoring.majority import majority
@@ -14,14 +17,18 @@ from w2s_factory.scoring.seeds import read_together, seed_sources
 from w2s_factory.scoring.verdicts import no_gold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from w2s_factory.records import Result, RowSource
     from w2s_factory.scoring.scorable import Scorable
     from w2s_factory.scoring.seeds import SamplesLike
 
 
-def sampled(samples: SamplesLike, k: int, task: Scorable | None = None) -> dict[str, Any]:
+Samples: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
+"""Responses to one question, each with a seed and a folder of its own; so also the k of pass@k."""
+
+
+def sampled(samples: SamplesLike, k: Samples, task: Scorable | None = None) -> dict[str, Any]:
     """A row of `Evaluation.results` for a folder of seeds; memory does not grow with the questions.
 
     Questions whose gold is not known are left out. The majority of maj@k is over answers with the same
@@ -30,17 +37,17 @@ def sampled(samples: SamplesLike, k: int, task: Scorable | None = None) -> dict[
     Raises:
         UserError: There are fewer than k seeds, their results can't be used, or no gold is known.
     """
-    return sampled_known(samples, k, task)[0]
+    return sampled_known(seed_sources(samples), k, task, str(samples))[0]
 
 
 def sampled_known(
-    samples: SamplesLike, k: int, task: Scorable | None = None, called: str | None = None
+    seeds: Mapping[int, RowSource], k: Samples, task: Scorable | None, called: str
 ) -> tuple[dict[str, Any], int]:
     """As `sampled`, and the number of questions left out; `called` is what the samples are called."""
-    files = list(seed_sources(samples).values())
-    folder = called or str(samples)
-    if not 1 <= k <= len(files):
-        raise UserError(f"pass@{k} needs {k} seeds, here are {len(files)}", file=folder)
+    check(k, Samples, "pass_at")
+    files = list(seeds.values())
+    if k > len(files):
+        raise UserError(f"pass@{k} needs {k} seeds, here are {len(files)}", file=called)
     total = passed = agreed = 0
     unbiased = 0.0
     seen: Counter[bool] = Counter()
@@ -56,8 +63,8 @@ def sampled_known(
     if not seen:
         raise UserError("holds no rows", file=files[0])
     if not total:
-        raise no_gold(folder)
-    row = {"results": folder, "questions": total, "samples": len(files), "k": k}
+        raise no_gold(called)
+    row = {"results": called, "questions": total, "samples": len(files), "k": k}
     for name, right in (("pass", passed), ("maj", agreed)):
         low, high = wilson_interval(right, total)
         row |= {f"{name}_at_k": right / total, f"{name}_low": low, f"{name}_high": high}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,7 +13,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.records import RESULT, Form, Result, RowSource, Table, read, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from w2s_factory.records import RowsLike
 
@@ -22,6 +22,7 @@ SamplesLike: TypeAlias = "str | os.PathLike[str] | Iterable[RowsLike] | RowsLike
 
 _SEEDED: Form[dict[str, Any]] = Form("results of several seeds", {"seed": (int,)})
 
+_NAMED = 5
 _SEED = re.compile(r"seed([0-9]+)\Z")
 
 
@@ -51,7 +52,7 @@ def seed_files(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def seed_sources(samples: SamplesLike) -> dict[int, RowSource]:
-    """Return where each seed's results are, in order; rows in memory by the number of their seed.
+    """Return where each seed's results are, by the number of the seed, in order.
 
     Args:
         samples: A folder of `seed0/results.jsonl`, `seed1/...`; or the results of each seed, in order (files,
@@ -61,7 +62,7 @@ def seed_sources(samples: SamplesLike) -> dict[int, RowSource]:
         UserError: As `seed_files`; or it is none of these, or holds no seed.
     """
     if isinstance(samples, (str, os.PathLike)):
-        return dict(enumerate(seed_files(samples)))
+        return {int(path.parent.name.removeprefix("seed")): path for path in seed_files(samples)}
     if isinstance(samples, Table) or not isinstance(samples, Iterable) or hasattr(samples, "columns"):
         return _by_seed(rows_of(samples, "samples"))  # type: ignore[arg-type]  # rows
     given = list(samples)
@@ -79,6 +80,20 @@ def _by_seed(rows: RowSource) -> dict[int, RowSource]:
     if not seeds:
         raise UserError("holds no rows", file=rows)
     return {seed: Table(f"samples of seed {seed}", seeds[seed]) for seed in sorted(seeds)}
+
+
+def missing_seeds(seeds: Collection[int]) -> str:
+    """Return the names of the seeds missing between the lowest and the highest of some; "" if none is."""
+    missing = (f"seed{seed}" for seed in range(min(seeds), max(seeds)) if seed not in seeds)
+    names = list(islice(missing, _NAMED))
+    more = max(seeds) - min(seeds) + 1 - len(seeds) - len(names)
+    return ", ".join([*names, f"and {more:,} more"] if more else names)
+
+
+def gap_note(name: str, seeds: Collection[int]) -> str | None:
+    """Return a sentence that names the missing seeds of a sampled run; None if there is no gap."""
+    missing = missing_seeds(seeds)
+    return f"seeds are missing in {name} ({missing}); the others are used" if missing else None
 
 
 def read_together(

@@ -53,13 +53,13 @@ class Run:
         ]
 
     def files(self) -> list[Path]:
-        """Return the files a report reads that are there: those the run names, their logs and manifests."""
+        """Return the files a report reads that are there: those the run names and their logs."""
         named = [self.at(path) for _, path in self._named()]
         named += [self.at(path) for job in self.contents.jobs for path in (job.log, job.benchmark) if path]
         inside = ["seed*/results.jsonl", "trainer_log.jsonl"]
         return [
             file
-            for path in [*named, *self.folder.rglob("manifest.jsonl")]
+            for path in named
             for file in (path, *(found for pattern in inside for found in path.glob(pattern)))
             if file.is_file()
         ]
