@@ -86,7 +86,7 @@ MISUSED = [
     (["--stage", "gold", "--task", "gsm8k", "--input", "nothing.jsonl"], "nothing.jsonl: no such file"),
     (["--stage", "gold", "--weak", "a.jsonl"], "stage gold has no use for it"),
     (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--output", "gold.jsonl"], ".json"),
-    (["--stage", "test", "--task", "gsm8k", "--input", "RAW", "--split", "train_9"], "Known splits"),
+    (["--stage", "test", "--task", "gsm8k", "--input", "RAW", "--split", "train_9"], "It has train_1"),
     (["--stage", "gold", "--task", "math", "--input", "RAW"], 'field "problem": is missing'),
     (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--dataset-name", "a,b"], "dataset"),
     (["--stage", "1", "--layout", "round"], "layout"),

@@ -53,7 +53,7 @@ strong:
          "stage2.methods.dpo.overrides.pref_beta", "above 0"),
         ("seeds: [1, 1]", 7, "seeds", "names a seed twice"),
         ("seeds: []", 7, "seeds", "at least 1"),
-        ("split: tset", 7, "split", "only train_1, train_2, dev, test"),
+        ("split: tset", 7, "split", "It has train_1, train_2, dev, test"),
         ("baselines: [weak_floor, ceiling]", 7, "baselines.1", "strong_ceiling"),
         ("last_iteration: [weak]", 7, "last_iteration", "must name hybrid"),
         ("  preset: dpoo", 7, "strong.preset", 'Did you mean "dpo"?'),

@@ -78,10 +78,10 @@ def tell_next(built: Built) -> None:
         click.echo(f"next: {shlex.join(['w2s-factory', 'train', str(shown(built.config))])}")
 
 
-def shown(path: Path) -> Path:
+def shown(path: object) -> object:
     """A path as a user types it: relative to the working folder if it lies below that."""
     here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    return path.relative_to(here) if isinstance(path, Path) and path.is_relative_to(here) else path
 
 
 def share(accuracy: Accuracy) -> str:

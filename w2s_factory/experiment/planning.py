@@ -14,11 +14,17 @@ from w2s_factory.experiment.stage2 import plan_stage2
 from w2s_factory.experiment.steps import OURS, Step
 from w2s_factory.experiment.tree import Tree
 from w2s_factory.experiment.weak import plan_weak
+from w2s_factory.records import Table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from w2s_factory.experiment.spec import Experiment, Repetition
 
 REPORT = "report.html"
+
+_SHOWN = ("name", "kind", "seed", "reads", "writes", "commands")
+"""What a table of steps shows of each."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,10 @@ class Plan:
     experiment: Experiment
     steps: tuple[Step, ...]
     contents: Contents
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the steps as a DataFrame."""
+        return Table("steps", ({key: getattr(step, key) for key in _SHOWN} for step in self.steps)).to_frame()
 
 
 def plan(experiment: Experiment) -> Plan:

@@ -81,9 +81,7 @@ class Experiment(Section):
     @classmethod
     def _is_of_the_task(cls, split: str, info: ValidationInfo) -> str:
         if "task" in info.data:  # or else that is the mistake
-            splits = get_task(info.data["task"]).splits
-            if split not in splits:
-                raise ValueError(f'task {info.data["task"]} has no "{split}", only {", ".join(splits)}')
+            found(get_task(info.data["task"]).split, split)
             if split in ("train_1", "train_2"):
                 raise ValueError(f"models are not compared on {split}, which they are trained on")
         return split
@@ -122,12 +120,22 @@ class Experiment(Section):
             )
         if not self.the_task.teaches_gold:
             self._needs_no_gold()
+        self._needs_splits()
         for limit, results in (("train_2", "results"), ("split", "test_results")):
             if getattr(self.limit, limit) and getattr(self.weak, results):
                 raise ValueError(
                     f"limit: {limit} cannot be limited where weak.{results} stand for the weak model"
                 )
         return self
+
+    def _needs_splits(self) -> None:
+        trains_on_gold = self.weak.train is not None or "strong_ceiling" in self.baselines
+        for split in [*(["train_1"] if trains_on_gold else []), "train_2", self.split]:
+            if split not in self.the_task.splits:
+                raise ValueError(
+                    f'task: task {self.task} has no split "{split}", which this experiment needs: '
+                    "give the task its splits (see docs/tasks.md)"
+                )
 
     def _needs_no_gold(self) -> None:
         if self.weak.train:

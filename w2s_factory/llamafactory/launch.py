@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory import records
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, listed
 from w2s_factory.llamafactory.accelerator import check_accelerator
 from w2s_factory.llamafactory.checks import check_export, check_training
 from w2s_factory.llamafactory.installation import find_installation
@@ -43,7 +43,7 @@ class Trained:
 
 def train(
     config: str | Path,
-    overrides: Iterable[str] = (),
+    overrides: str | Iterable[str] = (),
     *,
     llamafactory_cli: str | Path | None = None,
     python: str | Path | None = None,
@@ -71,7 +71,9 @@ def train(
         DelegateError: LLaMA-Factory failed (`exit_code` is its own), or left no usable weights.
         KeyboardInterrupt: Interrupted; LLaMA-Factory's processes have ended.
     """
-    asked = read_config(config, [*overrides, *(["overwrite_output_dir=true"] if force else [])])
+    asked = read_config(
+        config, [*listed(overrides, "overrides"), *(["overwrite_output_dir=true"] if force else [])]
+    )
     installation = find_installation(llamafactory_cli, python)
     datasets = check_training(asked, installation.traits)
     output_dir, kind = Path(asked.values["output_dir"]), kind_of(asked.values.get("finetuning_type"))
@@ -90,7 +92,7 @@ def train(
 
 def export(
     config: str | Path,
-    overrides: Iterable[str] = (),
+    overrides: str | Iterable[str] = (),
     *,
     llamafactory_cli: str | Path | None = None,
     python: str | Path | None = None,
@@ -110,7 +112,7 @@ def export(
         DelegateError: LLaMA-Factory failed (`exit_code` is its own), or left no usable model.
         KeyboardInterrupt: Interrupted; LLaMA-Factory's processes have ended.
     """
-    asked = read_config(config, overrides)
+    asked = read_config(config, listed(overrides, "overrides"))
     installation = find_installation(llamafactory_cli, python)
     check_export(asked)
     folder = Path(asked.values["export_dir"])

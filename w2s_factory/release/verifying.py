@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
 from w2s_factory.ranges import check
+from w2s_factory.records import Table
 from w2s_factory.release.checking import DIFFERENT, Checked, check_file
 from w2s_factory.release.draws import check_draws
 from w2s_factory.release.published import COMMIT, FILES, Published, git_hash
@@ -18,6 +19,8 @@ from w2s_factory.scoring.workers import cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class Verification:
     def counts(self) -> dict[str, int]:
         """How many files there are of each class."""
         return dict(Counter(one.kind for one in self.files))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the files as a DataFrame."""
+        return Table("files", (_plain("path", one) for one in self.files)).to_frame()
 
     def as_json(self) -> dict[str, Any]:
         """All of it in plain values."""

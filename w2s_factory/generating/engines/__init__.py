@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, W2SError
 from w2s_factory.generating.engines.base import Bos, Engine, Model
 from w2s_factory.generating.engines.folders import check_local
 
@@ -54,7 +54,13 @@ def make_engine(name: str, model: Model, options: Mapping[str, Any]) -> Engine:
         check_local(model)  # before torch is imported, which takes seconds
     factory = _factory(name)
     _check_options(name, factory, options)
-    return factory(model, **options)
+    try:
+        return factory(model, **options)
+    except W2SError:
+        raise
+    except Exception as error:  # somebody else's factory may raise anything
+        problem = f"engine {name} cannot be made ({type(error).__name__}: {error})"
+        raise UserError(problem) from error
 
 
 def _factory(name: str) -> Callable[..., Engine]:
