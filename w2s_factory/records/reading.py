@@ -16,7 +16,7 @@ from w2s_factory.records.rows import kind_of, wrong_row
 from w2s_factory.records.tables import RowSource, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
     from w2s_factory.records.rows import Form
@@ -115,6 +115,30 @@ def read_object(path: str | Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"expected an object, got {kind_of(value)}", file=path)
     return value
+
+
+def read_text(path: Path, *, largest: int | None = None, missing: Callable[[Path], str] | None = None) -> str:
+    """Return the text of a UTF-8 file, without a byte-order mark.
+
+    Args:
+        path: The file.
+        largest: The most bytes it may have; None for any number.
+        missing: Gives the hint for a file that does not exist.
+
+    Raises:
+        UserError: It does not exist, is not a regular file, is too large, or is not UTF-8 text.
+    """
+    if missing is not None and not (path.exists() or path.is_symlink()):
+        raise UserError("no such file", file=path, hint=missing(path))
+    with _opened(path) as file, _readable(path):
+        content = file.read(-1 if largest is None else largest + 1).removeprefix(_BOM)
+    if largest is not None and len(content) > largest:
+        raise UserError(f"expected at most {largest:,} bytes, got more", file=path)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError("is not UTF-8 text", file=path, line=line) from None
 
 
 def _opened(path: Path) -> BinaryIO:
