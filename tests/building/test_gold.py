@@ -65,7 +65,7 @@ def test_what_is_right_is_read_again(tmp_path):
 
 
 def test_a_gold_that_the_judge_refuses_is_not_written(tmp_path):
-    row = {**ROW, "id": "Math_1", "source": "OLYMPICARENA", "answer": "${no gold of several quantities"}
+    row = {**ROW, "id": "Math_1", "source": "OLYMPICARENA", "answer": '${"answer": 5}'}
     (tmp_path / "raw.jsonl").write_text(json.dumps(row) + "\n")
     with pytest.raises(UserError, match=r'golds\.jsonl: row 1: field "answer"'):
         building.build_test(
