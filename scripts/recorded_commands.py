@@ -59,6 +59,7 @@ LEFT_OUT = {
     "generate ... --adapter PATH, --engine vllm, --engine openai": "no adapter, vLLM or server is there",
     "generate ... on whole splits": "recorded with --limit 2 --max-tokens 8",
     "fetch without --from, fetch release": "they need a network or a clone of the release",
+    "verify-release DIR, verify-release DIR --audit": "recorded with --json, --audit and --html",
     "template install, template uninstall": "they change the environment",
 }
 
@@ -122,7 +123,7 @@ def stage1() -> Iterator[Case]:
 
 def stage2() -> Iterator[Case]:
     """Give votes and pairs of the published code's two cases, at both settings and in both forms."""
-    for task in ("gsm8k", "math"):
+    for task, first in (("gsm8k", 3), ("math", 2)):
         folder = SHARED.replace("{task}", task)
         votes = f"--votes {folder}/expected_majority_voting_results.jsonl"
         vote = f"vote --input {folder}/t1.0 --output"
@@ -141,17 +142,19 @@ def stage2() -> Iterator[Case]:
             f"{build} --layout release --weak-name llama2_7b --output-dir tree --model m/m --set seed=3",
             f"{build} --llamafactory-version 0.6.2 --model some/model --preset orpo --output old/paired.json",
             f"build-data --stage 2 --check one/paired.json {looks}",
-            "build-data --stage 2 --output one/paired.json --explain 3",
+            f"build-data --stage 2 --output one/paired.json --explain {first}",
             f"build-data --stage 2 --output one/paired.json --explain 5 --task {task} {looks} {votes}",
         )
         yield Case(f"stage 2 {task} options", commands)
     pairs = f"{RELEASED}/gsm8k/train_gsm8k_gemma_2b_iter2_hybrid_paired.json"
     weak = f"{RELEASED}/gsm8k/train_gsm8k_gemma_2b_full_weak.json"
     yield Case("stage 2 check of published pairs", (f"build-data --stage 2 --check {pairs} --weak {weak}",))
+    build = "build-data --stage 2 --task arithmetic --weak weak.jsonl --votes votes.jsonl"
+    build += " --negative-confidence 0.7"
     commands = (
         "vote --input t1.0 --output votes.jsonl",
-        "build-data --stage 2 --task arithmetic --weak weak.jsonl --votes votes.jsonl --output a/paired.json",
-        "build-data --stage 2 --task arithmetic --weak weak.jsonl --votes votes.jsonl --samples t1.0",
+        f"{build} --output a/paired.json",
+        f"{build} --samples t1.0 --model some/model",
         "evaluate --pass-at 4 t1.0 --json --csv table.csv",
         "audit . --task arithmetic --json",
     )
@@ -298,7 +301,7 @@ def experiments() -> Iterator[Case]:
     sampled = f"{QUICK} --samples 2 --temperature 1.0"
     commands = (f"{sampled} --shard 1/2", f"{sampled} --shard 2/2", "merge-shards out", "merge-shards out")
     yield Case("generate, sampled in shards", commands)
-    commands = (QUICK, QUICK, f"{QUICK} --dry-run")
+    commands = (QUICK, QUICK)
     yield Case("generate, greedy and again", commands)
     yield Case("fetch olympic_arena", ("fetch olympic_arena --from FOLDER --output-dir DIR",), inputs.hub)
 

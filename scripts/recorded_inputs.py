@@ -89,7 +89,7 @@ EXAMPLES: dict[str, Any] = {
     "published/paired.json": [PAIR],
     "data/test/gsm8k_train_2.jsonl": [TEST],
     "data/test/math.jsonl": [TEST],
-    "demos.json": [{"id": 0, "prompt": PROMPT, "response": "2.\n#### 2"}],
+    "demos.json": [OUTPUT | {"source": "full_weak.json", "sha256": "0" * 64}],
 }
 CONFIGS: dict[str, Any] = {
     "model/config.json": {},
@@ -116,6 +116,8 @@ def examples(folder: Path, places: Places) -> None:
     """Write what the commands in README, docs and help name: files of one row, and models."""
     for name, content in EXAMPLES.items():
         write(folder / name, content)
+    for name in ("toy.json", "dataset_info.json"):
+        write(folder / "w2s-data" / name, CONFIGS[f"data/{name}"])
     for name in ("path/to/strong-model", "path/to/weak-model", "PATH"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(places.tree / "data/models/tiny_llama")
@@ -182,16 +184,17 @@ def any_format(folder: Path, _: Places) -> None:
     write(folder / "golds.jsonl", golds)
     write(
         folder / "output.jsonl",
-        [{"id": place, "prompt": "p", "response": text} for place, text in enumerate(texts)],
+        [{"id": place, "prompt": PROMPT, "response": text} for place, text in enumerate(texts)],
     )
 
 
 def arithmetic_samples(folder: Path, places: Places) -> None:
-    """Write four seeds of the embedded task's responses, taken in turn from its weak and its icl side."""
+    """Write four seeds of the embedded task's responses: one or three of four are the weak side's."""
     source = places.tree / "data/arithmetic/examples"
     weak, icl = (lines(source / f"{side}_results.jsonl") for side in ("weak", "icl"))
     for seed in range(4):
-        rows = [(icl if (place * 7 + seed * 3) % 4 else weak)[place] for place in range(len(weak))]
+        odd = [(place + seed) % 4 == 0 for place in range(len(weak))]
+        rows = [(weak if alone != (place % 2) else icl)[place] for place, alone in enumerate(odd)]
         write(folder / f"t1.0/seed{seed}/results.jsonl", rows)
     write(folder / "weak.jsonl", weak)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
@@ -11,11 +12,12 @@ from w2s_factory.llamafactory import dataset_info
 from w2s_factory.llamafactory.configs import make_config
 from w2s_factory.llamafactory.layouts import place, root_of
 from w2s_factory.llamafactory.versions import for_version
-from w2s_factory.records import ANY, SFT, Outputs, is_stdout
+from w2s_factory.records import ANY, SFT, Outputs, Table, is_stdout, to_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
+
+    import pandas as pd
 
     from w2s_factory.llamafactory.dataset_info import DatasetEntry
     from w2s_factory.llamafactory.layouts import Location
@@ -48,16 +50,25 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Built:
-    """One dataset made: its name in the index, number of rows, and files.
+    """One dataset built.
 
-    `config` is None where the recipe names no model to train; `index` too where the rows were printed.
+    Attributes:
+        dataset: Its name in the index.
+        rows: How many rows it has.
+        file: Its file; the rows themselves if no output was named.
+        index: The index with its entry; None without an output, and where the rows were printed.
+        config: The config that trains on it; None where the recipe names no model to train.
     """
 
     dataset: str
     rows: int
-    file: Path
+    file: Path | Table
     index: Path | None
     config: Path | None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the rows as a DataFrame."""
+        return to_frame(self.file)
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,7 @@ class Rows:
 def place_datasets(  # noqa: PLR0913  each is a thing to say of datasets
     task: Task | None,
     datasets: Mapping[str, Iterable[Mapping[str, Any]]],
-    output_dir: Path,
+    output_dir: Path | None,
     *,
     inputs: Iterable[Source],
     recipe: Recipe,
@@ -93,7 +104,8 @@ def place_datasets(  # noqa: PLR0913  each is a thing to say of datasets
     Args:
         task: Names the folder in the `release` layout; None where the layout is `folder`.
         datasets: The rows of each, by file name without suffix.
-        output_dir: The folder of files and index; in the `release` layout, the release's root.
+        output_dir: The folder of files and index; in the `release` layout, the release's root. None to
+            write nothing.
         inputs: The files they were made from, for the manifest.
         recipe: Layout and training config.
         form: What whoever reads the datasets asks of each row.
@@ -105,6 +117,8 @@ def place_datasets(  # noqa: PLR0913  each is a thing to say of datasets
     Raises:
         UserError: A dataset has no rows, or a file or entry exists and holds something else.
     """
+    if output_dir is None:
+        return [_in_memory(task, stem, rows, recipe) for stem, rows in datasets.items()]
     placed = {
         recipe.dataset or dataset_name(stem, task): place(
             recipe.layout, output_dir, _folder(task), f"{stem}.json"
@@ -123,19 +137,44 @@ def place_datasets(  # noqa: PLR0913  each is a thing to say of datasets
 
 
 def place_dataset(
-    task: Task | None, rows: Iterable[Mapping[str, Any]], file: Path, *, recipe: Recipe, **options: Any
+    task: Task | None,
+    rows: Iterable[Mapping[str, Any]],
+    file: str | Path | None,
+    *,
+    stem: str,
+    recipe: Recipe,
+    **options: Any,
 ) -> Built:
     """Write one dataset to a named file, its index and config beside it; options as of `place_datasets`.
 
+    Without a file nothing is written, and the dataset is called after `stem`, as a file would be.
     In the `release` layout the file must lie where the release has it, below some root. To the standard
     output (`-`) go the rows alone, as `.jsonl`: there is no index entry and no config.
     """
+    if file is None:
+        return place_datasets(task, {stem: rows}, None, recipe=recipe, **options)[0]
+    file = Path(file)
     if is_stdout(file):
         return _printed(rows, file, recipe=recipe, **options)
     if file.suffix != ".json":
         raise UserError("datasets are JSON lists here", file=file, hint="Name the file .json")
     root = root_of(recipe.layout, file, _folder(task))
     return place_datasets(task, {file.stem: rows}, root, recipe=recipe, **options)[0]
+
+
+def _in_memory(task: Task | None, stem: str, rows: Iterable[Mapping[str, Any]], recipe: Recipe) -> Built:
+    """Return a dataset that is not written; what only files have must not be asked for.
+
+    Raises:
+        UserError: It has no rows, or the recipe names a model to train.
+    """
+    if recipe.model is not None:
+        raise UserError("a training config needs an output", field="model", hint="Name the output")
+    _refuse_unused(recipe)
+    table = Table(recipe.dataset or dataset_name(stem, task), rows)
+    if not table:
+        raise UserError("there is not one row", file=table)
+    return Built(table.name, len(table), table, None, None)
 
 
 def _printed(

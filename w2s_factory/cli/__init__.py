@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from w2s_factory.cli.docstrings import with_help
 from w2s_factory.cli.edge import fail, leave
 from w2s_factory.cli.paths import refuse_dash
 from w2s_factory.errors import W2SError
@@ -47,8 +48,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"w2s_factory.cli.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
+        name = f"w2s_factory.cli.{cmd_name.replace('-', '_')}"
+        command = with_help(importlib.import_module(name).command, name)
         refuse_dash(command, cmd_name)
         return command
 
@@ -69,6 +70,9 @@ def group(debug: bool) -> None:
 
     which builds Stage I of the embedded example and names the next command.
     """
+
+
+with_help(group, __name__)
 
 
 def _leave(number: int, _: object) -> NoReturn:

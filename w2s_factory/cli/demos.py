@@ -8,8 +8,12 @@ from typing import Any
 
 import click
 
+from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
+from w2s_factory.cli.telling import warn
 from w2s_factory.errors import UserError
+from w2s_factory.generating.demonstrations import DemonstrationCount
+from w2s_factory.ranges import Seed
 
 
 @click.command()
@@ -28,8 +32,10 @@ from w2s_factory.errors import UserError
 @click.option(
     "--question", metavar="ID", help="With --ids: show this question above each, as OlympicArena's were."
 )
-@click.option("--seed", type=int, help="Of the draw. [default: 42, the release's]")
-@click.option("--count", type=click.IntRange(1), help="How many to draw. [default: 4, the release's]")
+@click.option("--seed", type=number(Seed), help="Of the draw. [default: 42, the release's]")
+@click.option(
+    "--count", type=number(DemonstrationCount), help="How many to draw. [default: 4, the release's]"
+)
 @click.option("--correct-only", is_flag=True, help="Draw from responses whose result is true (results only).")
 @click.option(
     "--output",
@@ -84,7 +90,7 @@ def command(
     printed = say_on_stderr(output)
     foreign = [name for name in (ids or "").split(",") if question and name != question]
     if foreign:
-        click.echo(f"warning: {', '.join(foreign)} answer other questions than the one shown", err=True)
+        warn(f"{', '.join(foreign)} answer other questions than the one shown")
     if printed:
         return
     click.echo(f"wrote {output} (ids {', '.join(str(demonstration['id']) for demonstration in picked)})")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from w2s_factory.errors import UserError, W2SError, one_line
+from w2s_factory.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,7 +111,7 @@ def _told(error: BaseException) -> tuple[str, int]:
             return _environment(error)
         case RuntimeError() if str(error).startswith("Symlink loop from "):  # Python before 3.13
             return _environment(OSError(errno.ELOOP, os.strerror(errno.ELOOP), _loop(error)))
-    return f"{type(error).__name__}: {error} (unexpected; --debug shows where)", 1
+    return f"{type(error).__name__}: {shortened(str(error))} (unexpected; --debug shows where)", 1
 
 
 def _environment(error: OSError) -> tuple[str, int]:

@@ -8,14 +8,16 @@ from typing import Any
 
 import click
 
+from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
+from w2s_factory.scoring.sampled import Samples
 
 
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--pass-at",
-    type=click.IntRange(min=1),
+    type=number(Samples),
     metavar="K",
     help="pass@K and maj@K; RESULTS are folders with seed0/...",
 )

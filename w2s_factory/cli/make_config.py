@@ -65,9 +65,10 @@ def command(
         --output-dir out --output iter1.yaml
     """  # noqa: D301  click's mark for a paragraph kept as it is
     from w2s_factory.llamafactory.configs import launch_commands, make_config
-    from w2s_factory.llamafactory.inputs import config_reads, not_there, on_hub
+    from w2s_factory.llamafactory.inputs import config_reads, not_there
     from w2s_factory.llamafactory.presets import load_preset, preset_names
     from w2s_factory.llamafactory.settings import ON_CPU, parsed_settings
+    from w2s_factory.model_names import on_hub
     from w2s_factory.records import Outputs
 
     if listing:

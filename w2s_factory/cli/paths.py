@@ -38,7 +38,7 @@ def refuse_dash(command: click.Command, name: str) -> None:
         refuse_dash(inner, name)
 
 
-def say_on_stderr(output: Path | None) -> bool:
+def say_on_stderr(output: object) -> bool:
     """Whether rows went to the standard output; if so, all a command still prints goes to stderr."""
     if output is None or str(output) != DASH:
         return False

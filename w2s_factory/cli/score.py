@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
+from w2s_factory.scoring.answers import TIMEOUT, Timeout, Workers
 
 _MODES = click.Choice(["published", "symbolic", "math-verify"])
 
@@ -35,12 +37,12 @@ _MODES = click.Choice(["published", "symbolic", "math-verify"])
 @click.option("--answer-key", help="What precedes the final answer, if not the task's own.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=5.0,
+    type=number(Timeout),
+    default=TIMEOUT,
     show_default=True,
     help="Seconds an answer.",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Processes at once; by default one a core.")
+@click.option("--workers", type=number(Workers), help="Processes at once; by default one a core.")
 @click.option("--partial", is_flag=True, help="Golds may be without a response.")
 @click.option("--force", is_flag=True, help="Overwrite files that hold something else.")
 @click.pass_context

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from w2s_factory.cli.paths import say_on_stderr
-from w2s_factory.cli.telling import tell_limits
+from w2s_factory.cli.telling import tell_limits, warn
 
 
 @click.command()
@@ -47,6 +47,8 @@ def command(folder: Path, output: Path, task_name: str | None, force: bool) -> N
         f"{right if summary.known else 'not known'}, without an answer {summary.empty}"
     )
     tell_limits(summary.limits)
+    if summary.missing:
+        warn(f"seeds are missing in {folder} ({summary.missing}); the vote is over the others")
     if printed:
         return
     named = ["--task", task_name] if task_name else []

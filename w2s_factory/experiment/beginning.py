@@ -46,13 +46,13 @@ _NO_CEILING = (
 )
 
 
-def write_experiment(task: str, output: str | Path, *, force: bool = False) -> None:
+def write_experiment(task: Task | str, output: str | Path, *, force: bool = False) -> None:
     """Write an experiment file for a task, every key of it commented.
 
     It names the paper's first pair of models; for the embedded task, the models that come with it.
 
     Args:
-        task: The task's name.
+        task: The task or its name.
         output: The YAML.
         force: Overwrite a file that holds something else.
 

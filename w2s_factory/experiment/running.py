@@ -20,9 +20,12 @@ from w2s_factory.experiment.progress import Progress
 from w2s_factory.experiment.reading import file_of, read_experiment
 from w2s_factory.experiment.workflow import script_of, snakemake_command
 from w2s_factory.generating.running import say
+from w2s_factory.terminal import end_of_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from w2s_factory.experiment.workflow import Jobs
 
 RUNS: Final = Path("runs")
 LOG: Final = "logs/snakemake.log"
@@ -30,8 +33,8 @@ LOG: Final = "logs/snakemake.log"
 _GRACE = 10.0
 """Seconds Snakemake has, once interrupted, to end its jobs and take back those of a cluster."""
 
-_SHOWN = 15
-"""Lines of a failed step's log."""
+_USAGE = 2
+"""Snakemake's exit code where it refuses its arguments."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def run(
     *,
     output_dir: str | Path | None = None,
     preset: str | None = None,
-    jobs: int | None = None,
+    jobs: Jobs | None = None,
     executor: str | None = None,
     arguments: Sequence[str] = (),
     tell: Callable[[str], None] = say,
@@ -204,21 +207,16 @@ def _failed(
     failed = [step for step in planned.steps if step.rule in progress.failed]
     for step in failed:
         tell(f"\n{step.name} failed; the end of {folder / step.log}:")
-        tell("\n".join(f"    {line}" for line in _end_of(folder / step.log)))
+        tell("\n".join(f"    {line}" for line in end_of_log(folder / step.log)))
         script = " && ".join(script_of(step, planned.experiment.environments))
         tell(f"To repeat it alone: cd {shlex.quote(str(folder))} && {script}")
     logs = [*(folder / step.log for step in failed), folder / LOG]
-    refused = next(filter(None, (unwritable(_end_of(log), folder) for log in logs)), None)
+    refused = next(filter(None, (unwritable(end_of_log(log), folder) for log in logs)), None)
     if failed and refused is None:
         names = ", ".join(step.name for step in failed)
         return DelegateError(f"failed: {names}", hint="Mended, the same command goes on from there")
+    if progress.refused and code == _USAGE:
+        return UserError(f"Snakemake: {progress.refused}", hint="What follows -- goes to Snakemake")
     if not failed:
-        tell("\n".join(f"    {line}" for line in _end_of(folder / LOG)))
+        tell("\n".join(f"    {line}" for line in end_of_log(folder / LOG)))
     return refused or DelegateError(f"Snakemake failed with exit code {code}", hint=f"See {folder / LOG}")
-
-
-def _end_of(log: Path) -> list[str]:
-    try:
-        return log.read_text("utf-8", errors="replace").splitlines()[-_SHOWN:]
-    except OSError:
-        return ["(nothing was written)"]

@@ -6,7 +6,9 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s_factory.llamafactory.argument_ranges import argument_problem
 from w2s_factory.llamafactory.training_data import named_datasets
+from w2s_factory.model_names import is_path
 from w2s_factory.records import MANIFEST, is_same_file
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def check_training(config: Config, version: Version | None = None) -> list[Datas
     _check_models(config, *_MODELS)
     _check_own_folder(config, "output_dir")
     _check_deepspeed(config)
-    _check_max_samples(config)
+    _check_numbers(config)
     datasets = named_datasets(config)
     for dataset in datasets:
         _check_kind(config, dataset)
@@ -68,6 +70,7 @@ def check_export(config: Config) -> None:
     _check_template(config)
     _check_models(config, *_MODELS[:2])
     _check_own_folder(config, "export_dir")
+    _check_numbers(config)
 
 
 def _check_text(config: Config, key: str, meaning: str) -> None:
@@ -89,8 +92,10 @@ def _check_models(config: Config, required: str, *optional: str) -> None:
     _check_text(config, required, "a model's name or folder")
     for key in (required, *optional):
         for name in config.names(key):
-            if name.startswith(("/", "./", "../", "~")) and not Path(name).is_dir():
-                raise config.wrong(key, f"no such folder: {name}")
+            if is_path(name) and not Path(name).is_dir():
+                unexpanded = "Write it without ~, which LLaMA-Factory does not expand"
+                hint = unexpanded if name.startswith("~") else None
+                raise config.wrong(key, f"no such folder: {name}", hint)
 
 
 def _check_own_folder(config: Config, written: str) -> None:
@@ -116,10 +121,11 @@ def _check_deepspeed(config: Config) -> None:
         raise config.wrong("deepspeed", f"no such file: {file}")
 
 
-def _check_max_samples(config: Config) -> None:
-    value = config.values.get("max_samples")
-    if value is not None and (type(value) is not int or value < 1):
-        raise config.wrong("max_samples", f"expected a number of rows, got {value!r}")
+def _check_numbers(config: Config) -> None:
+    for key, value in config.values.items():
+        problem = argument_problem(key, value)
+        if problem is not None:
+            raise config.wrong(key, problem)
 
 
 def _check_kind(config: Config, dataset: Dataset) -> None:

@@ -17,7 +17,7 @@ from w2s_factory.records.pairs import (
     as_pair,
     read_pairs,
 )
-from w2s_factory.records.reading import Place, read, read_object, read_placed
+from w2s_factory.records.reading import Place, read, read_object, read_placed, require
 from w2s_factory.records.rows import (
     ANSWERED,
     ANY,
@@ -45,6 +45,7 @@ from w2s_factory.records.rows import (
     Vote,
     wrong_row,
 )
+from w2s_factory.records.tables import RowsLike, RowSource, Table, rows_of, to_frame
 from w2s_factory.records.writing import Outputs, is_same_file, is_stdout, write
 
 __all__ = [
@@ -76,9 +77,12 @@ __all__ = [
     "PairForm",
     "Place",
     "Result",
+    "RowSource",
+    "RowsLike",
     "Sample",
     "Sft",
     "Source",
+    "Table",
     "Test",
     "Vote",
     "as_columns",
@@ -92,6 +96,9 @@ __all__ = [
     "read_object",
     "read_pairs",
     "read_placed",
+    "require",
+    "rows_of",
+    "to_frame",
     "write",
     "wrong_row",
 ]

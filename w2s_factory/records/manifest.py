@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from w2s_factory.errors import UserError
 from w2s_factory.records.locking import locked
+from w2s_factory.records.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ class Hashed(NamedTuple):
     sha256: str
 
 
-Source: TypeAlias = str | Path | Hashed
+Source: TypeAlias = str | Path | Hashed | Table
 """What something is built from: a file, or rows in memory by their hash."""
 
 
@@ -162,7 +163,15 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _all_hashed(inputs: Iterable[Source]) -> Iterator[Hashed]:
     for source in inputs:
-        yield source if isinstance(source, Hashed) else Hashed(str(source), content_hash(source))
+        yield _hashed(source)
+
+
+def _hashed(source: Source) -> Hashed:
+    if isinstance(source, Hashed):
+        return source
+    if isinstance(source, Table):
+        return Hashed(f"{source} (in memory)", source.sha256)
+    return Hashed(str(source), content_hash(source))
 
 
 def noted(path: str | Path, **facts: Any) -> bool:

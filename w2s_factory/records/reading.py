@@ -13,6 +13,7 @@ import orjson
 
 from w2s_factory.errors import UserError
 from w2s_factory.records.rows import kind_of, wrong_row
+from w2s_factory.records.tables import RowSource, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ _CSV_HEAD: Final = re.compile(rf"{_CSV_NAME}(?:[,;\t]{_CSV_NAME})+\s*")
 class Place(NamedTuple):
     """Where a row stands: its line, or in a JSON list its row, counted from 1."""
 
-    file: Path
+    file: RowSource
     number: int
     in_list: bool
 
@@ -43,6 +44,11 @@ class Place(NamedTuple):
         """What is wrong with the row here, to be raised."""
         line, row = (None, self.number) if self.in_list else (self.number, None)
         return UserError(problem, file=self.file, line=line, row=row, field=field, hint=hint)
+
+    def locate(self, error: UserError, name: Any = None) -> UserError:
+        """Return an error about the row here with this place, and with the row's id where that is given."""
+        line, row = (None, self.number) if self.in_list else (self.number, None)
+        return error.at(file=self.file, line=line, row=row, name=name)
 
     def require(self, row: Any, form: Form[Any]) -> None:
         """Check the row here against a form.
@@ -55,8 +61,19 @@ class Place(NamedTuple):
             raise self.error(wrong.problem, field=wrong.field, hint=wrong.hint)
 
 
-def read(path: str | Path, form: Form[RowT]) -> Iterator[RowT]:
-    """The rows of a file, in order, each checked against `form`.
+def require(row: Any, form: Form[Any]) -> None:
+    """Check a row that is in no file against a form.
+
+    Raises:
+        UserError: It lacks a key or has one of the wrong type.
+    """
+    wrong = wrong_row(row, form)
+    if wrong:
+        raise UserError(wrong.problem, field=wrong.field, hint=wrong.hint)
+
+
+def read(path: str | RowSource, form: Form[RowT]) -> Iterator[RowT]:
+    """The rows of a file, or of a table in memory, in order, each checked against `form`.
 
     A file whose first character is `[` is read as one JSON list, any other line by line: then memory
     does not grow with the file. Blank lines and a byte order mark at the beginning are passed over.
@@ -68,8 +85,14 @@ def read(path: str | Path, form: Form[RowT]) -> Iterator[RowT]:
     return (row for _, row in read_placed(path, form))
 
 
-def read_placed(path: str | Path, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:
+def read_placed(path: str | RowSource, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:
     """As `read`, each row with its place, for errors found later."""
+    if isinstance(path, Table):
+        for number, row in enumerate(path, 1):
+            place = Place(path, number, in_list=True)
+            place.require(row, form)
+            yield place, cast("RowT", row)
+        return
     path = Path(path)
     with _opened(path) as file:
         with _readable(path):

@@ -21,6 +21,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.records import manifest
 from w2s_factory.records.locking import locked
 from w2s_factory.records.rows import ANY, wrong_row
+from w2s_factory.records.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -60,7 +61,9 @@ class Outputs:
     ) -> None:
         self._inputs = list(inputs)
         self._read = _Files(
-            source.file if isinstance(source, manifest.Hashed) else source for source in self._inputs
+            source.file if isinstance(source, manifest.Hashed) else source
+            for source in self._inputs
+            if not isinstance(source, Table)
         )
         self._read.add(reads)
         self._force = force

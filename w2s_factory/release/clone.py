@@ -11,6 +11,7 @@ from pathlib import Path
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.release.fetching import Fetched
 from w2s_factory.release.published import COMMIT, REPOSITORY
+from w2s_factory.terminal import shortened
 
 _SAFE = {
     "GIT_ALLOW_PROTOCOL": "https:ssh:file",  # others (ext::) start programs
@@ -112,5 +113,5 @@ def _git(*arguments: str, into: Path | None = None) -> str:
     if done.returncode and full and into is not None:
         raise UserError(f"cannot be written ({full})", file=into)
     if done.returncode:
-        raise DelegateError(f"git failed: {done.stderr.strip() or f'exit code {done.returncode}'}")
+        raise DelegateError(f"git failed: {shortened(done.stderr.strip()) or f'exit code {done.returncode}'}")
     return done.stdout

@@ -12,6 +12,7 @@ from w2s_factory.release.fetching import Fetched
 from w2s_factory.release.sources import gsm8k_test_row
 from w2s_factory.release.splits import GSM8K_ROWS, SEED, halves
 from w2s_factory.tasks import get_task
+from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -177,7 +178,7 @@ def load(where: str, name: str | None, split: str, **options: Any) -> Any:
     try:
         return datasets.load_dataset(where, name, split=split, **options)
     except Exception as error:  # noqa: BLE001  the hub fails in many ways
-        text = str(error).strip().split("\n")[0]
+        text = first_line(str(error))
         raise DelegateError(
             f"{where} ({split}) can't be loaded ({type(error).__name__}: {text})",
             hint="Offline? --from names a local folder",

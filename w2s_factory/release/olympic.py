@@ -12,6 +12,7 @@ from w2s_factory.release.fetching import Fetched
 from w2s_factory.release.hub import files_below, load
 from w2s_factory.tasks import get_task
 from w2s_factory.tasks.olympic_arena import PUBLISHED_ROWS, SUBJECTS, UNJUDGED
+from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +108,7 @@ def _parquet(file: Path) -> Any:
     try:
         return parquet.read_table(file).to_pylist()
     except (ArrowException, OSError) as error:
-        problem = str(error).strip().split("\n")[0]
+        problem = first_line(str(error))
         raise UserError(f"cannot be read as parquet ({problem})", file=file) from None
 
 
