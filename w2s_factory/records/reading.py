@@ -26,8 +26,8 @@ RowT = TypeVar("RowT")
 _BOM: Final = b"\xef\xbb\xbf"
 """The mark with which some editors begin UTF-8 text; it means nothing."""
 
-_LONG_INTEGER: Final = re.compile(rb"[:\[,]\s*-?\d{19}")
-"""A number that orjson may round: one that does not fit into 64 bits becomes a float there."""
+_ROUNDED: Final = 2.0**63
+"""The least number that may be a whole one of more than 64 bits, which orjson reads as a float."""
 
 _CSV_NAME: Final = r'(?:"[^",;\t]+"|[A-Za-z_][\w .-]*)'
 _CSV_HEAD: Final = re.compile(rf"{_CSV_NAME}(?:[,;\t]{_CSV_NAME})+\s*")
@@ -184,24 +184,31 @@ def _list_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
 
 
 def _line_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
-    lines = enumerate(file, 1)
-    while True:
-        with _readable(path):
-            number, line = next(lines, (0, b""))
-        if not line:
-            return
-        if not line.isspace():
-            yield number, _parsed(line.rstrip(b"\r\n"), path, line_number=number)
+    with _readable(path):
+        for number, line in enumerate(file, 1):
+            if not line.isspace():
+                yield number, _parsed(line.rstrip(b"\r\n"), path, line_number=number)
 
 
 def _parsed(text: bytes, path: Path, line_number: int = 1) -> Any:
     """`text` as a value. orjson is quick but refuses lone surrogates, which models do write, and rounds."""
-    if _LONG_INTEGER.search(text):
-        return _parsed_slowly(text, path, line_number)
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
+        return _parsed_slowly(text, path, line_number) if _is_rounded(value) else value
     except orjson.JSONDecodeError:
         return _parsed_slowly(text, path, line_number)
+    except RecursionError:
+        raise UserError("JSON nested too deeply", file=path, line=line_number) from None
+
+
+def _is_rounded(value: Any) -> bool:
+    """Whether a value may hold a whole number that was read as a float."""
+    kind = type(value)
+    if kind is float:
+        return not -_ROUNDED < value < _ROUNDED
+    if kind is dict:
+        return any(map(_is_rounded, value.values()))
+    return kind is list and any(map(_is_rounded, value))
 
 
 def _parsed_slowly(text: bytes, path: Path, line_number: int) -> Any:
