@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.telling import tell_built
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     "to 0.7.1). chosen: SFT rows of the chosen side. [default: what the LLaMA-Factory at hand reads]",
 )
 @click.option("--llamafactory-version", "version", metavar="VERSION", help="Instead of --format.")
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), required=True, help="The file to write; - for stdout."
+)
 @click.option("--force", is_flag=True, help="Overwrite a file or entry that holds something else.")
 def command(
     file: Path, form: PairForm | Literal["chosen"] | None, version: str | None, output: Path, force: bool
@@ -43,6 +46,8 @@ def command(
 
     recipe = building.Recipe(version=version, force=force)
     if form == "chosen":
-        tell_built([building.chosen_side(file, output, recipe=recipe)])
+        built = building.chosen_side(file, output, recipe=recipe)
     else:
-        tell_built([building.convert_pairs(file, output, form, recipe=recipe)])
+        built = building.convert_pairs(file, output, form, recipe=recipe)
+    if not say_on_stderr(output):
+        tell_built([built])

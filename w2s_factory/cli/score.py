@@ -9,6 +9,10 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from w2s_factory.cli.numbers import number
+from w2s_factory.cli.paths import say_on_stderr
+from w2s_factory.scoring.answers import TIMEOUT, Timeout, Workers
+
 _MODES = click.Choice(["published", "symbolic", "math-verify"])
 
 
@@ -20,7 +24,7 @@ _MODES = click.Choice(["published", "symbolic", "math-verify"])
 @click.option(
     "--input", "responses", required=True, type=click.Path(path_type=Path), help="output.jsonl, or results."
 )
-@click.option("--output", type=click.Path(path_type=Path), help="The results to write.")
+@click.option("--output", type=click.Path(path_type=Path), help="The results to write; - for stdout.")
 @click.option("--mode", type=_MODES, default="published", show_default=True, help="How answers are compared.")
 @click.option("--compare", metavar="MODE,MODE...", help="Print where these modes disagree; write nothing.")
 @click.option(
@@ -33,12 +37,12 @@ _MODES = click.Choice(["published", "symbolic", "math-verify"])
 @click.option("--answer-key", help="What precedes the final answer, if not the task's own.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=5.0,
+    type=number(Timeout),
+    default=TIMEOUT,
     show_default=True,
     help="Seconds an answer.",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Processes at once; by default one a core.")
+@click.option("--workers", type=number(Workers), help="Processes at once; by default one a core.")
 @click.option("--partial", is_flag=True, help="Golds may be without a response.")
 @click.option("--force", is_flag=True, help="Overwrite files that hold something else.")
 @click.pass_context
@@ -108,6 +112,7 @@ def command(
         partial=partial,
         force=force,
     )
+    printed = say_on_stderr(output)
     right = (
         ""
         if summary.accuracy is None
@@ -120,6 +125,8 @@ def command(
         click.echo(f"{summary.empty} without a final answer")
     for limit, count in summary.limits.items():
         click.echo(f"{count} wrong because of a limit ({limit}): see scoring_report.json")
+    if printed:
+        return
     following = ["evaluate", str(output)] if summary.known else _without_golds(task, output)
     said = shlex.join(["w2s-factory", *following])
     click.echo(f"Wrote {output}, metrics.json, scoring_report.json. Next: {said}")

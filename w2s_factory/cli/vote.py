@@ -7,14 +7,20 @@ from pathlib import Path
 
 import click
 
-from w2s_factory.cli.telling import tell_limits
+from w2s_factory.cli.paths import say_on_stderr
+from w2s_factory.cli.telling import tell_limits, warn
 
 
 @click.command()
 @click.option(
     "--input", "folder", required=True, type=click.Path(path_type=Path), help="Holds seed0/results.jsonl, ..."
 )
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="The majority file to write.")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The majority file to write; - for stdout.",
+)
 @click.option(
     "--task",
     "task_name",
@@ -34,12 +40,17 @@ def command(folder: Path, output: Path, task_name: str | None, force: bool) -> N
     from w2s_factory.tasks import get_task
 
     summary = vote(folder, output, task=get_task(task_name) if task_name else None, force=force)
+    printed = say_on_stderr(output)
     right = f"{summary.right}{'' if summary.known == summary.questions else f' of {summary.known}'}"
     click.echo(
         f"{summary.questions} questions, {summary.samples} samples each: majority right "
         f"{right if summary.known else 'not known'}, without an answer {summary.empty}"
     )
     tell_limits(summary.limits)
+    if summary.missing:
+        warn(f"seeds are missing in {folder} ({summary.missing}); the vote is over the others")
+    if printed:
+        return
     named = ["--task", task_name] if task_name else []
     if summary.known:
         following = ["evaluate", *named, "--pass-at", str(summary.samples), str(folder)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import yaml
@@ -77,6 +78,7 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in shipped(FOLDER).glob("*.yaml"))
 
 
+@cache
 def load_preset(name: str) -> Preset:
     """A preset by name.
 

@@ -157,9 +157,12 @@ def split_name(file: File) -> str:
 
 def _rows(path: Path) -> list[Row]:
     """The rows of a file; none of a `.json` that holds something else than a list of objects."""
-    with path.open("rb") as file:
-        start = file.read(_SAMPLE)
-    if path.suffix == ".json" and not re.match(rb"\s*\[\s*\{", start):
+    try:
+        with path.open("rb") as file:
+            start = file.read(_SAMPLE)
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", file=path) from None
+    if path.suffix == ".json" and not re.match(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{", start):
         return []  # metrics, reports, models
     return list(read(path, _ROWS))
 
