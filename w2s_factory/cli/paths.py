@@ -48,7 +48,9 @@ class CheckedPath(click.Path):
             problem = "- would be the standard input, which is not read: inputs are read twice"
             if param is not None and param.name in _WRITTEN:
                 problem = "- would be the standard output, to which this is not written"
-            named = param.opts[0] if isinstance(param, click.Option) else param and param.human_readable_name
+            named = None if param is None else param.human_readable_name
+            if isinstance(param, click.Option):
+                named = param.opts[0]
             raise UserError(problem, field=named, hint="Name a file or folder")
         return self._kind.convert(value, param, ctx)
 
