@@ -70,3 +70,8 @@ class DelegateError(W2SError):
 def one_line(text: str) -> str:
     """`text` with its line breaks and other control characters made visible, so that it is one line."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def encodable(text: str) -> str:
+    """Return `text` with lone surrogates, which UTF-8 cannot encode, written as escapes (`\\udc80`)."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

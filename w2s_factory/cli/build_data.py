@@ -68,7 +68,9 @@ CONTENTS = "contents.json"
 )  # fmt: skip
 @click.option("--layout", default="folder", show_default=True, help="folder, or release: its file tree.")
 @click.option("--dataset-name", metavar="NAME", help="gold, full-weak: the dataset. [default: by file name]")
-@click.option("--preset", metavar="NAME", help="The preset of the configs. [default: by stage]")
+@click.option(
+    "--preset", metavar="NAME", help="The preset of the configs, or ./FILE.yaml. [default: by stage]"
+)
 @click.option(
     "--model", metavar="PATH", help="What the configs train: a folder or hub name. [default: the task's]"
 )

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from w2s_factory.errors import encodable
+
 
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -81,7 +83,7 @@ def command(
     )
     if csv:
         with Outputs(force=force) as outputs:
-            outputs.text(csv, _csv(found.results, found.differences))
+            outputs.text(csv, encodable(_csv(found.results, found.differences)))
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2))
         return

@@ -42,28 +42,52 @@ def read_experiment(path: str | Path, preset: str | None = None) -> Experiment:
     chosen = _preset(values, preset, path)
     prefix = ("presets", preset) if preset else ()
     try:
-        experiment = Experiment.model_validate(_merged(values, chosen))
+        context = {"folder": path.absolute().parent}
+        experiment = Experiment.model_validate(_merged(values, chosen), context=context)
     except ValidationError as errors:
         raise _told(errors, path, root, prefix) from None
     return _resolved(experiment, path.absolute().parent)
 
 
 def _file_of(name: str | Path) -> Path:
-    """The file of that name, or the experiment that comes with the package under it."""
+    """Return the file of that name, or the experiment that comes with the package under it.
+
+    Raises:
+        UserError: There is neither, or a bare name stands for both an experiment and a file `NAME.yaml`.
+    """
     path, own = Path(name), shipped("experiments", f"{name}.yaml")
-    return own if not path.exists() and path.parent == Path() and own.is_file() else path
+    if path.is_file() or path.parent != Path() or not own.is_file():
+        return path
+    local = path.with_name(f"{name}.yaml")
+    if local.is_file() and local.read_bytes() != own.read_bytes():
+        problem = f"is both an experiment of the package ({own}) and the file {local} here, which differ"
+        raise UserError(problem, file=path, hint=f"Name the one you mean: {local}, or the other by its path")
+    return own
 
 
 def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:
-        hint = f"Make one: w2s-factory init --task NAME --output {path.name}"
-        raise UserError("no such file", file=path, hint=hint) from None
+        raise UserError("no such experiment file", file=path, hint=_nearest(path)) from None
     except UnicodeDecodeError:
         raise UserError("is not UTF-8 text", file=path) from None
-    except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", file=path) from None
+    except (OSError, ValueError) as error:  # a path may hold a zero byte
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"cannot be read ({reason})", file=path) from None
+
+
+def _nearest(path: Path) -> str:
+    """Return a hint that names the experiment that was meant: a file in the same folder, or a shipped one."""
+    own = [file.stem for file in sorted(shipped("experiments").glob("*.yaml"))]
+    bare = path.parent == Path()
+    files = [str(file) for file in sorted(path.parent.glob("*.y*ml"))] if path.parent.is_dir() else []
+    known = {Path(name).stem: name for name in [*(own if bare else ()), *files]}
+    near = difflib.get_close_matches(path.stem, known, 1)
+    if near:
+        return f'Did you mean "{known[near[0]]}"?'
+    listed = f" The package has: {', '.join(own)}." if bare else ""
+    return f"w2s-factory init writes one (see w2s-factory init --help).{listed}"
 
 
 def _parsed(text: str, path: Path) -> yaml.Node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s_factory.errors import encodable
 from w2s_factory.records import Outputs
 
 if TYPE_CHECKING:
@@ -27,4 +28,4 @@ def write_page(
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     text = environment.get_template(_TEMPLATE).render(found=found, audit=audit)
     with Outputs(force=force) as outputs:
-        outputs.text(path, text + "\n")
+        outputs.text(path, encodable(text) + "\n")

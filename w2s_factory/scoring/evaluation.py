@@ -130,7 +130,10 @@ def _tags(tests: dict[Id, Test], name: Id, by: Sequence[str]) -> dict[str, Any]:
         if tag not in tags:
             known = ", ".join(tags) or "none"
             raise UserError(f'no tag "{tag}" in the golds', field="by", hint=f"Tags here: {known}")
-    return {tag: tags[tag] for tag in by}
+        if isinstance(tags[tag], list | dict):
+            problem = f'the tag "{tag}" of the id {name!r} is not one value, so there are no groups by it'
+            raise UserError(problem, field="by", hint="Name a tag whose values are text or numbers")
+    return {tag: "none" if tags[tag] is None else tags[tag] for tag in by}
 
 
 def _share(name: str, group: str, right: int, total: int) -> dict[str, Any]:

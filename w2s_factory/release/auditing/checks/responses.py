@@ -111,6 +111,6 @@ def _in_file(file: File, wrong: Callable[[str], bool], what: str) -> Iterator[Fo
 
 def _texts(file: File) -> Iterator[tuple[object, str]]:
     """The responses of a file, or gold solutions, with the id of their row (without one: its place)."""
-    for place, row in enumerate(file.rows):
+    for place, row in zip(file.places, file.rows, strict=True):
         for text in [solution_of(row)] if file.kind == "split" else responses(file.kind, row):
             yield row.get("id", place), text
