@@ -5,13 +5,14 @@
 
 PYTHON ?= python3
 ARGS ?=
+TRIES ?= 20000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VLLM := .venv-vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-hostile test-browser setup-vllm test-vllm lint bench bench-vllm data clean
+.PHONY: help setup quickstart test misuse test-hostile test-browser setup-vllm test-vllm lint bench bench-vllm data clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +25,9 @@ quickstart: $(READY)  ## the embedded experiment up to its report, in quickstart
 
 test: $(READY)  ## run the tests (with the release's parity tests where W2S_RELEASE names its root)
 	$(BIN)/python -m pytest $(ARGS)
+
+misuse: $(READY)  ## try 20,000 misused commands, files, rows and tasks (TRIES=N for another number)
+	W2S_MISUSE=$(TRIES) $(BIN)/python -m pytest --timeout 0 tests/misuse $(ARGS)
 
 test-hostile: $(READY)  ## score 10,000 hostile answers in each mode, half a second each (a quarter of an hour)
 	W2S_HOSTILE=10000 $(BIN)/python -m pytest --timeout 0 -s tests/scoring/test_hostile.py
