@@ -73,5 +73,5 @@ def one_line(text: str) -> str:
 
 
 def encodable(text: str) -> str:
-    """Return `text` with lone surrogates, which UTF-8 cannot encode, written as escapes (`\\udc80`)."""
+    r"""Return `text` with lone surrogates, which UTF-8 cannot encode, written as escapes (`\udc80`)."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

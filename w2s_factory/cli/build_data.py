@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from w2s_factory.cli import pairs
+from w2s_factory.cli.inputs import responses_in, results_in, samples_in, votes_in
+from w2s_factory.cli.next_steps import after_dataset, after_questions
 from w2s_factory.cli.stages import refuse_unread
-from w2s_factory.cli.telling import tell_built, tell_inputs, tell_next, tell_padding, tell_stage1
+from w2s_factory.cli.telling import tell_built, tell_inputs, tell_padding, tell_stage1
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +33,13 @@ CONTENTS = "contents.json"
 @click.option(
     "--task", "task_name", metavar="NAME", help="gsm8k, math, arithmetic, olympic_arena, or a package's own."
 )
-@click.option("--input", "source", type=_FILE, metavar="FILE", help="Raw rows (gold, test) or results.")
+@click.option(
+    "--input",
+    "source",
+    type=_FILE,
+    metavar="FILE",
+    help="Raw rows (gold, test), results or outputs (full-weak).",
+)
 @click.option("--weak", type=_FILE, metavar="FILE", help="Stages 1, 2: results of the weak side.")
 @click.option("--votes", type=_FILE, metavar="FILE", help="Stage 2: the majority file of the samples.")
 @click.option("--icl", type=_FILE, metavar="FILE", help="Stage 1: results of the icl side.")
@@ -88,6 +96,9 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
     named it takes those of the run in the current folder, or else the embedded example, whose responses
     come from simulated solvers.
 
+    --weak, --icl, --votes and the --input of full-weak may also name the folder that generate, score or
+    vote wrote to.
+
     \b
     Examples:
       w2s-factory build-data --stage 1
@@ -97,6 +108,7 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
           --weak-name llama2_7b --iteration 1 --output-dir DIR
     """  # noqa: D301  click reads \b
     refuse_unread(ctx, stage)
+    _name_files(stage, options)
     if stage == "2" and pairs.looked(task_name, options):
         return
     named = {"input": options["source"], **{name: options[name] for name in ("weak", "icl", "votes")}}
@@ -110,6 +122,18 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
         _test(inputs, options)
     else:
         _one_file(stage, inputs, options)
+
+
+def _name_files(stage: str, options: dict[str, Any]) -> None:
+    """Name the file in each folder that is given in its place."""
+    files = {
+        "weak": responses_in if options["check"] else results_in,
+        "icl": results_in,
+        "votes": votes_in,
+        "samples": samples_in,
+        **({"source": responses_in} if stage == "full-weak" else {}),
+    }
+    options |= {name: find(options[name]) for name, find in files.items() if options[name]}
 
 
 def _inputs(stage: str, task_name: str | None, named: dict[str, Path | None], iteration: int) -> Inputs:
@@ -142,7 +166,7 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
     if padding:
         tell_padding(padding, made.agreement)
     tell_built([*made.built.values(), *made.unpadded.values()])
-    tell_next(made.built["hybrid"])
+    after_dataset(made.built["hybrid"])
 
 
 def _one_file(stage: str, inputs: Inputs, options: dict[str, Any]) -> None:
@@ -157,7 +181,7 @@ def _one_file(stage: str, inputs: Inputs, options: dict[str, Any]) -> None:
     built = build(inputs.task, source, _output(inputs, options, stem), recipe=recipe)
     tell_inputs(inputs)
     tell_built([built])
-    tell_next(built)
+    after_dataset(built)
 
 
 def _test(inputs: Inputs, options: dict[str, Any]) -> None:
@@ -168,6 +192,7 @@ def _test(inputs: Inputs, options: dict[str, Any]) -> None:
     count = building.build_test(inputs.task, source, output, split=options["split"], force=options["force"])
     tell_inputs(inputs)
     click.echo(f"wrote {output} ({count:,} questions with golds)")
+    after_questions(inputs.task, output)
 
 
 def _weak_name(inputs: Inputs, options: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from w2s_factory.cli.next_steps import after_dataset
 from w2s_factory.cli.telling import tell_built
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def command(
 
     recipe = building.Recipe(version=version, force=force)
     if form == "chosen":
-        tell_built([building.chosen_side(file, output, recipe=recipe)])
+        built = building.chosen_side(file, output, recipe=recipe)
     else:
-        tell_built([building.convert_pairs(file, output, form, recipe=recipe)])
+        built = building.convert_pairs(file, output, form, recipe=recipe)
+    tell_built([built])
+    after_dataset(built)

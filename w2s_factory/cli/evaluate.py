@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from w2s_factory.cli.inputs import samples_in
 from w2s_factory.errors import encodable
 
 
@@ -55,7 +56,8 @@ def command(
     """Print accuracy or pass@k of results, with intervals.
 
     Accuracies come with their 95 % Wilson intervals; further results with their difference from the
-    first (paired bootstrap). RESULTS are files, or folders that hold results.jsonl. Examples:
+    first (paired bootstrap). RESULTS are files, or folders that hold results.jsonl; with --pass-at,
+    folders of samples. Examples:
 
     \b
         w2s-factory evaluate weak/results.jsonl strong/results.jsonl
@@ -71,6 +73,8 @@ def command(
 
     if task_name and not pass_at:
         raise click.UsageError("--task goes with --pass-at.")
+    if pass_at:
+        results = tuple(map(samples_in, results))
     found = evaluate(
         results,
         pass_at=pass_at,

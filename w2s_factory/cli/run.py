@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from w2s_factory.cli.telling import shown
+from w2s_factory.cli.next_steps import shown
 
 _PATH = click.Path(path_type=Path)
 

@@ -1,4 +1,4 @@
-"""Presets: flat YAML, each value with its basis behind it; those in `llama_factory_configs/`, and any file."""
+"""Presets: flat YAML, each value with its basis behind it; the shipped ones, and any file."""
 
 from __future__ import annotations
 

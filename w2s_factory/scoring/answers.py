@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from w2s_factory.errors import UserError
 from w2s_factory.scoring.limits import Verdict, exceeded
@@ -117,6 +117,33 @@ def score_responses(
     return [
         Scored(pred, gold, *(verdicts[pair] if is_known else _UNKNOWN))
         for (pred, gold), pair, is_known in zip(normal, compared, known, strict=True)
+    ]
+
+
+def score_known(
+    task: Scorable,
+    responses: Sequence[str],
+    answers: Sequence[str | None],
+    mode: str = "published",
+    **options: Any,
+) -> list[Scored]:
+    """Score responses as `score_responses` does, where an answer may be None: its gold is not known.
+
+    Such a response gets its final answer and no verdict.
+
+    Raises:
+        UserError: As `score_responses`.
+    """
+    if None not in answers:
+        return score_responses(task, responses, cast("Sequence[str]", answers), mode, **options)
+    known = [(text, answer) for text, answer in zip(responses, answers, strict=True) if answer is not None]
+    texts, golds = [text for text, _ in known], [answer for _, answer in known]
+    scored = iter(score_responses(task, texts, golds, mode, **options))
+    any_format, answer_key = options.get("any_format", False), options.get("answer_key")
+    extract = task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
+    return [
+        Scored(task.normalise(extract(text)), "", None) if answer is None else next(scored)
+        for text, answer in zip(responses, answers, strict=True)
     ]
 
 

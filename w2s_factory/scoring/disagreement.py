@@ -98,7 +98,11 @@ def compare_modes(
     """
     if len(set(modes)) < 2:
         raise UserError("comparing takes two modes or more", field="compare")
-    rows, answers = read_outputs(responses, golds, partial=partial)
+    asked, known = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
+    rows = [row for row, answer in zip(asked, known, strict=True) if answer is not None]
+    answers = [answer for answer in known if answer is not None]
+    if not rows:
+        raise UserError("holds no golds, so there are no verdicts to compare", file=golds, field="answer")
     texts = [row["response"] for row in rows]
     by_mode = [
         score_responses(task, texts, answers, mode, answer_key=answer_key, timeout=timeout, workers=workers)

@@ -16,7 +16,8 @@ from w2s_factory.scoring.verdicts import left_out, read_known
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from w2s_factory.records import Id, Test
+    from w2s_factory.records import Id
+    from w2s_factory.scoring.golds import Gold
     from w2s_factory.scoring.scorable import Scorable
 
     Verdicts = dict[Id, bool]
@@ -109,7 +110,7 @@ def _verdicts(path: str | Path, notes: list[str]) -> Verdicts:
 
 
 def _accuracies(
-    name: str, verdicts: Verdicts, tests: dict[Id, Test], by: Sequence[str]
+    name: str, verdicts: Verdicts, tests: dict[Id, Gold], by: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     yield _share(name, "all", sum(verdicts.values()), len(verdicts))
     if not by:
@@ -122,10 +123,10 @@ def _accuracies(
             yield _share(name, f"{tag} {value}", int(group.sum()), len(group))
 
 
-def _tags(tests: dict[Id, Test], name: Id, by: Sequence[str]) -> dict[str, Any]:
+def _tags(tests: dict[Id, Gold], name: Id, by: Sequence[str]) -> dict[str, Any]:
     if name not in tests:
         raise UserError(f"the golds have no row for the id {name!r}", field="golds")
-    tags = tests[name]["tag"]
+    tags = tests[name].get("tag", {})
     for tag in by:
         if tag not in tags:
             known = ", ".join(tags) or "none"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.records import Outputs, hashed, note
-from w2s_factory.scoring.answers import TIMEOUT, score_responses
+from w2s_factory.scoring.answers import TIMEOUT, score_known
 from w2s_factory.scoring.golds import read_outputs
 from w2s_factory.scoring.modes import comparison
 
@@ -76,7 +76,8 @@ def score(  # noqa: PLR0913  each is an option of the command
 
     Args:
         task: A task (as `w2s_factory.score`: or its name).
-        golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`).
+        golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`), or any file of questions that
+            were asked: where its rows have no `answer`, or null, the gold is not known.
         responses: What a model wrote (`output.jsonl`), or results to be scored again.
         output: The results to write.
         mode: `published`, `symbolic` or `math-verify`.
@@ -92,9 +93,9 @@ def score(  # noqa: PLR0913  each is an option of the command
     """
     packages = comparison(mode, task).packages
     inputs = hashed([responses, golds])  # now: results may take the place of the responses
-    rows, answers = read_outputs(responses, golds, partial=partial)
+    rows, answers = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
     texts = [row["response"] for row in rows]
-    scored = score_responses(
+    scored = score_known(
         task,
         texts,
         answers,

@@ -27,14 +27,17 @@ _KEYS: tuple[tuple[Kind, frozenset[str]], ...] = (
 )
 """What each kind is told by, the more particular first."""
 
-_TEXT, _ID = (str,), {"id": (int, str)}
+_Types: TypeAlias = dict[str, tuple[type, ...]]
+
+_TEXT = (str,)
 _GOLD = (str, int, float, type(None))
-_VERDICT: Mapping[str, tuple[type, ...]] = {"pred": _TEXT, "gold": _TEXT, "result": (bool,)}
+_ID: _Types = {"id": (int, str)}
+_VERDICT: _Types = {"pred": _TEXT, "gold": _TEXT, "result": (bool,)}
 
 _FORMS: Mapping[Kind, Form[Any]] = {
     "demonstrations": Form("demonstrations", {"prompt": _TEXT, "response": _TEXT}, optional=_ID),
     "votes": VOTE,
-    "results": Form("results", OUTPUT.required, optional=_VERDICT | RESULT.optional),
+    "results": Form("results", OUTPUT.required, optional={**_VERDICT, **RESULT.optional}),
     "sft": Form("SFT rows", {"content": _TEXT, "output": _TEXT}, optional=_ID | _VERDICT),
     "split": Form("test rows", {"question": _TEXT, "answer": _GOLD}, {"solution": (str, type(None))}),
 }

@@ -14,7 +14,8 @@ from w2s_factory.release.auditing.finding import Found, few
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from w2s_factory.release.auditing.corpus import Corpus, File, Kind
+    from w2s_factory.release.auditing.corpus import Corpus, File
+    from w2s_factory.release.auditing.forms import Kind
 
 NEAR_EMPTY = 10
 """Characters below which a response is near-empty: there is no room for a step before the answer."""
