@@ -98,7 +98,9 @@ def after_merging(files: Sequence[Path]) -> None:
     for outputs in together.values():
         asked = _asked(outputs[0])
         if asked is None:
-            tell_missing("w2s-factory score takes the questions as --golds; where they are is not known here")
+            tell_missing(
+                "score them with w2s-factory score, whose --golds are the questions; these are not known here"
+            )
         else:
             _score(*asked, outputs, partial=False)
 
@@ -165,7 +167,7 @@ def _score(task: str, questions: Path, files: Sequence[Path], *, partial: bool) 
     try:
         golds = read_golds(questions, get_task(task).answer_key)
     except UserError as error:
-        tell_missing(f"w2s-factory score needs golds, and these are none: {error}")
+        tell_missing(f"score them with w2s-factory score, whose --golds cannot be these questions: {error}")
         return
     sampled = len(files) > 1
     output = [] if sampled else ["--output", files[0].with_name(RESULTS)]

@@ -69,7 +69,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:
-        raise UserError("no such experiment file", file=path, hint=_nearest(path)) from None
+        raise UserError("no such file", file=path, hint=_nearest(path)) from None
     except UnicodeDecodeError:
         raise UserError("is not UTF-8 text", file=path) from None
     except (OSError, ValueError) as error:  # a path may hold a zero byte
