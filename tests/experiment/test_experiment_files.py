@@ -265,7 +265,7 @@ def test_a_bare_name_that_means_two_files_is_refused(tmp_path, monkeypatch):
     (tmp_path / "arithmetic").mkdir()
     assert read_experiment("arithmetic").name == "arithmetic"
     (tmp_path / "arithmetic.yaml").write_text(own + "\n# mine\n")
-    with pytest.raises(UserError, match="which differ. Name the one you mean: arithmetic.yaml"):
+    with pytest.raises(UserError, match=r"which differ\. Name the one you mean: arithmetic.yaml"):
         read_experiment("arithmetic")
     assert read_experiment("arithmetic.yaml").name == "arithmetic"
 

@@ -87,7 +87,7 @@ def test_a_deepspeed_file_beside_it_is_found(write, tmp_path):
         ),
         (MINE + "deepspeed: no.json\n", 'mine.yaml:6: field "deepspeed": no such file: no.json'),
         (MINE + "seed: 2024-99-99\n", 'mine.yaml:6: field "seed": '),
-        (MINE + "a: [\n", "mine.yaml:7: is not YAML"),
+        (MINE + "a: [\n", "mine.yaml:6: is not YAML"),
         (MINE + "? [a]\n: b\n", "mine.yaml:6: expected `key: value` lines"),
         (MINE.replace("sft", "ppo"), 'mine.yaml:1: field "stage": expected sft or dpo, got ppo'),
         (MINE.replace("sft", "dpo"), 'mine.yaml: field "pref_loss": is missing'),

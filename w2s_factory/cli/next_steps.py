@@ -99,7 +99,7 @@ def after_merging(files: Sequence[Path]) -> None:
         asked = _asked(outputs[0])
         if asked is None:
             tell_missing(
-                "score them with w2s-factory score, whose --golds are the questions; these are not known here"
+                "score them with w2s-factory score, whose --golds are the questions: not known here"
             )
         else:
             _score(*asked, outputs, partial=False)
