@@ -12,10 +12,13 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "w2s_factory"
 
-EVERYBODY = {"errors", "published", "shipped"}
+EVERYBODY = {"errors", "model_names", "published", "ranges", "shipped", "terminal"}
 ROOMS = {
     "errors": set(),
+    "ranges": set(),
     "shipped": set(),
+    "terminal": set(),
+    "model_names": set(),
     "published": set(),
     "records": set(),
     "scoring": {"records"},

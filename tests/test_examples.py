@@ -128,6 +128,17 @@ def parsed(command: list[str]) -> None:
     module.command.make_context(command[0], arguments, resilient_parsing=True)
 
 
+def python_blocks(page: str) -> list[str]:
+    """The Python code of a page of the documentation."""
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.M | re.S)
+
+
+def test_the_tasks_of_the_documentation_work():
+    [block] = python_blocks("tasks.md")
+    exec(compile(block, "docs/tasks.md", "exec"), {"__name__": "documentation"})
+    assert block.count("\nassert ") == 4
+
+
 def test_the_public_names_of_the_readme_exist():
     package = importlib.import_module("w2s_factory")
     names = set(re.findall(r"w2s\.(\w+)", (ROOT / "README.md").read_text()))

@@ -69,23 +69,31 @@ if TYPE_CHECKING:
     )
     from w2s_factory.llamafactory.weights import Weights
     from w2s_factory.published import PublishedNumber, published_results
+    from w2s_factory.records import Table
     from w2s_factory.release.auditing import Audit, audit
     from w2s_factory.release.fetching import Fetched, fetch
     from w2s_factory.release.verifying import Verification, verify_release
     from w2s_factory.scoring.answers import Scored
     from w2s_factory.scoring.disagreement import ModeComparison
-    from w2s_factory.scoring.evaluation import Evaluation, evaluate
+    from w2s_factory.scoring.evaluation import Evaluation
     from w2s_factory.scoring.files import ScoreSummary
     from w2s_factory.scoring.judge import judge
-    from w2s_factory.scoring.majority import VoteSummary, majority, vote
+    from w2s_factory.scoring.majority import VoteSummary, majority
     from w2s_factory.scoring.metrics import (
         paired_bootstrap,
         pass_at_k,
         performance_gap_recovered,
         wilson_interval,
     )
-    from w2s_factory.tasks import Example, Split, Task, get_task, task_names
-    from w2s_factory.tasks.scored import compare_modes, score, score_response, score_responses
+    from w2s_factory.tasks import Example, PublishedTask, Split, Task, get_task, task_names
+    from w2s_factory.tasks.scored import (
+        compare_modes,
+        evaluate,
+        score,
+        score_response,
+        score_responses,
+        vote,
+    )
 
 _HOMES = {
     "Accuracy": "building",
@@ -109,6 +117,7 @@ _HOMES = {
     "PairSource": "building",
     "Plan": "experiment.planning",
     "PublishedNumber": "published",
+    "PublishedTask": "tasks",
     "Ran": "experiment.running",
     "Recipe": "building",
     "Reported": "experiment.report",
@@ -121,6 +130,7 @@ _HOMES = {
     "Stage1": "building",
     "Stage2": "building",
     "Step": "experiment.steps",
+    "Table": "records",
     "Task": "tasks",
     "TemplateStatus": "llamafactory.vanilla",
     "Trained": "llamafactory.launch",
@@ -141,7 +151,7 @@ _HOMES = {
     "convert_pairs": "building",
     "diagnose": "llamafactory.doctor",
     "draw": "experiment.drawing",
-    "evaluate": "scoring.evaluation",
+    "evaluate": "tasks.scored",
     "explain": "building",
     "export": "llamafactory.launch",
     "fetch": "release.fetching",
@@ -177,7 +187,7 @@ _HOMES = {
     "train": "llamafactory.launch",
     "uninstall_template": "llamafactory.vanilla",
     "verify_release": "release.verifying",
-    "vote": "scoring.majority",
+    "vote": "tasks.scored",
     "wilson_interval": "scoring.metrics",
     "write_experiment": "experiment.beginning",
 }
@@ -204,6 +214,7 @@ __all__ = [
     "PairSource",
     "Plan",
     "PublishedNumber",
+    "PublishedTask",
     "Ran",
     "Recipe",
     "Reported",
@@ -216,6 +227,7 @@ __all__ = [
     "Stage1",
     "Stage2",
     "Step",
+    "Table",
     "Task",
     "TemplateStatus",
     "Trained",

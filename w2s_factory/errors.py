@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Iterable
+from typing import Any
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_SHOWN = 60
+"""Characters of a value in a message."""
 
 
 class W2SError(Exception):
@@ -19,7 +21,7 @@ class UserError(W2SError):
 
     Args:
         problem: What is wrong and what was expected, without a final full stop.
-        file: The file it stands in.
+        file: The file it stands in, or what is called so: the name of rows in memory.
         line: Its line, counted from 1 (for a JSON list, which has no lines: see `row`).
         row: Its place in a JSON list, counted from 1.
         field: The key or option that is wrong.
@@ -32,7 +34,7 @@ class UserError(W2SError):
         self,
         problem: str,
         *,
-        file: str | Path | None = None,
+        file: object = None,
         line: int | None = None,
         row: int | None = None,
         field: str | None = None,
@@ -51,6 +53,41 @@ class UserError(W2SError):
         where += [] if field is None else [f'field "{field}"']
         text = ": ".join([*where, problem])
         super().__init__(one_line(f"{text}. {hint}" if hint else text))
+
+    def at(
+        self,
+        *,
+        file: object = None,
+        line: int | None = None,
+        row: int | None = None,
+        name: int | str | None = None,
+    ) -> UserError:
+        """Return this error with a place, where it names none yet.
+
+        Args:
+            file: The file of the row.
+            line: Its line.
+            row: Its place in a list, counted from 1.
+            name: The row's id.
+        """
+        if self.file is not None:
+            return self
+        place = {"file": file, "line": line, "row": self.row if row is None else row}
+        problem = self.problem if name is None else f"id {name!r}: {self.problem}"
+        return UserError(problem, **place, field=self.field, hint=self.hint)  # type: ignore[arg-type]
+
+
+class HookError(UserError):
+    """A task's method raised an error or returned a value of the wrong type.
+
+    Attributes:
+        method: The method.
+        arguments: Those it was called with, so that a caller can say which row they are from.
+    """
+
+    def __init__(self, problem: str, method: str = "", arguments: tuple[Any, ...] = (), **place: Any) -> None:
+        super().__init__(problem, **place)
+        self.method, self.arguments = method, arguments
 
 
 class DelegateError(W2SError):
@@ -75,3 +112,30 @@ def one_line(text: str) -> str:
 def encodable(text: str) -> str:
     r"""Return `text` with lone surrogates, which UTF-8 cannot encode, written as escapes (`\udc80`)."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def listed(value: Any, field: str) -> list[Any]:
+    """Return several values as a list, also a single text or path, whose letters nobody means.
+
+    Raises:
+        UserError: The value cannot be iterated.
+    """
+    if isinstance(value, (str, os.PathLike)):
+        return [value]
+    if not isinstance(value, Iterable):
+        raise UserError(f"expected a list, got {shown(value)}", field=field)
+    return list(value)
+
+
+def shown(value: Any) -> str:
+    """Return a value and its type for a message: `'yes' (str)`; `None` alone."""
+    return "None" if value is None else f"{short(value)} ({type(value).__name__})"
+
+
+def short(value: Any) -> str:
+    """Return a value's representation, cut to a readable length; a broken `__repr__` is no obstacle."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  somebody else's class
+        return "an object that cannot be shown"
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -56,12 +56,12 @@ def test_columns_beside_an_output_of_their_own_are_refused(tmp_path, form):
 
 
 @pytest.mark.parametrize("convert", [lambda *args, **to: convert_pairs(*args, "columns", **to), chosen_side])
-def test_converted_in_place_the_file_as_it_was_is_noted(published, convert):
+def test_a_file_is_not_converted_onto_itself(published, convert):
     before = content_hash(published)
-    convert(published, published, recipe=Recipe(force=True))
-    line = json.loads((published.parent / "manifest.jsonl").read_text())
-    assert line["inputs"] == [{"file": str(published), "sha256": before}]
-    assert line["sha256"] == content_hash(published) != before
+    with pytest.raises(UserError, match="is read by this command, which would overwrite it"):
+        convert(published, published, recipe=Recipe(force=True))
+    assert content_hash(published) == before
+    assert [path.name for path in published.parent.iterdir()] == [published.name]
 
 
 def test_an_empty_file_is_not_called_clean(tmp_path, published):

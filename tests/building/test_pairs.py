@@ -99,11 +99,19 @@ def test_dropping_duplicates_keeps_the_first_of_each_text_and_the_draws():
 @pytest.mark.parametrize(
     ("rules", "option"),
     [
-        ({"min_confidence": 1.1}, "--min-confidence"),
-        ({"negative_confidence": -0.1}, "--negative-confidence"),
-        ({"pairs_per_question": 0}, "--pairs-per-question"),
+        ({"min_confidence": 1.1}, "min_confidence"),
+        ({"negative_confidence": -0.1}, "negative_confidence"),
+        ({"pairs_per_question": 0}, "pairs_per_question"),
     ],
 )
 def test_rules_out_of_range_name_the_option(rules, option):
     with pytest.raises(UserError, match=option):
         PairRules(**rules)
+
+
+def test_a_negative_confidence_below_the_least_one_is_refused():
+    with pytest.raises(
+        UserError, match=r'"negative_confidence": expected at least min_confidence \(0.9\), got 0.8'
+    ):
+        PairRules(min_confidence=0.9)
+    assert PairRules(min_confidence=0.8, negative_confidence=0.8)

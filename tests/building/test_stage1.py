@@ -129,3 +129,32 @@ def test_a_dataset_is_not_overwritten_unasked(tmp_path):
     stage1(tmp_path, first, first)
     with pytest.raises(UserError, match="--force"):
         stage1(tmp_path, other, other)
+
+
+@pytest.mark.parametrize("way", ["the path", "another path", "a symbolic link", "a hard link"])
+def test_one_file_on_both_sides_is_refused(tmp_path, way):
+    weak = write(tmp_path / "weak.jsonl", [result(0, "1", "weak")])
+    icl = {
+        "the path": lambda: weak,
+        "another path": lambda: tmp_path / "x" / ".." / weak.name,
+        "a symbolic link": lambda: linked(tmp_path / "icl.jsonl", weak, hard=False),
+        "a hard link": lambda: linked(tmp_path / "icl.jsonl", weak, hard=True),
+    }[way]()
+    (tmp_path / "x").mkdir()
+    with pytest.raises(UserError, match=r"got the same file on both sides. It is the same file as"):
+        build_stage1(GSM8K, weak, icl, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def linked(link, target, *, hard):
+    if hard:
+        link.hardlink_to(target)
+    else:
+        link.symlink_to(target)
+    return link
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_equal_bytes_on_both_sides_are_reported(tmp_path, same):
+    rows = [result(0, "1", "weak")]
+    assert stage1(tmp_path, rows, rows if same else [result(0, "1", "icl")]).identical is same

@@ -86,7 +86,7 @@ MISUSED = [
     (["--stage", "gold", "--task", "gsm8k", "--input", "nothing.jsonl"], "nothing.jsonl: no such file"),
     (["--stage", "gold", "--weak", "a.jsonl"], "stage gold has no use for it"),
     (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--output", "gold.jsonl"], ".json"),
-    (["--stage", "test", "--task", "gsm8k", "--input", "RAW", "--split", "train_9"], "Known splits"),
+    (["--stage", "test", "--task", "gsm8k", "--input", "RAW", "--split", "train_9"], "It has train_1"),
     (["--stage", "gold", "--task", "math", "--input", "RAW"], 'field "problem": is missing'),
     (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--dataset-name", "a,b"], "dataset"),
     (["--stage", "1", "--layout", "round"], "layout"),
@@ -120,7 +120,7 @@ MISUSED = [
     (["--stage", "full-weak", "--task", "gsm8k", "--input", "TWICE"], "stands twice"),
     (["--stage", "gold", "--task", "gsm8k", "--input", "LONG"], 'LONG.jsonl:1: field "answer"'),
     (["--stage", "gold", "--task", "gsm8k", "--input", "TORN"], "TORN.jsonl:1: broken JSON"),
-    (["--stage", "full-weak", "--task", "gsm8k", "--input", "DIGITS"], "too many digits"),
+    (["--stage", "full-weak", "--task", "gsm8k", "--input", "DIGITS"], "more digits than are read"),
     (["--stage", "1", "--weak-name", "../up"], "weak-name"),
 ]
 

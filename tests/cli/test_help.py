@@ -76,6 +76,31 @@ def test_its_help_imports_nothing_heavy(name):
     assert not {module.partition(".")[0] for module in done.stdout.splitlines()[-1].split()} & HEAVY
 
 
+EVERY_HELP = """
+import sys
+from click.testing import CliRunner
+from w2s_factory.cli import COMMANDS, group
+from w2s_factory.cli.template import command as template
+for words in [[], *([name] for name in COMMANDS), *(["template", name] for name in template.commands)]:
+    print(CliRunner().invoke(group, [*words, "--help"]).output)
+"""
+
+
+@pytest.mark.parametrize("level", ["1", "2"])
+def test_every_help_is_the_same_without_docstrings(monkeypatch, level):
+    def shown():
+        code = [sys.executable, "-c", EVERY_HELP]
+        return subprocess.run(code, capture_output=True, text=True, check=True).stdout
+
+    monkeypatch.delenv("PYTHONOPTIMIZE", raising=False)
+    normal = shown()
+    monkeypatch.setenv("PYTHONOPTIMIZE", level)
+    assert shown() == normal
+    assert normal.count("Usage: ") == len(COMMANDS) + 4
+    assert "A weak model's answers become training data" in normal
+    assert "Remove the two files." in normal
+
+
 def test_an_unknown_command_is_one_line():
     command = [sys.executable, "-m", "w2s_factory", "no-such"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -141,7 +141,7 @@ BAD = [
     (changed(llamafactory_version="latest"), "Known versions: 0.5.0"),
     (changed(set="learning_rates=1"), 'Did you mean "learning_rate"?'),
     (changed(set="learning_rate"), "expected key=value"),
-    (changed(set="learning_rate=fast"), "expected a number, got fast"),
+    (changed(set="learning_rate=fast"), "expected a number above 0 and of at most 10, got 'fast'"),
     (changed(set="output_dir=x"), "Use --output-dir"),
     (changed(set="template=null"), "must name a template"),
     ([*GOOD, "--unknown"], "No such option"),

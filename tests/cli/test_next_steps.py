@@ -17,7 +17,8 @@ from w2s_factory.errors import UserError
 TASK = ["--task", "gsm8k"]
 SPLIT = ["--split", "train_2"]
 WEAK = ["generate", *TASK, *SPLIT, "--model", "path/to/weak-model", "--output-dir", "weak"]
-PLUS = ["generate", *TASK, *SPLIT, "--model", "path/to/m-plus", "--samples", 10, "--output-dir", "plus"]
+M_PLUS = ["--model", "path/to/strong-model", "--adapter", "path/to/m-plus"]
+PLUS = ["generate", *TASK, *SPLIT, *M_PLUS, "--samples", 10, "--output-dir", "plus"]
 
 
 def test_gold_then_train(folder):
@@ -100,7 +101,7 @@ def test_questions_without_golds_lead_to_both_stages(folder):
     assert "no gold is known in bare.jsonl" in scored.stdout
     assert [words[0] for words in scored.commands] == ["build-data"]
     plus = run(
-        "generate", *TASK, *asked, "--model", "path/to/m-plus", "--samples", 10, "--output-dir", "plus"
+        "generate", *TASK, *asked, *M_PLUS, "--samples", 10, "--output-dir", "plus"
     )
     vote = run(*run(*plus.next("score")).next("vote"))
     assert [words[0] for words in vote.commands] == ["build-data"]
@@ -110,7 +111,7 @@ def test_questions_without_golds_lead_to_both_stages(folder):
 def test_a_held_out_split_leads_to_evaluation_only(folder):
     records.write(folder / "test.jsonl", questions(4, tag="GSM8K"))
     asked = run(
-        "generate", *TASK, "--questions", "test.jsonl", "--model", "path/to/m-plus", "--output-dir", "out"
+        "generate", *TASK, "--questions", "test.jsonl", *M_PLUS, "--output-dir", "out"
     )
     scored = run(*asked.next("score"))
     assert [words[0] for words in scored.commands] == ["evaluate"]
@@ -140,7 +141,7 @@ def test_a_limited_generation_is_scored_as_a_part(folder):
 
 def test_raw_rows_are_questions_and_not_golds(folder):
     asked = run(
-        "generate", *TASK, "--questions", "train_1.jsonl", "--model", "path/to/m-plus", "--output-dir", "o"
+        "generate", *TASK, "--questions", "train_1.jsonl", *M_PLUS, "--output-dir", "o"
     )
     assert asked.commands == []
     assert "train_1.jsonl:1" in asked.sentences[0]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.conftest import ROOT
 
 
@@ -32,3 +34,37 @@ def test_a_missing_release_is_one_line(w2s, monkeypatch):
     error = w2s("run", ROOT / "experiments/math_gemma_2b.yaml", code=2).stderr
     assert "no such file or folder" in error
     assert "W2S_RELEASE" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--nosuchoption"], "unrecognized arguments: --nosuchoption"),
+        (["--retries", "many"], "invalid int value: 'many'"),
+    ],
+)
+def test_arguments_snakemake_refuses_are_one_line(w2s, arguments, words):
+    file = ROOT / "experiments/arithmetic.yaml"
+    error = w2s("run", file, "--output-dir", "out", "--", *arguments, code=2).stderr
+    assert error.startswith("Error: Snakemake: ")
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_dry_runs_fit_100_columns(w2s):
+    assert max(map(len, w2s("run", "gsm8k_llama2_7b", "--dry-run").stdout.splitlines())) <= 100
+    model = ROOT / "data/models/tiny_llama"
+    generate = [
+        "generate",
+        "--task",
+        "arithmetic",
+        "--split",
+        "dev",
+        "--model",
+        model,
+        "--engine",
+        "transformers",
+    ]
+    shown = w2s(*generate, "--output-dir", "a_long_folder/" * 12, "--samples", 3, "--dry-run").stdout
+    assert max(map(len, shown.splitlines())) <= 100
+    assert "t1.0/seed2/output.jsonl" in shown.replace("/\n  ", "/")

@@ -192,3 +192,11 @@ def test_answers_in_any_format(folder):
         command = ["score", "--task", task, *files, "no/results.jsonl", "--answers", "any", *options]
         assert w2s(*command, folder=folder, code=2).stderr.count("\n") == 1
     assert not (folder / "no").exists()
+
+
+def test_a_vote_over_seeds_with_a_gap_warns(folder):
+    score(folder, 0)
+    score(folder, 1)
+    (folder / "t1.0/seed1").rename(folder / "t1.0/seed2")
+    done = w2s("vote", "--input", "t1.0", "--output", "votes.jsonl", folder=folder)
+    assert done.stderr == "warning: seeds are missing in t1.0 (seed1); the vote is over the others\n"

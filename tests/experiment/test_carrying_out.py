@@ -161,11 +161,35 @@ def test_a_failed_step_shows_its_log_and_how_to_repeat_it(run):
 
 def test_a_failure_of_snakemake_itself_is_told(run, of_shell):
     plan = of_shell(CHAIN)
+    command = snakemake_command(
+        plan, run.folder, jobs=1, executor=None, arguments=["--until", "no_such_step"]
+    )
+    told = []
+    with pytest.raises(DelegateError, match=r"Snakemake failed with exit code 1"):
+        carry_out(plan, run.folder, command, tell=told.append)
+    assert "no_such_step" in "\n".join(told)
+
+
+def test_arguments_that_snakemake_refuses_are_one_line(run, of_shell):
+    plan = of_shell(CHAIN)
     command = snakemake_command(plan, run.folder, jobs=1, executor=None, arguments=["--no-such-option"])
     told = []
-    with pytest.raises(DelegateError, match=r"Snakemake failed with exit code 2"):
+    with pytest.raises(UserError, match="Snakemake: unrecognized arguments: --no-such-option"):
         carry_out(plan, run.folder, command, tell=told.append)
-    assert "no-such-option" in "\n".join(told)
+    assert told == []
+
+
+def test_what_a_failed_step_wrote_is_cut(run):
+    with pytest.raises(DelegateError, match="failed: seed0/b"):
+        run(
+            {
+                **CHAIN,
+                "b": (["a.txt"], ["b.txt"], "head -c 110000 /dev/zero | tr '\\0' x; echo; echo why; exit 3"),
+            }
+        )
+    told = "\n".join(run.told)
+    assert "    why" in told
+    assert len(told) < 5_000
 
 
 def test_two_runs_do_not_share_a_folder(run):

@@ -30,12 +30,33 @@ strong:
         ("stage2:\n  methods:\n    dop:", 9, "stage2.methods.dop", 'Did you mean "dpo"?'),
         ("stage2:\n  methods:\n    dpo:\n      referenc: base", 10, "stage2.methods.dpo.referenc", '"reference"'),
         ("zzz: 1", 7, "zzz", "Known here: name, task"),
-        ("iterations: two", 7, "iterations", "integer"),
-        ("iterations: 0", 7, "iterations", "greater than or equal to 1"),
-        ("seeds: [0, -1]", 7, "seeds.1", "greater than or equal to 0"),
+        ("iterations: two", 7, "iterations", "expected a whole number from 1 to 100, got 'two'"),
+        ("iterations: 0", 7, "iterations", "expected a whole number from 1 to 100, got 0"),
+        ("seeds: [0, -1]", 7, "seeds.1", "expected a whole number from 0 to 100,000, got -1"),
+        ("iterations: 100000", 7, "iterations", "expected a whole number from 1 to 100, got 100000"),
+        ("iterations: true", 7, "iterations", "got True"),
+        ("iterations: .nan", 7, "iterations", "got nan"),
+        ("seeds: [" + "1, " * 200 + "1]", 7, "seeds", "at most 100 items"),
+        ("limit: {split: 0}", 7, "limit.split", "expected a whole number from 1 to 1,000,000,000, got 0"),
+        ("demonstrations: {ids: [1, 2, 1]}", 7, "demonstrations.ids.2", "expected different ids, got 1 again"),
+        ("demonstrations: {count: 0}", 7, "demonstrations.count", "from 1 to 1,000, got 0"),
+        ("stage2: {samples: 1}", 7, "stage2.samples", "from 2 to 10,000, got 1"),
+        ("stage2: {temperature: .inf}", 7, "stage2.temperature", "above 0 and of at most 100, got inf"),
+        ("stage2: {min_confidence: 1.5}", 7, "stage2.min_confidence", "a number from 0 to 1, got 1.5"),
+        ("stage2: {negative_confidence: 0.5}", 7, "stage2.negative_confidence", "min_confidence (0.6), got 0.5"),
+        ("evaluation: {pass_at: {k: 1000000000}}", 7, "evaluation.pass_at.k", "from 1 to 10,000"),
+        ("generation: {shards: 1000000}", 7, "generation.shards", "from 1 to 10,000"),
+        ("resources: {train: {gpus: -1}}", 7, "resources.train.gpus", "from 0 to 1,024, got -1"),
+        ("resources: {data: {threads: 0}}", 7, "resources.data.threads", "from 1 to 4,096, got 0"),
+        ("resources: {data: {mem: lots}}", 7, "resources.data.mem", "a number and its unit (64GB, 12h)"),
+        ("  overrides: {max_steps: 0}", 7, "strong.overrides.max_steps", "expected -1 or a whole number from 1"),
+        ("  overrides:\n    learning_rate: -1", 8, "strong.overrides.learning_rate", "above 0 and of at most 10"),
+        ("  overrides: {num_train_epochs: many}", 7, "strong.overrides.num_train_epochs", "got 'many'"),
+        ("stage2:\n  methods:\n    dpo: {overrides: {pref_beta: 0}}", 9,
+         "stage2.methods.dpo.overrides.pref_beta", "above 0"),
         ("seeds: [1, 1]", 7, "seeds", "names a seed twice"),
         ("seeds: []", 7, "seeds", "at least 1"),
-        ("split: tset", 7, "split", "only train_1, train_2, dev, test"),
+        ("split: tset", 7, "split", "It has train_1, train_2, dev, test"),
         ("baselines: [weak_floor, ceiling]", 7, "baselines.1", "strong_ceiling"),
         ("last_iteration: [weak]", 7, "last_iteration", "must name hybrid"),
         ("  preset: dpoo", 7, "strong.preset", 'Did you mean "dpo"?'),
@@ -189,6 +210,7 @@ def test_folders_are_named_from_the_file_on(written, tmp_path, monkeypatch):
     monkeypatch.setenv("W2S_RELEASE", str(tmp_path / "published"))
     (tmp_path / "models/here").mkdir(parents=True)
     weak = {"name": "w", "model": "models/here", "results": "{release}/outputs/r.jsonl"}
+    (tmp_path.parent / "s").mkdir(exist_ok=True)
     found = read_experiment(written(weak=weak, strong={"name": "s", "model": "../s"}))
     assert found.weak.model == str(tmp_path / "models/here")
     assert found.weak.results == str(tmp_path / "published/outputs/r.jsonl")
@@ -267,12 +289,13 @@ def test_a_bare_name_that_means_two_files_is_refused(tmp_path, monkeypatch):
     (tmp_path / "arithmetic.yaml").write_text(own + "\n# mine\n")
     with pytest.raises(UserError, match=r"which differ\. Name the one you mean: arithmetic.yaml"):
         read_experiment("arithmetic")
-    assert read_experiment("arithmetic.yaml").name == "arithmetic"
+    assert read_experiment("arithmetic.yaml", models_there=False).name == "arithmetic"
 
 
 def test_a_preset_file_is_found_from_the_experiment(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = shipped("experiments", "arithmetic.yaml").read_text()
+    text = text.replace("../data/models", str(shipped("data", "models")))
     (tmp_path / "here").mkdir()
     (tmp_path / "here/e.yaml").write_text(text.replace("preset: tiny_base_lora_sft", "preset: ./mine.yaml"))
     mine = tmp_path / "here/mine.yaml"
@@ -287,3 +310,27 @@ def test_a_preset_file_is_found_from_the_experiment(tmp_path, monkeypatch):
     mine.write_text(mine.read_text() + "learning_rat: 1\n")
     with pytest.raises(UserError, match=r"here/mine.yaml:\d+: field \"learning_rat\""):
         plan_experiment("here/e.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "line", "field", "engine"),
+    [
+        ({"weak": {"name": "w", "model": "./gone"}}, "model: ./gone", "weak.model", None),
+        ({"weak": {"name": "w", "model": "a/b", "adapter": "/gone"}}, "adapter: /gone", "weak.adapter", None),
+        ({"strong": {"name": "s", "model": "models/gone"}}, "model: models/gone", "strong.model", None),
+        ({"strong": {"name": "s", "model": "/gone"}}, "model: /gone", "strong.model", "openai"),
+    ],
+)
+def test_a_model_folder_that_is_missing_is_told_at_its_line(written, tmp_path, changes, line, field, engine):
+    (tmp_path / "models").mkdir()
+    file = written(**changes, generation={"engine": engine})
+    with pytest.raises(UserError, match=r"no such folder: .*/gone") as caught:
+        read_experiment(file)
+    assert caught.value.field == field
+    assert file.read_text().splitlines()[caught.value.line - 1].strip() == line
+    read_experiment(file, models_there=False)
+
+
+def test_a_server_may_call_its_model_a_folder(written):
+    weak = {"name": "w", "model": "/models/weak"}
+    assert read_experiment(written(weak=weak, generation={"engine": "openai"})).weak.model == "/models/weak"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from w2s_factory.errors import UserError
 from w2s_factory.experiment.planning import plan
 from w2s_factory.experiment.reading import read_experiment
 
@@ -340,3 +341,17 @@ def test_the_contents_name_files_that_steps_write(planned):
     [two] = contents.stage2
     assert {str(two.weak), str(two.votes), str(two.pairs)} <= written
     assert [job.name for job in contents.jobs] == [step.name for step in small.steps[:-1]]
+
+
+def test_a_plan_that_would_never_end_is_refused(planned):
+    with pytest.raises(
+        UserError, match=r"expected a plan of at most 20,000 files, got a larger one. Lower seeds"
+    ):
+        planned(generation={"shards": 10_000, "samples_per_job": 1}, stage2={"samples": 10_000})
+
+
+def test_seeds_stay_within_what_a_generator_takes(planned):
+    with pytest.raises(
+        UserError, match=r"demonstrations.seed.*expected a whole number from 0 to 4,294,967,295"
+    ):
+        planned(demonstrations={"seed": 2**32 - 1}, seeds=[0, 1])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
 
+from tests.conftest import ROOT
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.beginning import write_experiment
 from w2s_factory.experiment.drawing import draw
@@ -24,13 +26,23 @@ SVG = "{http://www.w3.org/2000/svg}"
 def test_the_table_has_every_step_and_what_it_needs(planned):
     small = planned(resources={"train": {"gpus": 2, "threads": 8, "mem": "64GB"}})
     lines = as_table(small).splitlines()
-    assert lines[0].split() == ["step", "reads", "writes", "resources"]
     for step in small.steps:
-        [line] = [line for line in lines if line.startswith(f"{step.name} ")]
-        assert step.writes[0] in line
+        assert len([line for line in lines if line.startswith(f"{step.name} ")]) == 1
     train = next(line for line in lines if line.startswith("seed0/train_weak "))
     assert train.endswith("8 threads, gpu 2, mem 64GB")
     assert lines[-1].startswith(f"{len(small.steps)} steps: ")
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("experiments/*.yaml")), ids=lambda file: file.stem)
+def test_the_table_fits_100_columns_and_leaves_nothing_out(file, monkeypatch):
+    monkeypatch.setenv("W2S_RELEASE", "/" + "a_long_folder/" * 12)
+    shown = plan(read_experiment(file))
+    text = as_table(shown)
+    assert max(map(len, text.splitlines())) <= 100
+    joined = re.sub(r"/\n +", "/", text)
+    for step in shown.steps:
+        assert step.writes[0] in joined
+        assert step.reads[0] in joined
 
 
 def test_the_picture_has_every_step_and_an_arrow_for_what_it_waits_for(planned, tmp_path):
@@ -127,5 +139,7 @@ def test_progress_counts_and_times_steps():
         progress.take(line)
     assert told == ["[ 1/10] seed0/a  0.0 s"]
     assert progress.failed == ["seed0_b"]
+    progress.take("__main__.py: error: unrecognized arguments: --nosuchoption\n")
+    assert progress.refused == "unrecognized arguments: --nosuchoption"
     progress.take("Finished jobid: 0 (Rule: everything)")
     assert progress.done == 1

@@ -104,3 +104,8 @@ def test_what_is_not_there_is_named(tmp_path):
         named_demonstrations(tmp_path / "o.jsonl", ["1", "7", "x"])
     with pytest.raises(UserError, match="w2s-factory score"):
         pick_demonstrations(GSM8K, tmp_path / "o.jsonl", correct_only=True)
+
+
+def test_an_id_named_twice_is_refused(tmp_path):
+    with pytest.raises(UserError, match='field "ids": expected different ids, got 1, 3 more than once'):
+        named_demonstrations(tmp_path / "none.json", ["1", "2", "1", "3", "3"])

@@ -53,6 +53,7 @@ TASK = Capitals(
     name="mytask",
     raw_form=Form("capitals", {"country": (str,), "city": (str,)}),
     splits={"train_1": Split("train_1.jsonl", "golds.jsonl", "CAPITALS")},
+    answer_key="####",
 )
 NOT_A_TASK = {"name": "nottask"}
 '''
@@ -121,3 +122,17 @@ def test_a_broken_one_is_one_line(python, tmp_path, name, message):
     assert done.stderr.startswith(f"Error: {message}")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "gold.json").exists()
+
+
+def test_it_is_scored_by_its_own_rules(python, tmp_path):
+    """From raw rows to a verdict: the published rules would call these units equal."""
+    (tmp_path / "train_1.jsonl").write_text('{"country": "Peru", "city": "5 km"}\n')
+    w2s = ["-m", "w2s_factory"]
+    python(*w2s, "build-data", "--stage", "test", "--task", "mytask", "--input", "train_1.jsonl",
+           "--output", "golds.jsonl")  # fmt: skip
+    row = {"id": 0, "prompt": "What is the capital of Peru?", "response": "It is\n#### 5 feet"}
+    (tmp_path / "output.jsonl").write_text(json.dumps(row) + "\n")
+    files = ["--golds", "golds.jsonl", "--input", "output.jsonl", "--output", "results.jsonl"]
+    told = python(*w2s, "score", "--task", "mytask", *files).stdout
+    assert told.startswith("0 of 1 right")
+    assert json.loads((tmp_path / "results.jsonl").read_text())["pred"] == "5 feet"

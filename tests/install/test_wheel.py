@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -105,7 +106,7 @@ def test_the_embedded_task_is_found_in_the_package(run):
 def test_an_experiment_of_the_package_plans_in_an_empty_folder(run):
     told = run("w2s-factory", "run", "arithmetic", "--dry-run")
     assert "seed0/train_iter2_hybrid" in told
-    assert "site-packages/w2s_factory/data/models" in told
+    assert "site-packages/w2s_factory/data/models" in re.sub(r"/\n +", "/", told)
 
 
 def test_stage_1_of_the_embedded_example_in_an_empty_folder(run, tmp_path):

@@ -28,6 +28,7 @@ INFO = {
     "old_pairs": OLD_PAIRS,
     "lost": {"file_name": "lost.json"},
     "nameless": {},
+    "log": {"file_name": "trainer_log.jsonl"},
     "hub": {"hf_hub_url": "org/data"},
     **{
         f"columns_{number}": {"file_name": "rows.json", "columns": columns}
@@ -66,7 +67,15 @@ WRONG = [
     ({"template": None}, "template", "may train without EOS"),
     ({"output_dir": ...}, "output_dir", "expected where the trained weights go"),
     ({"model_name_or_path": ...}, "model_name_or_path", "expected a model's name or folder"),
+    ({"model_name_or_path": "out", "output_dir": "./out"}, "output_dir", "is model_name_or_path, too"),
+    ({"adapter_name_or_path": "a,b", "output_dir": "b"}, "output_dir", "is adapter_name_or_path, too"),
+    ({"dataset": "log", "output_dir": "{folder}"}, "output_dir", "would be overwritten"),
     ({"model_name_or_path": "./nowhere"}, "model_name_or_path", "no such folder: ./nowhere"),
+    (
+        {"model_name_or_path": "~/nowhere"},
+        "model_name_or_path",
+        "no such folder: ~/nowhere. Write it without ~",
+    ),
     ({"adapter_name_or_path": "org/a,/nowhere"}, "adapter_name_or_path", "no such folder: /nowhere"),
     ({"deepspeed": "nowhere.json"}, "deepspeed", "no such file"),
     ({"dataset": ...}, "dataset", "no dataset to train on"),
@@ -79,7 +88,13 @@ WRONG = [
     ({"dataset": {"a": 1}}, "dataset", "expected names"),
     ({"eval_dataset": 3}, "eval_dataset", "expected names, got 3"),
     ({"adapter_name_or_path": 3}, "adapter_name_or_path", "expected names, got 3"),
-    *[({"max_samples": wrong}, "max_samples", "expected a number") for wrong in ("abc", -1, 0, 1.5, True)],
+    *[
+        ({"max_samples": wrong}, "max_samples", "expected a whole number from 1")
+        for wrong in ("abc", -1, 0, 1.5, True)
+    ],
+    ({"learning_rate": -1}, "learning_rate", "expected a number above 0 and of at most 10, got -1"),
+    ({"num_train_epochs": "many"}, "num_train_epochs", "expected a number above 0 .*, got 'many'"),
+    ({"max_steps": 0}, "max_steps", "expected -1 or a whole number from 1 to 1,000,000,000, got 0"),
     ({"dataset_dir": "nowhere"}, "dataset_dir", "no dataset_info.json in nowhere .*write it absolute"),
     ({"dataset_dir": 3}, "dataset_dir", "expected the path"),
     ({"dataset": "pairs"}, "stage", "sft does not train on preference pairs"),
@@ -179,3 +194,15 @@ def test_what_is_no_override(override: str, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("seed: 1\n")
     with pytest.raises(UserError, match=r"key=value|not YAML"):
         read_config(tmp_path / "a.yaml", [override])
+
+
+def test_a_name_below_a_folder_that_is_here_is_a_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    check_training(config(folder, model_name_or_path="models/weak"))
+    (folder / "models").mkdir()
+    with pytest.raises(UserError, match="no such folder: models/weak"):
+        check_training(config(folder, model_name_or_path="models/weak"))
+    (folder / "models/weak").mkdir()
+    check_training(config(folder, model_name_or_path="models/weak"))

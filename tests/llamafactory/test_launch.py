@@ -274,3 +274,16 @@ def test_an_interrupt_ends_every_process(
     assert "Traceback" not in errors.partition("Error: ")[2]
     alive = [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
     assert alive == []
+
+
+def test_a_training_that_needs_a_gpu_is_not_started_without_one(
+    tmp_path, config, delegate, monkeypatch
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    write(tmp_path, bf16=True)
+    with pytest.raises(UserError, match=r"true needs a GPU, and torch sees none here\..* --cpu") as refused:
+        launch.train(config, llamafactory_cli=delegate("raise SystemExit(77)"))
+    assert refused.value.field == "bf16"
+    with pytest.raises(DelegateError, match="failed with exit code 77"):
+        launch.train(config, ["use_cpu=true"], llamafactory_cli=delegate("raise SystemExit(77)"))

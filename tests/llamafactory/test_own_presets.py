@@ -77,7 +77,7 @@ def test_a_deepspeed_file_beside_it_is_found(write, tmp_path):
         (MINE + "learning_rat: 1\n", 'mine.yaml:6: field "learning_rat": .* Did you mean "learning_rate"'),
         (
             MINE + "num_train_epochs: many\n",
-            'mine.yaml:6: field "num_train_epochs": expected a number, got many',
+            'mine.yaml:6: field "num_train_epochs": expected a number ',
         ),
         (MINE + "output_dir: out\n", 'mine.yaml:6: field "output_dir": .* Use --output-dir'),
         (MINE + "stage: sft\n", 'mine.yaml:6: field "stage": duplicate key'),

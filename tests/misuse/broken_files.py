@@ -120,7 +120,9 @@ YAML = {
     "yaml list": "- a\n- b\n",
     "yaml two documents": "a: 1\n---\nb: 2\n",
     "yaml bomb": "a: &a [x,x,x,x,x,x,x,x,x]\n"
-    + "".join(f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+    + "".join(
+        f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+    ),
     "yaml recursion": "a: &a [*a]\n",
     "yaml odd keys": "1: a\ntrue: b\nnull: c\n? [x, y]\n: d\n",
     "yaml infinity": "learning_rate: .inf\nseed: .nan\nname: -.inf\n",
@@ -189,7 +191,7 @@ FAULTS: dict[str, Callable[[Path], None]] = {
     "absent": _away,
     "folder": _instead(lambda path: path.mkdir()),
     "full folder": _instead(lambda path: (path / "inside").mkdir(parents=True)),
-    "pipe": _instead(lambda path: os.mkfifo(path)),
+    "pipe": _instead(os.mkfifo),
     "link to nothing": _instead(lambda path: path.symlink_to("nothing-there")),
     "link to itself": _instead(lambda path: path.symlink_to(path.name)),
     "link to zeros": _instead(lambda path: path.symlink_to("/dev/zero")),

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import click
 from broken_files import FAULTS
 from hypothesis import strategies as st
-from inputs import Line
 from trial import CANARY, Try
 
 from w2s_factory.cli import group
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
+    from inputs import Line
 
 NUMBERS = ["-1", "0", "1", "2", "3", "1.5", "1e3", "1e300", "nan", "inf", "-inf", "-0.0", "0x10", "1_000",
            "\u0663", "99999999999", "9" * 40, "1,2", "", " 1", "1e-400", "0.9999999999999999"]  # fmt: skip
@@ -78,7 +78,9 @@ class Draft:
     def blame(self, *texts: str) -> None:
         for text in texts:
             shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
-            self.blamed += [part for part in (shown[:60], Path(shown).name[:60], shown.lstrip("-")[:60]) if part]
+            self.blamed += [
+                part for part in (shown[:60], Path(shown).name[:60], shown.lstrip("-")[:60]) if part
+            ]
 
     def blame_parameter(self, parameter: click.Parameter) -> None:
         self.blame(*parameter.opts, *([parameter.metavar] if parameter.metavar else []), parameter.name or "")
@@ -106,12 +108,11 @@ def _drop(draw: DrawFn, draft: Draft) -> None:
     if place == len(draft.words):
         return
     option = draft.option_at(place + 1) if place + 1 < len(draft.words) else None
-    draft.blame(*draft.words[place - 1 : place + 2])
+    draft.blame(*draft.words)  # a value whose option is gone is one word too many
     for one in draft.parameters:
         if isinstance(one, click.Argument):
             draft.blame_parameter(one)
     if option:
-        draft.blame_parameter(option)
         del draft.words[place + 1]
     del draft.words[place]
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import types
 from pathlib import Path
+from typing import ClassVar
 
 from echo_engine import Echo
 
@@ -42,8 +43,8 @@ class Children(subprocess.Popen):
         unexpected: Command lines of programs that no command has a reason to start.
     """
 
-    unexpected: list[list[str]] = []
-    _answers: dict[object, tuple[int, bytes, bytes]] = {}
+    unexpected: ClassVar[list[list[str]]] = []
+    _answers: ClassVar[dict[object, tuple[int, bytes, bytes]]] = {}
 
     def __init__(self, args, **options):
         self.args = words = [str(args)] if isinstance(args, (str, Path)) else [str(word) for word in args]

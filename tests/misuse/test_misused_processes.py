@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from inputs import LINES, contents
@@ -59,7 +60,11 @@ def start(plugins):
 
     def started(words, folder, *, environment=(), **options):
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **dict(environment)}
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options
+        options = {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "stdin": subprocess.DEVNULL,
+        } | options
         return subprocess.Popen(
             [sys.executable, "-m", "w2s_factory", *words], cwd=folder, env=environ, **options
         )
@@ -99,7 +104,7 @@ def test_no_environment_changes_what_is_written(start, folder, name):
 
 def test_a_full_output_is_said(start, folder):
     for line in QUICK if ASKED else [SCORE]:
-        with open("/dev/full", "wb", buffering=0) as full:
+        with Path("/dev/full").open("wb", buffering=0) as full:
             _, err = ended(start(line.words, folder, stdout=full), codes=(0, 2))
         assert b"No space left" in err or not err
         shutil.rmtree(folder / "out", ignore_errors=True)
@@ -125,7 +130,16 @@ def test_a_folder_that_is_gone_is_said(start, folder):
     for line in TRIED:
         gone = folder / "gone"
         gone.mkdir()
-        command = ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", sys.executable, "-m", "w2s_factory", *line.words]
+        command = [
+            "sh",
+            "-c",
+            'rmdir "$PWD"; exec "$@"',
+            "sh",
+            sys.executable,
+            "-m",
+            "w2s_factory",
+            *line.words,
+        ]
         environ = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=gone, env=environ, capture_output=True, check=False, timeout=60)
         assert done.returncode == 2, done.stderr

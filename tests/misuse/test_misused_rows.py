@@ -18,7 +18,9 @@ from w2s_factory.records import RESULT, SFT, read, read_pairs
 TASKS = ["gsm8k", "math", "arithmetic"]
 texts = st.one_of(
     st.text(st.characters(codec=None, categories=None), max_size=30),
-    st.sampled_from(["", " ", "####", "#### ", "####\n#### 7", "Question: x", "\ud800", "\x00", "\u2028", "</s>"]),
+    st.sampled_from(
+        ["", " ", "####", "#### ", "####\n#### 7", "Question: x", "\ud800", "\x00", "\u2028", "</s>"]
+    ),
     answers.map("The answer is: {}".format),
     answers.map("#### {}".format),
 )
@@ -30,7 +32,12 @@ def questions(draw):
     """The rows of a task's questions, with golds, a weak, an icl and three sampled responses each."""
     names = draw(st.lists(ids, min_size=1, max_size=5, unique=True))
     return [
-        {"id": name, "question": draw(texts), "gold": draw(answers), "responses": [draw(texts) for _ in range(5)]}
+        {
+            "id": name,
+            "question": draw(texts),
+            "gold": draw(answers),
+            "responses": [draw(texts) for _ in range(5)],
+        }
         for name in names
     ]
 
@@ -79,11 +86,16 @@ def test_rows_go_through_the_whole_method():
         stage1 = command("build-data --stage 1 --task TASK --weak {} --icl {} --output-dir one --no-config"
                          .format(*results), code=(0, 2))  # fmt: skip
         if stage1.code == 0:
-            hybrid = list(read(command.folder / "one/train_TASK_weak_iter1_hybrid.json".replace("TASK", task), SFT))
-            agreed = [a["pred"] == b["pred"] for a, b in zip(*(rows_of(command, name) for name in results), strict=True)]
+            hybrid = list(
+                read(command.folder / "one/train_TASK_weak_iter1_hybrid.json".replace("TASK", task), SFT)
+            )
+            agreed = [
+                a["pred"] == b["pred"]
+                for a, b in zip(*(rows_of(command, name) for name in results), strict=True)
+            ]
             assert len(hybrid) == 2 * sum(agreed)
-        stage2 = command("build-data --stage 2 --task TASK --weak {} --votes votes.jsonl --output pairs.json"
-                         " --no-config".format(results[0]), code=(0, 2))  # fmt: skip
+        stage2 = command(f"build-data --stage 2 --task TASK --weak {results[0]} --votes votes.jsonl --output pairs.json"
+                         " --no-config", code=(0, 2))  # fmt: skip
         if stage2.code == 0:
             list(read_pairs(command.folder / "pairs.json"))
         command("evaluate --pass-at 2 t1.0 --json")

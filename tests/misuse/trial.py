@@ -136,7 +136,9 @@ def run(words: tuple[str, ...], folder: Path) -> Outcome:
 
 
 @contextlib.contextmanager
-def _as_process(argv: list[str], folder: Path, out: io.TextIOWrapper, err: io.TextIOWrapper) -> Iterator[None]:
+def _as_process(
+    argv: list[str], folder: Path, out: io.TextIOWrapper, err: io.TextIOWrapper
+) -> Iterator[None]:
     """Arguments, folder, streams and signal handlers as a process of its own would have them."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
     before, sys.argv, here, umask = sys.argv, argv, Path.cwd(), os.umask(0o022)

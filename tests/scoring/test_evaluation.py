@@ -105,7 +105,7 @@ def test_gap_recovered(tmp_path):
         evaluate([method], floor=floor, ceiling=0.25)
     with pytest.raises(UserError, match="both the weak floor"):
         evaluate([method], floor=floor)
-    with pytest.raises(UserError, match="between 0 and 1"):
+    with pytest.raises(UserError, match='"floor": expected a number from 0 to 1, got 25'):
         evaluate([method], floor=25.0, ceiling=0.5)
 
 
@@ -136,3 +136,13 @@ def test_refusals(tmp_path):
         evaluate([twice])
     with pytest.raises(UserError, match="no such file"):
         evaluate([tmp_path / "none.jsonl"])
+
+
+@pytest.mark.parametrize("again", ["./m.jsonl", "x/../m.jsonl", "link.jsonl"])
+def test_results_named_twice_in_two_ways_are_refused(tmp_path, monkeypatch, again):
+    monkeypatch.chdir(tmp_path)
+    results(tmp_path / "m.jsonl", [1, 0])
+    (tmp_path / "x").mkdir()
+    (tmp_path / "link.jsonl").symlink_to("m.jsonl")
+    with pytest.raises(UserError, match="is named twice"):
+        evaluate(["m.jsonl", again])

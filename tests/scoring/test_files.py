@@ -143,13 +143,15 @@ def test_overwrites_only_when_asked(tmp_path, golds):
     assert '"pred": "1"' in (tmp_path / "out" / "results.jsonl").read_text()
 
 
-def test_scored_in_place_the_responses_as_they_were_are_noted(tmp_path, golds):
-    file = rows(tmp_path / "results.jsonl", [output(name, "1") for name in range(3)])
-    before = content_hash(file)
-    score("gsm8k", golds, file, file, force=True)
-    line = json.loads((tmp_path / "manifest.jsonl").read_text().splitlines()[0])
-    assert line["inputs"][0] == {"file": str(file), "sha256": before}
-    assert line["sha256"] == content_hash(file) != before
+@pytest.mark.parametrize("side", ["responses", "golds"])
+def test_results_never_take_the_place_of_what_they_are_scored_from(tmp_path, golds, side):
+    responses = rows(tmp_path / "results.jsonl", [output(name, "1") for name in range(3)])
+    output_file = responses if side == "responses" else golds
+    before = content_hash(responses), content_hash(golds)
+    with pytest.raises(UserError, match="is read by this command, which would overwrite it"):
+        score("gsm8k", golds, responses, output_file, force=True)
+    assert (content_hash(responses), content_hash(golds)) == before
+    assert not (tmp_path / "manifest.jsonl").exists()
 
 
 def test_compare_modes(tmp_path):

@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from w2s_factory import UserError, vote
+from w2s_factory import UserError, evaluate, vote
 
 
 def write_seed(folder, seed, rows):
@@ -97,3 +97,23 @@ def test_memory_does_not_grow_with_the_questions(tmp_path):
         return peak
 
     assert most(2000) < most(200) + 200_000
+
+
+@pytest.mark.parametrize(
+    ("seeds", "missing"),
+    [
+        ([0, 1, 2], ""),
+        ([10, 11], ""),
+        ([0, 2], "seed1"),
+        ([3, 5, 8], "seed4, seed6, seed7"),
+        ([0, 4294967295], "seed1, seed2, seed3, seed4, seed5, and 4,294,967,289 more"),
+    ],
+)
+def test_a_gap_between_seeds_is_named(tmp_path, seeds, missing):
+    for seed in seeds:
+        write_seed(tmp_path / "t", seed, [result(0, "1")])
+    assert vote(tmp_path / "t", tmp_path / "vote.jsonl").missing == missing
+    notes = evaluate([tmp_path / "t"], pass_at=1).notes
+    assert notes == (
+        [f"seeds are missing in {tmp_path / 't'} ({missing}); the others are used"] if missing else []
+    )

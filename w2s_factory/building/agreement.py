@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from w2s_factory.building.joining import SAME_SPLIT, asks_the_same, refuse_empty, rows_by_id
+from w2s_factory.building.joining import (
+    SAME_SPLIT,
+    asks_the_same,
+    final_answer,
+    naming_questions,
+    refuse_empty,
+    rows_by_id,
+)
 from w2s_factory.records import read_placed
 from w2s_factory.scoring.equality import equality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from w2s_factory.records import Id, Place, Result
+    from w2s_factory.records import Id, Place, Result, RowSource
     from w2s_factory.tasks import Task
 
 
@@ -60,8 +66,8 @@ class Agreement:
 
 def agreeing(
     task: Task,
-    weak: Path,
-    icl: Path,
+    weak: RowSource,
+    icl: RowSource,
     agreement: Agreement,
     others: list[tuple[Result, Result]] | None = None,
 ) -> Iterator[tuple[Result, Result]]:
@@ -73,11 +79,14 @@ def agreeing(
         UserError: An id stands in one file only or twice in one, or names different questions.
     """
     joined = list(_joined(task, weak, icl))
-    answers = {weak["id"]: (task.answer(icl), task.answer(weak)) for weak, icl in joined}
-    same = equality(task, answers.values())
-    agreement.limits = same.limits
-    for row, other in joined:
-        kept = same(*answers[row["id"]])
+    answers = {
+        row["id"]: (final_answer(task, other, icl), final_answer(task, row, weak)) for row, other in joined
+    }
+    with naming_questions(answers.items(), weak):
+        same = equality(task, answers.values())
+        agreement.limits = same.limits
+        verdicts = [same(*pair) for pair in answers.values()]
+    for (row, other), kept in zip(joined, verdicts, strict=True):
         agreement.count(row, other, kept=kept)
         if kept:
             yield row, other
@@ -85,7 +94,7 @@ def agreeing(
             others.append((row, other))
 
 
-def _joined(task: Task, weak: Path, icl: Path) -> Iterator[tuple[Result, Result]]:
+def _joined(task: Task, weak: RowSource, icl: RowSource) -> Iterator[tuple[Result, Result]]:
     """Both responses to each question, in the order of the weak results; refuses what does not belong."""
     unmet: dict[Id, tuple[Place, Result]] = rows_by_id(icl, task.results_form)
     refuse_empty(weak, task.results_form)
@@ -104,7 +113,7 @@ def _joined(task: Task, weak: Path, icl: Path) -> Iterator[tuple[Result, Result]
         raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
 
 
-def _check_pair(weak: Result, icl: Result, place: Place, weak_file: Path) -> None:
+def _check_pair(weak: Result, icl: Result, place: Place, weak_file: RowSource) -> None:
     """One id must mean one question with one gold, and the weak side's prompt is the zero-shot one."""
     name = weak["id"]
     if not asks_the_same(weak["prompt"], icl["prompt"]):

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.llamafactory import dataset_info
 from w2s_factory.llamafactory.installed import installed_version
 from w2s_factory.llamafactory.versions import NEWEST, for_installed, for_version
-from w2s_factory.records import PairForm, as_columns, hashed, read_pairs
+from w2s_factory.records import COLUMN_PAIR, PAIR, SFT, Form, PairForm, as_columns, read_pairs, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from w2s_factory.llamafactory.versions import PreferenceForm
-    from w2s_factory.records import Pair, Sft
+    from w2s_factory.records import Pair, RowsLike, Sft
     from w2s_factory.tasks import Task
 
 _LLAMAFACTORY: dict[PairForm, PreferenceForm] = {"release": "list", "columns": "columns"}
@@ -25,7 +25,7 @@ _LLAMAFACTORY: dict[PairForm, PreferenceForm] = {"release": "list", "columns": "
 def place_pairs(
     task: Task | None,
     pairs: Iterable[Pair],
-    file: Path,
+    file: str | Path | None,
     *,
     form: PairForm | None,
     recipe: Recipe,
@@ -36,7 +36,7 @@ def place_pairs(
     Args:
         task: Names the folder in the `release` layout; None where the layout is `folder`.
         pairs: The pairs, in the published form.
-        file: Where they go.
+        file: Where they go; None to write nothing.
         form: `release` or `columns`; None for what the recipe's LLaMA-Factory version reads.
         recipe: Layout, version and training config.
         options: As of `place_datasets`.
@@ -44,23 +44,28 @@ def place_pairs(
     form = form or form_for(recipe.version)
     rows = (as_columns(pair) if form == "columns" else pair for pair in pairs)
     entry = partial(dataset_info.pair_entry, form=_LLAMAFACTORY[form])
-    return place_dataset(task, rows, file, recipe=recipe, entry=entry, **options)
+    asked: Form[Any] = COLUMN_PAIR if form == "columns" else PAIR
+    return place_dataset(task, rows, file, stem="paired", recipe=recipe, entry=entry, form=asked, **options)
 
 
 def convert_pairs(
-    source: str | Path, output: str | Path, form: PairForm | None, *, recipe: Recipe | None = None
+    source: RowsLike,
+    output: str | Path | None = None,
+    form: PairForm | None = None,
+    *,
+    recipe: Recipe | None = None,
 ) -> Built:
     """Write a pair file of either form in the named form, without loss, with its index entry.
 
     Raises:
         UserError: A row is in neither form, or `output` exists and holds something else.
     """
-    inputs = hashed([source])  # now: the output may take its place
+    source = rows_of(source, "pairs")
     pairs = read_pairs(source)
-    return place_pairs(None, pairs, Path(output), form=form, inputs=inputs, recipe=recipe or Recipe())
+    return place_pairs(None, pairs, output, form=form, inputs=[source], recipe=recipe or Recipe())
 
 
-def chosen_side(source: str | Path, output: str | Path, *, recipe: Recipe | None = None) -> Built:
+def chosen_side(source: RowsLike, output: str | Path | None = None, *, recipe: Recipe | None = None) -> Built:
     """Write the chosen responses of a pair file as SFT rows, with their index entry.
 
     Trained on for as many steps, they are the control of Stage II: what preference learning adds to
@@ -68,16 +73,17 @@ def chosen_side(source: str | Path, output: str | Path, *, recipe: Recipe | None
 
     Args:
         source: Pairs in either form.
-        output: The SFT rows: `id`, `content` (the instruction, and the input on a
+        output: The SFT rows (None to write nothing): `id`, `content` (the instruction, and the input on a
             line of its own, as LLaMA-Factory joins them), `output` (the chosen response).
         recipe: Layout and training config.
 
     Raises:
         UserError: As `convert_pairs`.
     """
-    inputs = hashed([source])  # as above
+    source = rows_of(source, "pairs")
     rows = map(_chosen, read_pairs(source))
-    return place_dataset(None, rows, Path(output), inputs=inputs, recipe=recipe or Recipe())
+    recipe = recipe or Recipe()
+    return place_dataset(None, rows, output, stem="chosen", inputs=[source], recipe=recipe, form=SFT)
 
 
 def _chosen(pair: Pair) -> Sft:

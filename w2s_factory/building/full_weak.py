@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
-from w2s_factory.records import OUTPUT, read_placed
+from w2s_factory.records import OUTPUT, SFT, read_placed, rows_of
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from w2s_factory.records import Id, Output, Sft
+    from w2s_factory.records import Id, Output, RowsLike, RowSource, Sft
     from w2s_factory.tasks import Task
 
 
 def build_full_weak(
-    task: Task, source: str | Path, output: str | Path, *, recipe: Recipe | None = None
+    task: Task | str, source: RowsLike, output: str | Path | None = None, *, recipe: Recipe | None = None
 ) -> Built:
     """Turn a weak model's outputs or results into the release's `*_full_weak.json`.
 
-    Every row is kept in its order: `id`, `content` (the prompt), `output` (the response).
+    Every row is kept in its order: `id`, `content` (the prompt), `output` (the response). Without an
+    `output` nothing is written.
 
     Raises:
         UserError: `source` is not outputs or results, has an id twice, or `output` exists and
             holds something else.
     """
+    task, source, recipe = get_task(task), rows_of(source, "source"), recipe or Recipe()
     refuse_empty(source, OUTPUT)
-    rows = map(_row, _once(source))
-    return place_dataset(task, rows, Path(output), inputs=(source,), recipe=recipe or Recipe())
+    rows, stem = map(_row, _once(source)), task.file_stem("weak", "full_weak")
+    return place_dataset(task, rows, output, stem=stem, inputs=(source,), recipe=recipe, form=SFT)
 
 
-def _once(source: str | Path) -> Iterator[Output]:
+def _once(source: RowSource) -> Iterator[Output]:
     """The rows of a file, each id once."""
     seen: set[Id] = set()
     for place, row in read_placed(source, OUTPUT):

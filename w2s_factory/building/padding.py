@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
+
+from annotated_types import Ge, Le
 
 from w2s_factory.errors import UserError
+from w2s_factory.ranges import Seed, check_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +18,10 @@ ItemT = TypeVar("ItemT")
 
 PADDED_KEYS = ("gold", "pred", "result")
 """What every row of a padded set carries besides, in the published order, where its results have it."""
+
+
+PaddedSize: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
+"""Questions of a padded set; never more than the results hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +33,11 @@ class Padding:
         seed: Of the draw of those added.
     """
 
-    to: int
-    seed: int = 42
+    to: PaddedSize
+    seed: Seed = 42
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def drawn(self, kept: int, others: Sequence[ItemT]) -> list[ItemT]:
         """The questions added to `kept` ones, in drawn order.

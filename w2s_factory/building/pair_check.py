@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building.votes import weak_texts
 from w2s_factory.errors import UserError
-from w2s_factory.records import read_pairs
+from w2s_factory.records import read_pairs, rows_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from w2s_factory.records import Id
+    from w2s_factory.records import Id, RowsLike
 
 
 @dataclass
@@ -41,7 +39,7 @@ class PairCheck:
         return not (self.neither or self.unknown or self.equal)
 
 
-def check_pairs(pairs: str | Path, weak: str | Path) -> PairCheck:
+def check_pairs(pairs: RowsLike, weak: RowsLike) -> PairCheck:
     """Look for the weak model's responses in a pair file, in either form, by exact text.
 
     Args:
@@ -51,7 +49,8 @@ def check_pairs(pairs: str | Path, weak: str | Path) -> PairCheck:
     Raises:
         UserError: A file can't be read as what it should be, or holds no pairs.
     """
-    responses = weak_texts(weak)
+    pairs = rows_of(pairs, "pairs")
+    responses = weak_texts(rows_of(weak, "weak"))
     check = PairCheck()
     for pair in read_pairs(pairs):
         check.pairs += 1

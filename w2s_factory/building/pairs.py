@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from annotated_types import Ge, Le
 
 from w2s_factory.building.draws import draw_chosen, draw_rejected
 from w2s_factory.errors import UserError
+from w2s_factory.ranges import Seed, Share, check_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,32 +27,41 @@ SKIPPED = (UNSURE, EMPTY, NO_MINORITY, NOT_SURE_ENOUGH)
 """Why a question gives no pair, in the order in which it is asked."""
 
 
+Confidence: TypeAlias = Share
+"""The share of a question's samples that give the majority answer."""
+
+PairsPerQuestion: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
+"""Pairs of one question; no more than it has samples."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PairRules:
     """How votes become pairs; the defaults are the release's for GSM8K.
 
     Attributes:
         min_confidence: The least share of the samples that must give the majority answer.
-        negative_confidence: The least share with which a weak answer counts as wrong.
+        negative_confidence: The least share with which a weak answer counts as wrong; not below
+            `min_confidence`, under which a question is left out anyway.
         pairs_per_question: The most pairs of one question.
         seed: Seeds the generator, once for all questions.
         drop_duplicates: Leave out a pair whose chosen and rejected texts the question already has. An
             improvement: the published MATH files hold such pairs.
     """
 
-    min_confidence: float = 0.6
-    negative_confidence: float = 0.8
-    pairs_per_question: int = 1
-    seed: int = 42
+    min_confidence: Confidence = 0.6
+    negative_confidence: Confidence = 0.8
+    pairs_per_question: PairsPerQuestion = 1
+    seed: Seed = 42
     drop_duplicates: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("min_confidence", "negative_confidence"):
-            if not 0 <= getattr(self, name) <= 1:
-                option = f"--{name.replace('_', '-')}"
-                raise UserError(f"expected a share from 0 to 1, got {getattr(self, name)}", field=option)
-        if self.pairs_per_question < 1:
-            raise UserError("expected at least 1", field="--pairs-per-question")
+        check_fields(self)
+        if self.negative_confidence < self.min_confidence:
+            raise UserError(
+                f"expected at least min_confidence ({self.min_confidence}), got {self.negative_confidence}",
+                field="negative_confidence",
+                hint="Questions below min_confidence are left out anyway",
+            )
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from w2s_factory.building.joining import naming_questions
 from w2s_factory.building.pairs import judge_votes
-from w2s_factory.building.votes import joined, vote_equality, weak_responses
+from w2s_factory.building.votes import compared, joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
-from w2s_factory.records import Form, read
+from w2s_factory.records import Form, Table, read, rows_of
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from w2s_factory.building.pairs import Judged, PairRules, WeakSide
     from w2s_factory.building.seeds import Seeds
-    from w2s_factory.records import Id, Sample
+    from w2s_factory.records import Id, RowsLike, RowSource, Sample
     from w2s_factory.tasks import Task
+
+
+_SUFFIX = ".origins.jsonl"
 
 
 class Origin(TypedDict):
@@ -62,7 +67,7 @@ ORIGIN: Form[Origin] = Form(
 
 def sidecar(pairs: str | Path) -> Path:
     """The file of origins that belongs to a pair file: `paired.json` has `paired.origins.jsonl`."""
-    return Path(pairs).with_suffix(".origins.jsonl")
+    return Path(pairs).with_suffix(_SUFFIX)
 
 
 def origins(judged: Judged, seeds: Seeds | None = None) -> Iterator[Origin]:
@@ -101,28 +106,24 @@ class PairSource:
         rules: Those the pairs were built by; of them only the two thresholds decide whether there is a pair.
     """
 
-    task: Task
-    weak: str | Path
-    votes: str | Path
+    task: Task | str
+    weak: RowsLike
+    votes: RowsLike
     rules: PairRules
 
 
-def explain(pairs: str | Path, name: str, source: PairSource | None = None) -> str:
+def explain(pairs: RowsLike, name: str | int, source: PairSource | None = None) -> str:
     """One question's story: what was asked, how the samples voted, what was set against what.
 
     Args:
-        pairs: The pair file, which has its sidecar beside it.
+        pairs: The pair file, which has its origins next to it; or the origins (`Stage2.origins`).
         name: The question's id.
         source: What the file was built from; then a question without a pair has a story, too.
 
     Raises:
         UserError: There is no sidecar; or the question gave no pair, and why is not known.
     """
-    path = sidecar(pairs)
-    if not path.exists():
-        problem = f"{path.name}, which says where its pairs came from, does not lie beside it"
-        hint = "build-data writes both, convert-pairs only pairs: name the file that was converted"
-        raise UserError(problem, file=pairs, hint=hint)
+    path, name = _origins(rows_of(pairs, "origins")), str(name)
     found = [origin for origin in read(path, ORIGIN) if str(origin["id"]) == name]
     if found:
         return "\n".join([_question(found[0]), *map(_pair, found)])
@@ -132,13 +133,28 @@ def explain(pairs: str | Path, name: str, source: PairSource | None = None) -> s
     return _skipped(source, name, path)
 
 
-def _skipped(source: PairSource, name: str, path: Path) -> str:
+def _origins(pairs: RowSource) -> RowSource:
+    """Return where the origins of pairs are: next to their file, or given themselves."""
+    if isinstance(pairs, Table) or pairs.name.endswith(_SUFFIX):
+        return pairs
+    path = sidecar(pairs)
+    if not path.exists():
+        problem = f"{path.name}, which says where its pairs came from, does not lie beside it"
+        hint = "build-data writes both, convert-pairs only pairs: name the file that was converted"
+        raise UserError(problem, file=pairs, hint=hint)
+    return path
+
+
+def _skipped(source: PairSource, name: str, path: RowSource) -> str:
     """Why a question has no pair, judged again as it was when the pairs were built."""
-    questions = joined(weak_responses(source.task, source.weak), source.votes, source.weak)
+    task, weak = get_task(source.task), rows_of(source.weak, "weak")
+    votes = rows_of(source.votes, "votes")
+    questions = joined(weak_responses(task, weak), votes, weak)
     mine = [(weak, vote) for weak, vote in questions if str(vote["id"]) == name]
     if not mine:
-        raise UserError(f'no question "{name}"', file=source.votes)
-    [judged] = judge_votes(mine, source.rules, vote_equality(source.task, mine))
+        raise UserError(f'no question "{name}"', file=votes)
+    with naming_questions(compared(mine), votes):
+        [judged] = judge_votes(mine, source.rules, vote_equality(task, mine))
     if judged.skipped is None:
         problem = f'no pair of the question "{name}", to which these votes and thresholds give one'
         raise UserError(problem, file=path, hint="Name the files and thresholds it was built with")

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+from annotated_types import Ge, Le
 
 from w2s_factory.building.agreement import Agreement, agreeing
+from w2s_factory.building.joining import identical
 from w2s_factory.building.padding import PADDED_KEYS, Padding
 from w2s_factory.building.placing import Built, Recipe, place_datasets
 from w2s_factory.errors import UserError
+from w2s_factory.ranges import check
+from w2s_factory.records import rows_of
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from w2s_factory.records import Result, Sft
+    import pandas as pd
+
+    from w2s_factory.records import Result, RowsLike, Sft
     from w2s_factory.tasks import Task
+
+Iteration: TypeAlias = Annotated[int, Ge(1), Le(100)]
+"""An iteration of Stage I, and how many there are; the paper has up to two. Each trains three models."""
 
 SIDES = ("weak", "icl", "hybrid")
 """The three datasets of an iteration, in the order of the release's index."""
@@ -29,21 +40,27 @@ class Stage1:
         agreement: The counts.
         built: The three datasets by side.
         unpadded: Of padded ones, the same before padding; else empty.
+        identical: Whether both results files hold the same bytes, so that they agree on everything.
     """
 
     agreement: Agreement
     built: dict[str, Built]
     unpadded: dict[str, Built]
+    identical: bool = False
+
+    def to_frame(self, side: str = "hybrid") -> pd.DataFrame:
+        """Return the rows of a side's dataset as a DataFrame."""
+        return self.built[side].to_frame()
 
 
 def build_stage1(
-    task: Task,
-    weak: str | Path,
-    icl: str | Path,
-    output_dir: str | Path,
+    task: Task | str,
+    weak: RowsLike,
+    icl: RowsLike,
+    output_dir: str | Path | None = None,
     *,
     weak_name: str = "weak",
-    iteration: int = 1,
+    iteration: Iteration = 1,
     padding: Padding | None = None,
     recipe: Recipe | None = None,
 ) -> Stage1:
@@ -61,19 +78,23 @@ def build_stage1(
         task: Decides what agreeing means.
         weak: Results of the weak side (iteration 2: of the model trained on iteration 1's weak set).
         icl: Results of the icl side on the same questions.
-        output_dir: Folder for the datasets, `dataset_info.json` and a training config each.
+        output_dir: Folder for the datasets, `dataset_info.json` and a training config each; None to write
+            nothing.
         weak_name: The weak model, as file and dataset names have it.
         iteration: 1, or 2 for results of the models iteration 1 made.
         padding: To how many questions, and with which seed; None for the questions that agree alone.
         recipe: Layout and training config; the defaults of `Recipe` if None.
 
     Raises:
-        UserError: Results without `pred`, with missing, different or repeated ids, or unreadable; no
-            question is left, or there are too few to pad with; nothing is written then.
+        UserError: Both results are one file, without `pred`, with missing, different or repeated ids, or
+            unreadable; no question is left, or there are too few to pad with; nothing is written then.
     """
+    check(iteration, Iteration, "iteration")
+    task, weak, icl = get_task(task), rows_of(weak, "weak"), rows_of(icl, "icl")
+    same_bytes = identical(weak, icl)
     agreement = Agreement()
     others: list[tuple[Result, Result]] = []
-    kept = list(agreeing(task, Path(weak), Path(icl), agreement, others if padding else None))
+    kept = list(agreeing(task, weak, icl, agreement, others if padding else None))
     if not kept:
         raise UserError(f"weak and icl agree on none of {agreement.questions} questions", file=weak)
     sets = _sides(kept)
@@ -83,13 +104,14 @@ def build_stage1(
     built = place_datasets(
         task,
         {task.file_stem(weak_name, f"iter{iteration}_{side}"): rows for side, rows in sets.items()},
-        Path(output_dir),
+        None if output_dir is None else Path(output_dir),
         inputs=(weak, icl),
         recipe=recipe or Recipe(),
         padding=asdict(padding) if padding else None,
     )
     by_side = dict(zip(SIDES, built, strict=False))
-    return Stage1(agreement, by_side, dict(zip(SIDES, built[len(SIDES) :], strict=False)))
+    unpadded = dict(zip(SIDES, built[len(SIDES) :], strict=False))
+    return Stage1(agreement, by_side, unpadded, same_bytes)
 
 
 def _sides(

@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building.agreement import Accuracy
 from w2s_factory.building.conversion import place_pairs
+from w2s_factory.building.joining import naming_questions
 from w2s_factory.building.pairs import SKIPPED, Judged, PairRules, judge_votes
-from w2s_factory.building.placing import Built, Recipe
-from w2s_factory.building.provenance import origins, sidecar
+from w2s_factory.building.placing import Built, Recipe, Rows
+from w2s_factory.building.provenance import ORIGIN, origins, sidecar
 from w2s_factory.building.seeds import Seeds
-from w2s_factory.building.votes import joined, vote_equality, weak_responses
+from w2s_factory.building.votes import compared, joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
+from w2s_factory.records import Table, is_stdout, rows_of
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from w2s_factory.records import PairForm
+    import pandas as pd
+
+    from w2s_factory.records import PairForm, RowsLike
+    from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
 
 
@@ -62,21 +68,32 @@ class PairCounts:
 
 @dataclass(frozen=True)
 class Stage2:
-    """What `build_stage2` did: the counts, the dataset, and the file that says where each pair is from."""
+    """The result of `build_stage2`.
+
+    Attributes:
+        counts: The counts.
+        built: The dataset of pairs.
+        origins: The file that says where each pair is from; its rows if no output was named; None where the
+            pairs were printed.
+    """
 
     counts: PairCounts
     built: Built
-    origins: Path
+    origins: Path | Table | None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the pairs as a DataFrame."""
+        return self.built.to_frame()
 
 
 def build_stage2(
-    task: Task,
-    weak: str | Path,
-    votes: str | Path,
-    output: str | Path,
+    task: Task | str,
+    weak: RowsLike,
+    votes: RowsLike,
+    output: str | Path | None = None,
     *,
     rules: PairRules | None = None,
-    samples: str | Path | None = None,
+    samples: SamplesLike | None = None,
     form: PairForm | None = None,
     recipe: Recipe | None = None,
 ) -> Stage2:
@@ -89,34 +106,38 @@ def build_stage2(
         task: Says how many pairs a question gives at most, and when two answers are equal.
         weak: The original weak model's results, or its full weak data.
         votes: The majority file over the samples of M_plus on the same questions.
-        output: The pair file.
+        output: The pair file; None to write nothing.
         rules: Thresholds, number of pairs, seed; the published ones of the task if None.
-        samples: Folder of the seeds' results, to record which seed each response came from.
+        samples: The seeds' results, as `vote` takes them, to record which seed each response came from.
         form: The pairs' form: `release` or `columns`; by default the one the LLaMA-Factory version reads.
         recipe: Layout and training config.
 
     Raises:
         UserError: The files do not belong together, or no pair is left; nothing is written then.
     """
+    task, weak, votes = get_task(task), rows_of(weak, "weak"), rows_of(votes, "votes")
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     counts = PairCounts()
-    seeds = Seeds(samples) if samples else None
+    seeds = None if samples is None else Seeds(samples)
     questions = list(joined(weak_responses(task, weak), votes, weak))
-    same = vote_equality(task, questions)
-    counts.limits = same.limits
-    judged = list(judge_votes(questions, rules, same))
+    with naming_questions(compared(questions), votes):
+        same = vote_equality(task, questions)
+        counts.limits = same.limits
+        judged = list(judge_votes(questions, rules, same))
     for one in judged:
         counts.count(one)
     if not counts.pairs:
         raise UserError(f"none of {counts.questions} questions gives a pair", file=votes)
+    beside = (row for one in judged for row in origins(one, seeds))
+    where = Table("origins", beside) if output is None else sidecar(output)
     built = place_pairs(
         task,
         (pair for one in judged for pair in one.pairs()),
-        Path(output),
+        output,
         form=form,
-        inputs=(weak, votes),
+        inputs=(weak, votes, *(seeds.files if seeds else ())),
         recipe=recipe or Recipe(preset="dpo"),
-        beside={sidecar(output): (origin for one in judged for origin in origins(one, seeds))},
+        beside={where: Rows(beside, ORIGIN)} if isinstance(where, Path) else None,
         rules=asdict(rules),
     )
-    return Stage2(counts, built, sidecar(output))
+    return Stage2(counts, built, None if is_stdout(output) else where)

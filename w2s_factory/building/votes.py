@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.building.joining import SAME_SPLIT, asks_the_same, rows_by_id
+from w2s_factory.building.joining import SAME_SPLIT, asks_the_same, final_answer, rows_by_id
 from w2s_factory.building.pairs import Weak, majority_answer
 from w2s_factory.errors import UserError
 from w2s_factory.records import OUTPUT, SFT, VOTE, Form, read, read_placed
@@ -13,14 +13,13 @@ from w2s_factory.scoring.equality import equality
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
-    from w2s_factory.records import Id, Place, Result, Vote
+    from w2s_factory.records import Id, Place, Result, RowSource, Sft, Vote
     from w2s_factory.scoring.equality import Equality
     from w2s_factory.tasks import Task
 
 
-def weak_responses(task: Task, source: str | Path) -> dict[Id, Weak]:
+def weak_responses(task: Task, source: RowSource) -> dict[Id, Weak]:
     """The weak model's responses by id, from its results or from its full weak data.
 
     Full weak data has no `pred`: there the final answer is extracted as the task does it.
@@ -31,17 +30,24 @@ def weak_responses(task: Task, source: str | Path) -> dict[Id, Weak]:
     if _is_full_weak(source):
         full_weak = rows_by_id(source, SFT)
         return {
-            name: Weak(row["content"], row["output"], task.normalise(task.extract(row["output"])), None)
-            for name, (_, row) in full_weak.items()
+            name: Weak(row["content"], row["output"], _extracted(task, place, row), None)
+            for name, (place, row) in full_weak.items()
         }
     results: dict[Id, tuple[Place, Result]] = rows_by_id(source, task.results_form)
     return {
-        name: Weak(row["prompt"], row["response"], task.answer(row), row.get("result"))
+        name: Weak(row["prompt"], row["response"], final_answer(task, row, source), row.get("result"))
         for name, (_, row) in results.items()
     }
 
 
-def weak_texts(source: str | Path) -> dict[Id, str]:
+def _extracted(task: Task, place: Place, row: Sft) -> str:
+    try:
+        return task.normalise(task.extract(row["output"]))
+    except UserError as error:
+        raise place.locate(error, row["id"]) from error
+
+
+def weak_texts(source: RowSource) -> dict[Id, str]:
     """The weak model's responses by id, as text only: also from outputs that were never scored.
 
     Raises:
@@ -52,7 +58,7 @@ def weak_texts(source: str | Path) -> dict[Id, str]:
     return {name: row["response"] for name, (_, row) in rows_by_id(source, OUTPUT).items()}
 
 
-def joined(weak: dict[Id, Weak], votes: str | Path, source: str | Path) -> Iterator[tuple[Weak, Vote]]:
+def joined(weak: dict[Id, Weak], votes: RowSource, source: RowSource) -> Iterator[tuple[Weak, Vote]]:
     """Each vote with its weak response, in the order of the votes.
 
     Raises:
@@ -77,12 +83,17 @@ def joined(weak: dict[Id, Weak], votes: str | Path, source: str | Path) -> Itera
         raise UserError(f"the id {name!r} of {source} has no vote", file=votes, hint=SAME_SPLIT)
 
 
+def compared(questions: Iterable[tuple[Weak, Vote]]) -> Iterator[tuple[Id, tuple[str, str]]]:
+    """Yield the id of each question with the two answers compared: the weak one and the majority's."""
+    return ((vote["id"], (weak.pred, majority_answer(vote))) for weak, vote in questions)
+
+
 def vote_equality(task: Task, questions: Iterable[tuple[Weak, Vote]]) -> Equality:
-    """Whether a question's weak answer is its majority's, for these questions."""
-    return equality(task, ((weak.pred, majority_answer(vote)) for weak, vote in questions))
+    """Return the equality of each question's weak answer and its majority's."""
+    return equality(task, (pair for _, pair in compared(questions)))
 
 
-def _is_full_weak(source: str | Path) -> bool:
+def _is_full_weak(source: RowSource) -> bool:
     rows: Iterator[dict[str, Any]] = read(source, Form("rows", {}))
     return any("content" in row for row in islice(rows, 1))
 

@@ -11,7 +11,9 @@ from typing import NoReturn
 
 import click
 
-from w2s_factory.cli.edge import fail
+from w2s_factory.cli.docstrings import with_help
+from w2s_factory.cli.edge import fail, leave
+from w2s_factory.cli.paths import refuse_dash
 from w2s_factory.errors import W2SError
 
 COMMANDS = {
@@ -47,8 +49,9 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"w2s_factory.cli.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
+        name = f"w2s_factory.cli.{cmd_name.replace('-', '_')}"
+        command = with_help(importlib.import_module(name).command, name)
+        refuse_dash(command, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -68,6 +71,9 @@ def group(debug: bool) -> None:
 
     which builds Stage I of the embedded example and names the next command.
     """
+
+
+with_help(group, __name__)
 
 
 def _leave(number: int, _: object) -> NoReturn:
@@ -94,7 +100,7 @@ def main() -> NoReturn:
     debug = "--debug" in arguments or os.environ.get("W2S_DEBUG") == "1"
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        sys.exit(group.main(arguments, prog_name="w2s-factory", standalone_mode=False) or 0)
+        leave(lambda: group.main(arguments, prog_name="w2s-factory", standalone_mode=False) or 0)
     except (Exception, KeyboardInterrupt) as error:  # the edge: everything becomes a line
         if debug and not isinstance(error, click.ClickException):
             raise

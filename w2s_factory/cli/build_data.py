@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from w2s_factory.building.padding import PaddedSize
+from w2s_factory.building.pairs import Confidence, PairRules, PairsPerQuestion
+from w2s_factory.building.stage1 import Iteration
 from w2s_factory.cli import pairs
 from w2s_factory.cli.inputs import responses_in, results_in, samples_in, votes_in
 from w2s_factory.cli.next_steps import after_dataset, after_questions
+from w2s_factory.cli.numbers import number
+from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.stages import refuse_unread
-from w2s_factory.cli.telling import tell_built, tell_inputs, tell_padding, tell_stage1
+from w2s_factory.cli.telling import tell_built, tell_inputs, tell_padding, tell_stage1, warn
 from w2s_factory.errors import UserError
+from w2s_factory.ranges import Seed
 
 if TYPE_CHECKING:
     from w2s_factory.building import Inputs, Recipe
@@ -46,22 +52,32 @@ CONTENTS = "contents.json"
 @click.option(
     "--weak-name", metavar="NAME", help="The weak model, in file and dataset names. [default: weak]"
 )
-@click.option("--iteration", type=click.IntRange(1), default=1, show_default=True, help="Stage 1: which.")
+@click.option("--iteration", type=number(Iteration), default=1, show_default=True, help="Stage 1: which.")
 @click.option(
-    "--pad-to", type=click.IntRange(1), metavar="N",
+    "--pad-to", type=number(PaddedSize), metavar="N",
     help="Stage 1: pad to N questions with some on which weak and icl disagree, as the release's MATH sets.",
 )  # fmt: skip
 @click.option("--split", metavar="NAME", help="test: which split the rows are. [default: by file name]")
-@click.option("--output", type=_FILE, metavar="FILE", help="The file to write (all but stage 1).")
+@click.option(
+    "--output", type=_FILE, metavar="FILE", help="The file to write (all but stage 1); - for stdout."
+)
 @click.option("--output-dir", type=_FILE, metavar="DIR", help=f"The folder. [default: {DEFAULT_DIR}]")
 @click.option(
-    "--min-confidence", type=float, default=0.6, show_default=True, help="Stage 2: to count at all."
-)
+    "--min-confidence", type=number(Confidence), default=PairRules.min_confidence, show_default=True,
+    help="Stage 2: to count at all.",
+)  # fmt: skip
 @click.option(
-    "--negative-confidence", type=float, default=0.8, show_default=True, help="Stage 2: to call weak wrong."
-)
-@click.option("--pairs-per-question", type=int, help="Stage 2: at most. [default: the task's, 1 or 3]")
-@click.option("--seed", type=int, default=42, show_default=True, help="Stage 2, --pad-to: of the draws.")
+    "--negative-confidence", type=number(Confidence), default=PairRules.negative_confidence,
+    show_default=True, help="Stage 2: to call weak wrong; at least --min-confidence.",
+)  # fmt: skip
+@click.option(
+    "--pairs-per-question", type=number(PairsPerQuestion),
+    help="Stage 2: at most. [default: the task's, 1 or 3]",
+)  # fmt: skip
+@click.option(
+    "--seed", type=number(Seed), default=PairRules.seed, show_default=True,
+    help="Stage 2, --pad-to: of the draws.",
+)  # fmt: skip
 @click.option(
     "--drop-duplicates", is_flag=True, help="Stage 2: leave out repeated pairs, which are published."
 )
@@ -162,6 +178,8 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
         recipe=_recipe("1", inputs, options),
     )
     tell_inputs(inputs)
+    if made.identical:
+        warn("--weak and --icl hold the same bytes, so they agree on everything")
     tell_stage1(made.agreement)
     if padding:
         tell_padding(padding, made.agreement)
@@ -179,7 +197,10 @@ def _one_file(stage: str, inputs: Inputs, options: dict[str, Any]) -> None:
     stem = gold_stem if gold else inputs.task.file_stem(_weak_name(inputs, options), "full_weak")
     recipe = _recipe(stage, inputs, options)
     built = build(inputs.task, source, _output(inputs, options, stem), recipe=recipe)
+    printed = say_on_stderr(built.file)
     tell_inputs(inputs)
+    if printed:
+        return
     tell_built([built])
     after_dataset(built)
 
@@ -190,9 +211,11 @@ def _test(inputs: Inputs, options: dict[str, Any]) -> None:
     source = inputs.files["input"]
     output = _output(inputs, options, f"{inputs.task.name}_{source.stem}", ".jsonl")
     count = building.build_test(inputs.task, source, output, split=options["split"], force=options["force"])
+    printed = say_on_stderr(output)
     tell_inputs(inputs)
-    click.echo(f"wrote {output} ({count:,} questions with golds)")
-    after_questions(inputs.task, output)
+    if not printed:
+        click.echo(f"wrote {output} ({count:,} questions with golds)")
+        after_questions(inputs.task, output)
 
 
 def _weak_name(inputs: Inputs, options: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from w2s_factory.cli.next_steps import after_dataset
+from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.telling import tell_built
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     "to 0.7.1). chosen: SFT rows of the chosen side. [default: what the LLaMA-Factory at hand reads]",
 )
 @click.option("--llamafactory-version", "version", metavar="VERSION", help="Instead of --format.")
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), required=True, help="The file to write; - for stdout."
+)
 @click.option("--force", is_flag=True, help="Overwrite a file or entry that holds something else.")
 def command(
     file: Path, form: PairForm | Literal["chosen"] | None, version: str | None, output: Path, force: bool
@@ -47,5 +50,6 @@ def command(
         built = building.chosen_side(file, output, recipe=recipe)
     else:
         built = building.convert_pairs(file, output, form, recipe=recipe)
-    tell_built([built])
-    after_dataset(built)
+    if not say_on_stderr(output):
+        tell_built([built])
+        after_dataset(built)

@@ -9,7 +9,12 @@ import click
 
 from w2s_factory.cli.inputs import responses_in
 from w2s_factory.cli.next_steps import after_demonstrations
+from w2s_factory.cli.numbers import number
+from w2s_factory.cli.paths import say_on_stderr
+from w2s_factory.cli.telling import warn
 from w2s_factory.errors import UserError
+from w2s_factory.generating.demonstrations import DemonstrationCount
+from w2s_factory.ranges import Seed
 
 
 @click.command()
@@ -28,10 +33,18 @@ from w2s_factory.errors import UserError
 @click.option(
     "--question", metavar="ID", help="With --ids: show this question above each, as OlympicArena's were."
 )
-@click.option("--seed", type=int, help="Of the draw. [default: 42, the release's]")
-@click.option("--count", type=click.IntRange(1), help="How many to draw. [default: 4, the release's]")
+@click.option("--seed", type=number(Seed), help="Of the draw. [default: 42, the release's]")
+@click.option(
+    "--count", type=number(DemonstrationCount), help="How many to draw. [default: 4, the release's]"
+)
 @click.option("--correct-only", is_flag=True, help="Draw from responses whose result is true (results only).")
-@click.option("--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="demos.json")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="demos.json; - for stdout.",
+)
 @click.option("--force", is_flag=True, help="Overwrite a file that holds something else.")
 def command(
     task_name: str,
@@ -54,7 +67,7 @@ def command(
       w2s-factory demos --task gsm8k --from full_weak.json --ids 2619,456,102,3037 --output demos.json
     """  # noqa: D301  click reads \b
     from w2s_factory import generating
-    from w2s_factory.records import note, write
+    from w2s_factory.records import DEMONSTRATION, Outputs
     from w2s_factory.tasks import get_task
 
     task, source = get_task(task_name), responses_in(source)
@@ -72,10 +85,14 @@ def command(
             task, source, count=count, seed=seed, correct_only=correct_only
         )
         facts = {"seed": seed, "correct_only": correct_only}
-    write(output, picked, force=force)
-    note([output], inputs=[source], task=task_name, **facts)
+    with Outputs(inputs=[source], force=force) as outputs:
+        outputs.rows(output, picked, DEMONSTRATION)
+        outputs.note(task=task_name, **facts)
+    printed = say_on_stderr(output)
     foreign = [name for name in (ids or "").split(",") if question and name != question]
     if foreign:
-        click.echo(f"warning: {', '.join(foreign)} answer other questions than the one shown", err=True)
+        warn(f"{', '.join(foreign)} answer other questions than the one shown")
+    if printed:
+        return
     click.echo(f"wrote {output} (ids {', '.join(str(demonstration['id']) for demonstration in picked)})")
     after_demonstrations(task, output)

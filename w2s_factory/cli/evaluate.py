@@ -9,14 +9,17 @@ from typing import Any
 import click
 
 from w2s_factory.cli.inputs import samples_in
+from w2s_factory.cli.numbers import number
+from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.errors import encodable
+from w2s_factory.scoring.sampled import Samples
 
 
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--pass-at",
-    type=click.IntRange(min=1),
+    type=number(Samples),
     metavar="K",
     help="pass@K and maj@K; RESULTS are folders with seed0/...",
 )
@@ -37,7 +40,11 @@ from w2s_factory.errors import encodable
     help="Print the paper's numbers, too, with PGR: gsm8k llama2_7b",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--csv", type=click.Path(path_type=Path), help="Write the results and differences as CSV, too.")
+@click.option(
+    "--csv",
+    type=click.Path(path_type=Path),
+    help="Write the results and differences as CSV, too; - for stdout.",
+)
 @click.option("--force", is_flag=True, help="Overwrite a CSV file that holds something else.")
 def command(
     *,
@@ -73,6 +80,8 @@ def command(
 
     if task_name and not pass_at:
         raise click.UsageError("--task goes with --pass-at.")
+    if as_json and csv is not None and str(csv) == "-":
+        raise click.UsageError("--json and --csv - both print: name a file for one of them.")
     if pass_at:
         results = tuple(map(samples_in, results))
     found = evaluate(
@@ -86,8 +95,9 @@ def command(
         task=get_task(task_name) if task_name else None,
     )
     if csv:
-        with Outputs(force=force) as outputs:
-            outputs.text(csv, encodable(_csv(found.results, found.differences)))
+        with Outputs(reads=_reads(results, golds, floor, ceiling), force=force) as outputs:
+            outputs.text(csv, encodable(_csv(found.results, found.differences)), stdout=True)
+    say_on_stderr(csv)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2))
         return
@@ -95,6 +105,14 @@ def command(
         click.echo(_text(table))
     for note in found.notes:
         click.echo(note, err=True)
+
+
+def _reads(results: tuple[Path, ...], *others: Path | str | None) -> list[Path]:
+    """Return the files an evaluation reads; a floor or ceiling that is a number is no file."""
+    named = [*results, *(Path(other) for other in others if other is not None)]
+    return [
+        file for path in named for file in (path, path / "results.jsonl", *path.glob("seed*/results.jsonl"))
+    ]
 
 
 def _csv(results: list[dict[str, Any]], differences: list[dict[str, Any]]) -> str:

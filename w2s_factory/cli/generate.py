@@ -10,7 +10,13 @@ import click
 import yaml
 
 from w2s_factory.cli.next_steps import after_generation
-from w2s_factory.errors import UserError
+from w2s_factory.cli.numbers import number
+from w2s_factory.errors import UserError, one_line
+from w2s_factory.generating.generation import QuestionCount
+from w2s_factory.generating.requests import MaxTokens, Temperature, TopP
+from w2s_factory.ranges import Seed
+from w2s_factory.scoring.sampled import Samples
+from w2s_factory.terminal import wrapped
 
 if TYPE_CHECKING:
     from w2s_factory.generating import Generated, Generation, Preview, Sampling
@@ -29,7 +35,7 @@ _PATH = click.Path(path_type=Path)
     help="The published release, where the questions of gsm8k and math lie.",
 )  # fmt: skip
 @click.option("--questions", type=_PATH, metavar="FILE", help="Questions in the test form, not a split.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N questions.")
+@click.option("--limit", type=number(QuestionCount), metavar="N", help="Only the first N questions.")
 @click.option("--shard", metavar="I/N", help="Only the Ith of N parts of the questions; see merge-shards.")
 @click.option("--demos", type=_PATH, metavar="FILE", help="Demonstrations (weak ICL). [default: zero-shot]")
 @click.option("--exclude-demos", is_flag=True, help="Leave a demonstration out where its question is asked.")
@@ -43,11 +49,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--engine-option", "engine_options", multiple=True, metavar="NAME=VALUE",
     help="An option of the engine (batch_size=8, tensor_parallel_size=4); repeatable.",
 )  # fmt: skip
-@click.option("--samples", type=click.IntRange(1), metavar="N", help="N sampled responses a question.")
-@click.option("--first-seed", type=click.IntRange(0), default=0, show_default=True, help="Of the samples.")
-@click.option("--temperature", type=click.FloatRange(0), help="[default: 0; with --samples 1.0]")
-@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), help="[default: 1]")
-@click.option("--max-tokens", type=click.IntRange(1), help="The longest response. [default: the task's]")
+@click.option("--samples", type=number(Samples), metavar="N", help="N sampled responses a question.")
+@click.option("--first-seed", type=number(Seed), default=0, show_default=True, help="Of the samples.")
+@click.option("--temperature", type=number(Temperature), help="[default: 0; with --samples 1.0]")
+@click.option("--top-p", type=number(TopP), help="[default: 1]")
+@click.option("--max-tokens", type=number(MaxTokens), help="The longest response. [default: the task's]")
 @click.option(
     "--stop", multiple=True, metavar="TEXT", help="Ends a response; repeatable. [default: the task's]"
 )
@@ -151,16 +157,16 @@ def _engine_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell_preview(preview: Preview) -> None:
-    click.echo(f"{preview.requests:,} requests; the first prompt:\n{preview.prompt}\n")
+    click.echo(f"{preview.requests:,} requests; the first prompt:\n{wrapped(preview.prompt, then='')}\n")
     if preview.tokens is None:
         click.echo("its tokens: only the server knows them")
     else:
-        shown = " ".join(f"{token}:{name}" for token, name in preview.tokens)
-        click.echo(f"its {len(preview.tokens)} tokens: {shown}")
+        shown = " ".join(f"{token}:{one_line(name)}" for token, name in preview.tokens)
+        click.echo(wrapped(f"its {len(preview.tokens)} tokens: {shown}"))
     for name, value in preview.settings.items():
-        click.echo(f"  {name}: {value}")
+        click.echo(wrapped(f"{name}: {value}", first="  ", then="    "))
     for file in preview.files:
-        click.echo(f"would write {file}")
+        click.echo(wrapped(f"would write {file}"))
 
 
 def _tell_generated(generation: Generation, files: list[Generated]) -> None:

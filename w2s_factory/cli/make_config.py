@@ -65,10 +65,11 @@ def command(
         --output-dir out --output iter1.yaml
     """  # noqa: D301  click's mark for a paragraph kept as it is
     from w2s_factory.llamafactory.configs import launch_commands, make_config
-    from w2s_factory.llamafactory.inputs import not_there, on_hub
+    from w2s_factory.llamafactory.inputs import config_reads, not_there
     from w2s_factory.llamafactory.presets import load_preset, preset_names
     from w2s_factory.llamafactory.settings import ON_CPU, parsed_settings
-    from w2s_factory.records import Outputs, note
+    from w2s_factory.model_names import on_hub
+    from w2s_factory.records import Outputs
 
     if listing:
         for name in preset_names():
@@ -90,9 +91,9 @@ def command(
         start=start,
         file=output,
     )
-    with Outputs(force=force) as outputs:
+    with Outputs(reads=config_reads(preset, model, adapter, dataset, dataset_dir), force=force) as outputs:
         outputs.text(output, text)
-    note([output], preset=preset)
+        outputs.note(preset=preset)
     for missing in not_there(model, adapter, dataset_dir):
         click.echo(f"Note: {missing} is not there yet; make it before training", err=True)
     for name in filter(on_hub, (model, *adapter)):

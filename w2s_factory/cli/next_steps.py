@@ -41,16 +41,18 @@ def tell_missing(sentence: str) -> None:
     click.echo(f"Next: {sentence}")
 
 
-def shown(path: Path) -> Path:
+def shown(path: object) -> object:
     """Return a path as a user types it: relative to the working folder if it is below that."""
     here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    return path.relative_to(here) if isinstance(path, Path) and path.is_relative_to(here) else path
 
 
 def after_dataset(built: Built) -> None:
     """Name what comes after a dataset: training on it."""
     if built.config is not None:
         tell_next("train", built.config)
+        return
+    if built.index is None:  # rows in memory or on the standard output
         return
     tell_missing(
         f"a training config needs the model to train: w2s-factory make-config --dataset {built.dataset} "
@@ -76,8 +78,9 @@ def after_demonstrations(task: Task, demonstrations: Path) -> None:
 
 def after_generation(generation: Generation, files: Sequence[Path]) -> None:
     """Name what comes after responses: scoring them, or merging the shards they are a part of."""
-    if generation.shard is None:
+    if generation.shard is None and isinstance(generation.questions, Path):
         _score(generation.task.name, generation.questions, files, partial=bool(generation.limit))
+    if generation.shard is None:
         return
     shard, merging = generation.shard, shlex.join(["merge-shards", _shown(generation.output_dir)])
     names = [f"{index}-of-{shard.of}" for index in range(1, shard.of + 1)]
@@ -98,9 +101,7 @@ def after_merging(files: Sequence[Path]) -> None:
     for outputs in together.values():
         asked = _asked(outputs[0])
         if asked is None:
-            tell_missing(
-                "score them with w2s-factory score, whose --golds are the questions: not known here"
-            )
+            tell_missing("score them with w2s-factory score, whose --golds are the questions: not known here")
         else:
             _score(*asked, outputs, partial=False)
 
@@ -156,7 +157,7 @@ def after_adapter(base: str, folder: Path) -> None:
 
 
 def _shown(word: object) -> str:
-    return str(shown(word) if isinstance(word, Path) else word)
+    return str(shown(word))
 
 
 def _score(task: str, questions: Path, files: Sequence[Path], *, partial: bool) -> None:

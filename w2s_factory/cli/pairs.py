@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from w2s_factory.cli.next_steps import after_dataset, shown
+from w2s_factory.cli.paths import DASH, say_on_stderr
 from w2s_factory.cli.telling import share, tell_built, tell_limits
 from w2s_factory.errors import UserError
 
@@ -49,7 +50,10 @@ def build(inputs: Inputs, options: dict[str, Any], output: Path, recipe: Recipe)
         form=options["form"],
         recipe=recipe,
     )
+    printed = say_on_stderr(output)
     _tell_counts(made.counts)
+    if printed or made.origins is None:
+        return
     tell_built([made.built])
     click.echo(f"where each pair came from: {shown(made.origins)}")
     after_dataset(made.built)
@@ -68,7 +72,7 @@ def _tell_counts(counts: PairCounts) -> None:
 def _explain(task: str | None, options: dict[str, Any]) -> None:
     from w2s_factory import building
 
-    if not options["output"]:
+    if not options["output"] or str(options["output"]) == DASH:
         raise UserError("name the pair file", field="--output")
     click.echo(building.explain(options["output"], options["explain"], _source(task, options)))
 

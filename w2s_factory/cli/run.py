@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from w2s_factory.cli.next_steps import shown
+from w2s_factory.cli.numbers import number
+from w2s_factory.experiment.workflow import Jobs
 
 _PATH = click.Path(path_type=Path)
 
@@ -20,7 +22,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--preset", metavar="NAME", help="One of the file's presets (smoke ...) laid over it.")
 @click.option("--dry-run", is_flag=True, help="Show every step, what it reads, writes and needs; no more.")
 @click.option("--dag", type=_PATH, metavar="FILE.svg", help="Draw the steps into a picture; no more.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Cores; with --executor, jobs at once.")
+@click.option("--jobs", type=number(Jobs), metavar="N", help="Cores; with --executor, jobs at once.")
 @click.option("--executor", metavar="NAME", help="Where jobs run: slurm, or any executor of Snakemake.")
 def command(
     file: Path,

@@ -10,7 +10,11 @@ from click.core import ParameterSource
 
 from w2s_factory.cli.inputs import OUTPUT, RESULTS, responses_in, samples_in, seeds_in
 from w2s_factory.cli.next_steps import after_scoring
+from w2s_factory.cli.numbers import number
+from w2s_factory.cli.paths import DASH, say_on_stderr
+from w2s_factory.cli.telling import warn
 from w2s_factory.errors import UserError
+from w2s_factory.scoring.answers import TIMEOUT, Timeout, Workers
 
 if TYPE_CHECKING:
     from w2s_factory.scoring.files import ScoreSummary
@@ -38,7 +42,7 @@ _MODES = click.Choice(["published", "symbolic", "math-verify"])
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="The results to write. [default with a folder: results.jsonl beside each output.jsonl]",
+    help="The results to write; - for stdout. [default with a folder: results.jsonl in it]",
 )
 @click.option("--mode", type=_MODES, default="published", show_default=True, help="How answers are compared.")
 @click.option("--compare", metavar="MODE,MODE...", help="Print where these modes disagree; write nothing.")
@@ -52,12 +56,12 @@ _MODES = click.Choice(["published", "symbolic", "math-verify"])
 @click.option("--answer-key", help="What precedes the final answer, if not the task's own.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=5.0,
+    type=number(Timeout),
+    default=TIMEOUT,
     show_default=True,
     help="Seconds an answer.",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Processes at once; by default one a core.")
+@click.option("--workers", type=number(Workers), help="Processes at once; by default one a core.")
 @click.option("--partial", is_flag=True, help="Golds may be without a response.")
 @click.option("--force", is_flag=True, help="Overwrite files that hold something else.")
 @click.pass_context
@@ -118,7 +122,7 @@ def command(
 
     files = _files(responses, output)
     several = len(files) > 1
-    known = False
+    known = printed = False
     for path, results in files:
         summary = score(
             task,
@@ -133,10 +137,13 @@ def command(
             partial=partial,
             force=force,
         )
+        printed = say_on_stderr(results)
         _tell(summary, mode, answers, f"{results.parent.name}: " if several else "")
         known = known or bool(summary.known)
     if not known:
         click.echo(f"no gold is known in {golds}: there are final answers and no verdicts")
+    if printed:
+        return
     written = f"{RESULTS} for {len(files)} seeds in {files[0][1].parent.parent}" if several else files[0][1]
     click.echo(f"Wrote {written}, metrics.json, scoring_report.json")
     after_scoring(get_task(task), golds, [results for _, results in files], known=known)
@@ -163,12 +170,16 @@ def _files(responses: Path, output: Path | None) -> list[tuple[Path, Path]]:
             hint = "w2s-factory generate writes it into its --output-dir"
             raise UserError(f"is a folder without {OUTPUT} and without seed0, ...", file=responses, hint=hint)
         return [(file, output or file.with_name(RESULTS))]
+    if str(output) == DASH:
+        raise UserError(
+            "- takes the results of one seed", field="--output", hint=f"Name it: {seeds[0] / OUTPUT}"
+        )
     if (responses / OUTPUT).is_file():
         problem = f"holds both greedy responses ({OUTPUT}) and samples ({samples.name})"
         raise UserError(problem, file=responses, hint=f"Name one: {responses / OUTPUT} or {samples}")
     unfinished = [seed.name for seed in seeds if not (seed / OUTPUT).is_file()]
     if unfinished:
-        click.echo(f"warning: {', '.join(unfinished)} in {samples} without {OUTPUT}, left out", err=True)
+        warn(f"{', '.join(unfinished)} in {samples} without {OUTPUT}, left out")
     found = [seed for seed in seeds if seed.name not in unfinished]
     if not found:
         raise UserError(f"no seed here has its {OUTPUT} yet", file=samples)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from click.core import ParameterSource
 
+from w2s_factory.cli.paths import DASH
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ LOOKS = {
 """Parameters that only look at a pair file, and those read beside each."""
 
 
+_BESIDE = {"layout", "preset", "model", "settings", "dataset_name"}
+"""Parameters of files that are written beside the rows."""
+
+
 def refuse_unread(ctx: click.Context, stage: str) -> None:
     """Refuse options that were given and that the stage has no use for.
 
@@ -48,6 +53,9 @@ def refuse_unread(ctx: click.Context, stage: str) -> None:
                 raise UserError(f"--{look} only looks and has no use for it", field=parameter.opts[0])
         if given and stage == "1" and parameter.name == "seed" and not ctx.params.get("pad_to"):
             raise UserError("stage 1 draws nothing without --pad-to", field="--seed")
+        if given and str(ctx.params.get("output")) == DASH and parameter.name in _BESIDE:
+            problem = "rows on the standard output have neither index nor config"
+            raise UserError(problem, field=parameter.opts[0], hint="Name a file: --output FILE")
     if ctx.params.get("output") and ctx.params.get("output_dir"):
         raise UserError("the file is named by --output", field="--output-dir", hint="Give one of the two")
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from w2s_factory.building import Accuracy, Agreement, Built, Inputs, Padding
 
 
+def warn(text: str) -> None:
+    """Print a warning on stderr, in yellow."""
+    click.secho(f"warning: {text}", fg="yellow", err=True)
+
+
 def tell_inputs(inputs: Inputs) -> None:
     """Say so where a run, or the embedded example, stands in for named files."""
     if inputs.experiment or inputs.embedded:
@@ -43,18 +48,15 @@ def tell_stage1(agreement: Agreement) -> None:
 def tell_limits(limits: int) -> None:
     """Say how many comparisons of answers were given up."""
     if limits:
-        text = f"warning: {limits:,} comparisons ended by a limit (5 seconds, memory) count as different"
-        click.secho(text, fg="yellow", err=True)
+        warn(f"{limits:,} comparisons ended by a limit (5 seconds, memory) count as different")
 
 
 def tell_padding(padding: Padding, agreement: Agreement) -> None:
     """Warn of what padding puts into the sets."""
     added = padding.to - agreement.kept
-    click.secho(
-        f"warning: padded to {padding.to:,} questions with {added:,} on which weak and icl disagree, "
-        f"drawn with seed {padding.seed}; which ones pad the release's sets is not reproducible",
-        fg="yellow",
-        err=True,
+    warn(
+        f"padded to {padding.to:,} questions with {added:,} on which weak and icl disagree, "
+        f"drawn with seed {padding.seed}; which ones pad the release's sets is not reproducible"
     )
 
 
@@ -64,7 +66,8 @@ def tell_built(built: Iterable[Built]) -> None:
         click.echo(f"wrote {shown(one.file)} ({one.rows:,} rows, dataset {one.dataset})")
         if one.config is not None:
             click.echo(f"      {shown(one.config)}")
-    click.echo(f"index {shown(one.index)}")
+    if one.index is not None:
+        click.echo(f"index {shown(one.index)}")
 
 
 def share(accuracy: Accuracy) -> str:

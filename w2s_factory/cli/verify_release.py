@@ -38,7 +38,7 @@ def command(
     found = release.verify_release(root)
     audit = release.audit(root, published=True) if audited else None
     if html:
-        release.write_page(html, found, audit, force=force)
+        release.write_page(html, found, audit, root=root, force=force)
     click.echo(_json(found, audit) if as_json else _text(found, audit))
     if html:
         click.echo(f"wrote {html}", err=True)

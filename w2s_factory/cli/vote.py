@@ -8,7 +8,8 @@ import click
 
 from w2s_factory.cli.inputs import samples_in, seeds_in
 from w2s_factory.cli.next_steps import after_vote
-from w2s_factory.cli.telling import tell_limits
+from w2s_factory.cli.paths import say_on_stderr
+from w2s_factory.cli.telling import tell_limits, warn
 
 
 @click.command()
@@ -19,7 +20,12 @@ from w2s_factory.cli.telling import tell_limits
     type=click.Path(path_type=Path),
     help="Holds seed0/results.jsonl, ..., or t1.0/seed0/...: what generate wrote, scored.",
 )
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="The majority file to write.")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The majority file to write; - for stdout.",
+)
 @click.option(
     "--task",
     "task_name",
@@ -40,12 +46,17 @@ def command(folder: Path, output: Path, task_name: str | None, force: bool) -> N
 
     folder = samples_in(folder)
     summary = vote(folder, output, task=get_task(task_name) if task_name else None, force=force)
+    printed = say_on_stderr(output)
     right = f"{summary.right}{'' if summary.known == summary.questions else f' of {summary.known}'}"
     click.echo(
         f"{summary.questions} questions, {summary.samples} samples each: majority right "
         f"{right if summary.known else 'not known'}, without an answer {summary.empty}"
     )
     tell_limits(summary.limits)
+    if summary.missing:
+        warn(f"seeds are missing in {folder} ({summary.missing}); the vote is over the others")
+    if printed:
+        return
     click.echo(f"Wrote {output}")
     after_vote(task_name or _scored_as(folder), folder, output, summary.samples, known=bool(summary.known))
 

@@ -46,13 +46,13 @@ _NO_CEILING = (
 )
 
 
-def write_experiment(task: str, output: str | Path, *, force: bool = False) -> None:
+def write_experiment(task: Task | str, output: str | Path, *, force: bool = False) -> None:
     """Write an experiment file for a task, every key of it commented.
 
     It names the paper's first pair of models; for the embedded task, the models that come with it.
 
     Args:
-        task: The task's name.
+        task: The task or its name.
         output: The YAML.
         force: Overwrite a file that holds something else.
 
@@ -69,7 +69,7 @@ def write_experiment(task: str, output: str | Path, *, force: bool = False) -> N
         task=found.name,
         iterations=1 if found.name == "math" else 2,  # the paper's
     )
-    with Outputs(force=force) as outputs:
+    with Outputs(reads=[TEMPLATE], force=force) as outputs:
         outputs.text(output, text)
 
 

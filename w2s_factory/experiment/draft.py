@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from w2s_factory.errors import UserError
 from w2s_factory.experiment.steps import OURS, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from w2s_factory.experiment.contents import Agreed, Evaluated, Preferred
     from w2s_factory.experiment.machines import Kind
     from w2s_factory.experiment.spec import Experiment
     from w2s_factory.experiment.tree import Tree
     from w2s_factory.tasks import Task
+
+
+MOST_FILES: Final = 20_000
+"""Files a plan may write, some fifty times those of a paper's experiment. More take long to plan."""
 
 
 @dataclass
@@ -30,6 +35,7 @@ class Draft:
         models: The models evaluated so far.
         stage1: The iterations of Stage I so far.
         stage2: Stage II, once it is planned.
+        files: How many files the plan writes so far, earlier repetitions included.
     """
 
     experiment: Experiment
@@ -40,6 +46,7 @@ class Draft:
     models: list[Evaluated] = field(default_factory=list)
     stage1: list[Agreed] = field(default_factory=list)
     stage2: list[Preferred] = field(default_factory=list)
+    files: int = 0
 
     def add(
         self,
@@ -47,9 +54,19 @@ class Draft:
         kind: Kind,
         *commands: Sequence[str],
         reads: Iterable[str] = (),
-        writes: Iterable[str],
+        writes: Collection[str],
     ) -> None:
-        """Add a step; the commands are ours, without the first word."""
+        """Add a step; the commands are ours, without the first word.
+
+        Raises:
+            UserError: The plan becomes too large.
+        """
+        self.files += len(writes)
+        if self.files > MOST_FILES:
+            raise UserError(
+                f"expected a plan of at most {MOST_FILES:,} files, got a larger one",
+                hint="Lower seeds, iterations, shards or samples",
+            )
         self.steps.append(
             Step(
                 name=f"{self.tree.root}/{name}",

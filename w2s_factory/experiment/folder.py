@@ -15,8 +15,9 @@ import yaml
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.contents import CONTENTS
+from w2s_factory.experiment.disks import writing
 from w2s_factory.experiment.workflow import PLAN, SCRIPTS, as_json, as_workflow, script_of
-from w2s_factory.records import Outputs
+from w2s_factory.records import Outputs, is_same_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +39,14 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         UserError: Another run works there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError("another run works in this folder", file=folder) from None
+    with contextlib.ExitStack() as stack:
+        with writing(folder / _LOCK):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((folder / _LOCK).open("a"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError("another run works in this folder", file=folder) from None
         end_processes(folder)
         yield
 
@@ -64,23 +67,46 @@ def _processes(folder: Path) -> Iterator[psutil.Process]:
                 yield process
 
 
-def prepare(plan: Plan, folder: Path) -> None:
+def prepare(plan: Plan, folder: Path, source: Path | None = None) -> None:
     """Write the experiment, its contents and its plan into the folder; remove parts no longer planned.
+
+    Args:
+        plan: The plan.
+        folder: The run's folder.
+        source: The experiment file that was read, which is never overwritten.
 
     Raises:
         UserError: The folder is another experiment's, or no run's, or an input is missing.
     """
     refuse_others(plan.experiment.name, folder)
     workflow = as_workflow(plan)
-    with Outputs(force=True) as outputs:
-        resolved = plan.experiment.model_dump(mode="json", exclude_defaults=True)
-        outputs.text(folder / EXPERIMENT, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
+    resolved = plan.experiment.model_dump(mode="json", exclude_defaults=True)
+    text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True)
+    with Outputs(reads=_kept(source, folder / EXPERIMENT, text), force=True) as outputs:
+        outputs.text(folder / EXPERIMENT, text)
         outputs.text(folder / CONTENTS, plan.contents.model_dump_json(indent=1) + "\n")
         outputs.text(folder / PLAN, as_json(workflow))
         for step in plan.steps:
             script = script_of(step, plan.experiment.environments)
             outputs.text(folder / SCRIPTS / f"{step.rule}.sh", "\n".join(script) + "\n")
     _remove_unplanned(plan, folder)
+
+
+def _kept(source: Path | None, written: Path, text: str) -> list[Path]:
+    """Return the experiment file if it must be kept; the run's own may be read if it stays as it is.
+
+    Raises:
+        UserError: It is the run's own, and the run would change it.
+    """
+    if source is None:
+        return []
+    if not is_same_file(source, written):
+        return [source]
+    if source.read_text("utf-8") != text:
+        problem = "is the copy that the run keeps in its folder, and would be changed"
+        hint = "Copy it elsewhere and run that, or name another folder: --output-dir DIR"
+        raise UserError(problem, file=source, hint=hint)
+    return []
 
 
 def refuse_others(name: str, folder: Path) -> None:
@@ -120,4 +146,5 @@ def _remove_unplanned(plan: Plan, folder: Path) -> None:
     for siblings in {part.parent for part in planned} - {Path()}:
         for path in (folder / siblings).glob("*"):
             if _PART.fullmatch(path.name) and siblings / path.name not in planned:
-                shutil.rmtree(path)
+                with writing(path):
+                    shutil.rmtree(path)

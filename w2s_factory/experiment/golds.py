@@ -34,4 +34,4 @@ def raw_file(experiment: Experiment, split: str) -> str:
     """The raw rows: the task's own, or below the release's root (by default the folder `release`)."""
     task = experiment.the_task
     root = str(task.root) if task.root else experiment.release or "release"
-    return f"{root}/{task.splits[split].raw}"
+    return f"{root}/{task.split(split).raw}"

@@ -29,7 +29,7 @@ def inputs_of_run(folder: str | Path, stage: str, iteration: int = 1) -> Inputs:
         UserError: The folder is not that of a run, or its experiment has no such stage.
     """
     folder = Path(folder)
-    experiment = read_experiment(folder / EXPERIMENT)
+    experiment = read_experiment(folder / EXPERIMENT, models_there=False)
     contents = open_run(folder).contents
     return Inputs(
         task=experiment.the_task,

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+import re
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from annotated_types import Ge, Le
+from pydantic import AfterValidator
 
 from w2s_factory.experiment.sections import Section
+from w2s_factory.generating.layout import Shards
+from w2s_factory.generating.requests import MaxTokens
+from w2s_factory.scoring.sampled import Samples
 
 Kind: TypeAlias = Literal["data", "train", "export", "generate", "score", "vote", "report"]
 """What sort of step it is, which decides its resources and interpreter."""
+
+
+def _amount(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})? ?[A-Za-z]{1,12}", text):
+        raise ValueError(f'expected a number and its unit (64GB, 12h), got "{text}"')
+    return text
+
+
+Gpus: TypeAlias = Annotated[int, Ge(0), Le(1_024)]
+"""Whole devices of a job."""
+
+
+Amount: TypeAlias = Annotated[str, AfterValidator(_amount)]
+"""Memory or time of a job: a number and its unit."""
+
+Threads: TypeAlias = Annotated[int, Ge(1), Le(4_096)]
+"""Processor cores of a job."""
 
 
 class Generation(Section):
@@ -26,9 +48,9 @@ class Generation(Section):
 
     engine: str | None = None
     options: dict[str, Any] = {}
-    shards: int = Field(default=1, ge=1)
-    samples_per_job: int | None = Field(default=None, ge=1)
-    max_tokens: int | None = Field(default=None, ge=1)
+    shards: Shards = 1
+    samples_per_job: Samples | None = None
+    max_tokens: MaxTokens | None = None
     bos: Literal["auto", "add", "none"] = "auto"
 
 
@@ -67,10 +89,10 @@ class Need(Section):
         more: Further Snakemake resources, as an executor knows them (slurm_partition ...).
     """
 
-    gpus: int = Field(default=0, ge=0)
-    threads: int = Field(default=1, ge=1)
-    mem: str | None = None
-    runtime: str | None = None
+    gpus: Gpus = 0
+    threads: Threads = 1
+    mem: Amount | None = None
+    runtime: Amount | None = None
     more: dict[str, str | int] = {}
 
 

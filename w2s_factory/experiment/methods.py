@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from annotated_types import Ge
+from pydantic import BeforeValidator, model_validator
 
+from w2s_factory.building.pairs import Confidence, PairRules
+from w2s_factory.errors import UserError
+from w2s_factory.experiment.mistakes import at
 from w2s_factory.experiment.sections import Section, off
-from w2s_factory.experiment.training import PresetName
+from w2s_factory.experiment.training import Overrides, PresetName
+from w2s_factory.generating.requests import SampledTemperature
+from w2s_factory.scoring.sampled import Samples
+
+VotingSamples: TypeAlias = Annotated[Samples, Ge(2)]
+"""Samples that vote; one alone has nobody to outvote."""
 
 Start: TypeAlias = Literal["m-plus", "base"]
 
@@ -21,7 +30,7 @@ class Preference(Section):
     """
 
     preset: PresetName | None = None
-    overrides: dict[str, Any] = {}
+    overrides: Overrides = {}
 
 
 class Dpo(Preference):
@@ -62,12 +71,21 @@ class Stage2(Section):
         samples: How many responses a question.
         temperature: Of the samples.
         min_confidence: The least confidence that counts at all.
-        negative_confidence: The least that calls a weak answer wrong.
+        negative_confidence: The least that calls a weak answer wrong; not below `min_confidence`.
         methods: What learns from the pairs.
     """
 
-    samples: int = Field(default=10, ge=2)
-    temperature: float = Field(default=1.0, gt=0)
-    min_confidence: float = Field(default=0.6, ge=0, le=1)
-    negative_confidence: float = Field(default=0.8, ge=0, le=1)
+    samples: VotingSamples = 10
+    temperature: SampledTemperature = 1.0
+    min_confidence: Confidence = PairRules.min_confidence
+    negative_confidence: Confidence = PairRules.negative_confidence
     methods: Methods = Methods()
+
+    @model_validator(mode="after")
+    def _as_pair_rules(self) -> Self:
+        """Check the two thresholds together, as Stage II will."""
+        try:
+            PairRules(min_confidence=self.min_confidence, negative_confidence=self.negative_confidence)
+        except UserError as error:
+            at({(str(error.field),): f"{error.problem}. {error.hint}"})
+        return self

@@ -14,11 +14,17 @@ from w2s_factory.experiment.stage2 import plan_stage2
 from w2s_factory.experiment.steps import OURS, Step
 from w2s_factory.experiment.tree import Tree
 from w2s_factory.experiment.weak import plan_weak
+from w2s_factory.records import Table
 
 if TYPE_CHECKING:
-    from w2s_factory.experiment.spec import Experiment
+    import pandas as pd
+
+    from w2s_factory.experiment.spec import Experiment, Repetition
 
 REPORT = "report.html"
+
+_SHOWN = ("name", "kind", "seed", "reads", "writes", "commands")
+"""What a table of steps shows of each."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +41,31 @@ class Plan:
     steps: tuple[Step, ...]
     contents: Contents
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the steps as a DataFrame."""
+        return Table("steps", ({key: getattr(step, key) for key in _SHOWN} for step in self.steps)).to_frame()
+
 
 def plan(experiment: Experiment) -> Plan:
     """Plan an experiment; nothing is read or written, and no model need be there.
 
     The whole pipeline is planned once a seed: gold data, the weak model, baselines, Stage I, M_plus,
     Stage II, each model's evaluation.
+
+    Raises:
+        UserError: The plan would be too large.
     """
-    drafts = [_repetition(experiment, seed) for seed in experiment.seeds]
+    drafts: list[Draft] = []
+    for seed in experiment.seeds:
+        drafts.append(_repetition(experiment, seed, drafts[-1].files if drafts else 0))
     steps = [step for draft in drafts for step in draft.steps]
     contents = _contents(experiment, drafts, steps)
     return Plan(experiment, (*steps, _report(experiment, steps)), contents)
 
 
-def _repetition(experiment: Experiment, seed: int) -> Draft:
+def _repetition(experiment: Experiment, seed: Repetition, files: int) -> Draft:
     task = experiment.the_task
-    draft = Draft(experiment, task, seed, Tree(task, f"seed{seed}"))
+    draft = Draft(experiment, task, seed, Tree(task, f"seed{seed}"), files=files)
     plan_golds(draft)
     weak_results = plan_weak(draft)
     plan_baselines(draft, weak_results)

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from w2s_factory.terminal import shortened
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -14,6 +16,7 @@ _TOTAL = re.compile(r"total +(\d+)")
 _BEGINS = re.compile(r"(?:local)?rule (\w+):")
 _ENDS = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
 _FAILS = re.compile(r"Error in rule (\w+)")
+_REFUSES = re.compile(r"\S+: error: (.+)")
 EVERYTHING = "everything"
 """The rule that has no step: it asks for all files."""
 
@@ -28,6 +31,7 @@ class Progress:
         total: How many steps there are to do.
         done: How many are.
         failed: The rules that failed.
+        refused: What it says of arguments that it does not take; "" if nothing.
     """
 
     names: Mapping[str, str]
@@ -35,6 +39,7 @@ class Progress:
     total: int = 0
     done: int = 0
     failed: list[str] = field(default_factory=list)
+    refused: str = ""
     _since: dict[str, float] = field(default_factory=dict)
 
     def take(self, line: str) -> None:
@@ -47,6 +52,8 @@ class Progress:
             self._end(match[1])
         elif (match := _FAILS.match(line)) and match[1] not in self.failed:
             self.failed.append(match[1])
+        elif match := _REFUSES.match(line):
+            self.refused = shortened(match[1])
 
     def _end(self, rule: str) -> None:
         self.done += 1

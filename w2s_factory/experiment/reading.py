@@ -14,28 +14,31 @@ from w2s_factory.errors import UserError
 from w2s_factory.experiment.locating import place_of
 from w2s_factory.experiment.spec import Experiment
 from w2s_factory.llamafactory.training_config import Loader
+from w2s_factory.model_names import is_path
 from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 RELEASE = "W2S_RELEASE"
 
 
-def read_experiment(path: str | Path, preset: str | None = None) -> Experiment:
+def read_experiment(path: str | Path, preset: str | None = None, *, models_there: bool = True) -> Experiment:
     """Read an experiment file, laying one of its presets over it.
 
     Folders named in it are made absolute, from the file's own folder on, and `W2S_RELEASE` from the working
-    one; what is no folder there, and does not begin with `.`, `/` or `~`, is a name on the hub.
+    one; what is no folder there, and cannot only mean one (see `is_path`), is a name on the hub.
 
     Args:
         path: The YAML, or the name of an experiment that comes with the package (`arithmetic`).
         preset: The name of one of its `presets`.
+        models_there: Refuse model folders that are missing.
 
     Raises:
-        UserError: The file is no YAML, or a value is not what its key takes; with its line.
+        UserError: The file is no YAML, a value is not what its key takes, or a folder of a model is
+            missing; with its line.
     """
-    path = _file_of(path)
+    path = file_of(path)
     text = _text(path)
     root = _parsed(text, path)
     values = _constructed(text, path)
@@ -46,10 +49,15 @@ def read_experiment(path: str | Path, preset: str | None = None) -> Experiment:
         experiment = Experiment.model_validate(_merged(values, chosen), context=context)
     except ValidationError as errors:
         raise _told(errors, path, root, prefix) from None
-    return _resolved(experiment, path.absolute().parent)
+    resolved = _resolved(experiment, path.absolute().parent)
+    for where, folder in _model_folders(resolved) if models_there else ():
+        if not Path(folder).is_dir():
+            line = place_of(root, where, prefix)
+            raise UserError(f"no such folder: {folder}", file=path, line=line, field=".".join(where))
+    return resolved
 
 
-def _file_of(name: str | Path) -> Path:
+def file_of(name: str | Path) -> Path:
     """Return the file of that name, or the experiment that comes with the package under it.
 
     Raises:
@@ -212,9 +220,23 @@ def _resolved(experiment: Experiment, folder: Path) -> Experiment:
 
 
 def _model(name: str | None, folder: Path) -> str | None:
-    if name is None or not (name.startswith((".", "/", "~")) or (folder / name).is_dir()):
+    if name is None or not (is_path(name, folder) or (folder / name).is_dir()):
         return name
     return _folder(name, folder)
+
+
+def _model_folders(experiment: Experiment) -> Iterator[tuple[tuple[str, str], str]]:
+    """The folders of models that must be there, by the field that names each.
+
+    What a server answers for has a name on that server, and what is on the hub none that is absolute.
+    """
+    weak, on_server = experiment.weak, experiment.generation.engine == "openai"
+    named = {
+        ("weak", "model"): None if on_server and weak.train is None else weak.model,
+        ("weak", "adapter"): weak.adapter,
+        ("strong", "model"): experiment.strong.model,
+    }
+    return ((where, name) for where, name in named.items() if name is not None and Path(name).is_absolute())
 
 
 def _file(name: str | None, folder: Path, release: str | None) -> str | None:

@@ -17,10 +17,11 @@ from w2s_factory.experiment.reporting.findings import find_out
 from w2s_factory.experiment.reporting.manifests import REPORT_FACT
 from w2s_factory.experiment.reporting.page import page
 from w2s_factory.experiment.reporting.runs import open_run
-from w2s_factory.records import Outputs, note, noted
+from w2s_factory.records import Outputs, noted
 
 if TYPE_CHECKING:
     from w2s_factory.experiment.reporting.findings import Findings
+    from w2s_factory.experiment.reporting.runs import Run
 
 
 @dataclass(frozen=True)
@@ -63,20 +64,18 @@ def report(folder: str | Path, output: str | Path | None = None, *, force: bool 
     texts = {path: page(found, drawings, beside.name)}
     texts |= {beside / f"{drawing.name}.svg": drawing.alone() for drawing in drawings.all()}
     texts |= {beside / f"{name}.csv": _csv(rows) for name, rows in _tables(found).items() if rows}
-    _write(texts, run.folder / CONTENTS, found.contents.name, force=force)
+    _write(texts, run, found.contents.name, force=force)
     return Reported(answer(found.models), path, beside, len(found.absent))
 
 
-def _write(texts: dict[Path, str], contents: Path, name: str, *, force: bool) -> None:
+def _write(texts: dict[Path, str], run: Run, name: str, *, force: bool) -> None:
     """Write all files or none; those that are new or other than before get a line in the manifest."""
     fact = {REPORT_FACT: name}
     ours = {path for path in texts if noted(path, **fact)}
-    with Outputs(force=force) as outputs:
+    with Outputs(inputs=[run.folder / CONTENTS], reads=run.files(), force=force) as outputs:
         for path, text in texts.items():
             outputs.text(path, encodable(text), replace=path in ours)
-    fresh = [path for path in texts if not noted(path, **fact)]
-    for place in dict.fromkeys(path.parent for path in fresh):
-        note([path for path in fresh if path.parent == place], inputs=[contents], **fact)
+        outputs.note(**fact)
 
 
 def _tables(found: Findings) -> dict[str, list[dict[str, Any]]]:

@@ -11,17 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.errors import DelegateError, UserError, W2SError
 from w2s_factory.experiment.checking import check_engine, check_named_models, check_trainings
+from w2s_factory.experiment.disks import unwritable, writing
 from w2s_factory.experiment.folder import MARK, end_processes, held, prepare, refuse_others
 from w2s_factory.experiment.planning import REPORT, Plan, plan
 from w2s_factory.experiment.progress import Progress
-from w2s_factory.experiment.reading import read_experiment
+from w2s_factory.experiment.reading import file_of, read_experiment
 from w2s_factory.experiment.workflow import script_of, snakemake_command
 from w2s_factory.generating.running import say
+from w2s_factory.terminal import end_of_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from w2s_factory.experiment.workflow import Jobs
 
 RUNS: Final = Path("runs")
 LOG: Final = "logs/snakemake.log"
@@ -29,8 +33,8 @@ LOG: Final = "logs/snakemake.log"
 _GRACE = 10.0
 """Seconds Snakemake has, once interrupted, to end its jobs and take back those of a cluster."""
 
-_SHOWN = 15
-"""Lines of a failed step's log."""
+_USAGE = 2
+"""Snakemake's exit code where it refuses its arguments."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def run(
     *,
     output_dir: str | Path | None = None,
     preset: str | None = None,
-    jobs: int | None = None,
+    jobs: Jobs | None = None,
     executor: str | None = None,
     arguments: Sequence[str] = (),
     tell: Callable[[str], None] = say,
@@ -99,7 +103,7 @@ def run(
     name = planned.experiment.name
     folder = Path(output_dir or RUNS / (f"{name}_{preset}" if preset else name)).absolute()
     command = snakemake_command(planned, folder, jobs=jobs, executor=executor, arguments=arguments)
-    carry_out(planned, folder, command, tell=tell)
+    carry_out(planned, folder, command, source=file_of(file), tell=tell)
     return Ran(folder, folder / REPORT, _answer(folder, planned))
 
 
@@ -119,7 +123,12 @@ def _answer(folder: Path, planned: Plan) -> str:
 
 
 def carry_out(
-    planned: Plan, folder: Path, command: Sequence[str], *, tell: Callable[[str], None] = say
+    planned: Plan,
+    folder: Path,
+    command: Sequence[str],
+    *,
+    source: Path | None = None,
+    tell: Callable[[str], None] = say,
 ) -> None:
     """Bring a folder up to date with a plan.
 
@@ -127,15 +136,16 @@ def carry_out(
         planned: The plan.
         folder: The run's folder, absolute.
         command: The `snakemake_command` that does it.
+        source: The experiment file that was read, which is never overwritten.
         tell: Given a line for each finished step.
 
     Raises:
-        UserError: An input is missing, or another run works in the folder.
+        UserError: An input is missing, another run works in the folder, or its disk does not take a file.
         DelegateError: A step failed; what it printed has been told.
     """
     refuse_others(planned.experiment.name, folder)  # before anything is written there
     with held(folder):
-        prepare(planned, folder)
+        prepare(planned, folder, source)
         progress = Progress({step.rule: step.name for step in planned.steps}, tell)
         code = _snakemake(command, folder, progress)
         if code != 0:
@@ -147,7 +157,9 @@ def carry_out(
 def _snakemake(command: Sequence[str], folder: Path, progress: Progress) -> int:
     """Run Snakemake to its end; what it says goes to the log, and what that means is told."""
     log = folder / LOG
-    log.parent.mkdir(exist_ok=True)
+    with writing(log):
+        log.parent.mkdir(exist_ok=True)
+        log.touch()
     process = subprocess.Popen(
         list(command),
         cwd=folder,
@@ -159,7 +171,7 @@ def _snakemake(command: Sequence[str], folder: Path, progress: Progress) -> int:
         errors="replace",
         process_group=0,  # an interrupt from the terminal reaches it once: through us
     )
-    with _ended_with_us(process, folder), log.open("a", encoding="utf-8") as written:
+    with _ended_with_us(process, folder), writing(log), log.open("a", encoding="utf-8") as written:
         for line in process.stdout or ():
             written.write(line)
             written.flush()
@@ -190,23 +202,21 @@ def _ended_with_us(process: subprocess.Popen[str], folder: Path) -> Iterator[Non
 
 def _failed(
     planned: Plan, folder: Path, progress: Progress, code: int, tell: Callable[[str], None]
-) -> DelegateError:
-    """Tell why each failed step did, and how to repeat it."""
+) -> W2SError:
+    """Tell why each failed step did, and how to repeat it; return the error to raise."""
     failed = [step for step in planned.steps if step.rule in progress.failed]
     for step in failed:
         tell(f"\n{step.name} failed; the end of {folder / step.log}:")
-        tell("\n".join(f"    {line}" for line in _end_of(folder / step.log)))
+        tell("\n".join(f"    {line}" for line in end_of_log(folder / step.log)))
         script = " && ".join(script_of(step, planned.experiment.environments))
         tell(f"To repeat it alone: cd {shlex.quote(str(folder))} && {script}")
-    if failed:
+    logs = [*(folder / step.log for step in failed), folder / LOG]
+    refused = next(filter(None, (unwritable(end_of_log(log), folder) for log in logs)), None)
+    if failed and refused is None:
         names = ", ".join(step.name for step in failed)
         return DelegateError(f"failed: {names}", hint="Mended, the same command goes on from there")
-    tell("\n".join(f"    {line}" for line in _end_of(folder / LOG)))
-    return DelegateError(f"Snakemake failed with exit code {code}", hint=f"See {folder / LOG}")
-
-
-def _end_of(log: Path) -> list[str]:
-    try:
-        return log.read_text("utf-8", errors="replace").splitlines()[-_SHOWN:]
-    except OSError:
-        return ["(nothing was written)"]
+    if progress.refused and code == _USAGE:
+        return UserError(f"Snakemake: {progress.refused}", hint="What follows -- goes to Snakemake")
+    if not failed:
+        tell("\n".join(f"    {line}" for line in end_of_log(folder / LOG)))
+    return refused or DelegateError(f"Snakemake failed with exit code {code}", hint=f"See {folder / LOG}")

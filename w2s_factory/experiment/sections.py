@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from w2s_factory.experiment.training import PresetName, Training
+from w2s_factory.experiment.mistakes import at
+from w2s_factory.experiment.training import Overrides, PresetName, Training
+from w2s_factory.generating.demonstrations import PUBLISHED_COUNT, PUBLISHED_SEED, DemonstrationCount
+from w2s_factory.generating.generation import QuestionCount
+from w2s_factory.generating.requests import SampledTemperature
+from w2s_factory.ranges import Seed, is_number, problem
+from w2s_factory.scoring.sampled import Samples
 
 _NAME = re.compile(r"\w[\w.-]*")
 
@@ -25,9 +39,24 @@ Name: TypeAlias = Annotated[str, AfterValidator(_names_files)]
 
 
 class Section(BaseModel):
-    """A part of the file, whose keys are all known."""
+    """A part of the file, whose keys are all known, and whose numbers are in their declared ranges."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _in_range(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse a number in the words every other place uses; pydantic alone would take true for 1."""
+        field = cls.model_fields[str(info.field_name)]
+        if get_origin(field.annotation) is list:
+            alias = get_args(field.annotation)[0]
+            places = {(number,): one for number, one in enumerate(value if isinstance(value, list) else ())}
+        else:
+            alias = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+            places = {(): value}  # type: ignore[dict-item]  # no key or position leads to it
+        if is_number(alias):
+            at({place: problem(one, alias) for place, one in places.items()})
+        return value
 
 
 def off(value: Any) -> Any:
@@ -78,24 +107,32 @@ class Strong(Section):
     name: Name
     model: str
     preset: PresetName | None = None
-    overrides: dict[str, Any] = {}
+    overrides: Overrides = {}
 
 
 class Demonstrations(Section):
     """What weak ICL is shown: rows of the weak model's own results, drawn or named by `ids`."""
 
-    count: int = Field(default=4, ge=1)
-    seed: int = 42
+    count: DemonstrationCount = PUBLISHED_COUNT
+    seed: Seed = PUBLISHED_SEED
     ids: list[int | str] | None = None
     exclude_demos: bool = False
     correct_only: bool = False
+
+    @field_validator("ids")
+    @classmethod
+    def _different(cls, ids: list[int | str] | None) -> list[int | str] | None:
+        names = [str(name) for name in ids or ()]
+        at({(n,): f"expected different ids, got {name} again" if name in names[:n] else None
+            for n, name in enumerate(names)})  # fmt: skip
+        return ids
 
 
 class PassAt(Section):
     """Sampled answers to the split, for pass@k; `models` are keys of the report, all if None."""
 
-    k: int = Field(default=10, ge=1)
-    temperature: float = Field(default=1.0, gt=0)
+    k: Samples = 10
+    temperature: SampledTemperature = 1.0
     models: list[str] | None = None
 
 
@@ -108,5 +145,5 @@ class Evaluation(Section):
 class Limit(Section):
     """Ask only the first questions of a split; None asks all."""
 
-    train_2: int | None = Field(default=None, ge=1)
-    split: int | None = Field(default=None, ge=1)
+    train_2: QuestionCount | None = None
+    split: QuestionCount | None = None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from annotated_types import Ge, Le, MaxLen, MinLen
+from pydantic import BeforeValidator, ValidationInfo, field_validator, model_validator
 
+from w2s_factory.building.stage1 import Iteration
 from w2s_factory.experiment.machines import Environments, Generation, LlamaFactory, Resources
 from w2s_factory.experiment.methods import Stage2
 from w2s_factory.experiment.sections import (
@@ -23,6 +25,9 @@ from w2s_factory.tasks import Task, get_task
 
 Baseline: TypeAlias = Literal["weak_floor", "strong_zero_shot", "full_weak", "weak_icl", "strong_ceiling"]
 Side: TypeAlias = Literal["weak", "icl", "hybrid"]
+
+Repetition: TypeAlias = Annotated[int, Ge(0), Le(100_000)]
+"""What a repetition adds to every published seed; its samples' seeds stay within 32 bits."""
 
 EVERY_BASELINE: Final[list[Baseline]] = [
     "weak_floor", "strong_zero_shot", "full_weak", "weak_icl", "strong_ceiling"
@@ -52,7 +57,7 @@ class Experiment(Section):
     release: str | None = None
     weak: Weak
     strong: Strong
-    iterations: int = Field(default=2, ge=1)
+    iterations: Iteration = 2
     last_iteration: list[Side] = ["weak", "icl", "hybrid"]
     baselines: list[Baseline] = EVERY_BASELINE
     stage2: Annotated[Stage2 | None, BeforeValidator(off)] = None
@@ -63,7 +68,7 @@ class Experiment(Section):
     llamafactory: LlamaFactory = LlamaFactory()
     environments: Environments = Environments()
     resources: Resources = Resources()
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
+    seeds: Annotated[list[Repetition], MinLen(1), MaxLen(100)] = [0]
     presets: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
 
@@ -76,9 +81,7 @@ class Experiment(Section):
     @classmethod
     def _is_of_the_task(cls, split: str, info: ValidationInfo) -> str:
         if "task" in info.data:  # or else that is the mistake
-            splits = get_task(info.data["task"]).splits
-            if split not in splits:
-                raise ValueError(f'task {info.data["task"]} has no "{split}", only {", ".join(splits)}')
+            found(get_task(info.data["task"]).split, split)
             if split in ("train_1", "train_2"):
                 raise ValueError(f"models are not compared on {split}, which they are trained on")
         return split
@@ -117,12 +120,22 @@ class Experiment(Section):
             )
         if not self.the_task.teaches_gold:
             self._needs_no_gold()
+        self._needs_splits()
         for limit, results in (("train_2", "results"), ("split", "test_results")):
             if getattr(self.limit, limit) and getattr(self.weak, results):
                 raise ValueError(
                     f"limit: {limit} cannot be limited where weak.{results} stand for the weak model"
                 )
         return self
+
+    def _needs_splits(self) -> None:
+        trains_on_gold = self.weak.train is not None or "strong_ceiling" in self.baselines
+        for split in [*(["train_1"] if trains_on_gold else []), "train_2", self.split]:
+            if split not in self.the_task.splits:
+                raise ValueError(
+                    f'task: task {self.task} has no split "{split}", which this experiment needs: '
+                    "give the task its splits (see docs/tasks.md)"
+                )
 
     def _needs_no_gold(self) -> None:
         if self.weak.train:

@@ -12,6 +12,7 @@ from w2s_factory.experiment.evaluation import evaluate
 from w2s_factory.experiment.fitting import fit
 from w2s_factory.experiment.golds import gold_set
 from w2s_factory.experiment.steps import Answerer
+from w2s_factory.ranges import Seed, check
 
 if TYPE_CHECKING:
     from w2s_factory.experiment.draft import Draft
@@ -95,6 +96,7 @@ def _demonstrations(draft: Draft, weak_results: str) -> str:
     if shown.ids is not None:
         command += ["--ids", ",".join(map(str, shown.ids))]
     else:
+        check(shown.seed + draft.seed, Seed, "demonstrations.seed")
         command += ["--seed", str(shown.seed + draft.seed), "--count", str(shown.count)]
         command += ["--correct-only"] if shown.correct_only else []
     draft.add("demonstrations", "data", command, reads=[weak_results], writes=[file])

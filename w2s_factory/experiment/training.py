@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
 from w2s_factory.errors import UserError
+from w2s_factory.experiment.mistakes import at
+from w2s_factory.llamafactory.argument_ranges import argument_problem
 from w2s_factory.llamafactory.presets import is_file, load_preset
 from w2s_factory.llamafactory.weights import Kind, kind_of
 
@@ -51,6 +53,15 @@ def _preset_name(name: str, info: ValidationInfo) -> str:
 PresetName: TypeAlias = Annotated[str, AfterValidator(_preset_name)]
 
 
+def _arguments(overrides: dict[str, Any]) -> dict[str, Any]:
+    at({(key,): argument_problem(key, value) for key, value in overrides.items()})
+    return overrides
+
+
+Overrides: TypeAlias = Annotated[dict[str, Any], AfterValidator(_arguments)]
+"""Values by training argument, those of known numbers in their ranges."""
+
+
 class Training(BaseModel):
     """A preset and the arguments that differ from it.
 
@@ -62,7 +73,7 @@ class Training(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     preset: PresetName = "weak_full_sft"
-    overrides: dict[str, Any] = {}
+    overrides: Overrides = {}
 
     def value(self, argument: str) -> Any:
         """What an argument will be; None if it is left to LLaMA-Factory."""

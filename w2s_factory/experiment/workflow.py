@@ -8,11 +8,14 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+from annotated_types import Ge, Le
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.contents import CONTENTS
 from w2s_factory.experiment.steps import OURS
+from w2s_factory.ranges import check
 from w2s_factory.records import content_hash
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.machines import Environments, Need
     from w2s_factory.experiment.planning import Plan
     from w2s_factory.experiment.steps import Step
+
+Jobs: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
+"""Processor cores to use, or with an executor jobs at once."""
 
 PLAN: Final = "plan.json"
 SCRIPTS: Final = "scripts"
@@ -52,15 +58,16 @@ def as_workflow(plan: Plan) -> dict[str, Any]:
 
 
 def snakemake_command(
-    plan: Plan, folder: Path, *, jobs: int | None, executor: str | None, arguments: Sequence[str]
+    plan: Plan, folder: Path, *, jobs: Jobs | None, executor: str | None, arguments: Sequence[str]
 ) -> list[str]:
     """The command line that brings a folder up to date with its plan.
 
     `run` keeps others out of the folder by a lock of its own, which no killed process leaves behind.
 
     Raises:
-        UserError: There is no such executor here.
+        UserError: There is no such executor here, or `jobs` is out of its range.
     """
+    check(jobs, Jobs | None, "jobs")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(folder)]
     command += ["--rerun-triggers", "mtime", "params", "input", "--max-checksum-file-size", COMPARED_BYTES]
     command += ["--rerun-incomplete", "--nolock"]

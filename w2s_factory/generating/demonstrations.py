@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from w2s_factory.errors import UserError
-from w2s_factory.records import DEMONSTRATION, OUTPUT, RESULT, SFT, Form, content_hash, read
+from annotated_types import Ge, Le
+
+from w2s_factory.errors import UserError, listed
+from w2s_factory.ranges import Seed, check
+from w2s_factory.records import DEMONSTRATION, OUTPUT, RESULT, SFT, Form, Table, content_hash, read, rows_of
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from w2s_factory.records import Demonstration
+    from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
+
+DemonstrationCount: TypeAlias = Annotated[int, Ge(1), Le(1_000)]
+"""How many demonstrations a prompt shows."""
 
 PUBLISHED_SEED = 42
 PUBLISHED_COUNT = 4
 
 
 def pick_demonstrations(
-    task: Task,
-    source: str | Path,
+    task: Task | str,
+    source: RowsLike,
     *,
-    count: int = PUBLISHED_COUNT,
-    seed: int = PUBLISHED_SEED,
+    count: DemonstrationCount = PUBLISHED_COUNT,
+    seed: Seed = PUBLISHED_SEED,
     correct_only: bool = False,
 ) -> list[Demonstration]:
     """Draw demonstrations as the release does: shuffle all rows, take the first that answer.
@@ -38,20 +44,29 @@ def pick_demonstrations(
         correct_only: Take responses whose `result` is true instead; needs results.
 
     Raises:
-        UserError: The source can't be read, or holds fewer such rows.
+        UserError: The source can't be read, or holds fewer such rows; a number is out of its range.
     """
+    task, source = get_task(task), rows_of(source, "source")
+    check(count, DemonstrationCount, "count")
+    check(seed, Seed, "seed")
     rows = _rows(source, results=correct_only)
     Random(seed).shuffle(rows)
-    fit = (row for row in rows if (row["result"] if correct_only else task.answer_key in row["response"]))
+    fit = (row for row in rows if (row["result"] if correct_only else _answers(task, row["response"])))
     picked = list(islice(fit, count))
     if len(picked) < count:
-        wanted = "whose result is true" if correct_only else f'that hold the answer key "{task.answer_key}"'
+        key = f'that hold the answer key "{task.answer_key}"' if task.answer_key else "that are not blank"
+        wanted = "whose result is true" if correct_only else key
         raise UserError(f"holds only {len(picked)} responses {wanted}, not {count}", file=source)
     return _noted(picked, source)
 
 
+def _answers(task: Task, response: str) -> bool:
+    """Return whether a response answers: it holds the answer key, or without one any text."""
+    return task.answer_key in response if task.answer_key else not response.isspace() and response != ""
+
+
 def named_demonstrations(
-    source: str | Path, ids: Sequence[str], *, question: str | None = None
+    source: RowsLike, ids: Sequence[Id], *, question: Id | None = None
 ) -> list[Demonstration]:
     """The demonstrations of these ids, in this order, whatever their responses hold.
 
@@ -62,22 +77,28 @@ def named_demonstrations(
             OlympicArena demonstrations are so, by mistake.
 
     Raises:
-        UserError: The source can't be read or holds no row of an id.
+        UserError: The source can't be read or holds no row of an id, or an id is named twice.
     """
+    source, names = rows_of(source, "source"), [str(name) for name in listed(ids, "ids")]
+    repeated = list(dict.fromkeys(name for name in names if names.count(name) > 1))
+    if repeated:
+        problem = f"expected different ids, got {', '.join(repeated)} more than once"
+        raise UserError(problem, field="ids")
     rows = {str(row["id"]): row for row in _rows(source)}
-    missing = [name for name in [*ids, *([question] if question else [])] if name not in rows]
+    asked = [] if question is None else [str(question)]
+    missing = [name for name in [*names, *asked] if name not in rows]
     if missing:
         raise UserError(f"holds no row of id {', '.join(missing)}", file=source)
-    asked = {"prompt": rows[question]["prompt"]} if question else {}
-    return _noted([rows[name] | asked for name in ids], source)
+    prompt = {} if question is None else {"prompt": rows[str(question)]["prompt"]}
+    return _noted([rows[name] | prompt for name in names], source)
 
 
-def read_demonstrations(path: str | Path) -> list[Demonstration]:
+def read_demonstrations(path: str | RowSource) -> list[Demonstration]:
     """The demonstrations of a file that `demos` wrote, or anything of that form, in order."""
     return list(read(path, DEMONSTRATION))
 
 
-def _rows(source: str | Path, *, results: bool = False) -> list[dict[str, Any]]:
+def _rows(source: RowSource, *, results: bool = False) -> list[dict[str, Any]]:
     """Rows of `id`, `prompt`, `response` (and `result`), whichever form the source has."""
     form = RESULT if results else _form(source)
     rows: list[dict[str, Any]] = [dict(row) for row in read(source, form)]
@@ -87,20 +108,21 @@ def _rows(source: str | Path, *, results: bool = False) -> list[dict[str, Any]]:
     return rows
 
 
-def _form(source: str | Path) -> Form[Any]:
+def _form(source: RowSource) -> Form[Any]:
     """Full weak data has `content`, outputs and results have `prompt`."""
     first: dict[str, Any] = next(read(source, Form("responses", {"id": (int, str)})), {})
     return SFT if "content" in first else OUTPUT
 
 
-def _noted(rows: list[dict[str, Any]], source: str | Path) -> list[Demonstration]:
-    sha256 = content_hash(source)
+def _noted(rows: list[dict[str, Any]], source: RowSource) -> list[Demonstration]:
+    sha256 = source.sha256 if isinstance(source, Table) else content_hash(source)
+    origin = f"{source} (in memory)" if isinstance(source, Table) else str(source)
     return [
         {
             "id": row["id"],
             "prompt": row["prompt"],
             "response": row["response"],
-            "source": str(source),
+            "source": origin,
             "sha256": sha256,
         }
         for row in rows

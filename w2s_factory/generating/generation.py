@@ -6,57 +6,104 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from annotated_types import Ge, Le
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.demonstrations import read_demonstrations
-from w2s_factory.generating.engines import default_engine
+from w2s_factory.generating.engines import Model, default_engine
+from w2s_factory.generating.layout import Shard
 from w2s_factory.generating.prompts import demonstrated, prompt_of
 from w2s_factory.generating.questions import read_questions
 from w2s_factory.generating.requests import Request, Sampling
+from w2s_factory.ranges import Seed, check, check_fields
+from w2s_factory.records import rows_of
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-    from w2s_factory.generating.engines import Model
-    from w2s_factory.generating.layout import Shard
     from w2s_factory.generating.questions import Question
-    from w2s_factory.records import Demonstration, Id
+    from w2s_factory.generating.requests import Temperature
+    from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
+
+
+QuestionCount: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
+"""How many of the first questions are asked; more than there are is all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
     """What is to be generated.
 
+    A task, a model and a shard may be given by name (`"2/4"`), files as texts, and questions and
+    demonstrations as rows or DataFrames.
+
     Attributes:
         task: Gives the prompt, and how a response is written.
-        questions: A file of them, see `split_file`.
+        questions: Their file, see `split_file`; or rows with a `question`.
         model: Which model answers.
         output_dir: Where the responses go.
         sampling: How tokens are chosen; by default greedy, with the task's token limit and stop texts.
         seeds: One response a question for each; a greedy run has one.
         engine: Its name.
         engine_options: Its own options.
-        demonstrations: A file of them, for weak ICL; None is zero-shot.
+        demonstrations: Their file, for weak ICL, or what `pick_demonstrations` returns; None is zero-shot.
         exclude_demos: Leave a demonstration out where its own question is asked.
         limit: Ask only this many questions, the first.
         shard: Ask only this part of them.
     """
 
     task: Task
-    questions: Path
+    questions: RowSource
     model: Model
     output_dir: Path
     sampling: Sampling = field(default_factory=Sampling)
-    seeds: Sequence[int] = (0,)
+    seeds: Sequence[Seed] = (0,)
     engine: str = field(default_factory=default_engine)
     engine_options: Mapping[str, Any] = field(default_factory=dict)
-    demonstrations: Path | None = None
+    demonstrations: RowSource | None = None
     exclude_demos: bool = False
-    limit: int | None = None
+    limit: QuestionCount | None = None
     shard: Shard | None = None
+
+    if TYPE_CHECKING:  # what may be given is wider than what is kept
+
+        def __init__(  # noqa: PLR0913  they are the fields
+            self,
+            *,
+            task: Task | str,
+            questions: RowsLike,
+            model: Model | str | Path,
+            output_dir: str | Path,
+            sampling: Sampling = ...,
+            seeds: Sequence[Seed] = ...,
+            engine: str = ...,
+            engine_options: Mapping[str, Any] = ...,
+            demonstrations: RowsLike | None = ...,
+            exclude_demos: bool = ...,
+            limit: QuestionCount | None = ...,
+            shard: Shard | str | None = ...,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for seed in self.seeds:
+            check(seed, Seed, "seeds")
+        given: dict[str, Any] = {
+            "task": get_task(self.task),
+            "questions": rows_of(self.questions, "questions"),
+            "model": Model(self.model) if isinstance(self.model, (str, Path)) else self.model,
+            "output_dir": Path(self.output_dir),
+            "shard": Shard.parse(self.shard) if isinstance(self.shard, str) else self.shard,
+        }
+        if self.demonstrations is not None:
+            given["demonstrations"] = rows_of(self.demonstrations, "demonstrations")
+        for name, value in given.items():
+            object.__setattr__(self, name, value)  # the class is frozen
 
     @cached_property
     def all_questions(self) -> list[Question]:
@@ -73,7 +120,12 @@ class Generation:
     @cached_property
     def shown(self) -> list[Demonstration]:
         """The demonstrations."""
-        return read_demonstrations(self.demonstrations) if self.demonstrations else []
+        return [] if self.demonstrations is None else read_demonstrations(self.demonstrations)
+
+    @property
+    def inputs(self) -> list[RowSource]:
+        """What the prompts are made of: the questions, and the demonstrations where there are any."""
+        return [self.questions, *([] if self.demonstrations is None else [self.demonstrations])]
 
     @cached_property
     def given_away(self) -> list[Id]:
@@ -87,12 +139,12 @@ class Generation:
             for question in self.all_questions
         ]
 
-    def requests(self, seed: int) -> list[Request]:
+    def requests(self, seed: Seed) -> list[Request]:
         """What one seed's run asks, in the order of the questions; this shard's part of it."""
         prompts = self.shard.take(self._prompts) if self.shard else self._prompts
         return [Request(question, seed, prompt) for question, prompt in prompts]
 
-    def settings(self, engine: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    def settings(self, engine: Mapping[str, Any], seed: Seed) -> dict[str, Any]:
         """What decides the responses of one seed's run; it is continued only if all of it is the same."""
         return {
             "task": self.task.name,
@@ -110,7 +162,7 @@ class Generation:
         }
 
 
-def published_sampling(task: Task, temperature: float = 0.0) -> Sampling:
+def published_sampling(task: Task, temperature: Temperature = 0.0) -> Sampling:
     """The release's settings for a task: its token limit and stop texts, top_p 1."""
     return Sampling(temperature=temperature, max_tokens=task.max_tokens, stop=task.stop)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
+
+from annotated_types import Ge, Le
 
 from w2s_factory.errors import UserError
+from w2s_factory.ranges import check, check_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,13 +21,24 @@ SHARDS = "shards"
 
 ItemT = TypeVar("ItemT")
 
+_SHORT = re.compile(r"[0-9]{1,18}")
+"""A number that Python reads at once."""
+
+Shards: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
+"""Parts into which questions are divided, each a job of its own."""
+
 
 @dataclass(frozen=True)
 class Shard:
     """One of `of` contiguous parts of the questions, counted from 1."""
 
-    index: int
-    of: int
+    index: Shards
+    of: Shards
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.index > self.of:
+            raise UserError(f"expected i/n with i from 1 to n, got {self}", field="shard")
 
     @classmethod
     def parse(cls, text: str) -> Shard:
@@ -33,7 +48,8 @@ class Shard:
             UserError: It is no such thing.
         """
         index, slash, of = text.partition("/")
-        if slash and index.isdecimal() and of.isdecimal() and 1 <= int(index) <= int(of):
+        if slash and _SHORT.fullmatch(index) and _SHORT.fullmatch(of) and 1 <= int(index) <= int(of):
+            check(int(of), Shards, "--shard")
             return cls(int(index), int(of))
         raise UserError(f'expected i/n with i from 1 to n, got "{text}"', field="--shard")
 

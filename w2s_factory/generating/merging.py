@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.errors import UserError
 from w2s_factory.generating.layout import JOURNAL, OUTPUT, SHARDS, Shard, shard_folder
 from w2s_factory.records import OUTPUT as OUTPUT_FORM
-from w2s_factory.records import Form, Outputs, note, read
+from w2s_factory.records import Form, Outputs, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,12 +41,13 @@ def merge_shards(output_dir: str | Path, *, here: bool = False, force: bool = Fa
     if not folders:
         raise UserError("holds no shards", file=output_dir)
     shards = {folder: _all_shards(folder) for folder in folders}
-    with Outputs(force=force) as outputs:
+    with Outputs(
+        inputs=[part / OUTPUT for parts in shards.values() for part in parts], force=force
+    ) as outputs:
         for folder, parts in shards.items():
-            outputs.rows(folder / OUTPUT, _joined(folder, parts))
-    for folder, parts in shards.items():
-        settings = {**_header(parts[0])["settings"], "shard": None}
-        note([folder / OUTPUT], inputs=[part / OUTPUT for part in parts], settings=settings)
+            outputs.rows(folder / OUTPUT, _joined(folder, parts), OUTPUT_FORM)
+            settings = {**_header(parts[0])["settings"], "shard": None}
+            outputs.note(inputs=[part / OUTPUT for part in parts], settings=settings)
     return [folder / OUTPUT for folder in folders]
 
 

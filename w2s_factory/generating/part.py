@@ -9,15 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.layout import JOURNAL, OUTPUT
-from w2s_factory.records import Journal, Outputs, note
+from w2s_factory.records import OUTPUT as OUTPUT_FORM
+from w2s_factory.records import Form, Journal, Outputs, require, to_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    import pandas as pd
+
     from w2s_factory.generating.requests import Completion, Request
-    from w2s_factory.records import Id, Output
+    from w2s_factory.records import Id, Output, Source
     from w2s_factory.tasks import Task
+
+
+ENTRY: Form[dict[str, Any]] = Form(
+    "responses",
+    {"id": (int, str), "seed": (int,), "text": (str,), "finish": (str,), "tokens": (int, type(None))},
+)
+"""An entry of a journal."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,10 @@ class Generated:
     rows: int
     at_limit: int
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the responses as a DataFrame."""
+        return to_frame(self.file)
+
 
 class Part:
     """The responses of one seed's run.
@@ -43,6 +57,7 @@ class Part:
         requests: All of them, in the order of the file.
         settings: What decides them.
         questions: How many there are in all shards together.
+        inputs: The files the responses are built from.
         restart: Throw away what an earlier run left.
         restart_if_changed: Throw it away if it had other settings, or is not known to have had these.
 
@@ -58,11 +73,14 @@ class Part:
         settings: Mapping[str, Any],
         *,
         questions: int,
+        inputs: Sequence[Source] = (),
         restart: bool = False,
         restart_if_changed: bool = False,
     ) -> None:
         self.file, self.requests, self._settings = folder / OUTPUT, requests, settings
+        self._inputs = inputs
         journal = folder / JOURNAL
+        Outputs(inputs=inputs).claim(self.file, journal)  # before one of them is thrown away
         unknown = self.file.exists() and not journal.exists()
         if unknown and not (restart or restart_if_changed):
             raise UserError("exists, and no journal of how it was made", file=self.file, hint=_ELSEWHERE)
@@ -76,7 +94,7 @@ class Part:
             self.close()
             raise
         self._rows: dict[Id, dict[str, Any]] = {}
-        for row in self.journal.rows:
+        for row in self._journal_rows():
             self._rows.setdefault(row["id"], row)
 
     def _go_on(self, header: Mapping[str, Any], *, restart_if_changed: bool) -> None:
@@ -89,6 +107,26 @@ class Part:
                 raise
             self.journal.begin_anew(header)
             self.file.unlink(missing_ok=True)
+
+    def _journal_rows(self) -> list[dict[str, Any]]:
+        """Return the responses in the journal.
+
+        Raises:
+            UserError: An entry is not a response to one of the requests.
+        """
+        ids = {request.id for request in self.requests}
+        for line, row in enumerate(self.journal.rows, 2):
+            try:
+                require(row, ENTRY)
+                if row["id"] not in ids:
+                    raise UserError(f"the id {row['id']!r} is not in the questions", field="id")
+            except UserError as error:
+                self.close()
+                problem = f"{error.problem}: this is not an entry of this run"
+                raise UserError(
+                    problem, file=self.journal.path, line=line, field=error.field, hint=_ELSEWHERE
+                ) from None
+        return self.journal.rows
 
     def close(self) -> None:
         """Bring the journal to the disk and let go of it."""
@@ -103,6 +141,11 @@ class Part:
     def complete(self) -> bool:
         """Whether all are."""
         return self.finished == len(self.requests)
+
+    @property
+    def unanswered(self) -> list[Id]:
+        """Return the ids of the questions without a response."""
+        return [request.id for request in self.requests if request.id not in self._rows]
 
     def missing(self, batches: Iterable[Sequence[Request]]) -> list[Sequence[Request]]:
         """Those parts of the run in which a response is missing."""
@@ -126,23 +169,21 @@ class Part:
 
     def write(self, task: Task, **facts: Any) -> Generated:
         """Write `output.jsonl` in the order of the questions, and its line in the manifest with `facts`."""
-        known = self.file.exists()
-        try:
-            with Outputs() as outputs:
-                outputs.rows(self.file, (self._output(task, request) for request in self.requests))
-        except OSError as error:
-            problem = f"cannot be written ({error.strerror}); the journal beside it keeps the responses"
-            raise UserError(
-                problem, file=self.file, hint="Make room and start the same command again"
-            ) from None
         at_limit = sum(row["finish"] == "length" for row in self._rows.values())
-        if not known:
-            note([self.file], settings=self._settings, rows=self.finished, at_limit=at_limit, **facts)
+        producer = f"the engine, or written_response of the task {task.name}"
+        with Outputs(inputs=self._inputs) as outputs:
+            rows = (self._output(task, request) for request in self.requests)
+            outputs.rows(self.file, rows, OUTPUT_FORM, producer=producer)
+            outputs.note(settings=self._settings, rows=self.finished, at_limit=at_limit, **facts)
         return Generated(self.file, self.finished, at_limit)
 
     def _output(self, task: Task, request: Request) -> Output:
         text = self._rows[request.id]["text"]
-        return {"id": request.id, "prompt": request.prompt, "response": task.written_response(text)}
+        try:
+            response = task.written_response(text)
+        except UserError as error:
+            raise error.at(file=self.file, name=request.id) from error
+        return {"id": request.id, "prompt": request.prompt, "response": response}
 
     def _check(self) -> None:
         then = self.journal.header.get("settings")

@@ -11,7 +11,7 @@ from w2s_factory.records import Form, read_placed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from w2s_factory.records import Id
+    from w2s_factory.records import Id, RowSource
     from w2s_factory.tasks import Task
 
 QUESTIONS: Form[dict[str, Any]] = Form("questions", {"question": (str,)}, optional={"id": (int, str)})
@@ -32,20 +32,18 @@ def split_file(task: Task, split: str, release: Path | None = None) -> Path:
     Raises:
         UserError: The task has no such split, no root is known, or the file is not there.
     """
-    if split not in task.splits:
-        known = ", ".join(task.splits)
-        raise UserError(f'task {task.name} has no split "{split}"', hint=f"It has {known}")
+    named = task.split(split)
     if task.root is None and release is None:
         hint = "Name its root with --release DIR or W2S_RELEASE, or a file with --questions"
         raise UserError(f"the questions of task {task.name} lie in the published release", hint=hint)
-    path = task.path(task.splits[split].test, None if task.root else release)
+    path = task.path(named.test, None if task.root else release)
     if not path.is_file():
         hint = "Make it from raw rows (w2s-factory build-data --stage test) and name it with --questions"
         raise UserError(f"no such file, the questions of split {split}", file=path, hint=hint)
     return path
 
 
-def read_questions(path: str | Path) -> list[Question]:
+def read_questions(path: str | RowSource) -> list[Question]:
     """The questions of a file in the release's test form.
 
     Raises:

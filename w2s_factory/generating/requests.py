@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from annotated_types import Ge, Gt, Le
+
+from w2s_factory.ranges import check_fields
 
 if TYPE_CHECKING:
     from w2s_factory.records import Id
@@ -13,6 +17,18 @@ if TYPE_CHECKING:
 
 Finish: TypeAlias = Literal["stop", "length"]
 """Why a response ended: at a stop text or end-of-sequence token, or at the token limit."""
+
+Temperature: TypeAlias = Annotated[float, Ge(0), Le(100)]
+"""What scores are divided by before tokens are drawn; at 100 nearly every token is as likely as any other."""
+
+SampledTemperature: TypeAlias = Annotated[Temperature, Gt(0)]
+"""A temperature at which responses differ by their seed."""
+
+TopP: TypeAlias = Annotated[float, Gt(0), Le(1)]
+"""A share of the probability mass."""
+
+MaxTokens: TypeAlias = Annotated[int, Ge(1), Le(10_000_000)]
+"""The length of a response in tokens; the longest contexts of today's models hold ten million."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +63,13 @@ class Sampling:
         stop: Texts that end a response; neither they nor anything behind them belongs to it.
     """
 
-    temperature: float = 0.0
-    top_p: float = 1.0
-    max_tokens: int = 1024
+    temperature: Temperature = 0.0
+    top_p: TopP = 1.0
+    max_tokens: MaxTokens = 1024
     stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating.engines import make_engine
+from w2s_factory.generating.engines.contract import Contracted
 from w2s_factory.generating.layout import OUTPUT, seed_folder, shard_folder
 from w2s_factory.generating.part import Generated, Part
 
@@ -107,7 +108,8 @@ def preview(generation: Generation, *, tell: Callable[[str], None] = say) -> Pre
 
 
 def _engine(generation: Generation) -> Engine:
-    return make_engine(generation.engine, generation.model, generation.engine_options)
+    engine = make_engine(generation.engine, generation.model, generation.engine_options)
+    return Contracted(generation.engine, engine)
 
 
 def _folder(generation: Generation, seed: int) -> Path:
@@ -121,6 +123,7 @@ def _part(generation: Generation, engine: Engine, seed: int, **restarts: bool) -
         generation.requests(seed),
         generation.settings(engine.settings(), seed),
         questions=len(generation.all_questions),
+        inputs=generation.inputs,
         **restarts,
     )
 
@@ -145,16 +148,17 @@ def _complete(
                 "the same command, without --restart, continues from there"
             )
             raise
-    missing = sum(len(part.requests) - part.finished for part in parts.values())
+    missing = [name for part in parts.values() for name in part.unanswered]
     if missing:
-        raise DelegateError(f"the engine {generation.engine} left {missing:,} requests unanswered")
+        shown = ", ".join(map(repr, missing[:3])) + (" ..." if len(missing) > 3 else "")
+        raise DelegateError(
+            f"engine {generation.engine}: complete left {len(missing):,} requests unanswered (id {shown})"
+        )
 
 
 def _write(generation: Generation, engine: Engine, part: Part) -> Generated:
-    inputs = [generation.questions, *([generation.demonstrations] if generation.demonstrations else [])]
     return part.write(
         generation.task,
-        inputs=inputs,
         packages=engine.packages,
         model=generation.model.name,
         adapter=generation.model.adapter,

@@ -6,7 +6,10 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s_factory.llamafactory.argument_ranges import argument_problem
 from w2s_factory.llamafactory.training_data import named_datasets
+from w2s_factory.model_names import is_path
+from w2s_factory.records import MANIFEST, is_same_file
 
 if TYPE_CHECKING:
     from w2s_factory.llamafactory.training_config import Config
@@ -14,6 +17,12 @@ if TYPE_CHECKING:
     from w2s_factory.llamafactory.versions import Version
 
 STAGES = ("pt", "sft", "rm", "ppo", "dpo", "kto", "orpo")
+_MODELS = ("model_name_or_path", "adapter_name_or_path", "ref_model", "ref_model_adapters")
+"""Keys that name weights; an export reads the first two."""
+
+WRITTEN = ("all_results.json", "train_results.json", "trainer_log.jsonl", "trainer_state.json", MANIFEST)
+"""Files with rows or objects that a training writes into its output folder."""
+
 PAIR_STAGES = ("rm", "dpo", "orpo")
 """The stages trained on preference pairs; `orpo` is one of its own up to 0.7.1."""
 
@@ -37,13 +46,15 @@ def check_training(config: Config, version: Version | None = None) -> list[Datas
         raise config.wrong("do_train", "is not true: nothing would be trained")
     _check_text(config, "output_dir", "where the trained weights go")
     _check_template(config)
-    _check_models(config, "model_name_or_path", "adapter_name_or_path", "ref_model", "ref_model_adapters")
+    _check_models(config, *_MODELS)
+    _check_own_folder(config, "output_dir")
     _check_deepspeed(config)
-    _check_max_samples(config)
+    _check_numbers(config)
     datasets = named_datasets(config)
     for dataset in datasets:
         _check_kind(config, dataset)
         _check_pair_columns(config, dataset, version)
+        _check_not_written(config, dataset)
     return datasets
 
 
@@ -57,7 +68,9 @@ def check_export(config: Config) -> None:
         raise config.wrong("do_train", "this is a training configuration", "Use w2s-factory train")
     _check_text(config, "export_dir", "where the merged model goes")
     _check_template(config)
-    _check_models(config, "model_name_or_path", "adapter_name_or_path")
+    _check_models(config, *_MODELS[:2])
+    _check_own_folder(config, "export_dir")
+    _check_numbers(config)
 
 
 def _check_text(config: Config, key: str, meaning: str) -> None:
@@ -79,8 +92,27 @@ def _check_models(config: Config, required: str, *optional: str) -> None:
     _check_text(config, required, "a model's name or folder")
     for key in (required, *optional):
         for name in config.names(key):
-            if name.startswith(("/", "./", "../", "~")) and not Path(name).is_dir():
-                raise config.wrong(key, f"no such folder: {name}")
+            if is_path(name) and not Path(name).is_dir():
+                unexpanded = "Write it without ~, which LLaMA-Factory does not expand"
+                hint = unexpanded if name.startswith("~") else None
+                raise config.wrong(key, f"no such folder: {name}", hint)
+
+
+def _check_own_folder(config: Config, written: str) -> None:
+    """Refuse to write weights over those that are read."""
+    folder = Path(config.values[written])
+    for key in _MODELS:
+        if any(is_same_file(folder, Path(name).expanduser()) for name in config.names(key)):
+            problem = f"{folder} is {key}, too, whose weights would be overwritten"
+            raise config.wrong(written, problem, "Choose another folder")
+
+
+def _check_not_written(config: Config, dataset: Dataset) -> None:
+    """Refuse to train on a file that the training writes."""
+    folder = Path(config.values["output_dir"])
+    if dataset.file and any(is_same_file(dataset.file, folder / name) for name in WRITTEN):
+        problem = f"{dataset.file}, a file of {dataset.name!r}, would be overwritten"
+        raise config.wrong("output_dir", problem, "Choose another folder")
 
 
 def _check_deepspeed(config: Config) -> None:
@@ -89,10 +121,11 @@ def _check_deepspeed(config: Config) -> None:
         raise config.wrong("deepspeed", f"no such file: {file}")
 
 
-def _check_max_samples(config: Config) -> None:
-    value = config.values.get("max_samples")
-    if value is not None and (type(value) is not int or value < 1):
-        raise config.wrong("max_samples", f"expected a number of rows, got {value!r}")
+def _check_numbers(config: Config) -> None:
+    for key, value in config.values.items():
+        problem = argument_problem(key, value)
+        if problem is not None:
+            raise config.wrong(key, problem)
 
 
 def _check_kind(config: Config, dataset: Dataset) -> None:

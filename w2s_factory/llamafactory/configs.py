@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version as Number
 
-from w2s_factory.errors import UserError, one_line
+from w2s_factory.errors import UserError, listed, one_line
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
 from w2s_factory.llamafactory.inputs import absolute, check_inputs, given, given_folder, weights
 from w2s_factory.llamafactory.installed import installed_version
@@ -31,7 +31,7 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
     output_dir: str | Path,
     dataset: str | None = None,
     dataset_dir: str | Path | None = None,
-    adapter: Sequence[str | Path] = (),
+    adapter: str | Path | Sequence[str | Path] = (),
     version: str | None = None,
     settings: Mapping[str, Any] | None = None,
     index: Mapping[str, Any] | None = None,
@@ -50,7 +50,7 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
         output_dir: Where LLaMA-Factory shall put the adapter or model.
         dataset: The dataset's name in `dataset_dir`; several are separated by commas.
         dataset_dir: The folder with `dataset_info.json`.
-        adapter: Adapters to start from or to merge: folders or hub names.
+        adapter: Adapters, or one adapter, to start from or to merge: folders or hub names.
         version: The LLaMA-Factory it is for (`0.6.2`, `0.8.x`); by default the one installed here, or
             else the newest known.
         settings: Values by argument, in place of the preset's or beside them.
@@ -68,7 +68,7 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
     chosen = load_preset(preset)
     if chosen.file is not None:
         check_preset(chosen, target)
-    settings = settings or {}
+    settings, adapter = settings or {}, listed(adapter, "adapter")
     settings = {
         **settings,
         **preference_settings(chosen, adapter, settings, reference=reference, start=start),

@@ -27,7 +27,7 @@ _DEFAULT_COLUMNS = {"prompt": "instruction", "query": "input", "response": "outp
 _DATASET_NAME = re.compile(r"[\w.-]+")
 
 
-def sft_entry(file_name: str) -> DatasetEntry:
+def sft_entry(file_name: str | Path) -> DatasetEntry:
     """The entry of a supervised dataset, as the release writes it.
 
     Every column in use is named: once `columns` stands in an entry, LLaMA-Factory knows no others.
@@ -35,10 +35,10 @@ def sft_entry(file_name: str) -> DatasetEntry:
     Args:
         file_name: The file, relative to the folder LLaMA-Factory is given as `dataset_dir`.
     """
-    return {"file_name": _inside(file_name), "columns": {"prompt": "content", "response": "output"}}
+    return {"file_name": _inside(str(file_name)), "columns": {"prompt": "content", "response": "output"}}
 
 
-def pair_entry(file_name: str, form: PreferenceForm = "list") -> DatasetEntry:
+def pair_entry(file_name: str | Path, form: PreferenceForm = "list") -> DatasetEntry:
     """The entry of a preference dataset.
 
     Args:
@@ -47,7 +47,7 @@ def pair_entry(file_name: str, form: PreferenceForm = "list") -> DatasetEntry:
             0.7.1. `columns`: `chosen` and `rejected` stand apart, for 0.8.0 and newer.
     """
     columns = {"prompt": "instruction", "query": "input", **_PAIR_COLUMNS[form]}
-    return {"file_name": _inside(file_name), "ranking": True, "columns": columns}
+    return {"file_name": _inside(str(file_name)), "ranking": True, "columns": columns}
 
 
 def columns_of(entry: Mapping[str, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.terminal import last_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,12 +97,8 @@ def run_inside(
     except OSError as error:
         raise UserError(f"cannot be run as a Python interpreter ({error.strerror})", file=python) from None
     if done.returncode != 0:
-        raise DelegateError(_last_line(done.stderr) or f"{python} failed with exit code {done.returncode}")
+        raise DelegateError(last_line(done.stderr) or f"{python} failed with exit code {done.returncode}")
     try:
-        return json.loads(_last_line(done.stdout))
+        return json.loads(done.stdout.strip().rpartition("\n")[2])
     except json.JSONDecodeError:
         raise UserError("does not answer as a Python interpreter does", file=python) from None
-
-
-def _last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
-from w2s_factory.llamafactory.presets import Entry, Preset
+from w2s_factory.llamafactory.presets import FOLDER, Entry, Preset
 from w2s_factory.llamafactory.settings import as_yaml
+from w2s_factory.model_names import on_hub
+from w2s_factory.records import read_object
+from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_ON_HUB = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 def check_inputs(
@@ -65,13 +65,23 @@ def not_there(
     return [path for path in [*folders, *index] if not path.exists()]
 
 
-def on_hub(weights: str | Path) -> bool:
-    """Whether weights are taken for a name on the hub (`NAME` or `OWNER/NAME`).
-
-    What exists here is not, nor is `FOLDER/NAME` where there is such a folder: it is yet to be made.
-    """
-    path, text = absolute(weights), str(weights)
-    return bool(_ON_HUB.fullmatch(text)) and not path.exists() and not ("/" in text and path.parent.is_dir())
+def config_reads(
+    preset: str,
+    model: str | Path,
+    adapters: Sequence[str | Path],
+    dataset: str | None,
+    dataset_dir: str | Path | None,
+) -> list[Path]:
+    """Return the files a config is made from: the preset, the index with its data, and those of models."""
+    files = [shipped(FOLDER, f"{preset}.yaml"), absolute(model) / "config.json"]
+    files += [absolute(adapter) / "adapter_config.json" for adapter in adapters]
+    if dataset is None or dataset_dir is None:
+        return files
+    index = absolute(dataset_dir) / INDEX
+    entries = read_object(index) if index.is_file() else {}
+    found = [entries.get(name.strip()) for name in dataset.split(",")]
+    names = [entry.get("file_name") for entry in found if isinstance(entry, dict)]
+    return [*files, index, *(index.parent / name for name in names if isinstance(name, str))]
 
 
 def given(key: str, text: str) -> Entry:

@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
+from w2s_factory.terminal import last_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,5 +70,5 @@ def _reason(error: OSError | subprocess.SubprocessError) -> str:
         case OSError():
             return error.strerror or type(error).__name__
         case subprocess.CalledProcessError():
-            return str((error.stderr.strip().splitlines() or ["no message"])[-1])
+            return last_line(error.stderr) or "no message"
     return f"no answer in {_SECONDS} s"

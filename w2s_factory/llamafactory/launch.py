@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory import records
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, listed
+from w2s_factory.llamafactory.accelerator import check_accelerator
 from w2s_factory.llamafactory.checks import check_export, check_training
 from w2s_factory.llamafactory.installation import find_installation
 from w2s_factory.llamafactory.long_rows import settle_long_rows
@@ -42,7 +43,7 @@ class Trained:
 
 def train(
     config: str | Path,
-    overrides: Iterable[str] = (),
+    overrides: str | Iterable[str] = (),
     *,
     llamafactory_cli: str | Path | None = None,
     python: str | Path | None = None,
@@ -64,17 +65,20 @@ def train(
         force: Write over trained weights, as with the override `overwrite_output_dir=true`.
 
     Raises:
-        UserError: The configuration or its data can't be trained on; or the output folder holds trained
-            weights, and neither `force` nor the override `overwrite_output_dir=true` allows for it, nor
-            `resume_from_checkpoint` goes on from them.
+        UserError: The configuration or its data can't be trained on, or only with a GPU that is not here; or
+            the output folder holds trained weights, and neither `force` nor the override
+            `overwrite_output_dir=true` allows for it, nor `resume_from_checkpoint` goes on from them.
         DelegateError: LLaMA-Factory failed (`exit_code` is its own), or left no usable weights.
         KeyboardInterrupt: Interrupted; LLaMA-Factory's processes have ended.
     """
-    asked = read_config(config, [*overrides, *(["overwrite_output_dir=true"] if force else [])])
+    asked = read_config(
+        config, [*listed(overrides, "overrides"), *(["overwrite_output_dir=true"] if force else [])]
+    )
     installation = find_installation(llamafactory_cli, python)
     datasets = check_training(asked, installation.traits)
     output_dir, kind = Path(asked.values["output_dir"]), kind_of(asked.values.get("finetuning_type"))
     _refuse_overwriting(asked, output_dir)
+    check_accelerator(asked, installation.python)
     used, dropped = settle_long_rows(asked, datasets, installation, on_long, _say)
     before = state(output_dir, kind)
     _start(installation, "train", used)
@@ -88,7 +92,7 @@ def train(
 
 def export(
     config: str | Path,
-    overrides: Iterable[str] = (),
+    overrides: str | Iterable[str] = (),
     *,
     llamafactory_cli: str | Path | None = None,
     python: str | Path | None = None,
@@ -108,7 +112,7 @@ def export(
         DelegateError: LLaMA-Factory failed (`exit_code` is its own), or left no usable model.
         KeyboardInterrupt: Interrupted; LLaMA-Factory's processes have ended.
     """
-    asked = read_config(config, overrides)
+    asked = read_config(config, listed(overrides, "overrides"))
     installation = find_installation(llamafactory_cli, python)
     check_export(asked)
     folder = Path(asked.values["export_dir"])

@@ -103,13 +103,13 @@ def _write_fitting(config: Config, datasets: Sequence[Dataset], long: Sequence[L
     }
     info = {dataset.name: _entry(dataset, files.get(dataset.name, dataset.file)) for dataset in datasets}
     _refuse_foreign(config, datasets, folder / INDEX, info, files.values())
-    with records.Outputs() as outputs:
+    sources = [dataset.file for dataset in datasets if dataset.name in files and dataset.file is not None]
+    with records.Outputs(inputs=sources, reads=[config.path]) as outputs:
         outputs.index(folder / INDEX, info, replace=True)  # first in place: it says whose the others are
         for name, file in files.items():
             if not outputs.rows(file, _fitting(by_name[name]), replace=True):
                 raise config.wrong("cutoff_len", f"no row of {name} would be left")
-    sources = [dataset.file for dataset in datasets if dataset.name in files and dataset.file is not None]
-    records.note([folder / INDEX, *files.values()], inputs=sources, **_OURS)
+        outputs.note(**_OURS)
     return folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,11 @@ def load_preset(name: str) -> Preset:
     Raises:
         UserError: There is none of that name, or the file is not a preset; with its line.
     """
-    if is_file(name):
-        return _read_preset(name)
+    return _read_preset(name) if is_file(name) else _shipped_preset(name)
+
+
+@cache
+def _shipped_preset(name: str) -> Preset:
     if name not in preset_names():
         near = difflib.get_close_matches(name, preset_names(), 1)
         meant = f'Did you mean "{near[0]}"?' if near else f"Presets: {', '.join(preset_names())}"

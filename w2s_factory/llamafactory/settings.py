@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.argument_ranges import argument_problem
 from w2s_factory.llamafactory.arguments import check_known
 from w2s_factory.llamafactory.presets import Entry, Preset, load_preset, preset_names
 from w2s_factory.llamafactory.training_config import Loader
@@ -149,6 +150,9 @@ def _check(key: str, value: Any, preset: Preset) -> None:
         raise UserError("is what a preset decides", field=key, hint="Choose another preset (--list)")
     if key == "finetuning_type" and value not in _FINETUNING_TYPES:
         raise UserError(f"expected {', '.join(_FINETUNING_TYPES)}, got {as_yaml(value)}", field=key)
+    problem = argument_problem(key, value)
+    if problem is not None:
+        raise UserError(problem, field=key)
     if key in preset.entries:
         _check_kind(key, value, preset.entries[key].value)
 

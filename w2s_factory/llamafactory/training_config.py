@@ -97,7 +97,11 @@ def read_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
 
 def write_merged(config: Config, path: Path) -> None:
     """Write what the file and the overrides say together, for a version that takes no overrides."""
-    path.write_text(yaml.safe_dump(config.values, sort_keys=False, allow_unicode=True), "utf-8")
+    text = yaml.safe_dump(config.values, sort_keys=False, allow_unicode=True)
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", file=path) from None
 
 
 def _merged(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class PublishedNumber:
     source: str
 
 
-def published_results(task: str, weak_name: str) -> dict[str, PublishedNumber]:
+def published_results(task: Any, weak_name: str) -> dict[str, PublishedNumber]:
     """The paper's numbers for a task under a weak model, by model.
 
     Models are named as in a run: `weak_floor`, `full_weak_ft`, `weak_icl`, `iter1_weak_ft` ...,
@@ -36,13 +36,14 @@ def published_results(task: str, weak_name: str) -> dict[str, PublishedNumber]:
     Stage II; no ceiling).
 
     Args:
-        task: `gsm8k`, `math` or `olympic_arena`.
+        task: `gsm8k`, `math` or `olympic_arena`; or the task itself.
         weak_name: The weak model as the release's files name it: `llama2_7b`, `llama3-8b-instruct`.
 
     Raises:
         UserError: The paper has no such task, or no such weak model in it.
     """
     tasks = _facts()["tasks"]
+    task = task if isinstance(task, str) else getattr(task, "name", task)
     if task not in tasks:
         raise UserError(f'the paper has no numbers for the task "{task}"', hint=f"It has: {', '.join(tasks)}")
     weak_models = tasks[task]["weak_models"]

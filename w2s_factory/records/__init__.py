@@ -7,7 +7,8 @@ order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours
 from __future__ import annotations
 
 from w2s_factory.records.journal import Journal
-from w2s_factory.records.manifest import content_hash, hashed, note, noted
+from w2s_factory.records.manifest import NAME as MANIFEST
+from w2s_factory.records.manifest import Hashed, Source, content_hash, note, noted
 from w2s_factory.records.pairs import (
     COLUMN_PAIR,
     ColumnPair,
@@ -16,9 +17,10 @@ from w2s_factory.records.pairs import (
     as_pair,
     read_pairs,
 )
-from w2s_factory.records.reading import Place, read, read_object, read_placed
+from w2s_factory.records.reading import Place, read, read_object, read_placed, require
 from w2s_factory.records.rows import (
     ANSWERED,
+    ANY,
     DEMONSTRATION,
     GSM8K_RAW,
     MATH_RAW,
@@ -41,14 +43,18 @@ from w2s_factory.records.rows import (
     Sft,
     Test,
     Vote,
+    wrong_row,
 )
-from w2s_factory.records.writing import Outputs, write
+from w2s_factory.records.tables import RowsLike, RowSource, Table, rows_of, to_frame
+from w2s_factory.records.writing import Outputs, is_same_file, is_stdout, write
 
 __all__ = [
     "ANSWERED",
+    "ANY",
     "COLUMN_PAIR",
     "DEMONSTRATION",
     "GSM8K_RAW",
+    "MANIFEST",
     "MATH_RAW",
     "OLYMPIC_RAW",
     "OUTPUT",
@@ -61,6 +67,7 @@ __all__ = [
     "Demonstration",
     "Form",
     "Gsm8kRaw",
+    "Hashed",
     "Id",
     "Journal",
     "MathRaw",
@@ -70,19 +77,28 @@ __all__ = [
     "PairForm",
     "Place",
     "Result",
+    "RowSource",
+    "RowsLike",
     "Sample",
     "Sft",
+    "Source",
+    "Table",
     "Test",
     "Vote",
     "as_columns",
     "as_pair",
     "content_hash",
-    "hashed",
+    "is_same_file",
+    "is_stdout",
     "note",
     "noted",
     "read",
     "read_object",
     "read_pairs",
     "read_placed",
+    "require",
+    "rows_of",
+    "to_frame",
     "write",
+    "wrong_row",
 ]

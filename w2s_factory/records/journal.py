@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -40,12 +41,13 @@ class Journal:
         self.path = Path(path)
         self._file = _locked(self.path)
         try:
-            if anew:
-                os.ftruncate(self._file, 0)
-            lines = _whole_lines(self._file, self.path)
+            with _writable(self.path):
+                if anew:
+                    os.ftruncate(self._file, 0)
+                lines = _whole_lines(self._file, self.path)
+                self._end = self._synced = os.fstat(self._file).st_size
             self.header: dict[str, Any] = lines[0] if lines else dict(header)
             self.rows: list[dict[str, Any]] = lines[1:]
-            self._end = self._synced = os.fstat(self._file).st_size
             self._next_sync = time.monotonic() + SYNC_SECONDS
             if not lines:
                 self.append(header)
@@ -55,7 +57,8 @@ class Journal:
 
     def begin_anew(self, header: Mapping[str, Any]) -> None:
         """Throw away the rows; this process stays the only writer."""
-        os.ftruncate(self._file, 0)
+        with _writable(self.path):
+            os.ftruncate(self._file, 0)
         self.header, self.rows = dict(header), []
         self._end = self._synced = 0
         self.append(header)
@@ -70,7 +73,8 @@ class Journal:
         try:
             _write_all(self._file, line)
         except OSError as error:
-            os.ftruncate(self._file, self._end)
+            with contextlib.suppress(OSError):  # else the next start cuts the torn line off
+                os.ftruncate(self._file, self._end)
             raise UserError(
                 f"cannot be written ({error.strerror}); what was written before is kept",
                 file=self.path,
@@ -82,8 +86,10 @@ class Journal:
 
     def close(self) -> None:
         """Bring everything to the disk and let others write."""
-        self._sync()
-        os.close(self._file)
+        try:
+            self._sync()
+        finally:
+            os.close(self._file)
 
     def __enter__(self) -> Self:
         return self
@@ -95,9 +101,19 @@ class Journal:
 
     def _sync(self) -> None:
         if self._end != self._synced:
-            os.fsync(self._file)
+            with _writable(self.path):
+                os.fsync(self._file)
             self._synced = self._end
         self._next_sync = time.monotonic() + SYNC_SECONDS
+
+
+@contextlib.contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Report what the system says of the journal, without naming it, as the user's to fix."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", file=path) from None
 
 
 def _locked(path: Path) -> int:

@@ -8,12 +8,15 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from w2s_factory.errors import UserError
+from w2s_factory.records.locking import locked
+from w2s_factory.records.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from io import FileIO
 
 NAME = "manifest.jsonl"
 
@@ -26,74 +29,159 @@ _HIDDEN = "***"
 
 
 class Hashed(NamedTuple):
-    """A file as it was."""
+    """A file, or rows that are in no file, by the hash of their content.
+
+    Attributes:
+        file: The file's path, or words that say what the rows are.
+        sha256: The hash of the content, in hexadecimal.
+    """
 
     file: str
     sha256: str
 
 
-def hashed(paths: Iterable[str | Path]) -> list[Hashed]:
-    """Inputs as they are now, for a later `note`: an output may take the place of one of them.
-
-    Raises:
-        UserError: A file can't be read.
-    """
-    return [Hashed(str(path), content_hash(path)) for path in paths]
+Source: TypeAlias = str | Path | Hashed | Table
+"""What something is built from: a file, or rows in memory by their hash."""
 
 
 def note(
     outputs: Iterable[str | Path],
     *,
-    inputs: Iterable[str | Path | Hashed] = (),
+    inputs: Iterable[Source] = (),
     packages: Sequence[str] = (),
     **facts: Any,
 ) -> None:
-    """Append a line for each output to the manifest of the folder it lies in.
+    """Append a line for each file to the manifest of the folder it is in.
 
-    Values whose name says token, key, password or secret are left out, of the command and of facts.
+    This is for files that other programs wrote; `Outputs` notes what it writes itself. Values whose name
+    says token, key, password or secret are left out, of the command and of facts.
 
     Args:
         outputs: Files just written.
-        inputs: Files they were made from; `hashed` where an output may have overwritten one.
+        inputs: Files they were built from.
         packages: Distributions whose versions matter here, besides `w2s-factory` itself.
         facts: What else decides the content: seed, model, mode.
 
     Raises:
         UserError: A manifest can't be written, or a file can't be read.
     """
-    common = {
+    said = common(inputs=inputs, packages=packages, **facts)
+    files = [Path(path) for path in outputs]
+    lines = [(path.parent, line(path, content_hash(path), said)) for path in files]
+    with locked({folder for folder, _ in lines}):
+        append(lines)
+
+
+def common(*, inputs: Iterable[Source] = (), packages: Sequence[str] = (), **facts: Any) -> dict[str, Any]:
+    """Return what the lines of all files of one command share; the inputs are hashed as they are now.
+
+    Raises:
+        UserError: An input can't be read.
+    """
+    return {
         "command": [Path(sys.argv[0]).name, *_without_secrets(sys.argv[1:])],
         "inputs": [one._asdict() for one in _all_hashed(inputs)],
         "versions": {name: _version(name) for name in ("w2s-factory", *packages)},
         **_hidden(facts),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    for path in map(Path, outputs):
-        line = json.dumps({"file": path.name, "sha256": content_hash(path), **common}, default=str)
+
+
+def line(path: Path, sha256: str, said: Mapping[str, Any]) -> str:
+    """Return the manifest line of one file, without a line end."""
+    return json.dumps({"file": path.name, "sha256": sha256, **said}, default=str)
+
+
+def append(lines: Iterable[tuple[Path, str]]) -> None:
+    """Add lines to the manifests of folders that this process has locked, all of a folder or none.
+
+    Raises:
+        UserError: A manifest can't be written.
+    """
+    by_folder: dict[Path, list[str]] = {}
+    for folder, text in lines:
+        by_folder.setdefault(folder, []).append(text)
+    for folder, texts in by_folder.items():
+        path = folder / NAME
+        if path.exists() and not path.is_file():
+            raise UserError("cannot be written (not a regular file)", file=path)
         try:
-            with (path.parent / NAME).open("a", encoding="utf-8") as manifest:
-                manifest.write(line + "\n")
+            _append("".join(f"{text}\n" for text in texts).encode(), path)
         except OSError as error:
-            raise UserError(f"cannot be written ({error.strerror})", file=path.parent / NAME) from None
+            raise UserError(f"cannot be written ({error.strerror})", file=path) from None
 
 
-def _all_hashed(inputs: Iterable[str | Path | Hashed]) -> Iterator[Hashed]:
-    for one in inputs:
-        if isinstance(one, Hashed):
-            yield one
-        else:
-            yield from hashed([one])
+def _append(text: bytes, path: Path) -> None:
+    """Add whole lines, so that none is left torn: neither here nor by a process that was killed."""
+    with path.open("ab+", buffering=0) as file:
+        end = _end_of_lines(file)
+        try:
+            while text:
+                text = text[file.write(text) or 0 :]
+        except OSError:
+            file.truncate(end)
+            raise
+
+
+def _end_of_lines(file: FileIO) -> int:
+    """Return where a manifest ends, after dropping a torn last line or ending one that only lacks its end."""
+    file.seek(0)
+    whole, _, last = file.readall().rpartition(b"\n")
+    if not last:
+        return file.tell()
+    try:
+        json.loads(last)
+    except ValueError:
+        return file.truncate(len(whole) + bool(whole))
+    return file.tell() + (file.write(b"\n") or 0)
+
+
+def current(folder: Path) -> dict[str, str]:
+    """Return the hash that the last line about each file of a folder has, by file name."""
+    return {
+        said["file"]: said["sha256"]
+        for said in _lines(folder)
+        if isinstance(said.get("file"), str) and isinstance(said.get("sha256"), str)
+    }
+
+
+def _lines(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a manifest that are objects; a torn one says nothing."""
+    path = folder / NAME
+    try:
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+    except OSError:  # a manifest that can't be read says nothing
+        return
+    for text in lines:
+        try:
+            said = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(said, dict):
+            yield said
+
+
+def _all_hashed(inputs: Iterable[Source]) -> Iterator[Hashed]:
+    for source in inputs:
+        yield _hashed(source)
+
+
+def _hashed(source: Source) -> Hashed:
+    if isinstance(source, Hashed):
+        return source
+    if isinstance(source, Table):
+        return Hashed(f"{source} (in memory)", source.sha256)
+    return Hashed(str(source), content_hash(source))
 
 
 def noted(path: str | Path, **facts: Any) -> bool:
     """Whether the manifest beside a file has a line for it as it is now, with these facts."""
     path = Path(path)
     try:
-        lines = [json.loads(line) for line in (path.parent / NAME).read_text("utf-8").splitlines()]
         wanted = {"file": path.name, "sha256": content_hash(path), **facts}
-        return any(wanted.items() <= line.items() for line in lines)
-    except (OSError, ValueError, AttributeError, UserError):  # no such file, or none of ours
+    except UserError:  # no such file
         return False
+    return any(wanted.items() <= said.items() for said in _lines(path.parent))
 
 
 def content_hash(path: str | Path) -> str:

@@ -9,10 +9,10 @@ from w2s_factory.records.rows import PAIR, Form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from w2s_factory.records.reading import Place
     from w2s_factory.records.rows import Id, Pair
+    from w2s_factory.records.tables import RowSource
 
 PairForm: TypeAlias = Literal["release", "columns"]
 
@@ -33,7 +33,7 @@ COLUMN_PAIR: Form[ColumnPair] = Form(
 )
 
 
-def read_pairs(path: str | Path) -> Iterator[Pair]:
+def read_pairs(path: str | RowSource) -> Iterator[Pair]:
     """The pairs of a file in either form, as the published one; other keys are kept.
 
     Raises:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import orjson
 
 from w2s_factory.errors import UserError
+from w2s_factory.records.rows import kind_of, wrong_row
+from w2s_factory.records.tables import RowSource, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,21 +23,20 @@ if TYPE_CHECKING:
 
 RowT = TypeVar("RowT")
 
-_KINDS = {
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    list: "a list",
-    dict: "an object",
-    type(None): "null",
-}
+_BOM: Final = b"\xef\xbb\xbf"
+"""The mark with which some editors begin UTF-8 text; it means nothing."""
+
+_LONG_INTEGER: Final = re.compile(rb"[:\[,]\s*-?\d{19}")
+"""A number that orjson may round: one that does not fit into 64 bits becomes a float there."""
+
+_CSV_NAME: Final = r'(?:"[^",;\t]+"|[A-Za-z_][\w .-]*)'
+_CSV_HEAD: Final = re.compile(rf"{_CSV_NAME}(?:[,;\t]{_CSV_NAME})+\s*")
 
 
 class Place(NamedTuple):
     """Where a row stands: its line, or in a JSON list its row, counted from 1."""
 
-    file: Path
+    file: RowSource
     number: int
     in_list: bool
 
@@ -41,22 +45,38 @@ class Place(NamedTuple):
         line, row = (None, self.number) if self.in_list else (self.number, None)
         return UserError(problem, file=self.file, line=line, row=row, field=field, hint=hint)
 
+    def locate(self, error: UserError, name: Any = None) -> UserError:
+        """Return an error about the row here with this place, and with the row's id where that is given."""
+        line, row = (None, self.number) if self.in_list else (self.number, None)
+        return error.at(file=self.file, line=line, row=row, name=name)
+
     def require(self, row: Any, form: Form[Any]) -> None:
         """Check the row here against a form.
 
         Raises:
             UserError: It lacks a key or has one of the wrong type.
         """
-        wrong = _wrong(row, form)
+        wrong = wrong_row(row, form)
         if wrong:
             raise self.error(wrong.problem, field=wrong.field, hint=wrong.hint)
 
 
-def read(path: str | Path, form: Form[RowT]) -> Iterator[RowT]:
-    """The rows of a file, in order, each checked against `form`.
+def require(row: Any, form: Form[Any]) -> None:
+    """Check a row that is in no file against a form.
+
+    Raises:
+        UserError: It lacks a key or has one of the wrong type.
+    """
+    wrong = wrong_row(row, form)
+    if wrong:
+        raise UserError(wrong.problem, field=wrong.field, hint=wrong.hint)
+
+
+def read(path: str | RowSource, form: Form[RowT]) -> Iterator[RowT]:
+    """The rows of a file, or of a table in memory, in order, each checked against `form`.
 
     A file whose first character is `[` is read as one JSON list, any other line by line: then memory
-    does not grow with the file. Blank lines are passed over.
+    does not grow with the file. Blank lines and a byte order mark at the beginning are passed over.
 
     Raises:
         UserError: The file is missing or unreadable, is not JSON, or a row lacks a key or has one of
@@ -65,11 +85,18 @@ def read(path: str | Path, form: Form[RowT]) -> Iterator[RowT]:
     return (row for _, row in read_placed(path, form))
 
 
-def read_placed(path: str | Path, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:
+def read_placed(path: str | RowSource, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:
     """As `read`, each row with its place, for errors found later."""
+    if isinstance(path, Table):
+        for number, row in enumerate(path, 1):
+            place = Place(path, number, in_list=True)
+            place.require(row, form)
+            yield place, cast("RowT", row)
+        return
     path = Path(path)
     with _opened(path) as file:
-        in_list = _first_character(file) == b"["
+        with _readable(path):
+            in_list = _first_character(file) == b"["
         for number, row in _list_rows(path, file) if in_list else _line_rows(path, file):
             place = Place(path, number, in_list)
             place.require(row, form)
@@ -83,47 +110,70 @@ def read_object(path: str | Path) -> dict[str, Any]:
         UserError: The file is missing, is not JSON, or holds something else.
     """
     path = Path(path)
-    with _opened(path) as file:
-        value = _parsed(file.read(), path)
+    with _opened(path) as file, _readable(path):
+        value = _parsed(file.read().removeprefix(_BOM), path)
     if not isinstance(value, dict):
-        raise UserError(f"expected an object, got {_kind(value)}", file=path)
+        raise UserError(f"expected an object, got {kind_of(value)}", file=path)
     return value
 
 
 def _opened(path: Path) -> BinaryIO:
-    if path.exists() and not path.is_file():
-        kind = (
-            "a folder" if path.is_dir() else "not a regular file, and inputs are read twice (for their hash)"
-        )
-        raise UserError(f"is {kind}", file=path, hint="Name a file")
+    with _readable(path):
+        if path.exists() and not path.is_file():
+            twice = "not a regular file, and inputs are read twice (for their hash)"
+            raise UserError(f"is {'a folder' if path.is_dir() else twice}", file=path, hint="Name a file")
+        try:
+            return path.open("rb")
+        except FileNotFoundError:
+            if str(path) == "-":
+                problem = "is the standard input, which is not read: inputs are read twice (for their hash)"
+                raise UserError(problem, file=path, hint="Name a file") from None
+            raise UserError("no such file", file=path) from None
+        except ValueError as error:  # a null character
+            raise UserError(f"is not the name of a file ({error})", file=path) from None
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Report what the system says of a file as the user's to fix; errors on reading do not name it."""
     try:
-        return path.open("rb")
-    except FileNotFoundError:
-        raise UserError("no such file", file=path) from None
+        yield
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", file=path) from None
 
 
 def _first_character(file: BinaryIO) -> bytes:
+    """Return the first character that is not blank, and go back to the beginning, behind a mark."""
+    start = len(_BOM) if file.read(len(_BOM)) == _BOM else 0
+    file.seek(start)
     character = b" "
     while character and character.isspace():
         character = file.read(1)
-    file.seek(0)
+    file.seek(start)
     return character
 
 
 def _list_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
-    return enumerate(_parsed(file.read(), path), 1)
+    with _readable(path):
+        text = file.read()
+    return enumerate(_parsed(text, path), 1)
 
 
 def _line_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(file, 1):
+    lines = enumerate(file, 1)
+    while True:
+        with _readable(path):
+            number, line = next(lines, (0, b""))
+        if not line:
+            return
         if not line.isspace():
             yield number, _parsed(line.rstrip(b"\r\n"), path, line_number=number)
 
 
 def _parsed(text: bytes, path: Path, line_number: int = 1) -> Any:
-    """`text` as a value. orjson is quick but refuses lone surrogates, which models do write."""
+    """`text` as a value. orjson is quick but refuses lone surrogates, which models do write, and rounds."""
+    if _LONG_INTEGER.search(text):
+        return _parsed_slowly(text, path, line_number)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -138,38 +188,29 @@ def _parsed_slowly(text: bytes, path: Path, line_number: int) -> Any:
         raise UserError("is not UTF-8 text", file=path, line=line) from None
     except json.JSONDecodeError as error:
         line = line_number + error.lineno - 1
+        if line == 1 and _is_csv(text, path):
+            raise _csv_error(path) from None
         raise UserError(f"broken JSON ({error.msg}, column {error.colno})", file=path, line=line) from None
     except ValueError:
-        raise UserError("holds a number with too many digits", file=path, line=line_number) from None
+        problem = "has a whole number with more digits than are read (4,300)"
+        raise UserError(problem, file=path, line=line_number) from None
     except RecursionError:
         raise UserError("JSON nested too deeply", file=path, line=line_number) from None
 
 
-class _Wrong(NamedTuple):
-    problem: str
-    field: str | None = None
-    hint: str | None = None
+def _is_csv(text: bytes, path: Path) -> bool:
+    """Whether text that is not JSON is CSV, by the file's name or by a first line of column names."""
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return True
+    head = text.splitlines()[0] if text else b""
+    return _CSV_HEAD.fullmatch(head.decode("utf-8", "replace")) is not None
 
 
-def _wrong(row: Any, form: Form[Any]) -> _Wrong | None:
-    """What is wrong with one row; None if nothing is."""
-    if type(row) is not dict:
-        return _Wrong(f"expected an object ({form.name}), got {_kind(row)}")
-    for key, types in form.required.items():
-        if key not in row:
-            return _Wrong(f"is missing ({form.name})", key, form.hints.get(key))
-        if type(row[key]) not in types:
-            return _wrong_type(key, row[key], types)
-    for key, types in form.optional.items():
-        if key in row and type(row[key]) not in types:
-            return _wrong_type(key, row[key], types)
-    return None
-
-
-def _wrong_type(key: str, value: Any, types: tuple[type, ...]) -> _Wrong:
-    expected = " or ".join(_KINDS[kind] for kind in types)
-    return _Wrong(f"expected {expected}, got {_kind(value)}", key)
-
-
-def _kind(value: Any) -> str:
-    return _KINDS.get(type(value), type(value).__name__)
+def _csv_error(path: Path) -> UserError:
+    rows = path.with_suffix(".jsonl")
+    rows = path.with_name(f"{path.stem}_rows.jsonl") if rows == path else rows
+    tabs = 'sep="\\t", ' if path.suffix.lower() == ".tsv" else ""
+    reading = f"pandas.read_csv({json.dumps(str(path))}, {tabs}dtype=str, keep_default_na=False)"
+    writing = f'to_json({json.dumps(str(rows))}, orient="records", lines=True)'
+    program = shlex.quote(f"import pandas; {reading}.{writing}")
+    return UserError("this is CSV, expected JSON rows", file=path, hint=f"Convert it: python -c {program}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, NotRequired, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NotRequired, TypeAlias, TypedDict, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -199,3 +199,57 @@ VOTE: Form[Vote] = Form(
         "confidence": (float, int),
     },
 )
+
+ANY: Form[dict[str, Any]] = Form("rows", {})
+"""Rows of which nothing is asked."""
+
+_KINDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+class Wrong(NamedTuple):
+    """What is wrong with a row, in which field, and what to do about it."""
+
+    problem: str
+    field: str | None = None
+    hint: str | None = None
+
+
+def wrong_row(row: Any, form: Form[Any]) -> Wrong | None:
+    """What is wrong with one row; None if nothing is."""
+    if type(row) is not dict:
+        return Wrong(f"expected an object ({form.name}), got {kind_of(row)}")
+    for key, types in form.required.items():
+        if key not in row:
+            return Wrong(f"is missing ({form.name})", key, form.hints.get(key))
+        if type(row[key]) not in types or _is_long(row[key]):
+            return _wrong_type(key, row[key], types)
+    for key, types in form.optional.items():
+        if key in row and (type(row[key]) not in types or _is_long(row[key])):
+            return _wrong_type(key, row[key], types)
+    return None
+
+
+def _is_long(value: Any) -> bool:
+    """Whether a value is a whole number that does not fit into 64 bits, signed or not."""
+    return type(value) is int and not -(2**63) <= value < 2**64
+
+
+def _wrong_type(key: str, value: Any, types: tuple[type, ...]) -> Wrong:
+    expected = " or ".join(_KINDS[kind] for kind in types)
+    if _is_long(value) and int in types:
+        problem = f"expected {expected}, got a whole number beyond 64 bits, which other programs round"
+        return Wrong(problem, key, "Write it as text, in quotes" if str in types else None)
+    return Wrong(f"expected {expected}, got {kind_of(value)}", key)
+
+
+def kind_of(value: Any) -> str:
+    """Return what kind of JSON value this is, in words."""
+    return _KINDS.get(type(value), type(value).__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
@@ -11,11 +12,14 @@ from pathlib import Path
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.release.fetching import Fetched
 from w2s_factory.release.published import COMMIT, REPOSITORY
+from w2s_factory.terminal import shortened
 
 _SAFE = {
     "GIT_ALLOW_PROTOCOL": "https:ssh:file",  # others (ext::) start programs
+    "LC_ALL": "C",  # its messages are looked into
     "GIT_TERMINAL_PROMPT": "0",  # a wrong URL shall fail, not ask for a password
 }
+_DISK = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)))
 _AS_PUBLISHED = ("-c", "core.autocrlf=false")  # line ends as published: every file is held against a hash
 
 
@@ -38,7 +42,7 @@ def fetch_release(
     if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
         _check_clone(output_dir, commit)
         if force:
-            _git("-C", str(output_dir), "checkout", "--force", "--quiet", commit, "--", ".")
+            _git("-C", str(output_dir), "checkout", "--force", "--quiet", commit, "--", ".", into=output_dir)
         return Fetched(output_dir, {}, (f"is a clone at {commit[:12]} already",), hint)
     source = _absolute(origin or REPOSITORY)
     parent = output_dir.absolute().parent
@@ -46,9 +50,9 @@ def fetch_release(
     with tempfile.TemporaryDirectory(dir=parent, prefix=f".{output_dir.name}.") as beside:
         clone = Path(beside, "clone")
         _git(*_AS_PUBLISHED, "clone", "--quiet", "--no-checkout", "--config", _AS_PUBLISHED[1], "--",
-             source, str(clone))  # fmt: skip
+             source, str(clone), into=output_dir)  # fmt: skip
         found = commit if _has(clone, commit) else _head(clone)
-        _git("-C", str(clone), "checkout", "--quiet", "--detach", found)
+        _git("-C", str(clone), "checkout", "--quiet", "--detach", found, into=output_dir)
         clone.replace(output_dir)
     notes = [f"cloned {source} at {found[:12]}"]
     if found != commit:
@@ -89,10 +93,15 @@ def _head(clone: Path) -> str:
     return _git("-C", str(clone), "rev-parse", "HEAD").strip()
 
 
-def _git(*arguments: str) -> str:
+def _git(*arguments: str, into: Path | None = None) -> str:
     """Run git; what it prints.
 
+    Args:
+        arguments: Its command line.
+        into: The folder it writes to, for the message about a disk that takes no more.
+
     Raises:
+        UserError: The disk is full or cannot be written.
         DelegateError: There is no git, or it fails.
     """
     try:
@@ -101,6 +110,9 @@ def _git(*arguments: str) -> str:
         )
     except FileNotFoundError:
         raise DelegateError("git is not installed", hint="Install it, or download the repository") from None
+    full = next((text for text in _DISK if text in done.stderr), None)
+    if done.returncode and full and into is not None:
+        raise UserError(f"cannot be written ({full})", file=into)
     if done.returncode:
-        raise DelegateError(f"git failed: {done.stderr.strip() or f'exit code {done.returncode}'}")
+        raise DelegateError(f"git failed: {shortened(done.stderr.strip()) or f'exit code {done.returncode}'}")
     return done.stdout

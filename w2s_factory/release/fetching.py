@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
+from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from w2s_factory.tasks import Task
 
 SOURCES = {
     "release": "release.clone:fetch_release",
@@ -42,11 +45,13 @@ class Fetched:
     hint: str | None = None
 
 
-def fetch(source: str, output_dir: str | Path, *, origin: str | None = None, force: bool = False) -> Fetched:
+def fetch(
+    source: Task | str, output_dir: str | Path, *, origin: str | Path | None = None, force: bool = False
+) -> Fetched:
     """Fetch a benchmark from the hub, or the published release from its repository.
 
     Args:
-        source: One of `SOURCES`.
+        source: One of `SOURCES`, or the task it is the source of.
         output_dir: The folder to fill.
         origin: Where to fetch from instead: a URL, a name on the hub, or a local folder.
         force: Replace files that hold something else.
@@ -55,8 +60,9 @@ def fetch(source: str, output_dir: str | Path, *, origin: str | None = None, for
         UserError: There is no such source, or the folder holds something else.
         DelegateError: What is needed can't be fetched.
     """
+    source = source if isinstance(source, str) else get_task(source).name
     if source not in SOURCES:
         raise UserError(f'nothing called "{source}" can be fetched', hint=f"Known: {', '.join(SOURCES)}")
     module, _, name = SOURCES[source].partition(":")
     function: Callable[..., Fetched] = getattr(importlib.import_module(f"w2s_factory.{module}"), name)
-    return function(origin, Path(output_dir), force=force)
+    return function(None if origin is None else str(origin), Path(output_dir), force=force)

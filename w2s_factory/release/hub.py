@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.records import Outputs, note
+from w2s_factory.records import MANIFEST, TEST, Outputs
 from w2s_factory.release.fetching import Fetched
 from w2s_factory.release.sources import gsm8k_test_row
 from w2s_factory.release.splits import GSM8K_ROWS, SEED, halves
 from w2s_factory.tasks import get_task
+from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -179,7 +180,7 @@ def load(where: str, name: str | None, split: str, **options: Any) -> Any:
     try:
         return datasets.load_dataset(where, name, split=split, **options)
     except Exception as error:  # noqa: BLE001  the hub fails in many ways
-        text = str(error).strip().split("\n")[0]
+        text = first_line(str(error))
         raise DelegateError(
             f"{where} ({split}) can't be loaded ({type(error).__name__}: {text})",
             hint="Offline? --from names a local folder",
@@ -199,11 +200,19 @@ def _write(
 ) -> dict[Path, int]:
     """Raw rows and questions with golds, under the release's paths."""
     files: dict[Path, int] = {}
-    with Outputs(force=force) as outputs:
+    with Outputs(reads=files_below(origin), force=force) as outputs:
         for name, rows in raw.items():
             split = task.splits[name]
             tests = rows if "source" in rows[0] else [task.test_row(row, split.tag) for row in rows]
-            files[root / split.raw] = outputs.rows(root / split.raw, rows)
-            files[root / split.test] = outputs.rows(root / split.test, tests)
-    note(files, packages=["datasets"], task=task.name, origin=origin)
+            files[root / split.raw] = outputs.rows(
+                root / split.raw, rows, TEST if tests is rows else task.raw_form
+            )
+            files[root / split.test] = outputs.rows(root / split.test, tests, TEST)
+        outputs.note(packages=["datasets"], task=task.name, origin=origin)
     return files
+
+
+def files_below(origin: str) -> list[Path]:
+    """Return the files of a local folder, but for manifests; none of a name on the hub."""
+    found = Path(origin).rglob("*") if Path(origin).is_dir() else ()
+    return [file for file in found if file.is_file() and file.name != MANIFEST]

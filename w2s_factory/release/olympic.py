@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from w2s_factory.errors import UserError
-from w2s_factory.records import OLYMPIC_RAW, Outputs, Place, note, read_placed
+from w2s_factory.records import OLYMPIC_RAW, TEST, Outputs, Place, read_placed
 from w2s_factory.release.fetching import Fetched
-from w2s_factory.release.hub import load
+from w2s_factory.release.hub import files_below, load
 from w2s_factory.tasks import get_task
 from w2s_factory.tasks.olympic_arena import PUBLISHED_ROWS, SUBJECTS, UNJUDGED
+from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,12 +60,13 @@ def fetch_olympic_arena(origin: str | None, output_dir: Path, *, force: bool = F
     asked = {name: list(_selected(task, where, name)) for name in _HUB_SPLITS}
     _check(where, asked)
     files: dict[Path, int] = {}
-    with Outputs(force=force) as outputs:
+    with Outputs(reads=files_below(where), force=force) as outputs:
         for name, questions in asked.items():
             raw, test = (output_dir / path for path in (task.splits[name].raw, task.splits[name].test))
-            files[raw] = outputs.rows(raw, (question.raw for question in questions))
-            files[test] = outputs.rows(test, (question.test for question in questions))
-    note(files, packages=["datasets"] if not Path(where).is_dir() else [], task=task.name, origin=where)
+            files[raw] = outputs.rows(raw, (question.raw for question in questions), OLYMPIC_RAW)
+            files[test] = outputs.rows(test, (question.test for question in questions), TEST)
+        packages = [] if Path(where).is_dir() else ["datasets"]
+        outputs.note(packages=packages, task=task.name, origin=where)
     asking = ["generate", "--task", task.name, "--split", "train_2", "--release", str(output_dir)]
     hint = f"a model must answer: w2s-factory {shlex.join(asking)} also takes --model and --output-dir"
     return Fetched(output_dir, files, tuple(_notes(asked)), hint)
@@ -108,7 +110,7 @@ def _parquet(file: Path) -> Any:
     try:
         return parquet.read_table(file).to_pylist()
     except (ArrowException, OSError) as error:
-        problem = str(error).strip().split("\n")[0]
+        problem = first_line(str(error))
         raise UserError(f"cannot be read as parquet ({problem})", file=file) from None
 
 

@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.ranges import check
+from w2s_factory.records import Table
 from w2s_factory.release.checking import DIFFERENT, Checked, check_file
 from w2s_factory.release.draws import check_draws
 from w2s_factory.release.published import COMMIT, FILES, Published, git_hash
+from w2s_factory.scoring.answers import Workers
 from w2s_factory.scoring.workers import cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,10 @@ class Verification:
         """How many files there are of each class."""
         return dict(Counter(one.kind for one in self.files))
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the files as a DataFrame."""
+        return Table("files", (_plain("path", one) for one in self.files)).to_frame()
+
     def as_json(self) -> dict[str, Any]:
         """All of it in plain values."""
         return {
@@ -68,7 +77,7 @@ def _plain(key: str, one: Checked) -> dict[str, Any]:
 
 
 def verify_release(
-    root: str | Path, *, workers: int | None = None, files: Mapping[str, Published] = FILES
+    root: str | Path, *, workers: Workers | None = None, files: Mapping[str, Published] = FILES
 ) -> Verification:
     """Hold every data file of a copy of the release against its published hash, and make it again.
 
@@ -82,6 +91,7 @@ def verify_release(
     Raises:
         UserError: None of the files is below the root.
     """
+    check(workers, Workers | None, "workers")
     root = Path(root)
     if not any((root / path).is_file() for path in files):
         raise UserError(

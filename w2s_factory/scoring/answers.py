@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
-from w2s_factory.errors import UserError
+from annotated_types import Ge, Gt, Le
+
+from w2s_factory.errors import HookError, UserError, shown
+from w2s_factory.ranges import check
 from w2s_factory.scoring.limits import Verdict, exceeded
 from w2s_factory.scoring.modes import comparison
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from w2s_factory.scoring.modes import Comparison
     from w2s_factory.scoring.scorable import Scorable
 
     Pair = tuple[str, str]
 
+TextT = TypeVar("TextT", str, "str | None", bool)
+
 _UNKNOWN = (None, None)
 """Neither a verdict nor a limit."""
 
-TIMEOUT = 5.0
-"""Seconds a comparison may take."""
+Timeout: TypeAlias = Annotated[float, Gt(0), Le(3_600)]
+"""Seconds a comparison may take; nearly all take milliseconds, and an hour is as good as for ever."""
+
+Workers: TypeAlias = Annotated[int, Ge(1), Le(1_024)]
+"""Processes that compare at once."""
+
+TIMEOUT: Timeout = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,7 @@ def score_response(
     *,
     answer_key: str | None = None,
     any_format: bool = False,
-    timeout: float = TIMEOUT,
+    timeout: Timeout = TIMEOUT,
 ) -> Scored:
     """Score one response. For many, `score_responses` is much faster.
 
@@ -81,39 +92,46 @@ def score_response(
 
 def score_responses(
     task: Scorable,
-    responses: Sequence[str],
-    answers: Sequence[str],
+    responses: Iterable[str],
+    answers: Iterable[str] | None,
     mode: str = "published",
     *,
     answer_key: str | None = None,
     any_format: bool = False,
-    timeout: float = TIMEOUT,
-    workers: int | None = None,
+    timeout: Timeout = TIMEOUT,
+    workers: Workers | None = None,
 ) -> list[Scored]:
     """Score responses, each against the answer in its place.
 
     Each distinct pair of answers is compared once. What can't be decided at once is compared in
     worker processes (`workers`, one a core by default), for at most `timeout` seconds a pair. Where the
-    task does not know the gold (`normalise_gold`) there is no verdict.
+    task does not know the gold (`normalise_gold`) there is no verdict, and nowhere if `answers` is None.
 
     Raises:
-        UserError: As `score_response`; there are not as many answers as responses; or a mode other than
-            `published` is asked about golds that say more than an answer (`Task.is_answer`).
+        UserError: As `score_response`; a response or an answer is not text; there are not as many answers
+            as responses; or a mode other than `published` is asked about golds that say more than an answer
+            (`Task.is_answer`).
     """
+    responses = texts_of("responses", responses)
+    if answers is None:
+        return _without_golds(task, responses, answer_key, any_format=any_format)
+    answers = texts_of("answers", answers)
     if len(responses) != len(answers):
         raise UserError(f"{len(responses)} responses but {len(answers)} answers")
-    if any_format and answer_key is not None:
-        raise UserError("an answer key and answers in any format exclude each other", field="--answer-key")
+    extract = _extraction(task, answer_key, any_format=any_format)
     how = comparison(mode, task)
     if mode != "published":
         _refuse_more_than_answers(task, answers, mode)
-    extract = task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
-    golds = {answer: task.normalise_gold(answer) for answer in dict.fromkeys(answers)}
-    written = [(extract(text), answer) for text, answer in zip(responses, answers, strict=True)]
-    normal = [(task.normalise(pred), golds[answer] or "") for pred, answer in written]
+    golds = dict(zip(answers, _each_row(task.normalise_gold, answers), strict=True))
+    written = list(zip(_each_row(extract, responses), answers, strict=True))
+    preds = _each_row(task.normalise, [pred for pred, _ in written])
+    normal = [(pred, golds[answer] or "") for pred, answer in zip(preds, answers, strict=True)]
     compared = written if how.as_written else normal
     known = [golds[answer] is not None for answer in answers]
-    verdicts = decide(compress(compared, known), how, timeout=timeout, workers=workers)
+    try:
+        verdicts = decide(compress(compared, known), how, timeout=timeout, workers=workers)
+    except UserError as error:
+        raise error.at(row=row_of(error, compared)) from error
     return [
         Scored(pred, gold, *(verdicts[pair] if is_known else _UNKNOWN))
         for (pred, gold), pair, is_known in zip(normal, compared, known, strict=True)
@@ -134,22 +152,79 @@ def score_known(
     Raises:
         UserError: As `score_responses`.
     """
-    if None not in answers:
-        return score_responses(task, responses, cast("Sequence[str]", answers), mode, **options)
-    known = [(text, answer) for text, answer in zip(responses, answers, strict=True) if answer is not None]
-    texts, golds = [text for text, _ in known], [answer for _, answer in known]
-    scored = iter(score_responses(task, texts, golds, mode, **options))
-    any_format, answer_key = options.get("any_format", False), options.get("answer_key")
-    extract = task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
-    return [
-        Scored(task.normalise(extract(text)), "", None) if answer is None else next(scored)
-        for text, answer in zip(responses, answers, strict=True)
-    ]
+    known = [place for place, answer in enumerate(answers) if answer is not None]
+    unknown = [place for place, answer in enumerate(answers) if answer is None]
+    golds = [answer for answer in answers if answer is not None]
+    found: dict[int, Scored] = {}
+    for chosen, theirs in ((known, golds), (unknown, None)):
+        if not chosen:
+            continue
+        try:
+            scored = score_responses(task, [responses[n] for n in chosen], theirs, mode, **options)
+        except UserError as error:
+            raise error if error.row is None else error.at(row=chosen[error.row - 1] + 1) from error
+        found |= dict(zip(chosen, scored, strict=True))
+    return [found[place] for place in range(len(answers))]
+
+
+def _extraction(task: Scorable, answer_key: str | None, *, any_format: bool) -> Callable[[str], str]:
+    if any_format and answer_key is not None:
+        raise UserError("an answer key and answers in any format exclude each other", field="--answer-key")
+    return task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
+
+
+def _without_golds(
+    task: Scorable, responses: Sequence[str], answer_key: str | None, *, any_format: bool
+) -> list[Scored]:
+    """Return the final answers of responses, without verdicts."""
+    extract = _extraction(task, answer_key, any_format=any_format)
+    preds = _each_row(task.normalise, _each_row(extract, responses))
+    return [Scored(pred, "", *_UNKNOWN) for pred in preds]
+
+
+def at_its_row(error: UserError, file: object, rows: Sequence[Mapping[str, Any]]) -> UserError:
+    """Return an error that names a row, if it does, with the file of the rows and the row's id."""
+    return error if error.row is None else error.at(file=file, name=rows[error.row - 1]["id"])
+
+
+def row_of(error: UserError, pairs: Sequence[Pair]) -> int | None:
+    """Return the first row, from 1, whose pair a failed comparison had; None if it names none."""
+    arguments = error.arguments if isinstance(error, HookError) else None
+    return next((row for row, pair in enumerate(pairs, 1) if pair == arguments), None)
+
+
+def _each_row(method: Callable[[str], TextT], texts: Sequence[str]) -> list[TextT]:
+    """Return what a task's method gives for each text, each distinct one asked once; errors name the row."""
+    found: dict[str, TextT] = {}
+    for row, text in enumerate(texts, 1):
+        if text not in found:
+            try:
+                found[text] = method(text)
+            except UserError as error:
+                if error.field is not None:  # an option that the task does not have: no row's mistake
+                    raise
+                raise error.at(row=row) from error
+    return [found[text] for text in texts]
+
+
+def texts_of(name: str, texts: Any) -> list[str]:
+    """Return texts as a list; anything that can be iterated is taken, a single text is not.
+
+    Raises:
+        UserError: One of them is not text; with its row, counted from 1.
+    """
+    if isinstance(texts, (str, bytes, Mapping)) or not isinstance(texts, Iterable):
+        raise UserError(f"expected a list of texts, got {shown(texts)}", field=name)
+    rows = list(texts)
+    for row, text in enumerate(rows, 1):
+        if not isinstance(text, str):
+            raise UserError(f"expected text, got {shown(text)}", row=row, field=name)
+    return rows
 
 
 def _refuse_more_than_answers(task: Scorable, golds: Sequence[str], mode: str) -> None:
     """Other modes compare texts: to them such a gold is a text that nothing equals."""
-    more = sum(not task.is_answer(gold) for gold in golds)
+    more = sum(not is_answer for is_answer in _each_row(task.is_answer, golds))
     if more:
         raise UserError(
             f"{more:,} golds of {task.name} say more than an answer, which {mode} can't compare",
@@ -159,9 +234,15 @@ def _refuse_more_than_answers(task: Scorable, golds: Sequence[str], mode: str) -
 
 
 def decide(
-    pairs: Iterable[Pair], how: Comparison, *, timeout: float = TIMEOUT, workers: int | None = None
+    pairs: Iterable[Pair], how: Comparison, *, timeout: Timeout = TIMEOUT, workers: Workers | None = None
 ) -> dict[Pair, Verdict]:
-    """The verdict on each distinct pair of prediction and gold."""
+    """Return the verdict on each distinct pair of prediction and gold.
+
+    Raises:
+        UserError: A number is out of its range.
+    """
+    check(timeout, Timeout, "timeout")
+    check(workers, Workers | None, "workers")
     verdicts = {pair: _at_once(pair, how) for pair in dict.fromkeys(pairs)}
     left = [pair for pair, verdict in verdicts.items() if verdict is None]
     if left:

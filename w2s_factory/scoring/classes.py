@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from w2s_factory.errors import HookError
 from w2s_factory.scoring.answers import decide
 
 if TYPE_CHECKING:
@@ -37,7 +38,16 @@ class Classes:
             return
         while some := list(islice(questions, _AT_ONCE)):
             answers = [[sample["pred"] for sample in samples] for samples in some]
-            yield from zip(some, self.firsts(answers), strict=True)
+            try:
+                firsts = self.firsts(answers)
+            except HookError as error:
+                asked = (
+                    s[0]["id"]
+                    for s, given in zip(some, answers, strict=True)
+                    if {*error.arguments} <= {*given}
+                )
+                raise error.at(name=next(asked, None)) from error
+            yield from zip(some, firsts, strict=True)
 
     def firsts(self, questions: Sequence[Sequence[str]]) -> list[list[str]]:
         """For each answer of each question the first of its class, in the order of the answers.

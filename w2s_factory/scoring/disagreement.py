@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from w2s_factory.errors import UserError
-from w2s_factory.scoring.answers import TIMEOUT, Scored, score_responses
+from w2s_factory.errors import UserError, listed
+from w2s_factory.records import Table, rows_of
+from w2s_factory.scoring.answers import TIMEOUT, Scored, at_its_row, score_responses
 from w2s_factory.scoring.golds import read_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    import pandas as pd
+
+    from w2s_factory.records import RowsLike
+    from w2s_factory.scoring.answers import Timeout, Workers
     from w2s_factory.scoring.scorable import Scorable
 
 _EXAMPLES = 3
@@ -60,6 +64,13 @@ class ModeComparison:
     limits: tuple[dict[str, int], ...]
     disagreements: tuple[Disagreement, ...]
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the disagreements as a DataFrame: every mode's verdict, and how many responses."""
+        found = (
+            dict(zip(self.modes, one.results, strict=True)) | {"rows": one.rows} for one in self.disagreements
+        )
+        return Table("disagreements", found).to_frame()
+
     def table(self) -> str:
         """The counts and examples as text."""
         lines = [self._counts(*mode) for mode in zip(self.modes, self.right, self.limits, strict=True)]
@@ -82,13 +93,13 @@ class ModeComparison:
 
 def compare_modes(
     task: Scorable,
-    golds: str | Path,
-    responses: str | Path,
+    golds: RowsLike,
+    responses: RowsLike,
     modes: Sequence[str],
     *,
     answer_key: str | None = None,
-    timeout: float = TIMEOUT,
-    workers: int | None = None,
+    timeout: Timeout = TIMEOUT,
+    workers: Workers | None = None,
     partial: bool = False,
 ) -> ModeComparison:
     """Score a split's responses in several modes and collect where they disagree; nothing is written.
@@ -96,18 +107,21 @@ def compare_modes(
     Raises:
         UserError: As `score`; or there are fewer than two modes.
     """
+    modes = listed(modes, "modes")
     if len(set(modes)) < 2:
         raise UserError("comparing takes two modes or more", field="compare")
+    responses, golds = rows_of(responses, "responses"), rows_of(golds, "golds")
     asked, known = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
     rows = [row for row, answer in zip(asked, known, strict=True) if answer is not None]
     answers = [answer for answer in known if answer is not None]
     if not rows:
         raise UserError("holds no golds, so there are no verdicts to compare", file=golds, field="answer")
     texts = [row["response"] for row in rows]
-    by_mode = [
-        score_responses(task, texts, answers, mode, answer_key=answer_key, timeout=timeout, workers=workers)
-        for mode in modes
-    ]
+    options: dict[str, Any] = {"answer_key": answer_key, "timeout": timeout, "workers": workers}
+    try:
+        by_mode = [score_responses(task, texts, answers, mode, **options) for mode in modes]
+    except UserError as error:
+        raise at_its_row(error, responses, rows) from error
     found: dict[tuple[bool, ...], Disagreement] = {}
     for row, scored in zip(rows, zip(*by_mode, strict=True), strict=True):
         results = tuple(one.result for one in scored)

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, listed, shown
+from w2s_factory.ranges import Share, check
+from w2s_factory.records import Table, rows_of
 from w2s_factory.scoring.golds import read_golds
 from w2s_factory.scoring.metrics import paired_bootstrap, performance_gap_recovered, wilson_interval
 from w2s_factory.scoring.paper import paper_rows
 from w2s_factory.scoring.sampled import sampled_known
+from w2s_factory.scoring.seeds import gap_note, seed_sources
 from w2s_factory.scoring.verdicts import left_out, read_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from w2s_factory.records import Id
+    import pandas as pd
+
+    from w2s_factory.records import Id, RowsLike, RowSource
     from w2s_factory.scoring.golds import Gold
+    from w2s_factory.scoring.sampled import Samples
     from w2s_factory.scoring.scorable import Scorable
+    from w2s_factory.scoring.seeds import SamplesLike
 
     Verdicts = dict[Id, bool]
+
+ResultsLike: TypeAlias = "Iterable[RowsLike | SamplesLike] | Mapping[str, RowsLike | SamplesLike]"
 
 
 @dataclass(frozen=True)
@@ -41,15 +52,19 @@ class Evaluation:
     notes: list[str]
     paper: list[dict[str, Any]] = field(default_factory=list)
 
+    def to_frame(self, table: Literal["results", "differences", "paper"] = "results") -> pd.DataFrame:
+        """Return one of the tables as a DataFrame."""
+        return Table(table, getattr(self, table)).to_frame()
+
 
 def evaluate(
-    results: Sequence[str | Path],
+    results: ResultsLike,
     *,
-    pass_at: int | None = None,
-    golds: str | Path | None = None,
+    pass_at: Samples | None = None,
+    golds: RowsLike | None = None,
     by: Sequence[str] = (),
-    floor: str | Path | float | None = None,
-    ceiling: str | Path | float | None = None,
+    floor: RowsLike | Share | None = None,
+    ceiling: RowsLike | Share | None = None,
     beside_paper: tuple[str, str] | None = None,
     task: Scorable | None = None,
 ) -> Evaluation:
@@ -58,8 +73,9 @@ def evaluate(
     Questions whose gold is not known are left out, and a note says how many.
 
     Args:
-        results: Files of results, or folders with `results.jsonl`; with `pass_at`, folders with
-            `seed0/results.jsonl`, `seed1/...`.
+        results: What is compared, by name, or a list: files of results, folders with `results.jsonl`, rows,
+            or DataFrames; with `pass_at`, folders with `seed0/results.jsonl`, `seed1/...`, or the results of
+            each seed.
         pass_at: k: pass@k as released (any of the first k seeds right), the unbiased pass@k over all
             seeds (Chen et al. 2021), and maj@k (the majority answer of the first k seeds is right).
         golds: The split in the test form, for `by`.
@@ -74,36 +90,61 @@ def evaluate(
             seeds; a tag is missing; floor and ceiling are equal or one of them is missing; or the paper has
             no such numbers.
     """
-    if not results:
-        raise UserError("no results named")
-    for path in results:
-        if [str(other) for other in results].count(str(path)) > 1:
-            raise UserError("is named twice", file=path)
+    named, by = _named(results), listed(by, "by")
     paper = paper_rows(*beside_paper) if beside_paper else []
     if pass_at is not None:
         if by or golds or floor is not None or ceiling is not None:
             raise UserError("pass@k goes without golds, breakdown and PGR", field="pass-at")
-        return _sampled(results, pass_at, task, paper)
+        return _sampled(named, pass_at, task, paper)
     if bool(by) != (golds is not None):
         raise UserError("a breakdown takes golds and the tags to break down by", field="by")
     unknown: list[str] = []
-    models = {str(path): _verdicts(path, unknown) for path in results}
-    tests = read_golds(golds) if golds is not None else {}
+    models = {name: _verdicts(rows_of(rows, name), unknown) for name, rows in named.items()}
+    tests = read_golds(rows_of(golds, "golds")) if golds is not None else {}
     rows = [row for name, verdicts in models.items() for row in _accuracies(name, verdicts, tests, by)]
     _add_gap_recovered(rows, floor, ceiling, unknown)
     differences, notes = _differences(models)
     return Evaluation(rows, differences, unknown + notes, paper)
 
 
+def _named(results: ResultsLike) -> dict[str, Any]:
+    """Return what is compared by its name: a path's own, or its place for rows in memory.
+
+    Raises:
+        UserError: There is nothing, or one path twice.
+    """
+    if isinstance(results, Mapping):
+        named = {str(name): rows for name, rows in results.items()}
+    elif isinstance(results, (str, os.PathLike, Table)) or hasattr(results, "columns"):
+        raise UserError(
+            f"expected a list of results, or results by name, got {shown(results)}", field="results"
+        )
+    else:
+        given = list(results)
+        names = [
+            str(one) if isinstance(one, (str, os.PathLike)) else f"results {n}"
+            for n, one in enumerate(given, 1)
+        ]
+        files = [Path(one).resolve() for one in given if isinstance(one, (str, os.PathLike))]
+        if len(set(files)) < len(files):
+            raise UserError("is named twice", file=next(file for file in files if files.count(file) > 1))
+        named = dict(zip(names, given, strict=True))
+    if not named:
+        raise UserError("no results named")
+    return named
+
+
 def _sampled(
-    folders: Sequence[str | Path], k: int, task: Scorable | None, paper: list[dict[str, Any]]
+    samples: Mapping[str, Any], k: Samples, task: Scorable | None, paper: list[dict[str, Any]]
 ) -> Evaluation:
-    found = [sampled_known(Path(folder), k, task) for folder in folders]
+    seeds = {name: seed_sources(one) for name, one in samples.items()}
+    found = [sampled_known(one, k, task, name) for name, one in seeds.items()]
     notes = [note for row, unknown in found for note in left_out(row["results"], unknown)]
+    notes += [note for name, one in seeds.items() if (note := gap_note(name, one))]
     return Evaluation([row for row, _ in found], [], notes, paper)
 
 
-def _verdicts(path: str | Path, notes: list[str]) -> Verdicts:
+def _verdicts(path: RowSource, notes: list[str]) -> Verdicts:
     verdicts, unknown = read_known(path)
     notes += left_out(path, unknown)
     return verdicts
@@ -152,29 +193,28 @@ def _share(name: str, group: str, right: int, total: int) -> dict[str, Any]:
 
 def _add_gap_recovered(
     rows: Iterable[dict[str, Any]],
-    floor: str | Path | float | None,
-    ceiling: str | Path | float | None,
+    floor: RowsLike | Share | None,
+    ceiling: RowsLike | Share | None,
     notes: list[str],
 ) -> None:
     if floor is None and ceiling is None:
         return
     if floor is None or ceiling is None:
         raise UserError("PGR takes both the weak floor and the strong ceiling")
-    ends = _accuracy(floor, notes), _accuracy(ceiling, notes)
+    ends = _accuracy(floor, "floor", notes), _accuracy(ceiling, "ceiling", notes)
     for row in rows:
         if row["group"] == "all":
             row["pgr"] = performance_gap_recovered(row["accuracy"], *ends)
 
 
-def _accuracy(value: str | Path | float, notes: list[str]) -> float:
+def _accuracy(value: RowsLike | Share, field: str, notes: list[str]) -> float:
     """A given accuracy, or that of results."""
     try:
         accuracy = float(value)  # type: ignore[arg-type]  # a Path is told by its error
     except (TypeError, ValueError):
-        verdicts = _verdicts(value, notes)  # type: ignore[arg-type]  # not a number
+        verdicts = _verdicts(rows_of(value, field), notes)  # type: ignore[arg-type]  # not a number
         return sum(verdicts.values()) / len(verdicts)
-    if not 0 <= accuracy <= 1:
-        raise UserError(f"an accuracy lies between 0 and 1, got {accuracy}")
+    check(accuracy, Share, field)
     return accuracy
 
 

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from w2s_factory.records import Outputs, hashed, note
-from w2s_factory.scoring.answers import TIMEOUT, score_known
+from w2s_factory.errors import UserError
+from w2s_factory.records import ANSWERED, Outputs, Table, is_stdout, rows_of, to_frame
+from w2s_factory.scoring.answers import TIMEOUT, at_its_row, score_known
 from w2s_factory.scoring.golds import read_outputs
 from w2s_factory.scoring.modes import comparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2s_factory.records import Output
-    from w2s_factory.scoring.answers import Scored
+    import pandas as pd
+
+    from w2s_factory.records import Output, RowsLike
+    from w2s_factory.scoring.answers import Scored, Timeout, Workers
     from w2s_factory.scoring.scorable import Scorable
 
 METRICS: Final = "metrics.json"
@@ -37,7 +40,8 @@ class ScoreSummary:
         right: Those whose answer equals the gold.
         empty: Those without a final answer.
         limits: How many comparisons each limit ended, all of them wrong.
-        results: Where the rows lie; the metrics and the report lie beside.
+        results: The file of the rows, which has the metrics and the report next to it; the rows themselves if
+            no output was named.
     """
 
     rows: int
@@ -45,29 +49,35 @@ class ScoreSummary:
     right: int
     empty: int
     limits: dict[str, int]
-    results: Path
+    results: Path | Table
 
     @property
     def accuracy(self) -> float | None:
         """The share of right responses among those whose gold is known; None where none is."""
         return self.right / self.known if self.known else None
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the results as a DataFrame."""
+        return to_frame(self.results)
+
 
 def score(  # noqa: PLR0913  each is an option of the command
     task: Scorable,
-    golds: str | Path,
-    responses: str | Path,
-    output: str | Path,
+    golds: RowsLike | None,
+    responses: RowsLike,
+    output: str | Path | None = None,
     mode: str = "published",
     *,
     answer_key: str | None = None,
     any_format: bool = False,
-    timeout: float = TIMEOUT,
-    workers: int | None = None,
+    timeout: Timeout = TIMEOUT,
+    workers: Workers | None = None,
     partial: bool = False,
     force: bool = False,
 ) -> ScoreSummary:
     """Score a split's responses; write results, metrics and report, and note them in the manifest.
+
+    Without an `output` nothing is written, and the results are in memory.
 
     Results are the rows of `responses` with `pred`, `gold` and `result`, in their order and with their
     other keys; where the gold is not known, with `pred` alone. Beside them go
@@ -76,10 +86,12 @@ def score(  # noqa: PLR0913  each is an option of the command
 
     Args:
         task: A task (as `w2s_factory.score`: or its name).
-        golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`), or any file of questions that
-            were asked: where its rows have no `answer`, or null, the gold is not known.
+        golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`), any file of questions that were
+            asked, or rows of either: where they have no `answer`, or null, the gold is not known. None if no
+            gold is known.
         responses: What a model wrote (`output.jsonl`), or results to be scored again.
-        output: The results to write.
+        output: The results to write; `-` for the standard output, without metrics and report; None for
+            nothing written.
         mode: `published`, `symbolic` or `math-verify`.
         answer_key: What precedes the final answer, if not the task's own.
         any_format: Take the final answer in whatever format it was given (`Task.extract_any`).
@@ -92,36 +104,48 @@ def score(  # noqa: PLR0913  each is an option of the command
         UserError: A file can't be used or joined, there is no such task or mode, or a package is missing.
     """
     packages = comparison(mode, task).packages
-    inputs = hashed([responses, golds])  # now: results may take the place of the responses
+    responses = rows_of(responses, "responses")
+    golds = None if golds is None else rows_of(golds, "golds")
+    outputs = Outputs(inputs=[source for source in (responses, golds) if source is not None], force=force)
+    alone = output is None or is_stdout(output)
+    beside = [] if alone else [Path(str(output)).with_name(name) for name in (METRICS, REPORT)]
+    if output is not None:
+        outputs.claim(output, *beside)
     rows, answers = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
-    texts = [row["response"] for row in rows]
-    scored = score_known(
-        task,
-        texts,
-        answers,
-        mode,
-        answer_key=answer_key,
-        any_format=any_format,
-        timeout=timeout,
-        workers=workers,
-    )
-    summary = _summary(scored, Path(output))
+    try:
+        scored = score_known(
+            task,
+            [row["response"] for row in rows],
+            answers,
+            mode,
+            answer_key=answer_key,
+            any_format=any_format,
+            timeout=timeout,
+            workers=workers,
+        )
+    except UserError as error:
+        raise at_its_row(error, responses, rows) from error
+    results = Table("results", map(_result, rows, scored)) if output is None else Path(output)
+    summary = _summary(scored, results)
     facts: dict[str, Any] = {"task": task.name, "mode": mode, "timeout": timeout}
     if any_format:
         facts["answers"] = "any"
     if answer_key is not None:
         facts["answer_key"] = answer_key
-    written = [Path(output), Path(output).with_name(METRICS), Path(output).with_name(REPORT)]
-    with Outputs(force=force) as outputs:
-        outputs.rows(written[0], map(_result, rows, scored))
-        outputs.text(written[1], json.dumps({"acc": summary.accuracy}))
-        report = _report(rows, scored, summary, **facts)
-        outputs.text(written[2], json.dumps(report, indent=2) + "\n")
-    note(written, inputs=inputs, packages=packages, **facts)
+    if output is None:
+        return summary
+    report = _report(rows, scored, summary, **facts)
+    contents = (json.dumps({"acc": summary.accuracy}), json.dumps(report, indent=2) + "\n")
+    with outputs:
+        producer = f"the task {task.name}, which extracts and normalises answers"
+        outputs.rows(output, map(_result, rows, scored), ANSWERED, producer=producer)
+        for path, text in zip(beside, contents, strict=False):
+            outputs.text(path, text)
+        outputs.note(packages=packages, **facts)
     return summary
 
 
-def _summary(scored: Sequence[Scored], results: Path) -> ScoreSummary:
+def _summary(scored: Sequence[Scored], results: Path | Table) -> ScoreSummary:
     return ScoreSummary(
         rows=len(scored),
         known=sum(one.result is not None for one in scored),

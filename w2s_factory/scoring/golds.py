@@ -9,9 +9,8 @@ from w2s_factory.records import OUTPUT, Form, read, read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-    from w2s_factory.records import Id, Output
+    from w2s_factory.records import Id, Output, RowSource
 
     Gold = dict[str, Any]
 
@@ -24,7 +23,7 @@ GOLDS: Form[Gold] = Form(
 known, nor is any in a file whose rows have no answer: `generate --questions` takes such files."""
 
 
-def read_golds(golds: str | Path, answer_key: str = "") -> dict[Id, Gold]:
+def read_golds(golds: str | RowSource, answer_key: str = "") -> dict[Id, Gold]:
     """The rows of a split in the test form by id: their `id` where they have one, else the row, from 0.
 
     Args:
@@ -38,7 +37,7 @@ def read_golds(golds: str | Path, answer_key: str = "") -> dict[Id, Gold]:
     tests: dict[Id, Gold] = {}
     answered = None
     for row, (place, test) in enumerate(read_placed(golds, GOLDS)):
-        name = test.get("id", row)
+        name = gold_id(test, row)
         if name in tests:
             raise place.error(f"the id {name!r} stands here twice", field="id")
         answered = "answer" in test if answered is None else answered
@@ -55,7 +54,7 @@ def read_golds(golds: str | Path, answer_key: str = "") -> dict[Id, Gold]:
 
 
 def read_outputs(
-    path: str | Path, golds: str | Path, *, partial: bool, answer_key: str = ""
+    path: str | RowSource, golds: str | RowSource | None, *, partial: bool, answer_key: str = ""
 ) -> tuple[list[Output], list[str | None]]:
     """The rows of outputs, and the gold answer of each; None where it is not known.
 
@@ -65,7 +64,7 @@ def read_outputs(
 
     Args:
         path: `output.jsonl`.
-        golds: The split in the test form.
+        golds: The split in the test form; None if no gold is known.
         partial: Whether golds may be without an output.
         answer_key: As `read_golds` takes it.
 
@@ -74,9 +73,11 @@ def read_outputs(
             holds the question of its gold.
     """
     outputs = list(read(path, OUTPUT))
-    tests = read_golds(golds, answer_key)
     if not outputs:
         raise UserError("holds no rows", file=path)
+    if golds is None:
+        return outputs, [None] * len(outputs)
+    tests = read_golds(golds, answer_key)
     in_order = isinstance(outputs[0]["id"], str) and set(tests) == set(range(len(tests)))
     if len(outputs) != len(tests) and (in_order or not partial):
         raise UserError(
@@ -84,13 +85,14 @@ def read_outputs(
             file=path,
             hint="Score a part of a split with --partial" if len(outputs) < len(tests) else None,
         )
+    _refuse_repeated(outputs, path)
     joined = list(tests.values()) if in_order else _by_id(outputs, tests, path, golds)
     _refuse_other_questions(outputs, joined, path, golds)
     return outputs, [test.get("answer") for test in joined]
 
 
 def _refuse_other_questions(
-    outputs: Sequence[Output], joined: Sequence[Gold], path: str | Path, golds: str | Path
+    outputs: Sequence[Output], joined: Sequence[Gold], path: str | RowSource, golds: str | RowSource
 ) -> None:
     """Ids that are rows of a file fit every split; single prompts may be written in other ways."""
     if not any(test["question"] in output["prompt"] for output, test in zip(outputs, joined, strict=True)):
@@ -102,15 +104,26 @@ def _refuse_other_questions(
         )
 
 
+def _refuse_repeated(outputs: Sequence[Output], path: str | RowSource) -> None:
+    """Refuse an id that comes twice, also where ids join nothing: evaluating the results would fail."""
+    seen: set[Id] = set()
+    for row, output in enumerate(outputs, 1):
+        if output["id"] in seen:
+            raise UserError(f"the id {output['id']!r} comes twice", file=path, row=row, field="id")
+        seen.add(output["id"])
+
+
+def gold_id(test: Mapping[str, Any], row: int) -> Id:
+    """Return the id of a question in the test form: its own, or else its row, counted from 0."""
+    name = test.get("id", row)
+    return name if isinstance(name, (int, str)) else row
+
+
 def _by_id(
-    outputs: Sequence[Output], tests: Mapping[Id, Gold], path: str | Path, golds: str | Path
+    outputs: Sequence[Output], tests: Mapping[Id, Gold], path: str | RowSource, golds: str | RowSource
 ) -> list[Gold]:
-    seen = set()
     for row, output in enumerate(outputs, 1):
         name = output["id"]
         if name not in tests:
             raise UserError(f"{golds} has no gold for the id {name!r}", file=path, row=row, field="id")
-        if name in seen:
-            raise UserError(f"the id {name!r} comes twice", file=path, row=row, field="id")
-        seen.add(name)
     return [tests[output["id"]] for output in outputs]

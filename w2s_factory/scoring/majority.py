@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s_factory.records import ANSWERED, Outputs, note
+from w2s_factory.errors import UserError
+from w2s_factory.records import ANSWERED, VOTE, Outputs, Table, to_frame
+from w2s_factory.scoring.answers import texts_of
 from w2s_factory.scoring.classes import Classes
-from w2s_factory.scoring.seeds import read_together, seed_files
+from w2s_factory.scoring.seeds import missing_seeds, read_together, seed_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from w2s_factory.records import Result, Sample, Vote
+    import pandas as pd
+
+    from w2s_factory.records import Id, Result, RowSource, Sample, Vote
     from w2s_factory.scoring.scorable import Scorable
+    from w2s_factory.scoring.seeds import SamplesLike
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class VoteSummary:
         right: Questions whose majority answer is right.
         empty: Questions whose majority answer is empty.
         limits: Comparisons of answers that a limit ended: they count as different.
-        output: The majority file.
+        output: The majority file; the votes themselves if no output was named.
+        missing: The names of seeds missing between the lowest and the highest that voted; "" if none is.
     """
 
     questions: int
@@ -38,58 +44,93 @@ class VoteSummary:
     right: int
     empty: int
     limits: int
-    output: Path
+    output: Path | Table
+    missing: str = ""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the votes as a DataFrame."""
+        return to_frame(self.output)
 
 
-def majority(predictions: Sequence[str]) -> str:
+def majority(predictions: Iterable[str]) -> str:
     """The most frequent prediction, of several the one seen first; the empty one counts, too.
 
     The published way (paper, section 3.2): predictions are compared as text.
+
+    Raises:
+        UserError: There is no prediction, or one is not text.
     """
-    return Counter(predictions).most_common(1)[0][0]  # of equal counts, the first inserted
+    answers = texts_of("predictions", predictions)
+    if not answers:
+        raise UserError("expected at least one prediction", field="predictions")
+    return Counter(answers).most_common(1)[0][0]  # of equal counts, the first inserted
 
 
 def vote(
-    folder: str | Path, output: str | Path, *, task: Scorable | None = None, force: bool = False
+    folder: SamplesLike,
+    output: str | Path | None = None,
+    *,
+    task: Scorable | None = None,
+    force: bool = False,
 ) -> VoteSummary:
-    """Write the majority file of a sampled run, in the published form.
+    """Write the majority file of a sampled run, in the published form, or without an `output` return it.
 
     Args:
         task: Says which answers are equal (see `Classes`); None for those with the same text, as published.
-        folder: Holds `seed0/results.jsonl`, `seed1/...`: any number of seeds, the same questions in each.
-        output: The majority file (`majority_voting_results.jsonl`).
+        folder: A folder of `seed0/results.jsonl`, `seed1/...`: any number of seeds, the same questions in
+            each. Or the results of each seed, in order, as files, rows or DataFrames; or rows of all seeds
+            that have a `seed`.
+        output: The majority file (`majority_voting_results.jsonl`); `-` for the standard output; None for
+            nothing written.
         force: Overwrite a file that holds something else.
 
     Raises:
         UserError: Results are missing or can't be used, or seeds differ in their questions.
     """
-    files = seed_files(folder)
+    seeds = seed_sources(folder)
     counts: Counter[str] = Counter()
-
     classes = Classes(task)
-
-    def rows() -> Iterator[Vote]:
-        for results, answers in classes.of(read_together(files, ANSWERED)):
-            row = _vote(results, answers)
-            result = row["pos_responses"][0].get("result")
-            counts["known"] += result is not None
-            counts["right"] += result is True
-            counts["empty"] += row["pos_responses"][0]["pred"] == ""
-            yield row
-
-    with Outputs(force=force) as outputs:
-        questions = outputs.rows(output, rows())
-    facts = {"task": task.name} if task else {}
-    note([output], inputs=files, samples=len(files), **facts)
+    files = list(seeds.values())
+    rows = _votes(classes.of(read_together(files, ANSWERED)), counts, files[0])
+    if output is None:
+        votes: Path | Table = Table("votes", rows)
+    else:
+        with Outputs(inputs=files, force=force) as outputs:
+            outputs.rows(output, rows, VOTE)
+            outputs.note(samples=len(files), **({"task": task.name} if task else {}))
+        votes = Path(output)
     return VoteSummary(
-        questions=questions,
-        samples=len(files),
+        questions=counts["questions"],
+        samples=len(seeds),
         known=counts["known"],
         right=counts["right"],
         empty=counts["empty"],
         limits=classes.limits,
-        output=Path(output),
+        output=votes,
+        missing=missing_seeds(seeds),
     )
+
+
+def _votes(
+    questions: Iterator[tuple[tuple[Result, ...], list[str]]], counts: Counter[str], first: RowSource
+) -> Iterator[Vote]:
+    """Yield the vote on each question, and count what the summary says.
+
+    Raises:
+        UserError: An id of the first seed's results comes twice.
+    """
+    seen: set[Id] = set()
+    for results, answers in questions:
+        row = _vote(results, answers)
+        if row["id"] in seen:
+            raise UserError(f"the id {row['id']!r} comes twice", file=first, field="id")
+        seen.add(row["id"])
+        result = row["pos_responses"][0].get("result")
+        counts["questions"] += 1
+        counts["known"] += result is not None
+        counts["right"] += result is True
+        counts["empty"] += row["pos_responses"][0]["pred"] == ""
+        yield row
 
 
 def _vote(results: Sequence[Result], answers: Sequence[str]) -> Vote:

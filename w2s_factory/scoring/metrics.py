@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from math import comb, sqrt
 from statistics import NormalDist
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
+
+from annotated_types import Gt, Lt
 
 from w2s_factory.errors import UserError
+from w2s_factory.ranges import check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+IntervalConfidence: TypeAlias = Annotated[float, Gt(0), Lt(1)]
+"""The share of intervals that hold the true value."""
 
 _RESAMPLES = 10_000
 _SEED = 42
@@ -30,12 +36,14 @@ class Difference(NamedTuple):
     high: float
 
 
-def wilson_interval(right: int, total: int, confidence: float = 0.95) -> Interval:
+def wilson_interval(right: int, total: int, confidence: IntervalConfidence = 0.95) -> Interval:
     """The Wilson score interval (1927) of a share: `right` of `total`.
 
     Raises:
         ValueError: `total` is not positive, or `right` not within it.
+        UserError: `confidence` is not above 0 and below 1.
     """
+    check(confidence, IntervalConfidence, "confidence")
     if not 0 <= right <= total or total == 0:
         raise ValueError(f"{right} of {total} is no share")
     z = NormalDist().inv_cdf((1 + confidence) / 2)
@@ -72,7 +80,9 @@ def performance_gap_recovered(method: float, floor: float, ceiling: float) -> fl
     return (method - floor) / (ceiling - floor)
 
 
-def paired_bootstrap(first: Sequence[bool], second: Sequence[bool], confidence: float = 0.95) -> Difference:
+def paired_bootstrap(
+    first: Sequence[bool], second: Sequence[bool], confidence: IntervalConfidence = 0.95
+) -> Difference:
     """The accuracy of `second` less that of `first` on the same questions, with a bootstrap interval.
 
     Questions are drawn with replacement 10,000 times, seed 42. As only how often a question is won, lost
@@ -80,7 +90,9 @@ def paired_bootstrap(first: Sequence[bool], second: Sequence[bool], confidence: 
 
     Raises:
         ValueError: The two are not of one length, or empty.
+        UserError: `confidence` is not above 0 and below 1.
     """
+    check(confidence, IntervalConfidence, "confidence")
     import numpy as np  # noqa: PLC0415  heavy
 
     total = len(first)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import re
-from itertools import zip_longest
+from collections.abc import Iterable, Mapping
+from itertools import islice, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from w2s_factory.errors import UserError
-from w2s_factory.records import RESULT, Result, read
+from w2s_factory.records import RESULT, Form, Result, RowSource, Table, read, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-    from w2s_factory.records import Form
+    from w2s_factory.records import RowsLike
 
+SamplesLike: TypeAlias = "str | os.PathLike[str] | Iterable[RowsLike] | RowsLike"
+"""What functions that read a sampled run take, see `seed_sources`."""
+
+_SEEDED: Form[dict[str, Any]] = Form("results of several seeds", {"seed": (int,)})
+
+_NAMED = 5
 _SEED = re.compile(r"seed([0-9]+)\Z")
 
 
-def seed_files(folder: str | Path) -> list[Path]:
+def seed_files(folder: str | os.PathLike[str]) -> list[Path]:
     """`seed*/results.jsonl` below a folder, by the number of the seed.
 
     Raises:
@@ -43,7 +51,54 @@ def seed_files(folder: str | Path) -> list[Path]:
     return files
 
 
-def read_together(files: Sequence[str | Path], form: Form[Result] = RESULT) -> Iterator[tuple[Result, ...]]:
+def seed_sources(samples: SamplesLike) -> dict[int, RowSource]:
+    """Return where each seed's results are, by the number of the seed, in order.
+
+    Args:
+        samples: A folder of `seed0/results.jsonl`, `seed1/...`; or the results of each seed, in order (files,
+            rows or DataFrames); or the results of all seeds together, whose rows have a `seed`.
+
+    Raises:
+        UserError: As `seed_files`; or it is none of these, or holds no seed.
+    """
+    if isinstance(samples, (str, os.PathLike)):
+        return {int(path.parent.name.removeprefix("seed")): path for path in seed_files(samples)}
+    if isinstance(samples, Table) or not isinstance(samples, Iterable) or hasattr(samples, "columns"):
+        return _by_seed(rows_of(samples, "samples"))  # type: ignore[arg-type]  # rows
+    given = list(samples)
+    if given and all(isinstance(row, Mapping) for row in given):
+        return _by_seed(rows_of(given, "samples"))  # type: ignore[arg-type]  # rows
+    if not given:
+        raise UserError("holds no seeds", file="samples")
+    return {seed: rows_of(one, f"samples of seed {seed}") for seed, one in enumerate(given)}  # type: ignore[arg-type]  # rows
+
+
+def _by_seed(rows: RowSource) -> dict[int, RowSource]:
+    seeds: dict[int, list[dict[str, Any]]] = {}
+    for row in read(rows, _SEEDED):
+        seeds.setdefault(row["seed"], []).append(row)
+    if not seeds:
+        raise UserError("holds no rows", file=rows)
+    return {seed: Table(f"samples of seed {seed}", seeds[seed]) for seed in sorted(seeds)}
+
+
+def missing_seeds(seeds: Collection[int]) -> str:
+    """Return the names of the seeds missing between the lowest and the highest of some; "" if none is."""
+    missing = (f"seed{seed}" for seed in range(min(seeds), max(seeds)) if seed not in seeds)
+    names = list(islice(missing, _NAMED))
+    more = max(seeds) - min(seeds) + 1 - len(seeds) - len(names)
+    return ", ".join([*names, f"and {more:,} more"] if more else names)
+
+
+def gap_note(name: str, seeds: Collection[int]) -> str | None:
+    """Return a sentence that names the missing seeds of a sampled run; None if there is no gap."""
+    missing = missing_seeds(seeds)
+    return f"seeds are missing in {name} ({missing}); the others are used" if missing else None
+
+
+def read_together(
+    files: Sequence[str | RowSource], form: Form[Result] = RESULT
+) -> Iterator[tuple[Result, ...]]:
     """The results of each question in all files; memory does not grow with the number of questions.
 
     Args:
@@ -63,7 +118,7 @@ def _first(results: Sequence[Any]) -> Any:
     return next(result for result in results if result is not None)
 
 
-def _check(path: str | Path, result: Result | None, row: int, name: int | str) -> None:
+def _check(path: str | RowSource, result: Result | None, row: int, name: int | str) -> None:
     if result is None:
         raise UserError(f"ends before the row with id {name!r} of the others", file=path, row=row)
     if result["id"] != name:

@@ -19,6 +19,8 @@ from w2s_factory.scoring.limits import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from w2s_factory.scoring.answers import Timeout, Workers
+
 _MEMORY = 1024**3
 """Bytes a worker may take beyond what it starts with."""
 
@@ -32,8 +34,8 @@ def run(
     compare: Callable[[str, str], bool],
     pairs: Sequence[tuple[str, str]],
     *,
-    timeout: float,
-    workers: int | None = None,
+    timeout: Timeout,
+    workers: Workers | None = None,
 ) -> Iterator[tuple[tuple[str, str], Verdict]]:
     """The verdict on each pair, in order, from worker processes.
 

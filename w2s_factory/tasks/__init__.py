@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from w2s_factory.tasks.base import Example, Split, Task
+from w2s_factory.tasks.published_task import PublishedTask
 from w2s_factory.tasks.registry import BUILT_IN, GROUP, get_task, task_names
 
-__all__ = ["BUILT_IN", "GROUP", "Example", "Split", "Task", "get_task", "task_names"]
+__all__ = [
+    "BUILT_IN",
+    "GROUP",
+    "Example",
+    "PublishedTask",
+    "Split",
+    "Task",
+    "get_task",
+    "task_names",
+]

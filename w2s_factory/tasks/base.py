@@ -1,4 +1,7 @@
-"""The description every other room works from: a `Task`, to be subclassed for a benchmark of your own."""
+"""What a benchmark is: a `Task`, to be subclassed for one of your own. Its rules are neutral.
+
+The rules of the published release are in `published_task`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import ANSWERED, OUTPUT, Form
-from w2s_factory.scoring.extraction import final_answer
-from w2s_factory.scoring.normalisation import normalise
+from w2s_factory.tasks.hooks import guard, refuse_near_names, refuse_wrong_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,30 +62,39 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A benchmark. The defaults are those of GSM8K and MATH in the release.
+    """A benchmark: its rows, its prompt, and when an answer is right.
+
+    A subclass must say how a raw row is read (`test_row`), and may say more. What it does not say is
+    neutral: the final answer is the whole response, or what follows the last `answer_key` in it; whitespace
+    at both ends does not count; an answer is right if it is the same text as the gold. Nothing is cut,
+    deleted or converted. The rules of GSM8K and MATH in the published release are in `PublishedTask`.
+
+    A method that raises an error or returns a value of the wrong type is reported as a `UserError` that
+    names the task and the method.
 
     Attributes:
-        name: What commands call it.
-        raw_form: How a raw row is checked.
+        name: The task's name in commands.
+        raw_form: The form of a raw row.
         splits: Its parts by name (`train_1`, `train_2`, `test`; `arithmetic` also has `dev`).
-        answer_key: What precedes the final answer in a response (`####`).
+        answer_key: The text that precedes the final answer in a response; empty if the whole response is
+            the answer.
         max_tokens: The longest response, in tokens.
         stop: Texts that end a response.
-        strong_model: What emitted configs train by default: for the paper's tasks, its strong model.
+        strong_model: The model that emitted configs train by default.
         strong_preset: The preset that fine-tunes the strong model.
         pairs_per_question: The most pairs Stage II makes of one question.
-        strip_response: Whether a written response is stripped of spaces, then of full stops.
-        demonstration_end: What follows each demonstration in a few-shot prompt, the last one too.
-        root: The folder its files lie below, where they come with a package; None where the user names it.
+        strip_response: Whether `written_response` removes whitespace at both ends.
+        demonstration_end: The text after each demonstration in a few-shot prompt, the last one too.
+        root: The folder of its files, where they come with a package; None where the user names it.
         example: Results that come with it.
     """
 
     name: str
     raw_form: Form[Any]
     splits: Mapping[str, Split] = field(default_factory=dict)
-    answer_key: str = "####"
+    answer_key: str = ""
     max_tokens: int = 1024
-    stop: tuple[str, ...] = ("Question", "Answer")
+    stop: tuple[str, ...] = ()
     strong_model: str | None = None
     strong_preset: str = "strong_lora_sft"
     pairs_per_question: int = 1
@@ -98,6 +109,28 @@ class Task:
     compares_responses: ClassVar[bool] = False
     """Whether Stage I compares whole responses, so that results need no `pred`."""
 
+    slow_comparison: ClassVar[bool] = False
+    """Whether `equal` may take long or hang, so that it must run in a process that can be killed."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        refuse_near_names(cls, Task)
+        guard(cls)
+
+    def __post_init__(self) -> None:
+        refuse_wrong_fields(self)
+
+    def split(self, name: str) -> Split:
+        """Return the split of that name.
+
+        Raises:
+            UserError: The task has no such split.
+        """
+        if name in self.splits:
+            return self.splits[name]
+        known = f"It has {', '.join(self.splits)}" if self.splits else "It has no splits: name files instead"
+        raise UserError(f'task {self.name} has no split "{name}"', hint=known)
+
     def path(self, file: str, root: Path | None = None) -> Path:
         """Where a file of a `Split` lies: below `root`, or else below the task's own.
 
@@ -110,24 +143,35 @@ class Task:
         return below / file
 
     def prompt(self, question: str) -> str:
-        """The zero-shot prompt of a question."""
+        """Return the zero-shot prompt of a question: by default the published one.
+
+        It has no part in deciding whether an answer is right.
+        """
         return f"Question: {question}\nAnswer:"
 
     def written_response(self, text: str) -> str:
-        """A generated text as it is written into `output.jsonl`."""
-        return text.strip().strip(".") if self.strip_response else text
+        """Return a generated text as it is written into `output.jsonl`."""
+        return text.strip() if self.strip_response else text
 
-    def test_row(self, raw: Mapping[str, Any], tag: str) -> Test:
-        """A raw row in the test form: question, gold solution, gold answer."""
-        raise NotImplementedError
+    def test_row(self, raw: Mapping[str, Any], tag: str) -> Test:  # noqa: ARG002  a subclass uses them
+        """Return a raw row in the test form: question, gold solution, gold answer.
 
-    def gold_output(self, raw: Mapping[str, Any]) -> str:
-        """The gold solution as a model is taught to write it."""
-        raise NotImplementedError
+        Raises:
+            UserError: The row does not have them, or the task does not say how to read it.
+        """
+        raise _missing(self, "test_row", "how a raw row becomes a question with its gold answer")
+
+    def gold_output(self, raw: Mapping[str, Any]) -> str:  # noqa: ARG002  a subclass uses it
+        """Return the gold solution as a model is taught to write it.
+
+        Raises:
+            UserError: The row has none, or the task does not say how to read it.
+        """
+        raise _missing(self, "gold_output", "how a gold solution is written")
 
     def gold_row(self, row_id: int, raw: Mapping[str, Any]) -> Sft:
         """The gold SFT row of a raw row; `row_id` is its 0-based place in the file."""
-        question = self.test_row(raw, tag="")["question"]
+        question = self.test_row(raw, "")["question"]
         return {"id": row_id, "content": self.prompt(question), "output": self.gold_output(raw)}
 
     @property
@@ -144,17 +188,19 @@ class Task:
             return result["pred"]
         return self.normalise(self.extract(result["response"]))
 
-    slow_comparison: ClassVar[bool] = False
-    """Whether `equal` may take long or hang, so that it must run in a process that can be killed."""
-
     def extract(self, response: str, answer_key: str | None = None) -> str:
-        """The final answer of a response as written; empty if there is none.
+        """Return the final answer of a response as written; empty if there is none.
+
+        It is what follows the last answer key, or the whole response if there is no key, without whitespace
+        at both ends.
 
         Args:
-            response: What the model wrote.
-            answer_key: What precedes the final answer, if not the task's own.
+            response: The text a model wrote.
+            answer_key: The text that precedes the final answer, if not the task's own.
         """
-        return final_answer(response, self.answer_key if answer_key is None else answer_key)
+        key = self.answer_key if answer_key is None else answer_key
+        _, found, answer = response.rpartition(key) if key else ("", True, response)
+        return answer.strip() if found else ""
 
     def extract_any(self, response: str) -> str:  # noqa: ARG002  tasks with numbers for answers use it
         """The final answer of a response in whatever format it was given; empty if there is none.
@@ -171,8 +217,8 @@ class Task:
         )
 
     def normalise(self, answer: str) -> str:
-        """The form in which an answer, predicted or gold, is compared and written to results."""
-        return normalise(answer)
+        """Return the form in which an answer, predicted or gold, is compared and written to results."""
+        return answer.strip()
 
     def normalise_gold(self, answer: str) -> str | None:
         """The form in which the gold of a test row is compared and written: that of any answer.
@@ -230,3 +276,11 @@ class Task:
     def dataset_name(self, name: str) -> str:
         """A dataset's name in the index, from that of its file without `train_`."""
         return name
+
+
+def _missing(task: Task, method: str, what: str) -> UserError:
+    """Return the error that a subclass does not define a method it needs, to be raised."""
+    return UserError(
+        f"task {task.name} does not say {what}",
+        hint=f"Define {type(task).__name__}.{method} (see docs/tasks.md)",
+    )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.errors import UserError
 from w2s_factory.records import GSM8K_RAW
 from w2s_factory.scoring.extraction import last_number
-from w2s_factory.tasks.base import LLAMA2_70B, Split, Task
+from w2s_factory.tasks.base import LLAMA2_70B, Split
+from w2s_factory.tasks.published_task import PublishedTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _CALCULATOR_MARK = re.compile(r"<<.*?>>")
 
 
-class Gsm8k(Task):
+class Gsm8k(PublishedTask):
     """GSM8K's form: `answer` is a worked solution whose last line is `#### ANSWER`."""
 
     def test_row(self, raw: Mapping[str, Any], tag: str) -> Test:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.records import MATH_RAW
-from w2s_factory.tasks.base import LLAMA2_70B, Split, Task
+from w2s_factory.tasks.base import LLAMA2_70B, Split
+from w2s_factory.tasks.published_task import PublishedTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from w2s_factory.records import Test
 
 
-class Math(Task):
+class Math(PublishedTask):
     """MATH's form: problem, solution, answer, and where the problem stands."""
 
     def test_row(self, raw: Mapping[str, Any], tag: str) -> Test:

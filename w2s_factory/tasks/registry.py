@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, shown
 from w2s_factory.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -20,12 +20,17 @@ PAGE = "docs/tasks.md"
 BUILT_IN = ("gsm8k", "math", "arithmetic", "olympic_arena")
 
 
-def get_task(name: str) -> Task:
-    """The task of that name.
+def get_task(name: Task | str) -> Task:
+    """Return the task of that name; a task that is given as such is returned as it is.
 
     Raises:
-        UserError: There is none, or a package's entry point does not give a `Task`.
+        UserError: There is no such task, a package's entry point does not give a `Task`, or `name` is neither
+            a task nor a name.
     """
+    if isinstance(name, Task):
+        return name
+    if not isinstance(name, str):
+        raise UserError(f"expected a task or its name, got {shown(name)}", field="task")
     if name in BUILT_IN:
         task: Task = importlib.import_module(f"w2s_factory.tasks.{name}").TASK
         return task

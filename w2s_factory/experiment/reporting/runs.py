@@ -52,6 +52,18 @@ class Run:
             if not (self.has_samples(path) if what.endswith("samples") else self.has(path))
         ]
 
+    def files(self) -> list[Path]:
+        """Return the files a report reads that are there: those the run names and their logs."""
+        named = [self.at(path) for _, path in self._named()]
+        named += [self.at(path) for job in self.contents.jobs for path in (job.log, job.benchmark) if path]
+        inside = ["seed*/results.jsonl", "trainer_log.jsonl"]
+        return [
+            file
+            for path in named
+            for file in (path, *(found for pattern in inside for found in path.glob(pattern)))
+            if file.is_file()
+        ]
+
     def _named(self) -> Iterator[tuple[str, Path]]:
         contents = self.contents
         yield "golds", contents.golds

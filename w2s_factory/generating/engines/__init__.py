@@ -13,8 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, W2SError
 from w2s_factory.generating.engines.base import Bos, Engine, Model
+from w2s_factory.generating.engines.folders import check_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +25,9 @@ GROUP = "w2s_factory.engines"
 
 _BUILT_IN = {"transformers": "Transformers", "vllm": "Vllm", "openai": "OpenAI"}
 _EXTRAS = {"transformers": "train", "vllm": "vllm", "openai": "openai"}
+_LOCAL = ("transformers", "vllm")
+"""Engines that read the model's folder themselves; to others its name may mean anything."""
+
 _GPU_DEVICES = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
 
 
@@ -46,9 +50,17 @@ def make_engine(name: str, model: Model, options: Mapping[str, Any]) -> Engine:
         UserError: There is none, its package is not installed, it has no such option, or the model's
             folder is not there.
     """
+    if name in _LOCAL:
+        check_local(model)  # before torch is imported, which takes seconds
     factory = _factory(name)
     _check_options(name, factory, options)
-    return factory(model, **options)
+    try:
+        return factory(model, **options)
+    except W2SError:
+        raise
+    except Exception as error:  # somebody else's factory may raise anything
+        problem = f"engine {name} cannot be made ({type(error).__name__}: {error})"
+        raise UserError(problem) from error
 
 
 def _factory(name: str) -> Callable[..., Engine]:

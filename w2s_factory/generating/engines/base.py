@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from w2s_factory.generating.requests import Completion, Request, Sampling
 
@@ -27,6 +28,16 @@ class Model:
     name: str
     adapter: str | None = None
     bos: Bos = "auto"
+
+    if TYPE_CHECKING:  # paths may be given
+
+        def __init__(
+            self, name: str | Path, adapter: str | Path | None = None, bos: Bos = "auto"
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", str(self.name))  # the class is frozen
+        object.__setattr__(self, "adapter", None if self.adapter is None else str(self.adapter))
 
 
 class Engine(Protocol):

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
+from w2s_factory.model_names import is_path
+from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from w2s_factory.generating.engines.base import Model
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
@@ -52,6 +56,18 @@ def adapter_folder(name: str) -> Path:
     return folder
 
 
+def check_local(model: Model) -> None:
+    """Refuse a model or adapter folder that is missing or holds something else; hub names are let through.
+
+    Raises:
+        UserError: As `model_folder`, but nothing is fetched.
+    """
+    if _local(model.name, "model"):
+        model_folder(model.name)
+    if model.adapter and _local(model.adapter, "adapter"):
+        adapter_folder(model.adapter)
+
+
 def beside_weights(folder: Path) -> list[Path]:
     """The files of a model folder that decide what it writes and are not weights: config and tokenizer."""
     return _files(folder, _BESIDE_WEIGHTS)
@@ -76,12 +92,17 @@ def _files(folder: Path, patterns: Iterable[str]) -> list[Path]:
 
 
 def _folder(name: str, kind: str) -> Path:
+    return _local(name, kind) or _fetched(name, kind)
+
+
+def _local(name: str, kind: str) -> Path | None:
+    """The folder of that name; None where it is a name on the hub."""
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
-    if not _HUB_NAME.fullmatch(name):
+    if is_path(name) or not _HUB_NAME.fullmatch(name):
         raise UserError(f"no such {kind} folder", file=name)
-    return _fetched(name, kind)
+    return None
 
 
 def _fetched(name: str, kind: str) -> Path:
@@ -91,7 +112,7 @@ def _fetched(name: str, kind: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(_DECIDING)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(str(error))
         raise UserError(f'no {kind} folder "{name}", and the hub gives none ({reason})') from None
 
 

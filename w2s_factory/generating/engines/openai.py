@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from functools import cached_property, partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import openai
+from annotated_types import Ge, Gt, Le
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating.engines.concurrency import by_threads
 from w2s_factory.generating.requests import Completion, Finish
+from w2s_factory.ranges import check
+from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +23,17 @@ if TYPE_CHECKING:
     from w2s_factory.generating.requests import Request, Sampling
 
 KEY = "OPENAI_API_KEY"
-RETRIES = 12
+
+Concurrency: TypeAlias = Annotated[int, Ge(1), Le(4_096)]
+"""Requests under way at a time, each in a thread."""
+
+Retries: TypeAlias = Annotated[int, Ge(0), Le(1_000)]
+"""Further tries of a request; with eight seconds between two, a thousand take more than two hours."""
+
+RequestTimeout: TypeAlias = Annotated[float, Gt(0), Le(86_400)]
+"""Seconds to wait for one response, at most a day."""
+
+RETRIES: Retries = 12
 """With the client's back-off (half a second, doubling up to eight) about 70 seconds: a server's restart."""
 
 
@@ -47,9 +60,9 @@ class OpenAI:
         model: Model,
         *,
         base_url: str | None = None,
-        concurrency: int = 32,
-        retries: int = RETRIES,
-        timeout: float = 600,
+        concurrency: Concurrency = 32,
+        retries: Retries = RETRIES,
+        timeout: RequestTimeout = 600,
     ) -> None:
         if base_url is None:
             hint = "Name the server, as in --base-url http://localhost:8000/v1"
@@ -59,7 +72,11 @@ class OpenAI:
             raise UserError("a server's adapters are the server's", field="--adapter", hint=hint)
         if model.bos == "add":
             raise UserError("only the server could add one more BOS", field="--bos", hint="Take auto or none")
-        _check_kinds(base_url, concurrency, retries, timeout)
+        if type(base_url) is not str:
+            raise UserError("expected an address (http://localhost:8000/v1)", field="base_url")
+        check(concurrency, Concurrency, "concurrency")
+        check(retries, Retries, "retries")
+        check(timeout, RequestTimeout, "timeout")
         self._model, self._base_url, self._concurrency = model, base_url, concurrency
         self._client = openai.OpenAI(
             base_url=base_url, api_key=os.environ.get(KEY, "none"), max_retries=retries, timeout=timeout
@@ -132,20 +149,12 @@ class OpenAI:
     def _failure(self, error: openai.APIError, request: Request | None = None) -> UserError | DelegateError:
         what = f"question {request.id}: " if request else ""
         if isinstance(error, openai.APIConnectionError):
-            return DelegateError(f"{what}the server at {self._base_url} no longer answers ({error})")
+            return DelegateError(
+                f"{what}the server at {self._base_url} no longer answers ({first_line(str(error))})"
+            )
         status = getattr(error, "status_code", None)
         if status in (401, 403):
             return UserError(f"the server at {self._base_url} refuses the key", hint=f"Set {KEY}")
-        return DelegateError(f"{what}the server at {self._base_url} answers {status} ({error.message})")
-
-
-def _check_kinds(base_url: str, concurrency: int, retries: int, timeout: float) -> None:
-    """Options come from YAML, where anything may stand."""
-    for field, fits, expected in (
-        ("base_url", type(base_url) is str, "an address (http://localhost:8000/v1)"),
-        ("concurrency", type(concurrency) is int and concurrency > 0, "a number of requests, 1 or more"),
-        ("retries", type(retries) is int and retries >= 0, "a number of tries, 0 or more"),
-        ("timeout", type(timeout) in (int, float) and timeout > 0, "seconds, more than 0"),
-    ):
-        if not fits:
-            raise UserError(f"expected {expected}", field=field)
+        return DelegateError(
+            f"{what}the server at {self._base_url} answers {status} ({first_line(error.message)})"
+        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import AutoTokenizer
 
 from w2s_factory.errors import UserError
+from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ class Tokens:
         try:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         except Exception as error:  # broken files make the library raise anything
-            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+            reason = first_line(f"{type(error).__name__}: {error}")
             raise UserError(f"the tokenizer cannot be loaded ({reason})", file=folder) from error
         if bos == "add" and self.tokenizer.bos_token_id is None:
             raise UserError("the tokenizer has no BOS token to add", file=folder, field="--bos")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import torch
+from annotated_types import Ge, Le
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
 from w2s_factory.errors import UserError
@@ -14,12 +15,16 @@ from w2s_factory.generating.engines.folders import adapter_folder, content, mode
 from w2s_factory.generating.engines.tokens import Tokens
 from w2s_factory.generating.engines.weights import default_dtype, learns_prompts, load
 from w2s_factory.generating.requests import Completion
+from w2s_factory.ranges import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from w2s_factory.generating.engines.base import Model
     from w2s_factory.generating.requests import Request, Sampling
+
+BatchSize: TypeAlias = Annotated[int, Ge(1), Le(65_536)]
+"""Prompts computed together."""
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
@@ -43,10 +48,9 @@ class Transformers:
     packages = ("torch", "transformers", "peft")
 
     def __init__(
-        self, model: Model, *, batch_size: int = 16, dtype: str = "auto", device: str = "auto"
+        self, model: Model, *, batch_size: BatchSize = 16, dtype: str = "auto", device: str = "auto"
     ) -> None:
-        if type(batch_size) is not int or batch_size < 1:
-            raise UserError("expected a number of prompts, 1 or more", field="batch_size")
+        check(batch_size, BatchSize, "batch_size")
         if dtype not in ("auto", *DTYPES):
             raise UserError(f"expected auto or one of {', '.join(DTYPES)}", field="dtype")
         if type(device) is not str:

@@ -25,6 +25,7 @@ from w2s_factory.generating.engines.vllm_settings import deciding
 from w2s_factory.generating.engines.vllm_streams import Ask, open_stream
 from w2s_factory.generating.engines.weights import check_fits
 from w2s_factory.generating.requests import Completion, Finish
+from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -151,8 +152,7 @@ class Vllm:
 
 
 def _failure(error: Exception) -> DelegateError:
-    reason = next((line for line in str(error).splitlines() if line.strip()), "")
-    return DelegateError(f"vLLM failed ({type(error).__name__}: {reason})")
+    return DelegateError(f"vLLM failed ({type(error).__name__}: {first_line(str(error))})")
 
 
 def _completion(request: Request, output: Any) -> Completion:

@@ -10,6 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
 from w2s_factory.errors import UserError
+from w2s_factory.terminal import first_line, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,5 +138,5 @@ def _adapted(model: Any, adapter: Path) -> Any:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, (KeyError, TypeError, AttributeError)):  # their texts alone say little
-        return f"{type(error).__name__}: {error}"
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        return shortened(f"{type(error).__name__}: {error}")
+    return first_line(str(error)) or type(error).__name__

@@ -1,21 +1,35 @@
 """Whether modules can be imported together, and what can be seen then; run by the environment in question.
 
 Arguments: the modules, in order; the first that can't be imported ends it with its error. Writes
-{"devices": names of the GPUs torch sees, "vanilla": whether LLaMA-Factory knows it, null without it}.
+{"devices": names of the GPUs or other accelerators torch sees, "vanilla": whether LLaMA-Factory knows it,
+null without it}.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import sys
 
 
 def devices() -> list[str]:
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
+    if torch is None:
         return []
-    return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    if torch.cuda.is_available():
+        return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return [kind for kind in ("xpu", "npu", "mps") if available(torch, kind)]
+
+
+def available(torch: object, kind: str) -> bool:
+    """Return whether torch sees an accelerator of a kind other than cuda; npu has a package of its own."""
+    if kind == "npu" and importlib.util.find_spec("torch_npu"):
+        importlib.import_module("torch_npu")
+    for module in (getattr(torch, kind, None), getattr(getattr(torch, "backends", None), kind, None)):
+        if module is not None and hasattr(module, "is_available"):
+            return bool(module.is_available())
+    return False
 
 
 def vanilla() -> bool | None:

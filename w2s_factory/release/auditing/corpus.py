@@ -153,7 +153,7 @@ def _placed_rows(path: Path) -> list[tuple[Place, Row]]:
             start = file.read(_SAMPLE)
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", file=path) from None
-    if path.suffix == ".json" and not re.match(rb"(\xef\xbb\xbf)?\s*\[\s*(\{|null)", start):
+    if path.suffix == ".json" and not re.match(rb"(?:\xef\xbb\xbf)?\s*\[\s*(?:\{|null)", start):
         return []  # metrics, reports, models
     return list(read_placed(path, _ROWS))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.records import Table
 from w2s_factory.release.auditing.corpus import Corpus
 from w2s_factory.release.auditing.statistics import SetStatistics, statistics
 from w2s_factory.release.auditing.table import CHECKS, PUBLISHED_CHECKS
@@ -15,7 +16,10 @@ from w2s_factory.tasks import get_task
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pandas as pd
+
     from w2s_factory.release.auditing.finding import Check
+    from w2s_factory.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,10 @@ class Audit:
         """Whether there is no fault."""
         return not self.faults
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the findings as a DataFrame."""
+        return Table("findings", map(asdict, self.findings)).to_frame()
+
     def as_json(self) -> dict[str, Any]:
         """All of it in plain values."""
         return {
@@ -87,7 +95,7 @@ class Audit:
         }
 
 
-def audit(root: str | Path, *, task: str | None = None, published: bool = False) -> Audit:
+def audit(root: str | Path, *, task: Task | str | None = None, published: bool = False) -> Audit:
     """Look for faults in training and test data, from the data alone.
 
     Files are told by the keys of their rows; names as in the release say more (weak model, iteration, side).
@@ -102,7 +110,7 @@ def audit(root: str | Path, *, task: str | None = None, published: bool = False)
     """
     from tqdm import tqdm  # noqa: PLC0415  only long work shows progress
 
-    corpus = Corpus(Path(root), get_task(task) if task else None)
+    corpus = Corpus(Path(root), None if task is None else get_task(task))
     if not (corpus.files or corpus.indexes or corpus.broken):
         raise UserError("holds no data in any form known here", file=root, hint="See docs/formats.md")
     checks = [*CHECKS, *(PUBLISHED_CHECKS if published else ())]

@@ -16,6 +16,7 @@ from w2s_factory.scoring.symbolic import PACKAGES, prepare
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from w2s_factory.scoring.answers import Timeout
     from w2s_factory.scoring.judge.rules import Answer
 
 _BY_TEXT: Final = ("SC", "MC", "TF")
@@ -34,7 +35,7 @@ def judge(
     type_sequence: Sequence[str] | None = None,
     answer_type: str | None = None,
     *,
-    timeout: float = TIMEOUT,
+    timeout: Timeout = TIMEOUT,
 ) -> bool:
     r"""Whether a response's answer is the gold, as OlympicArena's published judge finds it.
 

@@ -62,7 +62,7 @@ def other_in_solutions(corpus: Corpus) -> Iterator[Found]:
     golds = known_golds(corpus)
     for file in corpus.of("sft"):
         task = corpus.task_of(file)
-        if task is None or file.parts or "train_" not in file.path.stem:
+        if task is None or not task.answer_key or file.parts or "train_" not in file.path.stem:
             continue
         known = [(row, gold) for row in file.rows if (gold := golds.get(asked(row)))]
         answers = [(row["id"], task.normalise(after_key(task, row["output"])), gold) for row, gold in known]
@@ -89,8 +89,9 @@ def written(task: Task | None, row: Row) -> str:
 
 
 def after_key(task: Task, solution: str) -> str:
-    """What follows the last answer key of a solution, which may speak of a "Question" before it."""
-    return solution.rpartition(task.answer_key)[2].strip() if task.answer_key in solution else ""
+    """Return what follows the last answer key of a solution; empty for a task without a key."""
+    key = task.answer_key
+    return solution.rpartition(key)[2].strip() if key and key in solution else ""
 
 
 def _golds(task: Task | None, row: Row) -> set[str]:

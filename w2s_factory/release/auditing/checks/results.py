@@ -79,4 +79,4 @@ def strange_prompts(corpus: Corpus) -> Iterator[Found]:
 
 def _zero_shot(task: Task, prompt: str) -> bool:
     start, _, end = task.prompt("?").partition("?")
-    return prompt.startswith(start) and prompt.endswith(end) and prompt.count(end) == 1
+    return prompt.startswith(start) and prompt.endswith(end) and (not end or prompt.count(end) == 1)

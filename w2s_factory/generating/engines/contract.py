@@ -1,0 +1,158 @@
+"""An engine held to what `Engine` says: what it returns is checked before anything is made of it.
+
+Engines come from other packages. One that returns something else than it should would leave entries in a
+journal that no later run can read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+from w2s_factory.errors import DelegateError, UserError, W2SError, shown
+from w2s_factory.generating.requests import Completion, Finish, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from w2s_factory.generating.engines.base import Engine
+    from w2s_factory.generating.requests import Sampling
+
+_END = object()
+_METHODS = ("settings", "tokens", "batches", "complete", "close")
+
+
+class Contracted:
+    """An engine whose answers are checked.
+
+    Args:
+        name: The engine's name, for messages.
+        engine: The engine, as another package may offer it.
+
+    Raises:
+        UserError: It lacks a method or `packages`. Later: a method other than `complete` raises, or one
+            returns a value of the wrong type, or a completion that was not asked for.
+        DelegateError: Later: `complete` raises.
+    """
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        self._name, self._engine = name, engine
+        for method in _METHODS:
+            if not callable(getattr(engine, method, None)):
+                raise UserError(f"engine {name} has no method {method}", hint=_HINT)
+        packages: Any = getattr(engine, "packages", None)
+        if not _is_list(packages) or not all(isinstance(package, str) for package in packages):
+            raise self._wrong("packages", "a sequence of names of distributions", packages)
+        self.packages: Sequence[str] = packages
+
+    def settings(self) -> dict[str, Any]:
+        """Return the engine's settings as plain values, as a journal holds them."""
+        settings = self._called("settings", self._engine.settings)
+        if not isinstance(settings, Mapping):
+            raise self._wrong("settings", "a mapping of plain values", settings)
+        try:
+            json.dumps(dict(settings), allow_nan=False)
+        except (TypeError, ValueError):
+            raise self._wrong("settings", "a mapping of plain values", settings) from None
+        return {name: _plain(value) for name, value in settings.items()}
+
+    def tokens(self, prompt: str) -> list[tuple[int, str]] | None:
+        """Return the tokens of a prompt."""
+        tokens: list[tuple[int, str]] | None = self._called("tokens", self._engine.tokens, prompt)
+        if tokens is not None and not (_is_list(tokens) and all(map(_is_token, tokens))):
+            raise self._wrong("tokens", "a list of pairs of token id and text, or None", tokens)
+        return tokens
+
+    def batches(self, requests: Sequence[Request]) -> Sequence[Sequence[Request]]:
+        """Return the requests in parts; each of them is in exactly one."""
+        batches: Sequence[Sequence[Request]] = self._called("batches", self._engine.batches, requests)
+        if not _is_list(batches) or not all(map(_is_list, batches)):
+            raise self._wrong("batches", "a list of lists of requests", batches)
+        try:
+            asked = Counter(request for batch in batches for request in batch)
+        except TypeError:  # what is no request need not be hashable
+            raise self._wrong("batches", "a list of lists of requests", batches) from None
+        if asked != Counter(requests):
+            problem = f"engine {self._name}: batches returned other requests than it was given"
+            raise UserError(problem, hint="Put each request into exactly one part")
+        return batches
+
+    def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
+        """Yield the completions of these requests, each checked."""
+        asked = {request for batch in batches for request in batch}
+        completions = self._called("complete", self._engine.complete, batches, sampling, failed=DelegateError)
+        if not isinstance(completions, Iterable):
+            raise self._wrong("complete", "an iterator of Completion", completions)
+        iterator = iter(completions)
+        while True:
+            completion = self._called("complete", next, iterator, _END, failed=DelegateError)
+            if completion is _END:
+                return
+            yield self._checked(completion, asked)
+
+    def close(self) -> None:
+        """Free what the engine holds."""
+        self._called("close", self._engine.close)
+
+    def _checked(self, completion: Any, asked: set[Request]) -> Completion:
+        if not isinstance(completion, Completion):
+            raise self._wrong("complete", "Completion objects", completion)
+        if not isinstance(completion.request, Request) or completion.request not in asked:
+            raise self._wrong("complete", "a Completion of a request it was given", completion.request)
+        for field, fits, words in (
+            ("text", isinstance(completion.text, str), "text"),
+            ("finish", completion.finish in get_args(Finish), '"stop" or "length"'),
+            ("tokens", _is_count(completion.tokens), "a whole number, 0 or more, or None"),
+        ):
+            if not fits:
+                where = f"a Completion (question {completion.request.id}) whose {field} is {words}"
+                raise self._wrong("complete", where, getattr(completion, field))
+        return completion
+
+    def _called(
+        self,
+        method: str,
+        function: Callable[..., Any],
+        *arguments: Any,
+        failed: type[UserError | DelegateError] = UserError,
+    ) -> Any:
+        try:
+            return function(*arguments)
+        except W2SError:
+            raise
+        except Exception as error:  # somebody else's engine may raise anything
+            problem = f"engine {self._name}: {method} raised {type(error).__name__}: {error}"
+            raise failed(problem) from error
+
+    def _wrong(self, method: str, expected: str, got: Any) -> UserError:
+        problem = f"engine {self._name}: {method}: expected {expected}, got {shown(got)}"
+        return UserError(problem, hint=_HINT)
+
+
+_HINT = "w2s_factory.generating.Engine says what an engine must do"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as a journal has it: tuples are lists there."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inside) for key, inside in value.items()}
+    return [_plain(inside) for inside in value] if isinstance(value, (list, tuple)) else value
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def _is_token(token: Any) -> bool:
+    return (
+        isinstance(token, (tuple, list))
+        and [type(part) for part in token][:1] == [int]
+        and len(token) == 2
+        and isinstance(token[1], str)
+    )
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (type(value) is int and value >= 0)

@@ -1,0 +1,148 @@
+"""Rows in memory: given as Python objects or a pandas DataFrame where a file could be named, or built."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
+
+from w2s_factory.errors import UserError, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Table(Sequence[dict[str, Any]]):
+    """Rows in memory, in order: what a file of rows holds. Functions that read a file take one instead.
+
+    Args:
+        name: What the rows are, for messages (`weak`).
+        rows: The rows; each is copied.
+
+    Raises:
+        UserError: A row is not a mapping.
+    """
+
+    def __init__(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        self.name = name
+        self._rows = [_row(name, number, row) for number, row in enumerate(rows, 1)]
+
+    def named(self, name: str) -> Table:
+        """Return the same rows under another name."""
+        table = Table(name, ())
+        table._rows = self._rows
+        return table
+
+    @overload
+    def __getitem__(self, place: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, place: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        return self._rows[place]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"Table({self.name!r}, {len(self):,} rows)"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the rows as a DataFrame; a key that a row lacks is a missing value."""
+        import pandas as pd  # noqa: PLC0415  heavy
+
+        return pd.DataFrame(self._rows)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of the rows: that of the `.jsonl` file with them."""
+        digest = hashlib.sha256()
+        for row in self._rows:
+            digest.update((json.dumps(row, default=str) + "\n").encode())
+        return digest.hexdigest()
+
+
+RowsLike: TypeAlias = "str | os.PathLike[str] | Iterable[Mapping[str, Any]] | pd.DataFrame"
+"""What functions that read rows take: a file, any iterable of rows, or a DataFrame."""
+
+RowSource: TypeAlias = Path | Table
+"""The same, once it is known which."""
+
+
+def rows_of(source: RowsLike, name: str) -> RowSource:
+    """Return where rows are: a path, or a table of the rows given.
+
+    In a DataFrame each column is a key; a missing value (NaN, None, NaT) is a key that the row lacks.
+
+    Args:
+        source: A file, rows, or a DataFrame.
+        name: What the rows are, for messages.
+
+    Raises:
+        UserError: It is none of these.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source)
+    if isinstance(source, Table):
+        return source.named(name)
+    pandas = sys.modules.get("pandas")  # there is no DataFrame where it was not imported
+    if pandas is not None and isinstance(source, pandas.DataFrame):
+        return Table(name, _frame_rows(source, name))
+    if isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
+        return Table(name, source)  # type: ignore[arg-type]  # no DataFrame any more
+    expected = "a file, rows (an iterable of mappings) or a DataFrame"
+    raise UserError(f"expected {expected}, got {shown(source)}", field=name)
+
+
+def to_frame(source: RowSource) -> pd.DataFrame:
+    """Return the rows of a file or a table as a DataFrame."""
+    from w2s_factory.records.reading import read  # noqa: PLC0415  it reads tables, too
+    from w2s_factory.records.rows import Form  # noqa: PLC0415
+
+    rows: Iterator[dict[str, Any]] = read(source, Form("rows", {}))
+    return Table(str(source), rows).to_frame()
+
+
+def _row(name: str, number: int, row: Any) -> dict[str, Any]:
+    if not isinstance(row, Mapping):
+        raise UserError(f"expected a mapping, got {shown(row)}", file=name, row=number)
+    return dict(row)
+
+
+def _frame_rows(frame: pd.DataFrame, name: str) -> Iterator[dict[str, Any]]:
+    for column in frame.columns:
+        if not isinstance(column, str):
+            raise UserError(f"expected columns with text for names, got {shown(column)}", file=name)
+    whole = {column for column in frame.columns if _became_float(frame[column])}
+    for row in frame.to_dict("records"):
+        kept = {str(key): _plain(value) for key, value in row.items() if not _is_missing(value)}
+        yield {key: int(value) if key in whole else value for key, value in kept.items()}
+
+
+def _became_float(column: pd.Series[Any]) -> bool:
+    """Return whether whole numbers are written as floats only because some are missing."""
+    if column.dtype.kind != "f" or not column.isna().any():
+        return False
+    known = column.dropna()
+    return bool((known % 1 == 0).all())
+
+
+def _is_missing(value: Any) -> bool:
+    import pandas as pd  # noqa: PLC0415  it is imported already
+
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy scalar, as object columns may hold, as Python's own."""
+    numpy = sys.modules.get("numpy")
+    return value.item() if numpy is not None and isinstance(value, numpy.generic) else value

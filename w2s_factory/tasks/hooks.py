@@ -1,0 +1,242 @@
+"""The methods that a task may define: what each returns, and errors that name the task and the method.
+
+Tasks come from other packages. A method of theirs that raises, returns something else than it should, or
+is not one of those called here at all (`equals`), is the author's mistake and is reported as such.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import wraps
+from inspect import isfunction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from w2s_factory.errors import HookError, UserError, W2SError, short, shown
+from w2s_factory.records import SFT, TEST, Form, require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CLOSE = 0.75
+"""The least `difflib` ratio at which a name is taken for a misspelt one: `is_equal` is, `units` is not."""
+
+_RENAMED = {"agree": "equal", "agrees": "equal"}
+"""Names under which earlier documentation had a method."""
+
+
+@dataclass(frozen=True)
+class _Returns:
+    """What a method returns: in words, by type, and for rows by their form."""
+
+    words: str
+    types: tuple[type, ...]
+    form: Form[Any] | None = None
+
+
+_TEXT = _Returns("text", (str,))
+_VERDICT = _Returns("True or False", (bool,))
+_RETURNS: dict[str, _Returns] = {
+    **dict.fromkeys(("prompt", "written_response", "gold_output", "extract", "extract_any"), _TEXT),
+    **dict.fromkeys(("normalise", "answer", "file_stem", "dataset_name", "folder", "stem"), _TEXT),
+    "normalise_gold": _Returns("text, or None for a gold that is not known", (str, type(None))),
+    **dict.fromkeys(("equal", "is_answer"), _VERDICT),
+    "test_row": _Returns("a row in the test form", (dict,), TEST),
+    "gold_row": _Returns("an SFT row", (dict,), SFT),
+    "results_form": _Returns("a Form", (Form,)),
+    "path": _Returns("a path", (Path,)),
+}
+
+
+def guard(cls: type) -> None:
+    """Have the methods and properties a task class defines checked at every call."""
+    for name, returns in _RETURNS.items():
+        member = vars(cls).get(name)
+        if isfunction(member):
+            setattr(cls, name, _checked(name, returns, member))
+        elif isinstance(member, property) and member.fget is not None:
+            setattr(cls, name, property(_checked(name, returns, member.fget)))
+        elif isinstance(member, (staticmethod, classmethod)):
+            setattr(cls, name, type(member)(_checked(name, returns, member.__func__, cls.__name__)))
+        elif member is not None:
+            raise UserError(f"{cls.__name__}.{name}: expected a method, got {shown(member)}")
+    if isfunction(member := vars(cls).get("comparison")):
+        setattr(cls, "comparison", _checked_comparison(member))  # noqa: B010  mypy refuses the assignment
+
+
+def refuse_near_names(cls: type, base: type) -> None:
+    """Refuse public names of a task class that nobody reads but that look as if somebody did.
+
+    Names that are not close to any of the base class's, and those that begin with `_`, are the author's own.
+
+    Raises:
+        UserError: Names the class, the method, and the one that was probably meant.
+    """
+    known = {name for name in [*dir(base), *_field_names(base)] if not name.startswith("_")}
+    inherited = {name for parent in cls.__mro__[1:] for name in vars(parent)}
+    for name, member in vars(cls).items():
+        if name.startswith("_"):
+            continue
+        if name in _field_names(base) and name not in vars(cls).get("__annotations__", {}):
+            hint = f"Give it when the task is made: {cls.__name__}({name}=...)"
+            raise UserError(
+                f"{cls.__name__}.{name} is a field, which a class attribute does not set", hint=hint
+            )
+        is_method = isfunction(member) or isinstance(member, (property, staticmethod, classmethod))
+        meant = (
+            None if name in known | inherited else _meant(name, known - _field_names(base), known, is_method)
+        )
+        if meant:
+            kind = "method" if is_method else "attribute"
+            raise UserError(
+                f"{cls.__name__}.{name}: tasks have no such {kind}",
+                hint=f'Did you mean "{meant}"? A {kind} of your own may begin with _',
+            )
+
+
+def refuse_wrong_fields(task: Any) -> None:
+    """Refuse a task with a field of the wrong type, or one whose class redefines fields in vain.
+
+    Raises:
+        UserError: Names the task and the field.
+    """
+    for cls in type(task).__mro__:
+        annotated = {*vars(cls).get("__annotations__", {})} & {*vars(cls)} & _field_names(type(task))
+        if annotated and "__dataclass_params__" not in vars(cls):
+            hint = "Decorate the class with @dataclass(frozen=True, kw_only=True)"
+            raise UserError(
+                f"{cls.__name__}.{min(annotated)} is a field, which this class does not set", hint=hint
+            )
+    for name, (words, fits) in _FIELDS.items():
+        value = getattr(task, name)
+        if not fits(value):
+            raise UserError(f"task {task.name}: expected {words}, got {shown(value)}", field=name)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and all(isinstance(text, str) and text for text in value)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+_FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "name": ("text that is not empty", lambda value: isinstance(value, str) and value != ""),
+    "raw_form": ("a Form", lambda value: isinstance(value, Form)),
+    "splits": (
+        "Split objects by name",
+        lambda value: (
+            isinstance(value, Mapping)
+            and all(isinstance(name, str) and hasattr(split, "raw") for name, split in value.items())
+        ),
+    ),
+    "answer_key": ("text", lambda value: isinstance(value, str)),
+    "max_tokens": ("a whole number, 1 or more", _is_count),
+    "stop": ("a tuple of texts that are not empty", _is_texts),
+    "pairs_per_question": ("a whole number, 1 or more", _is_count),
+    "demonstration_end": ("text", lambda value: isinstance(value, str)),
+}
+
+
+def _meant(name: str, hooks: set[str], known: set[str], is_method: bool) -> str | None:
+    """Return the name that was probably meant: for a method another method."""
+    near = difflib.get_close_matches(name, hooks if is_method else known, 1, _CLOSE)
+    return _RENAMED.get(name) if is_method and name in _RENAMED else near[0] if near else None
+
+
+def _field_names(cls: Any) -> set[str]:
+    return {field.name for field in fields(cls)}
+
+
+def _checked(
+    name: str, returns: _Returns, function: Callable[..., Any], owner: str | None = None
+) -> Callable[..., Any]:
+    """Return the method with its value checked; `owner` stands for the task where it has no `self`."""
+
+    @wraps(function)
+    def checked(*arguments: Any, **options: Any) -> Any:
+        called = name, owner or str(arguments[0].name), arguments if owner else arguments[1:]
+        value = _run(called, returns.words, function, arguments, options)
+        if not isinstance(value, returns.types):
+            raise _failed(called, f"returned {shown(value)}, expected {returns.words}")
+        if returns.form is not None:
+            _check_row(called, value, returns.form)
+        return value
+
+    checked.__name__ = name  # workers find the method by it
+    return checked
+
+
+_Called = tuple[str, str, tuple[Any, ...]]
+"""A call: the method, the task, and the arguments."""
+
+
+def _run(called: _Called, words: str, function: Callable[..., Any], arguments: Any, options: Any) -> Any:
+    try:
+        return function(*arguments, **options)
+    except W2SError:
+        raise
+    except Exception as error:  # somebody else's method may raise anything
+        if isinstance(error, MemoryError) and _in_worker():
+            raise  # the worker's limit, which is a verdict
+        problem = f"raised {type(error).__name__}: {error}; expected {words}"
+        raise _failed(called, problem) from error
+
+
+def _in_worker() -> bool:
+    from multiprocessing import parent_process  # noqa: PLC0415  only where memory ran out
+
+    return parent_process() is not None
+
+
+def _failed(called: _Called, what: str) -> HookError:
+    method, task, arguments = called
+    given = ", ".join(short(one) for one in arguments if isinstance(one, str))
+    return HookError(f"task {task}: {method}({given}) {what}", method, arguments)
+
+
+def _check_row(called: _Called, row: Any, form: Form[Any]) -> None:
+    try:
+        require(row, form)
+        json.dumps(row, allow_nan=False)
+    except (UserError, TypeError, ValueError) as error:
+        raise _failed(called, f"returned a row that is not one of {form.name}: {error}") from None
+
+
+def _checked_comparison(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `comparison` with its value checked, and the verdicts of that."""
+
+    @wraps(function)
+    def checked(self: Any) -> Any:
+        from w2s_factory.scoring.modes import Comparison  # noqa: PLC0415  most uses compare nothing
+
+        called = "comparison", str(self.name), ()
+        how = _run(called, "a Comparison", function, (self,), {})
+        if not isinstance(how, Comparison):
+            raise _failed(called, f"returned {shown(how)}, expected a Comparison")
+        quick = _Verdicts(self.name, "quick", how.quick, (bool, type(None)))
+        return replace(how, quick=quick, slow=_Verdicts(self.name, "slow", how.slow, (bool,)))
+
+    return checked
+
+
+@dataclass(frozen=True)
+class _Verdicts:
+    """A function of a `Comparison` with its verdicts checked; importable by its name, for workers."""
+
+    task: str
+    method: str
+    function: Callable[[str, str], Any]
+    types: tuple[type, ...]
+    words: ClassVar[str] = "True or False"
+
+    def __call__(self, pred: str, gold: str) -> Any:
+        called = f"comparison().{self.method}", self.task, (pred, gold)
+        verdict = _run(called, self.words, self.function, (pred, gold), {})
+        if not isinstance(verdict, self.types):
+            raise _failed(called, f"returned {shown(verdict)}, expected {self.words}")
+        return verdict

@@ -1,0 +1,36 @@
+"""The rules of the published release for GSM8K and MATH, for tasks that choose them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from w2s_factory.scoring.extraction import final_answer
+from w2s_factory.scoring.normalisation import normalise
+from w2s_factory.tasks.base import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedTask(Task):
+    """A task scored by the rules of the published release, oddities included.
+
+    The final answer follows the answer key (`####`) on the last line of the response, which ends where
+    the model writes "Question". It is normalised for school mathematics: units and the text "an " are
+    deleted anywhere, fractions and roots are completed, digits are plain. Generation stops at "Question"
+    and "Answer", and a response is written without full stops at its ends. Choose it for answers that are
+    numbers or LaTeX; for other answers these rules call different answers equal (`5 km` and `5 feet`).
+    """
+
+    answer_key: str = "####"
+    stop: tuple[str, ...] = ("Question", "Answer")
+
+    def written_response(self, text: str) -> str:
+        """Return a generated text without spaces, then without full stops, at its ends."""
+        return text.strip().strip(".") if self.strip_response else text
+
+    def extract(self, response: str, answer_key: str | None = None) -> str:
+        """Return the final answer of a response as written, see `final_answer`; empty if there is none."""
+        return final_answer(response, self.answer_key if answer_key is None else answer_key)
+
+    def normalise(self, answer: str) -> str:
+        """Return an answer as the release compares it."""
+        return normalise(answer)
