@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from w2s_factory.cli.next_steps import after_generation
 from w2s_factory.cli.numbers import number
 from w2s_factory.errors import UserError, one_line
 from w2s_factory.generating.generation import QuestionCount
@@ -174,24 +174,4 @@ def _tell_generated(generation: Generation, files: list[Generated]) -> None:
     for made in files:
         cut = f", {made.at_limit:,} cut at the token limit" if made.at_limit else ""
         click.echo(f"wrote {made.file} ({made.rows:,} responses{cut})")
-    if generation.shard is None:
-        for made in files:
-            click.echo(f"next: {_score(generation, made.file)}")
-    else:
-        merging = shlex.join(["w2s-factory", "merge-shards", str(generation.output_dir)])
-        click.echo(f"next, when all shards are done: {merging}")
-
-
-def _score(generation: Generation, output: Path) -> str:
-    """The command that scores an output."""
-    files = [
-        "--golds",
-        generation.questions,
-        "--input",
-        output,
-        "--output",
-        output.with_name("results.jsonl"),
-    ]
-    partial = ["--partial"] if generation.limit else []
-    words = ["w2s-factory", "score", "--task", generation.task.name, *files, *partial]
-    return shlex.join(map(str, words))
+    after_generation(generation, [made.file for made in files])

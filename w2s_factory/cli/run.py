@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from w2s_factory.cli.next_steps import shown
 from w2s_factory.cli.numbers import number
-from w2s_factory.cli.telling import shown
 from w2s_factory.experiment.workflow import Jobs
 
 _PATH = click.Path(path_type=Path)

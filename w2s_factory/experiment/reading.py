@@ -40,12 +40,13 @@ def read_experiment(path: str | Path, preset: str | None = None, *, models_there
             missing; with its line.
     """
     path = file_of(path)
-    found = read_yaml(path, missing=_how_to_make)
+    found = read_yaml(path, missing=_nearest)
     root, values = found.root, found.values
     chosen = _preset(values, preset, path)
     prefix = ("presets", preset) if preset else ()
     try:
-        experiment = Experiment.model_validate(_merged(values, chosen))
+        context = {"folder": path.absolute().parent}
+        experiment = Experiment.model_validate(_merged(values, chosen), context=context)
     except ValidationError as errors:
         raise _told(errors, path, root, prefix) from None
     resolved = _resolved(experiment, path.absolute().parent)
@@ -57,13 +58,32 @@ def read_experiment(path: str | Path, preset: str | None = None, *, models_there
 
 
 def file_of(name: str | Path) -> Path:
-    """The file of that name, or the experiment that comes with the package under it."""
+    """Return the file of that name, or the experiment that comes with the package under it.
+
+    Raises:
+        UserError: There is neither, or a bare name stands for both an experiment and a file `NAME.yaml`.
+    """
     path, own = Path(name), shipped("experiments", f"{name}.yaml")
-    return own if not path.exists() and path.parent == Path() and own.is_file() else path
+    if path.is_file() or path.parent != Path() or not own.is_file():
+        return path
+    local = path.with_name(f"{name}.yaml")
+    if local.is_file() and local.read_bytes() != own.read_bytes():
+        problem = f"is both an experiment of the package ({own}) and the file {local} here, which differ"
+        raise UserError(problem, file=path, hint=f"Name the one you mean: {local}, or the other by its path")
+    return own
 
 
-def _how_to_make(path: Path) -> str:
-    return f"Make one: w2s-factory init --task NAME --output {path.name}"
+def _nearest(path: Path) -> str:
+    """Return a hint that names the experiment that was meant: a file in the same folder, or a shipped one."""
+    own = [file.stem for file in sorted(shipped("experiments").glob("*.yaml"))]
+    bare = path.parent == Path()
+    files = [str(file) for file in sorted(path.parent.glob("*.y*ml"))] if path.parent.is_dir() else []
+    known = {Path(name).stem: name for name in [*(own if bare else ()), *files]}
+    near = difflib.get_close_matches(path.stem, known, 1)
+    if near:
+        return f'Did you mean "{known[near[0]]}"?'
+    listed = f" The package has: {', '.join(own)}." if bare else ""
+    return f"w2s-factory init writes one (see w2s-factory init --help).{listed}"
 
 
 def _preset(values: Mapping[str, Any], name: str | None, path: Path) -> dict[str, Any]:

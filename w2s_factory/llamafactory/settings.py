@@ -11,7 +11,8 @@ import yaml
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.argument_ranges import argument_problem
 from w2s_factory.llamafactory.arguments import check_known
-from w2s_factory.llamafactory.presets import Entry, Preset
+from w2s_factory.llamafactory.presets import Entry, Preset, load_preset, preset_names
+from w2s_factory.llamafactory.versions import NEWEST, for_version
 from w2s_factory.records.yaml_files import parse_value
 from w2s_factory.terminal import shortened
 
@@ -83,6 +84,33 @@ def with_settings(preset: Preset, settings: Mapping[str, Any], version: Version)
         Entry(key, as_yaml(value), "set") for key, value in settings.items() if key not in preset.entries
     ]
     return preset.with_lines([*kept, *(["", "### more"] if added else []), *added])
+
+
+def check_preset(preset: Preset, version: Version) -> None:
+    """Check the arguments of a user's own preset as if each had been set on the command line.
+
+    Args:
+        preset: A preset read from a file, in the names of the newest version.
+        version: The LLaMA-Factory that will read it.
+
+    Raises:
+        UserError: An argument is not known or has a wrong value; with the file and line.
+    """
+    for entry in preset.entries.values():
+        try:
+            _check_template(entry.key, entry.value, preset, version)
+            check_known([entry.key], for_version(NEWEST), training=preset.trains)
+            if entry.key not in ("stage", "pref_loss"):
+                _check(entry.key, entry.value, _like(entry.key) or preset)
+        except UserError as error:
+            raise UserError(
+                error.problem, file=preset.file, line=entry.line, field=error.field, hint=error.hint
+            ) from None
+
+
+def _like(key: str) -> Preset | None:
+    """Return a preset of the package that has an argument, and so shows what kind of value it takes."""
+    return next((one for one in map(load_preset, preset_names()) if key in one.entries), None)
 
 
 def as_yaml(value: Any) -> str:

@@ -139,6 +139,35 @@ def score_responses(
     ]
 
 
+def score_known(
+    task: Scorable,
+    responses: Sequence[str],
+    answers: Sequence[str | None],
+    mode: str = "published",
+    **options: Any,
+) -> list[Scored]:
+    """Score responses as `score_responses` does, where an answer may be None: its gold is not known.
+
+    Such a response gets its final answer and no verdict.
+
+    Raises:
+        UserError: As `score_responses`.
+    """
+    known = [place for place, answer in enumerate(answers) if answer is not None]
+    unknown = [place for place, answer in enumerate(answers) if answer is None]
+    golds = [answer for answer in answers if answer is not None]
+    found: dict[int, Scored] = {}
+    for chosen, theirs in ((known, golds), (unknown, None)):
+        if not chosen:
+            continue
+        try:
+            scored = score_responses(task, [responses[n] for n in chosen], theirs, mode, **options)
+        except UserError as error:
+            raise error if error.row is None else error.at(row=chosen[error.row - 1] + 1) from error
+        found |= dict(zip(chosen, scored, strict=True))
+    return [found[place] for place in range(len(answers))]
+
+
 def _extraction(task: Scorable, answer_key: str | None, *, any_format: bool) -> Callable[[str], str]:
     if any_format and answer_key is not None:
         raise UserError("an answer key and answers in any format exclude each other", field="--answer-key")
