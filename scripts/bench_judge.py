@@ -5,8 +5,8 @@
 Both sides judge the same rows automatically, one after the other in one process, imports not counted,
 and must give the same verdicts. The plain side uses this package's rules without what makes them quick:
 no cache, antlr for every expression, a parse for each rule that asks for one, and a simplification for
-every two equations. So the figure says what the caches, the short reader, the verdicts at once and the
-numbers put into equations gain, not how fast another program is.
+every two equations. So the figure says what the caches, the parser's quick prediction, the verdicts at
+once and the numbers put into equations gain, not how fast another program is.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def unclear(*_: Any) -> bool:
 
 
 def without_short_ways() -> None:
-    """Make this process judge as slowly as it would without caches and short reader."""
+    """Make this process judge as slowly as it would without caches and shortcuts."""
     plain = values.same_number.__wrapped__
     values.parsed = by_antlr
     values._number = values._number.__wrapped__

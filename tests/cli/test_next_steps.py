@@ -100,9 +100,7 @@ def test_questions_without_golds_lead_to_both_stages(folder):
     scored = run(*weak.next("score"))
     assert "no gold is known in bare.jsonl" in scored.stdout
     assert [words[0] for words in scored.commands] == ["build-data"]
-    plus = run(
-        "generate", *TASK, *asked, *M_PLUS, "--samples", 10, "--output-dir", "plus"
-    )
+    plus = run("generate", *TASK, *asked, *M_PLUS, "--samples", 10, "--output-dir", "plus")
     vote = run(*run(*plus.next("score")).next("vote"))
     assert [words[0] for words in vote.commands] == ["build-data"]
     assert "12 pairs of 12 questions" in run(*vote.next("build-data")).stdout
@@ -110,9 +108,7 @@ def test_questions_without_golds_lead_to_both_stages(folder):
 
 def test_a_held_out_split_leads_to_evaluation_only(folder):
     records.write(folder / "test.jsonl", questions(4, tag="GSM8K"))
-    asked = run(
-        "generate", *TASK, "--questions", "test.jsonl", *M_PLUS, "--output-dir", "out"
-    )
+    asked = run("generate", *TASK, "--questions", "test.jsonl", *M_PLUS, "--output-dir", "out")
     scored = run(*asked.next("score"))
     assert [words[0] for words in scored.commands] == ["evaluate"]
     assert scored.sentences == []
@@ -140,9 +136,7 @@ def test_a_limited_generation_is_scored_as_a_part(folder):
 
 
 def test_raw_rows_are_questions_and_not_golds(folder):
-    asked = run(
-        "generate", *TASK, "--questions", "train_1.jsonl", *M_PLUS, "--output-dir", "o"
-    )
+    asked = run("generate", *TASK, "--questions", "train_1.jsonl", *M_PLUS, "--output-dir", "o")
     assert asked.commands == []
     assert "train_1.jsonl:1" in asked.sentences[0]
 

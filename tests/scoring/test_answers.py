@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import metadata
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 import w2s_factory
 from w2s_factory import Scored, UserError
 from w2s_factory.scoring import modes
+from w2s_factory.scoring.answers import decide
+from w2s_factory.scoring.limits import Verdict
+from w2s_factory.scoring.modes import Comparison
 from w2s_factory.tasks.gsm8k import Gsm8k
 
 
@@ -53,6 +57,55 @@ def test_what_takes_too_long_is_wrong_and_says_so():
         "math", [f"The answer is: {hard}", "The answer is: x!"], ["1", "x!"], "symbolic", timeout=0.5
     )
     assert [(one.result, one.limit) for one in scored] == [(False, "time"), (True, None)]
+
+
+ITSELF = {
+    "2^2,3,5": True,
+    "(x^2,100)": True,
+    "x^2,1000": True,
+    "2^{1,000}": True,
+    "2^{99999}": True,
+    "1" * 1001: True,
+    "{" * 99: True,
+    r"\frac{1}{0}": False,
+    "x<3": False,
+}
+
+
+@pytest.mark.parametrize(("answer", "expected"), ITSELF.items())
+def test_equal_texts_skip_the_limits_but_not_the_comparison(answer, expected):
+    scored = w2s_factory.score_response("math", f"The answer is: {answer}", answer, "symbolic")
+    assert (scored.result, scored.limit) == (expected, None)
+
+
+@pytest.mark.parametrize("answer", ["2^2,3,5", "(x^2,100)", "x^2,1000", "2^{1,000}", "2^{99999}", "x<3"])
+def test_equal_texts_skip_the_limits_of_math_verify(answer):
+    scored = w2s_factory.score_response("math", f"The answer is: {answer}", answer, "math-verify")
+    assert (scored.result, scored.limit) == (True, None)
+
+
+def hangs(pred, gold):
+    """A comparison that never ends."""
+    while True:
+        pass
+
+
+def dies(pred, gold):
+    """A comparison that ends its process."""
+    os._exit(1)
+
+
+@pytest.mark.parametrize(("compare", "limit"), [(hangs, "time"), (dies, "crash")])
+def test_equal_texts_are_right_where_the_worker_is_killed(compare, limit):
+    how = Comparison(lambda pred, gold: None, compare, lambda: None)
+    pairs = [
+        ("x!", "x!"), ("x!", "y!"), ("x<3", "x<3"), (r"\frac{1}{0}", r"\frac{1}{0}"), ("0^{-1}", "0^{-1}"),
+        (r"\infty", r"\infty"),
+    ]  # fmt: skip
+    found = decide(pairs, how, timeout=0.2)
+    assert found == {pair: Verdict(True) if pair == ("x!", "x!") else Verdict(False, limit) for pair in pairs}
+    own = Comparison(lambda pred, gold: None, compare, lambda: None, parses=False)
+    assert decide(pairs[:1], own, timeout=0.2) == {pairs[0]: Verdict(False, limit)}
 
 
 def test_as_many_answers_as_responses():

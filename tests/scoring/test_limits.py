@@ -20,6 +20,16 @@ from w2s_factory.scoring.limits import exceeded
         ("2^{2005}", None),
         ("2^99999", "exponent"),
         ("2^{-10,000}", "exponent"),
+        ("2^{1,000}", None),
+        ("2^{1,000,000}", "exponent"),
+        ("2^{10,0000}", None),  # read as 10, then a comma
+        ("2^2,3,5", None),
+        ("(x^2,100)", None),
+        ("x^2,1000", None),
+        ("x^-2,10,000", None),
+        ("2^-99999", "exponent"),
+        ("x^2 10000", None),
+        ("3,10,000", None),
         ("9999!", None),
         ("(10000)!", "exponent"),
         ("9^{9^{9}}", None),  # left to the time limit

@@ -87,14 +87,15 @@ def test_scores_by_the_judge_with_the_types_of_the_row():
             raw(["0.5"]),
             raw(None),
             raw(["12"], type_sequence=["NV"]),
+            raw(["7"], type_sequence=["NV"]),
         )
     ]
     scored = score_responses(
         "olympic_arena",
-        [r"\boxed{2.0, A}", r"It is $\boxed{\frac12}$.", r"\boxed{3}", r"\boxed{12.0}"],
+        [r"\boxed{2.0, A}", r"It is $\boxed{\frac12}$.", r"\boxed{3}", r"\boxed{12.0}", r"\boxed{7.0}"],
         golds,
     )
-    assert [one.result for one in scored] == [True, True, None, True]
+    assert [one.result for one in scored] == [True, True, None, False, True]
     assert scored[1].pred == r"\frac{1}{2}"
 
 

@@ -13,7 +13,7 @@ import click
 
 from w2s_factory.cli.docstrings import with_help
 from w2s_factory.cli.edge import fail, leave
-from w2s_factory.cli.paths import refuse_dash
+from w2s_factory.cli.paths import check_paths
 from w2s_factory.errors import W2SError
 
 COMMANDS = {
@@ -51,7 +51,7 @@ class _LazyGroup(click.Group):
             return None
         name = f"w2s_factory.cli.{cmd_name.replace('-', '_')}"
         command = with_help(importlib.import_module(name).command, name)
-        refuse_dash(command, cmd_name)
+        check_paths(command, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
 
 from w2s_factory.cli.next_steps import after_generation
 from w2s_factory.cli.numbers import number
@@ -144,15 +143,17 @@ def _sampling(task: Task, options: dict[str, Any]) -> Sampling:
 
 
 def _engine_options(options: dict[str, Any]) -> dict[str, Any]:
+    from w2s_factory.records.yaml_files import parse_value
+
     named = {"base_url": options["base_url"]} if options["base_url"] else {}
     for text in options["engine_options"]:
         name, equals, value = text.partition("=")
         if not equals:
             raise UserError(f'expected NAME=VALUE, got "{text}"', field="--engine-option")
         try:
-            named[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f'the value of "{name}" is not YAML', field="--engine-option") from None
+            named[name] = parse_value(value)
+        except ValueError as error:
+            raise UserError(f'the value of "{name}" is not YAML ({error})', field="--engine-option") from None
     return named
 
 

@@ -7,18 +7,19 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.locating import place_of
 from w2s_factory.experiment.spec import Experiment
-from w2s_factory.llamafactory.training_config import Loader
 from w2s_factory.model_names import is_path
+from w2s_factory.records.yaml_files import read_yaml
 from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    import yaml
 
 RELEASE = "W2S_RELEASE"
 
@@ -39,9 +40,8 @@ def read_experiment(path: str | Path, preset: str | None = None, *, models_there
             missing; with its line.
     """
     path = file_of(path)
-    text = _text(path)
-    root = _parsed(text, path)
-    values = _constructed(text, path)
+    found = read_yaml(path, missing=_nearest)
+    root, values = found.root, found.values
     chosen = _preset(values, preset, path)
     prefix = ("presets", preset) if preset else ()
     try:
@@ -73,18 +73,6 @@ def file_of(name: str | Path) -> Path:
     return own
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except FileNotFoundError:
-        raise UserError("no such file", file=path, hint=_nearest(path)) from None
-    except UnicodeDecodeError:
-        raise UserError("is not UTF-8 text", file=path) from None
-    except (OSError, ValueError) as error:  # a path may hold a zero byte
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"cannot be read ({reason})", file=path) from None
-
-
 def _nearest(path: Path) -> str:
     """Return a hint that names the experiment that was meant: a file in the same folder, or a shipped one."""
     own = [file.stem for file in sorted(shipped("experiments").glob("*.yaml"))]
@@ -96,47 +84,6 @@ def _nearest(path: Path) -> str:
         return f'Did you mean "{known[near[0]]}"?'
     listed = f" The package has: {', '.join(own)}." if bare else ""
     return f"w2s-factory init writes one (see w2s-factory init --help).{listed}"
-
-
-def _parsed(text: str, path: Path) -> yaml.Node:
-    try:
-        root = yaml.compose(text, Loader)
-        if not isinstance(root, yaml.MappingNode):
-            raise UserError("expected `key: value` lines", file=path)
-        _refuse_repeated(root, path)
-    except RecursionError:
-        raise UserError("is nested too deeply, or holds itself", file=path) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = None if mark is None else mark.line + 1
-        problem = getattr(error, "problem", None) or "broken"
-        raise UserError(f"is not YAML ({problem})", file=path, line=line) from None
-    return root
-
-
-def _constructed(text: str, path: Path) -> dict[str, Any]:
-    try:
-        values: dict[str, Any] = yaml.load(text, Loader)  # noqa: S506  a SafeLoader
-    except yaml.YAMLError as error:
-        raise UserError(f"is not plain YAML ({getattr(error, 'problem', error)})", file=path) from None
-    except ValueError as error:  # a number or date that is none
-        raise UserError(f"holds a value YAML cannot read ({error})", file=path) from None
-    return values
-
-
-def _refuse_repeated(node: yaml.Node, path: Path) -> None:
-    """YAML would take the last of two equal keys and say nothing."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise UserError("holds a key that is no text", file=path, line=key.start_mark.line + 1)
-            if key.value in seen:
-                raise UserError(
-                    "stands there twice", file=path, line=key.start_mark.line + 1, field=str(key.value)
-                )
-            seen.add(key.value)
-            _refuse_repeated(value, path)
 
 
 def _preset(values: Mapping[str, Any], name: str | None, path: Path) -> dict[str, Any]:

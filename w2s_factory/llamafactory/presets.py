@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from w2s_factory.errors import UserError
-from w2s_factory.llamafactory.training_config import Loader
+from w2s_factory.records.yaml_files import Loader, read_yaml
 from w2s_factory.shipped import shipped
 
 FOLDER = "llama_factory_configs"
@@ -125,8 +125,9 @@ def _parsed(line: str) -> str | Entry:
 
 def _read_preset(name: str) -> Preset:
     path = Path(name)
-    lines = _text(path).splitlines()
-    entries = {entry.line: entry for entry in _entries(path, lines)}
+    found = read_yaml(path, missing=_how_to_list)
+    lines = found.text.splitlines()
+    entries = {entry.line: entry for entry in (_entry(path, lines, *pair) for pair in found.root.value)}
     parsed = [entries.get(number) or line.strip() for number, line in enumerate(lines, 1)]
     summary = f"Your own preset, {path.name}."
     if parsed and isinstance(parsed[0], str) and parsed[0].startswith("# "):
@@ -138,39 +139,8 @@ def _read_preset(name: str) -> Preset:
     return preset
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except FileNotFoundError:
-        hint = "w2s-factory make-config --list shows the presets that come with the package"
-        raise UserError("no such file", file=path, hint=hint) from None
-    except UnicodeDecodeError:
-        raise UserError("is not UTF-8 text", file=path) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"cannot be read ({reason})", file=path) from None
-
-
-def _entries(path: Path, lines: list[str]) -> list[Entry]:
-    """The entries of a file, each on one line."""
-    try:
-        root = yaml.compose("\n".join(lines), Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "broken"
-        line = None if mark is None else mark.line + 1
-        raise UserError(f"is not YAML ({problem})", file=path, line=line) from None
-    except RecursionError:
-        raise UserError("is nested too deeply, or holds itself", file=path) from None
-    if not isinstance(root, yaml.MappingNode):
-        raise UserError("expected `key: value` lines", file=path)
-    found: dict[str, Entry] = {}
-    for key, value in root.value:
-        entry = _entry(path, lines, key, value)
-        if entry.key in found:
-            raise UserError("duplicate key", file=path, line=entry.line, field=entry.key)
-        found[entry.key] = entry
-    return list(found.values())
+def _how_to_list(_: Path) -> str:
+    return "w2s-factory make-config --list shows the presets that come with the package"
 
 
 def _entry(path: Path, lines: list[str], key: yaml.Node, value: yaml.Node) -> Entry:

@@ -12,8 +12,9 @@ from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.argument_ranges import argument_problem
 from w2s_factory.llamafactory.arguments import check_known
 from w2s_factory.llamafactory.presets import Entry, Preset, load_preset, preset_names
-from w2s_factory.llamafactory.training_config import Loader
 from w2s_factory.llamafactory.versions import NEWEST, for_version
+from w2s_factory.records.yaml_files import parse_value
+from w2s_factory.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -124,9 +125,9 @@ def _value(key: str, text: str) -> Any:
     if text.lower() in _WORDS:
         return text
     try:
-        value = yaml.load(text, Loader)  # noqa: S506  a SafeLoader
-    except yaml.YAMLError as error:
-        raise UserError(f'"{text}" is not YAML ({_problem(error)})', field=key) from None
+        value = parse_value(text)
+    except ValueError as error:
+        raise UserError(f'"{shortened(text)}" is not YAML ({error})', field=key) from None
     return text.strip() if _means_text(text.strip(), value) else value
 
 
@@ -137,10 +138,6 @@ def _means_text(text: str, value: Any) -> bool:
     if isinstance(value, str):
         return value != "" and text.startswith(value)
     return isinstance(value, int | float) and ":" in text
-
-
-def _problem(error: yaml.YAMLError) -> str:
-    return getattr(error, "problem", None) or type(error).__name__
 
 
 def _check(key: str, value: Any, preset: Preset) -> None:

@@ -14,6 +14,7 @@ from w2s_factory.errors import HookError, UserError, shown
 from w2s_factory.ranges import check
 from w2s_factory.scoring.limits import Verdict, exceeded
 from w2s_factory.scoring.modes import comparison
+from w2s_factory.scoring.shortcuts import may_be_undefined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -238,6 +239,10 @@ def decide(
 ) -> dict[Pair, Verdict]:
     """Return the verdict on each distinct pair of prediction and gold.
 
+    Equal texts are exempt from limits on what is parsed. Where the worker that compares them is killed,
+    they are right, unless they hold a relation, a division or infinity: SymPy finds such answers unequal
+    to themselves.
+
     Raises:
         UserError: A number is out of its range.
     """
@@ -250,12 +255,21 @@ def decide(
 
         with processes.imports():
             how.prepare()
-        verdicts.update(processes.run(how.slow, left, timeout=timeout, workers=workers))
+        found = processes.run(how.slow, left, timeout=timeout, workers=workers)
+        verdicts.update((pair, _unless_equal(pair, verdict, how)) for pair, verdict in found)
     return verdicts  # type: ignore[return-value]  # none is left open
 
 
 def _at_once(pair: Pair, how: Comparison) -> Verdict | None:
-    if how.parses and (limit := exceeded(pair[0]) or exceeded(pair[1])):
+    pred, gold = pair
+    if how.parses and pred != gold and (limit := exceeded(pred) or exceeded(gold)):
         return Verdict(False, limit)
     result = how.quick(*pair)
     return None if result is None else Verdict(result)
+
+
+def _unless_equal(pair: Pair, verdict: Verdict, how: Comparison) -> Verdict:
+    """Return the verdict of a worker, or that equal texts are right where it was killed."""
+    pred, gold = pair
+    equal = how.parses and pred == gold and not may_be_undefined(gold)
+    return Verdict(True) if verdict.limit and equal else verdict

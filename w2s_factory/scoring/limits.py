@@ -1,4 +1,7 @@
-"""What is too long, too deep or too high to be looked at by a parser: such an answer is wrong."""
+"""Limits on answers that go to a parser: one that is too long, too deep or too high is wrong.
+
+They do not hold for equal texts (`answers.decide`).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ HIGHEST_TOWER: Final = 2
 LONGEST_POWER: Final = 4
 """Digits of a number raised to, or taken the factorial of."""
 
-_LONG_POWER = re.compile(rf"\^\{{?[+-]?[\d,]{{{LONGEST_POWER + 1}}}|\d{{{LONGEST_POWER + 1}}}\)?!")
+_EXPONENT = re.compile(r"\^(?:\{[+-]?(\d+(?:,\d{3})*)(?!\d)|[+-]?(\d+))")
+"""A number as an exponent. Only in braces do commas belong to it: `2^{1,000}`, but `2^2,3,5` is a list."""
+
+_LONG_FACTORIAL = re.compile(rf"\d{{{LONGEST_POWER + 1}}}\)?!")
 _BRACKET = re.compile(r"\^?[({\[]|[)}\]]")
 
 
@@ -41,7 +47,14 @@ def exceeded(answer: str) -> str | None:
     depth, tower = _heights(answer)
     if depth > DEEPEST:
         return "nesting"
-    return "exponent" if tower > HIGHEST_TOWER or _LONG_POWER.search(answer) else None
+    return "exponent" if tower > HIGHEST_TOWER or _has_long_power(answer) else None
+
+
+def _has_long_power(answer: str) -> bool:
+    """Return whether a number of too many digits is an exponent or under a factorial."""
+    exponents = (braced or bare for braced, bare in _EXPONENT.findall(answer))
+    too_long = any(len(exponent.replace(",", "")) > LONGEST_POWER for exponent in exponents)
+    return too_long or _LONG_FACTORIAL.search(answer) is not None
 
 
 def _heights(answer: str) -> tuple[int, int]:

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from w2s_factory.scoring import exact
-from w2s_factory.scoring.latex import Refused, read_latex
+from w2s_factory.scoring.points import is_not_zero
+from w2s_factory.scoring.shortcuts import same_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PACKAGES = ("sympy", "antlr4-python3-runtime")
 
 _KEPT = 4096
 
-_read = lru_cache(_KEPT)(read_latex)
-
-
-def quick(pred: str, gold: str) -> bool | None:
-    """The verdict of `slow` where it is certain without SymPy; None elsewhere."""
-    mine = _read(pred)
-    if isinstance(mine, Refused):
-        return pred == gold
-    theirs = _read(gold)
-    if isinstance(theirs, Refused):
-        return pred == gold
-    if mine is None or theirs is None:
-        return None
-    return exact.equal(mine, theirs)
+quick = same_answer
 
 
 def prepare() -> None:
     """Import SymPy and its LaTeX parser, once for all workers."""
-    _by_antlr("1")
+    parsed("1")
 
 
 def slow(pred: str, gold: str) -> bool:
-    """Whether `simplify(gold - pred) == 0`; where an answer can't be parsed, whether the texts are equal.
+    """Return whether `simplify(gold - pred) == 0`; where SymPy can't parse one, whether the texts are equal.
 
     Any other failure is False, as published: so an inequality is not equal to itself. There is no limit
     on time or memory here; `workers` sets them.
@@ -45,7 +36,8 @@ def slow(pred: str, gold: str) -> bool:
     from sympy import simplify  # noqa: PLC0415  most answers need no SymPy
 
     try:
-        return bool(simplify(theirs - mine) == 0)
+        difference = theirs - mine
+        return not is_not_zero(difference) and bool(simplify(difference) == 0)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001  the published verdict
@@ -54,25 +46,47 @@ def slow(pred: str, gold: str) -> bool:
 
 @lru_cache(_KEPT)
 def parsed(answer: str) -> Any:
-    """The expression `parse_latex` gives, by the short way where it is known; None where it raises."""
-    shape = _read(answer)
-    if isinstance(shape, Refused):
-        return None
+    """Return the expression `parse_latex` builds; None where it raises."""
+    from sympy.parsing.latex import LaTeXParsingError, parse_latex  # noqa: PLC0415  heavy
+
+    for prediction in (_without_context(), nullcontext()):
+        try:
+            with prediction:
+                return parse_latex(answer)
+        except LaTeXParsingError:
+            continue
+        except (ImportError, MemoryError):
+            raise
+        except Exception:  # noqa: BLE001  whatever the parser raises means that it could not
+            break
+    return None
+
+
+@contextmanager
+def _without_context() -> Iterator[None]:
+    """Let SymPy's parser predict without context, which takes a fifth of the time.
+
+    Where that succeeds, antlr promises the same tree as with context; else it reports a syntax error.
+    """
+    from sympy.parsing.latex import _parse_latex_antlr as module  # noqa: PLC0415  heavy
+
+    default, quick_parser = _parsers()
+    module.LaTeXParser = quick_parser
     try:
-        return _by_antlr(answer) if shape is None else _by_shape(shape)
-    except (ImportError, MemoryError):
-        raise
-    except Exception:  # noqa: BLE001  whatever the parser raises means that it could not
-        return None
+        yield
+    finally:
+        module.LaTeXParser = default
 
 
-def _by_shape(shape: Any) -> Any:
-    from w2s_factory.scoring.expression import expression  # noqa: PLC0415
+@lru_cache(1)
+def _parsers() -> tuple[Any, Any]:
+    """Return SymPy's generated parser, and one like it that predicts without context."""
+    from antlr4 import PredictionMode  # noqa: PLC0415  heavy
+    from sympy.parsing.latex import _parse_latex_antlr as module  # noqa: PLC0415
 
-    return expression(shape)
+    class WithoutContext(module.LaTeXParser):  # type: ignore[misc]
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self._interp.predictionMode = PredictionMode.SLL
 
-
-def _by_antlr(answer: str) -> Any:
-    from sympy.parsing.latex import parse_latex  # noqa: PLC0415
-
-    return parse_latex(answer)
+    return module.LaTeXParser, WithoutContext

@@ -120,8 +120,14 @@ SEVERAL = [
     ("MPV", "True, 3", ["3", "True"], ["NV", "TF"], False),
     ("MA", "True, 3", ["3", "True"], ["NV", "TF"], True),
     (None, "True, 3", ["3", "True"], ["NV", "TF"], True),
-    (None, "12.0", "12", ["NV"], True),
-    (None, "1, 2", "12", ["NV", "NV"], False),
+    (None, "12.0", "12", ["NV"], False),  # the characters of a text are its quantities, as published
+    (None, "1, 2", "12", ["NV", "NV"], True),
+    (None, "2, 1.0", "12", ["NV", "NV"], True),
+    (None, "1, 3", "12", ["NV", "NV"], False),
+    (None, "7.0", "7", ["NV"], True),
+    ("MPV", "1, 2", "12", ["NV", "NV"], True),
+    ("MPV", "12.0", ["12"], ["NV"], True),
+    ("MA", "12.0", ["12"], ["NV"], True),
     ("MPV", "3", ["3", "True"], ["NV", "TF"], False),
     ("MPV", "3, True", ["3", "True"], ["NV"], False),
     ("MA", "3, 4", ["3", "3"], ["NV", "NV"], False),
@@ -149,6 +155,14 @@ def test_automatic_tries_all_types_and_has_no_early_comma_rule():
 )
 def test_a_list_of_one_element_is_that_element(pred, gold):
     assert w2s_factory.judge(rf"\boxed{{{pred}}}", [gold])
+
+
+def test_the_characters_of_a_single_text_are_its_quantities_as_published():
+    """The published evaluation makes a text of a list of one, and then iterates over it."""
+    for gold in ("12", ["12"]):
+        assert not w2s_factory.judge(r"\boxed{12}", gold, ["NV"])
+        assert w2s_factory.judge(r"\boxed{1, 2}", gold, ["NV", "NV"])
+    assert w2s_factory.judge(r"\boxed{12}", ["12"], ["NV"], "MPV")  # the published judge keeps such a list
 
 
 def test_a_set_of_one_element_stays_a_set():

@@ -25,6 +25,9 @@ _BY_TEXT: Final = ("SC", "MC", "TF")
 _COMMAS: Final = ("MC", *SEVERAL)
 """Types of which a prediction may have several items."""
 
+_LISTS: Final = ("SET", *SEVERAL)
+"""Types of which a gold that is a list of one element stays a list."""
+
 _PLAIN: Final = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?")
 _NEITHER_CLOSE_NOR_FAR: Final = (1.0e-5, 1.1e-5)
 
@@ -45,8 +48,9 @@ def judge(
     Args:
         pred: The whole response.
         gold: The gold answer; a list where there are several quantities, or of a set. A list of one element
-            is that element, but for the type `SET`, whose golds are lists.
-        type_sequence: The type of each of several quantities.
+            is that element, except for the types whose golds are lists: `SET`, `MPV` and `MA`.
+        type_sequence: The type of each of several quantities. With it, the characters of a gold that is a
+            text (or, judged automatically, a list of one) are the quantities, as published: `12` is 1 and 2.
         answer_type: The type to judge by (`SC`, `NV`, `MPV` ...); automatic if None, which with a type
             sequence tries MPV and MA, else all types of one answer: one success is enough.
         timeout: Seconds it may take before the verdict is False. The process that judges is killed then.
@@ -62,7 +66,7 @@ def judge(
             field="answer_type",
             hint=f"Types: {', '.join(TYPES)}",
         )
-    answer = gold if answer_type == "SET" else sole(gold)
+    answer = gold if answer_type in _LISTS else sole(gold)
     answer = normalised(answer) if isinstance(answer, str) else answer
     pair = normalised(boxed(pred)), Gold(answer, type_sequence, answer_type).text()
     return decide([pair], COMPARISON, timeout=timeout, workers=1)[pair].result

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Answer: TypeAlias = "str | Sequence[str]"
-"""A gold: a text, or of several quantities one each; where several are asked for, a text is one."""
+"""A gold: a text, or a list with a text for each of several quantities.
+
+Where several quantities are asked for, each character of a text is one, as in the published judge.
+"""
 
 
 def single_choice(pred: str, gold: Answer) -> bool:
@@ -132,8 +135,8 @@ def _never(pred: str, gold: Answer) -> bool:  # noqa: ARG001  the rule of an unk
 
 
 def _quantities(pred: str, gold: Answer) -> tuple[list[str], list[str]]:
-    quantities = [gold] if isinstance(gold, str) else gold
-    return [normalised(item) for item in items(pred)], [normalised(item) for item in quantities]
+    """Return the items of a prediction and the quantities of a gold: of a text, its characters."""
+    return [normalised(item) for item in items(pred)], [normalised(quantity) for quantity in gold]
 
 
 def holds(rule: Callable[..., bool], *answers: Any) -> bool:
