@@ -87,8 +87,8 @@ def test_a_deepspeed_file_beside_it_is_found(write, tmp_path):
         ),
         (MINE + "deepspeed: no.json\n", 'mine.yaml:6: field "deepspeed": no such file: no.json'),
         (MINE + "seed: 2024-99-99\n", 'mine.yaml:6: field "seed": '),
-        (MINE + "a: [\n", "mine.yaml:6: is not YAML"),
-        (MINE + "? [a]\n: b\n", "mine.yaml:6: expected `key: value` lines"),
+        (MINE + "a: [\n", "mine.yaml:7: is not YAML"),
+        (MINE + "? [a]\n: b\n", "mine.yaml:6: expected a key that is text"),
         (MINE.replace("sft", "ppo"), 'mine.yaml:1: field "stage": expected sft or dpo, got ppo'),
         (MINE.replace("sft", "dpo"), 'mine.yaml: field "pref_loss": is missing'),
         (MINE.replace("vanilla", "empty"), 'mine.yaml:4: field "template": .* Use vanilla'),
@@ -97,7 +97,7 @@ def test_a_deepspeed_file_beside_it_is_found(write, tmp_path):
         (MINE.replace("do_train: true", ""), "expected do_train: true for a training, or export_size"),
         ("- a\n", "mine.yaml: expected `key: value` lines"),
         ("", "mine.yaml: expected `key: value` lines"),
-        (b"\xff", "mine.yaml: is not UTF-8 text"),
+        (b"\xff", "mine.yaml:1: is not UTF-8 text"),
     ],
 )
 def test_a_mistake_has_its_line(write, tmp_path, text, message):
@@ -128,3 +128,8 @@ def test_build_data_and_make_config_take_it(w2s, tmp_path):
     error = w2s("make-config", "--preset", "./mine.yaml", *dataset, *made, code=2).stderr
     assert error.startswith("Error: mine.yaml:6: ")
     assert error.count("\n") == 1
+
+
+def test_a_name_that_no_yaml_can_hold_is_refused():
+    with pytest.raises(UserError, match=r'field "model_name_or_path": expected UTF-8 text'):
+        make_config("export", model="\udcff", output_dir="out", adapter=["a/b"], ahead=True)
