@@ -90,11 +90,13 @@ def _merged(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not re.fullmatch(r"\w+(\.\w+)*", key):
-            raise UserError(f"{override!r} is not key=value")
+            problem = f"expected key=value, got {shortened(override)!r}"
+            raise UserError(problem, field="overrides", hint="As in: learning_rate=1e-5")
         try:
             _set(merged, key.split("."), parse_value(text))
         except ValueError as error:
-            raise UserError(f"{shortened(override)!r}: the value is not YAML ({error})") from None
+            problem = f"{shortened(override)!r}: the value is not YAML ({error})"
+            raise UserError(problem, field="overrides") from None
     return merged
 
 
