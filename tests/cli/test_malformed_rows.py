@@ -268,6 +268,22 @@ def test_a_lone_surrogate_is_shown_as_an_escape(files, monkeypatch, capsys, comm
     assert said.err == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "where"),
+    [
+        ("golds.jsonl", {"question": "a \ud800"}, 'golds.jsonl:2: field "question": holds a lone surrogate'),
+        (
+            "demos.json",
+            {"response": "a \ud800"},
+            'demos.json: row 2: field "response": holds a lone surrogate',
+        ),
+    ],
+)
+def test_a_lone_surrogate_is_refused_before_a_model_is_asked(files, monkeypatch, capsys, name, change, where):
+    write_broken(files, name, MAKERS[name](1) | change)
+    assert where in run([*ASK, "--demos", "demos.json"], monkeypatch, capsys)
+
+
 def test_a_list_that_begins_with_null_is_not_passed_over(files):
     (files / "sft.json").write_text(json.dumps([None, sft(1)]))
     assert "sft.json" in {one.where for one in audit(files).faults if one.check == "unreadable"}

@@ -128,3 +128,8 @@ def test_build_data_and_make_config_take_it(w2s, tmp_path):
     error = w2s("make-config", "--preset", "./mine.yaml", *dataset, *made, code=2).stderr
     assert error.startswith("Error: mine.yaml:6: ")
     assert error.count("\n") == 1
+
+
+def test_a_name_that_no_yaml_can_hold_is_refused():
+    with pytest.raises(UserError, match=r'field "model_name_or_path": expected UTF-8 text'):
+        make_config("export", model="\udcff", output_dir="out", adapter=["a/b"], ahead=True)

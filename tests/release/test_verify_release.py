@@ -168,3 +168,18 @@ def test_the_command_on_a_tree_that_differs(copy, w2s):
     assert kinds.pop(f"{SFT}/dataset_info.json") == "reproduced"
     assert kinds.keys() | {f"{SFT}/dataset_info.json"} == FILES.keys()
     assert set(kinds.values()) == {"different"}
+
+
+@pytest.mark.parametrize(
+    ("name", "fetched"),
+    [("new place", "'new place'"), (".", "/here_release"), ("full", "/here/full_release")],
+)
+def test_the_fetch_it_names_goes_into_a_new_folder(tmp_path, monkeypatch, name, fetched):
+    (tmp_path / "here/full").mkdir(parents=True)
+    (tmp_path / "here/full/mine.txt").write_text("")
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UserError) as raised:
+        verify_release(name)
+    assert str(raised.value).endswith(f"Fetch it: w2s-factory fetch release --output-dir {fetched}") or (
+        fetched.startswith("/") and str(raised.value).endswith(fetched)
+    )

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.errors import UserError, listed
 from w2s_factory.quantities import SEED, DemonstrationCount
 from w2s_factory.ranges import Seed, check
-from w2s_factory.records import DEMONSTRATION, OUTPUT, RESULT, SFT, Form, Table, content_hash, read, rows_of
+from w2s_factory.records import (
+    DEMONSTRATION,
+    OUTPUT,
+    RESULT,
+    SFT,
+    Form,
+    Table,
+    content_hash,
+    read,
+    read_placed,
+    rows_of,
+)
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -90,8 +101,16 @@ def named_demonstrations(
 
 
 def read_demonstrations(path: str | RowSource) -> list[Demonstration]:
-    """The demonstrations of a file that `demos` wrote, or anything of that form, in order."""
-    return list(read(path, DEMONSTRATION))
+    """The demonstrations of a file that `demos` wrote, or anything of that form, in order.
+
+    Raises:
+        UserError: A row is not of that form, or holds a text that cannot be encoded.
+    """
+    rows = []
+    for place, row in read_placed(path, DEMONSTRATION):
+        place.require_utf8(row, "prompt", "response")
+        rows.append(row)
+    return rows
 
 
 def _rows(source: RowSource, *, results: bool = False) -> list[dict[str, Any]]:

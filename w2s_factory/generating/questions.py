@@ -47,10 +47,11 @@ def read_questions(path: str | RowSource) -> list[Question]:
     """The questions of a file in the release's test form.
 
     Raises:
-        UserError: The file can't be read, a row has no question, or an id stands there twice.
+        UserError: The file can't be read, a question is missing or cannot be encoded, or an id is duplicate.
     """
     questions: dict[Id, Question] = {}
     for position, (place, row) in enumerate(read_placed(path, QUESTIONS)):
+        place.require_utf8(row, "question")
         question = Question(row.get("id", position), row["question"])
         if question.id in questions:
             raise place.error(f"the id {question.id!r} stands there twice", field="id")

@@ -145,11 +145,13 @@ def _check_pair_columns(config: Config, dataset: Dataset, version: Version | Non
         return
     split = {"chosen", "rejected"} <= dataset.columns.keys()
     if split != (version.preference_form == "columns"):
-        file = shlex.quote(str(dataset.file))
         form = "columns" if version.preference_form == "columns" else "release"
+        file = Path(str(dataset.file))
+        new = file.with_name(f"{file.stem}_{form}.json")
+        words = ["w2s-factory", "convert-pairs", str(file), "--format", form, "--output", str(new)]
         has, needs = ("chosen and rejected columns", "one list column `response`")[:: 1 if split else -1]
         raise config.wrong(
             "dataset",
             f"{dataset.name!r} has {has}; LLaMA-Factory {version.number} needs {needs}",
-            f"Convert it: w2s-factory convert-pairs {file} --format {form} --output NEW.json",
+            f"Convert it: {shlex.join(words)}",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, encodable
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
 from w2s_factory.llamafactory.presets import FOLDER, Entry, Preset
 from w2s_factory.llamafactory.settings import as_yaml
@@ -85,13 +85,28 @@ def config_reads(
 
 
 def given(key: str, text: str) -> Entry:
-    """A line with what the user gave."""
-    return Entry(key, as_yaml(text), "given")
+    """A line with what the user gave.
+
+    Raises:
+        UserError: It holds bytes that are not UTF-8, which no YAML can hold.
+    """
+    return Entry(key, as_yaml(_encoded(key, text)), "given")
 
 
 def given_folder(key: str, path: str | Path) -> Entry:
-    """A line with a folder, made absolute."""
-    return Entry(key, as_yaml(str(absolute(path))), "given; absolute, so that it holds in any working folder")
+    """A line with a folder, made absolute.
+
+    Raises:
+        UserError: Its path holds bytes that are not UTF-8, which no YAML can hold.
+    """
+    text = _encoded(key, str(absolute(path)))
+    return Entry(key, as_yaml(text), "given; absolute, so that it holds in any working folder")
+
+
+def _encoded(key: str, text: str) -> str:
+    if encodable(text) != text:
+        raise UserError(f"expected UTF-8 text, got {text!r}", field=key)
+    return text
 
 
 def absolute(path: str | Path) -> Path:

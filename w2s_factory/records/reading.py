@@ -16,7 +16,7 @@ from w2s_factory.records.rows import kind_of, wrong_row
 from w2s_factory.records.tables import RowSource, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
     from w2s_factory.records.rows import Form
@@ -49,6 +49,20 @@ class Place(NamedTuple):
         """Return an error about the row here with this place, and with the row's id where that is given."""
         line, row = (None, self.number) if self.in_list else (self.number, None)
         return error.at(file=self.file, line=line, row=row, name=name)
+
+    def require_utf8(self, row: Mapping[str, Any], *fields: str) -> None:
+        """Check that texts of the row here can be encoded, as a tokenizer or a server must do.
+
+        Raises:
+            UserError: One holds a lone surrogate.
+        """
+        for field in fields:
+            try:
+                row[field].encode()
+            except UnicodeEncodeError as error:
+                problem = f"holds a lone surrogate, {row[field][error.start]!r}, which no model can be given"
+                hint = "Delete it, or write the character that it is half of"
+                raise self.error(problem, field=field, hint=hint) from None
 
     def require(self, row: Any, form: Form[Any]) -> None:
         """Check the row here against a form.

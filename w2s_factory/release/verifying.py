@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def verify_release(
         raise UserError(
             "holds none of the release's data files",
             file=root,
-            hint=f"Fetch it: w2s-factory fetch release --output-dir {root}",
+            hint=f"Fetch it: {_fetching(root)}",
         )
     from tqdm import tqdm  # noqa: PLC0415  only long work shows progress
 
@@ -110,6 +111,15 @@ def verify_release(
         jobs = [pool.submit(check_file, root, file, intact) for file in files.values()]
         checked = [job.result() for job in tqdm(jobs, "files", unit="file", leave=False, disable=None)]
         return Verification(root, COMMIT, checked, draws.result())
+
+
+def _fetching(root: Path) -> str:
+    """The command that clones the release: into the folder named if that is new, else into one beside it."""
+    folder = root.absolute()
+    while folder.exists():
+        folder = folder.with_name(f"{folder.name or 'copy'}_release")
+    named = root if folder == root.absolute() else folder
+    return shlex.join(["w2s-factory", "fetch", "release", "--output-dir", str(named)])
 
 
 def _intact(path: Path, file: Published) -> bool:

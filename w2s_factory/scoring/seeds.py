@@ -47,7 +47,11 @@ def seed_files(folder: str | os.PathLike[str]) -> list[Path]:
         raise UserError("holds no seed0, seed1, ...", file=folder)
     for path in files:
         if not path.is_file():
-            raise UserError("is missing", file=path, hint="Score each seed first: w2s-factory score --help")
+            raise UserError(
+                "is missing",
+                file=path,
+                hint=f"Score the seeds first: w2s-factory score takes {folder} as --input",
+            )
     return files
 
 
