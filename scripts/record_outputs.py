@@ -1,6 +1,7 @@
 """Record what a fixed list of w2s-factory commands writes, and compare two recordings byte for byte.
 
-    python scripts/record_outputs.py record --tree DIR --output before.json [--keep FOLDER] [--only TEXT]
+    python scripts/record_outputs.py record --tree DIR --output before.json [--keep FOLDER]
+    python scripts/record_outputs.py record --tree DIR --output before.json --only TEXT --update
     python scripts/record_outputs.py compare before.json after.json [--all]
 
 `record` runs the cases of recorded_commands.py with a copy of DIR, each in a fresh folder, two at once. Of
@@ -11,7 +12,7 @@ results. Cases that need what is not there are listed as left out.
 What differs from run to run, or between machines, is made equal before it is hashed:
 
 - the paths of the case's folder, the tree, the release, the expected results and the environment get names
-  (`<folder>`, `<tree>`, ...), in all files of UTF-8 text and in what is printed;
+  (`<folder>`, `<tree>`, ...), and so do times (2025-01-31T12:00:00Z), in all UTF-8 text written or printed;
 - a manifest is compared by its lines without hashes, times and versions (the names of the packages stay);
 - lines of progress bars are left out of what is printed;
 - Snakemake's own folder (`.snakemake`), Python's caches and the planted inputs are not recorded.
@@ -52,6 +53,7 @@ PROSE = {"title", "text", "consequence", "instead", "notes", "because", "detail"
 """Keys of printed JSON that hold sentences."""
 
 PROGRESS = re.compile(r"\d+%\||(it|s|responses)/(s|it|response)\b")
+TIME = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 NUMBER = re.compile(r"[^\s(\[,]*[\d/][^\s)\],;:]*")
 """A number or path in what is printed."""
 
@@ -130,7 +132,7 @@ class Recorder:
         named |= {"release": self.places.release, "facts": self.places.facts}
         for name, path in sorted(named.items(), key=lambda item: -len(str(item[1]))):
             text = text.replace(str(path), f"<{name}>") if path else text
-        return text
+        return TIME.sub("<time>", text)
 
     def described(self, path: Path, folder: Path) -> dict[str, Any]:
         """Return what is kept of a file."""
@@ -313,6 +315,7 @@ def main() -> int:
     recording.add_argument("--output", type=Path, required=True, help="the recording to write")
     recording.add_argument("--keep", type=Path, help="work in this new folder and keep it")
     recording.add_argument("--only", default="", help="only cases whose name holds this text")
+    recording.add_argument("--update", action="store_true", help="replace these cases in the recording")
     comparing = verbs.add_parser("compare", help="compare two recordings")
     comparing.add_argument("before", type=Path)
     comparing.add_argument("after", type=Path)
@@ -320,6 +323,8 @@ def main() -> int:
     given = parser.parse_args()
     if given.verb == "record":
         done = record(given.tree, given.only, given.keep)
+        if given.update:
+            done["cases"] = json.loads(given.output.read_text("utf-8"))["cases"] | done["cases"]
         given.output.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
         print(f"{len(done['cases'])} cases, left out: {json.dumps(done['left_out'], indent=1)}")
         return 0

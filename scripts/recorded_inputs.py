@@ -239,8 +239,8 @@ def hub(folder: Path, _: Places) -> None:
 def made_run(folder: Path, places: Places) -> None:
     """Make the folder of a whole run of simulated answers, by the library recorded."""
     maker = ROOT / "tests/experiment/made_runs.py"
-    program = "import pathlib, runpy, sys\nmake = runpy.run_path(sys.argv[1])['make_run']\n"
+    program = f"import pathlib, runpy\nmake = runpy.run_path({str(maker)!r})['make_run']\n"
     program += "make(pathlib.Path('runs/gsm8k'), seeds=(0, 1), questions=60, asked=50)"
     environment = {**os.environ, "PYTHONPATH": str(places.tree)}
-    command = [sys.executable, "-c", program, str(maker)]
+    command = [sys.executable, "-c", program]
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)

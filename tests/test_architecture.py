@@ -12,9 +12,10 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "w2s_factory"
 
-EVERYBODY = {"errors", "model_names", "published", "ranges", "shipped", "terminal"}
+EVERYBODY = {"errors", "model_names", "published", "quantities", "ranges", "shipped", "terminal"}
 ROOMS = {
     "errors": set(),
+    "quantities": set(),
     "ranges": set(),
     "shipped": set(),
     "terminal": set(),
@@ -133,6 +134,59 @@ def test_rows_are_parsed_by_records_alone():
         if not file.startswith(("records/", "llamafactory/", "published/", "scoring/judge/gold.py"))
     ]
     assert wrong == []
+
+
+WRITES = (
+    "open",
+    "write_text",
+    "write_bytes",
+    "touch",
+    "unlink",
+    "rename",
+    "replace",
+    "rmtree",
+    "copy",
+    "copyfile",
+)
+WRITERS = {
+    "experiment/folder.py": {"rmtree", "open"},  # seeds that are no longer planned; the run's lock
+    "experiment/running.py": {"touch", "open"},  # the log of Snakemake
+    "generating/engines/merging.py": {"copy"},  # into a temporary folder
+    "generating/part.py": {"unlink"},  # what --restart throws away, which is no input
+    "llamafactory/training_config.py": {"write_text"},  # into a temporary folder
+    "llamafactory/vanilla.py": {"unlink"},  # what it installed
+    "release/clone.py": {"replace"},  # a whole clone
+}
+"""Files besides `records/` that write, move or remove files themselves, and how."""
+
+
+def test_files_are_written_by_records_alone():
+    """Otherwise nothing keeps a command from overwriting what it reads."""
+    found: dict[str, set[str]] = {}
+    for file, tree in trees().items():
+        for node in ast.walk(tree):
+            name = _write(node) if isinstance(node, ast.Call) else None
+            if name and not file.startswith(("records/", *IN_LLAMAFACTORY)):
+                found.setdefault(file, set()).add(name)
+    assert found == WRITERS
+
+
+def _write(call: ast.Call) -> str | None:
+    """The name of a call that changes files, as far as its form says so."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name not in WRITES:
+        return None
+    if name == "open":
+        modes = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
+        texts = [
+            mode.value for mode in modes if isinstance(mode, ast.Constant) and isinstance(mode.value, str)
+        ]
+        return name if any(set(text) & set("wax+") and len(text) < 4 for text in texts) else None
+    if name == "replace":  # of a path it takes one argument, of a text two, of a dataclass keywords
+        return name if len(call.args) == 1 and not call.keywords else None
+    if name == "copy":
+        return name if ast.unparse(call.func).startswith("shutil") else None
+    return name
 
 
 def test_these_tests_see_imports(tmp_path, monkeypatch):

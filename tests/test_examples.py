@@ -10,6 +10,7 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
+from tests.cli.chained import run, set_up
 from tests.conftest import ROOT
 from w2s_factory.cli import COMMANDS, group
 from w2s_factory.shipped import shipped
@@ -36,11 +37,18 @@ def documents() -> dict[str, str]:
     return pages | helps
 
 
+def chain_of(text: str) -> list[list[str]]:
+    """The commands of a page's shell blocks that generate, in order."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
+    return [command for block in blocks if "w2s-factory generate" in block for command in commands_of(block)]
+
+
+CHAIN = chain_of((ROOT / "README.md").read_text())
 EXAMPLES = [
     pytest.param(command, id=f"{name}: {' '.join(command)[:60]}")
     for name, text in documents().items()
     for command in commands_of(text)
-    if command and command[0] in COMMANDS and len(command) > 1
+    if command and command[0] in COMMANDS and len(command) > 1 and command not in CHAIN
 ]
 
 
@@ -64,6 +72,7 @@ FILES = {
     "train_1.jsonl": RAW,
     **dict.fromkeys(("results.jsonl", "weak.jsonl", "icl.jsonl", "weak_results.jsonl"), RESULT),
     **dict.fromkeys(("weak/results.jsonl", "strong/results.jsonl"), RESULT),
+    **{f"outputs/t1.0/seed{seed}/output.jsonl": OUTPUT for seed in range(10)},
     **{f"outputs/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
     **{f"outputs/test/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
     "output.jsonl": OUTPUT,
@@ -100,6 +109,17 @@ def test_example(sandbox, w2s, command):
         parsed(command)
     else:
         w2s(*command)
+
+
+def test_the_chain_of_the_readme_runs_in_one_folder(tmp_path, monkeypatch):
+    set_up(tmp_path, monkeypatch)
+    assert [command[0] for command in CHAIN] == [
+        *("generate", "score", "demos", "generate", "score", "build-data", "train"),
+        *("generate", "score", "vote", "build-data", "make-config", "evaluate"),
+    ]
+    for command in CHAIN:
+        run(*command)
+    run("train", "dpo.yaml")
 
 
 def parsed(command: list[str]) -> None:

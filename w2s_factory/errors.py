@@ -109,6 +109,11 @@ def one_line(text: str) -> str:
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
+def encodable(text: str) -> str:
+    r"""Return `text` with lone surrogates, which UTF-8 cannot encode, written as escapes (`\udc80`)."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def listed(value: Any, field: str) -> list[Any]:
     """Return several values as a list, also a single text or path, whose letters nobody means.
 

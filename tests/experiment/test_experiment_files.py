@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 
@@ -7,6 +9,7 @@ from tests.conftest import ROOT
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.reading import read_experiment
 from w2s_factory.experiment.running import plan_experiment
+from w2s_factory.shipped import shipped
 
 SMALL_TEXT = """\
 name: small
@@ -59,11 +62,11 @@ strong:
         ("  preset: dpoo", 7, "strong.preset", 'Did you mean "dpo"?'),
         ("environments: {train: /env/bin/python}", 1, None, "llamafactory.version"),
         ("resources: {train: {gpu: 1}}", 7, "resources.train.gpu", 'Did you mean "gpus"?'),
-        ("name: other", 7, "name", "stands there twice"),
+        ("name: other", 7, "name", "duplicate key"),
         ("split: train_2", 7, "split", "which they are trained on"),
-        ("? [a, b]\n: c", 7, None, "a key that is no text"),
+        ("? [a, b]\n: c", 7, None, "a key that is text"),
         ("limit: 0b_", None, None, "YAML cannot read"),
-        ("presets: &a {s: *a}", None, None, "holds itself"),
+        ("presets: &a {s: *a}", None, None, "contains itself"),
         ("[", 8, None, "is not YAML"),
     ],
 )  # fmt: skip
@@ -254,6 +257,59 @@ def test_a_training_that_cannot_be_is_told_before_anything_runs(written, changes
         plan_experiment(file)
     assert (caught.value.field, caught.value.file) == (field, file)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("arithmetik", 'Did you mean "arithmetic"?'),
+        ("gsm8k_lama2_7b", 'Did you mean "gsm8k_llama2_7b"?'),
+        ("myexperiment", 'Did you mean "my_experiment.yaml"?'),
+        ("my_experimnt.yaml", 'Did you mean "my_experiment.yaml"?'),
+        ("inside/on.yaml", 'Did you mean "inside/one.yaml"?'),
+        ("qqqqq", "w2s-factory init writes one (see w2s-factory init --help). The package has: arithmetic,"),
+        ("nowhere/qqqqq.yaml", "w2s-factory init writes one (see w2s-factory init --help)."),
+    ],
+)
+def test_the_nearest_experiment_is_suggested(tmp_path, monkeypatch, name, meant):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inside").mkdir()
+    for file in ("my_experiment.yaml", "inside/one.yaml"):
+        (tmp_path / file).write_text("")
+    with pytest.raises(UserError, match=re.escape(meant)):
+        read_experiment(name)
+
+
+def test_a_bare_name_that_means_two_files_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = shipped("experiments", "arithmetic.yaml").read_text()
+    (tmp_path / "arithmetic.yaml").write_text(own)
+    (tmp_path / "arithmetic").mkdir()
+    assert read_experiment("arithmetic").name == "arithmetic"
+    (tmp_path / "arithmetic.yaml").write_text(own + "\n# mine\n")
+    with pytest.raises(UserError, match=r"which differ\. Name the one you mean: arithmetic.yaml"):
+        read_experiment("arithmetic")
+    assert read_experiment("arithmetic.yaml", models_there=False).name == "arithmetic"
+
+
+def test_a_preset_file_is_found_from_the_experiment(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = shipped("experiments", "arithmetic.yaml").read_text()
+    text = text.replace("../data/models", str(shipped("data", "models")))
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/e.yaml").write_text(text.replace("preset: tiny_base_lora_sft", "preset: ./mine.yaml"))
+    mine = tmp_path / "here/mine.yaml"
+    with pytest.raises(UserError, match=r"e.yaml:\d+: .*here/mine.yaml: no such file"):
+        plan_experiment("here/e.yaml")
+    mine.write_text(shipped("llama_factory_configs", "tiny_base_lora_sft.yaml").read_text())
+    steps = [step for step in plan_experiment("here/e.yaml").steps if str(mine) in step.reads]
+    assert steps
+    assert all(
+        str(mine) in command for step in steps for command in step.commands if "make-config" in command
+    )
+    mine.write_text(mine.read_text() + "learning_rat: 1\n")
+    with pytest.raises(UserError, match=r"here/mine.yaml:\d+: field \"learning_rat\""):
+        plan_experiment("here/e.yaml")
 
 
 @pytest.mark.parametrize(

@@ -385,6 +385,6 @@ def test_the_command(run, w2s):
     answer, wrote, then = said.splitlines()
     assert answer.startswith("Stage I, iteration 2, hybrid-ft reached ")
     assert wrote == "wrote mine.html (figures and numbers in mine/)"
-    assert then.startswith("next: ")
+    assert then.startswith("Next: ")
     (run / "seed0/test/dpo/results.jsonl").unlink()
     assert "not there yet: 1 of the run's files" in w2s("report", run, "--output", "mine.html").stderr

@@ -135,7 +135,7 @@ def _stray(draw: DrawFn, draft: Draft) -> None:
     """Put a word where none belongs, an unknown option, or a word twice."""
     word = draw(st.sampled_from([*TEXTS, *draft.words, "--nosuchoption", "-h", "in/weak.jsonl"]))
     draft.words.insert(draw(st.integers(1, len(draft.words))), word)
-    draft.blame(word, "extra argument", *draft.words)
+    draft.blame(word, "extra argument", "overrides", *draft.words)
 
 
 def _onto_input(draw: DrawFn, draft: Draft) -> None:

@@ -94,3 +94,14 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         Journal(tmp_path / "file" / "j", HEADER)
+
+
+@pytest.mark.parametrize("name", ["fsync", "ftruncate"])
+def test_a_disk_that_fails_is_named(tmp_path, monkeypatch, name):
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    journal = Journal(tmp_path / "j", HEADER)
+    monkeypatch.setattr(os, name, fail)
+    with pytest.raises(UserError, match=r"j: cannot be written \(Input/output error\)"):
+        journal.close() if name == "fsync" else journal.begin_anew(HEADER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,3 +95,78 @@ def test_an_object_file_must_hold_an_object(tmp_path, text):
     path.write_text(text)
     with pytest.raises(UserError, match="dataset_info"):
         records.read_object(path)
+
+
+MARK = "\ufeff"
+
+
+@pytest.mark.parametrize("blank", ["", "\n", " \n\t"])
+def test_a_byte_order_mark_at_the_beginning_means_nothing(tmp_path, blank):
+    rows = [RESULT, RESULT | {"id": 1}]
+    assert results(tmp_path, MARK + blank + "\n".join(map(json.dumps, rows))) == rows
+    assert results(tmp_path, MARK + blank + json.dumps(rows)) == rows
+    (tmp_path / "index.json").write_text(MARK + '{"a": 1}')
+    assert records.read_object(tmp_path / "index.json") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("rows.csv", "id;prompt\n1;p\n"),
+        ("rows.csv", '1,"p"\n'),
+        ("rows.tsv", "id\tprompt\n"),
+        ("rows.jsonl", "id,prompt,response\n1,p,r\n"),
+        ("rows.jsonl", '"id","prompt","my response"\r\n'),
+        ("rows.json", MARK + "id,prompt\n"),
+    ],
+)
+def test_csv_is_called_csv(tmp_path, name, text):
+    with pytest.raises(UserError, match=r"this is CSV, expected JSON rows\. Convert it: python -c"):
+        results(tmp_path, text, name)
+
+
+@pytest.mark.parametrize(
+    "text", ["Hello, world\n", "{'id': 1, 'a': 2}\n", '{"id": 1,\n', "a b\n", '{"id": 1} {"a,b"}']
+)
+def test_what_is_not_csv_is_not_called_so(tmp_path, text):
+    with pytest.raises(UserError, match="broken JSON"):
+        results(tmp_path, text)
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64 - 1, -(2**63), 10**18])
+def test_whole_numbers_of_64_bits_are_ids(tmp_path, number):
+    assert results(tmp_path, json.dumps(RESULT | {"id": number}))[0]["id"] == number
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**30, -(10**4000)])
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_whole_number_beyond_64_bits_is_called_so(tmp_path, number, listed):
+    row = RESULT | {"id": number}
+    with pytest.raises(UserError, match=r'field "id": .*got a whole number beyond 64 bits.*in quotes'):
+        results(tmp_path, json.dumps([row] if listed else row))
+
+
+def test_other_keys_keep_a_long_whole_number_to_the_last_digit(tmp_path):
+    row = RESULT | {"note": {"n": [10**30 + 1]}}
+    records.write(tmp_path / "again.jsonl", results(tmp_path, json.dumps(row)))
+    assert json.loads((tmp_path / "again.jsonl").read_text()) == row
+
+
+def test_a_number_of_too_many_digits_to_read_is_called_so(tmp_path):
+    with pytest.raises(UserError, match="has a whole number with more digits than are read"):
+        results(tmp_path, '{"id": ' + "7" * 5000 + "}")
+
+
+@pytest.mark.parametrize("name", ["loop", "-", "x" * 300, "a\0b"])
+def test_what_is_no_file_is_named(tmp_path, name):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError) as wrong:
+        list(records.read(Path(name) if name == "-" else tmp_path / name, records.RESULT))
+    assert wrong.value.exit_code == 2
+    assert wrong.value.file
+
+
+def test_a_disk_that_fails_while_reading_is_named():
+    """The memory of a process can be opened, but its beginning cannot be read."""
+    with pytest.raises(UserError, match=r"/proc/self/mem: cannot be read \(Input/output error\)"):
+        list(records.read("/proc/self/mem", records.RESULT))

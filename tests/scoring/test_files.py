@@ -229,34 +229,30 @@ def test_where_no_gold_is_known_there_is_no_accuracy(tmp_path):
         evaluate([tmp_path / "out"])
 
 
-def hint(said):
-    return said.stdout.splitlines()[-1].partition("Next: w2s-factory ")[2]
+def hints(said):
+    """The next commands, and what is missing for others."""
+    return [line.removeprefix("Next: ") for line in said.stdout.splitlines() if line.startswith("Next: ")]
 
 
-def test_the_next_command_is_one_that_can_be_run(tmp_path, w2s):
+@pytest.mark.parametrize(("name", "answer"), [("none", ""), ("one", "4")])
+def test_the_next_command_is_one_that_can_be_run(tmp_path, w2s, name, answer):
     """Without a known gold `evaluate` has nothing to say."""
-    answers = {"none": "", "one": "4"}
-    for name, answer in answers.items():
-        golds = rows(tmp_path / f"{name}.jsonl", [gold(answer, id="M_0")])
-        outputs = rows(tmp_path / f"{name}_out.jsonl", [boxed(0, "4")])
-        asked = ("score", "--task", "olympic_arena", "--golds", golds, "--input", outputs, "--output")
-        alone = hint(w2s(*asked, f"{name}/results.jsonl"))
-        seed = hint(w2s(*asked, f"{name}/seed0/results.jsonl"))
-        voted = ("vote", "--input", name, "--output", f"{name}_votes.jsonl")
-        by_task = hint(w2s(*voted, "--task", "olympic_arena"))
-        by_text = hint(w2s(*voted))
-        if answer:
-            assert (alone, seed) == ("evaluate one/results.jsonl", "evaluate one/seed0/results.jsonl")
-            assert by_task == "evaluate --task olympic_arena --pass-at 1 one"
-            assert by_text == "evaluate --pass-at 1 one"
-        else:
-            task = "--task olympic_arena"
-            assert alone.startswith(f"build-data --stage 1 {task} --weak ")
-            assert seed == f"vote {task} --input none --output majority_voting_results.jsonl"
-            assert by_task == f"build-data --stage 2 {task} --weak WEAK_RESULTS --votes none_votes.jsonl"
-            assert by_text.startswith("build-data --stage 2 --task NAME --weak ")
-    refused = w2s("evaluate", "--pass-at", 1, "none", code=2)
-    assert "no gold is known" in refused.stderr
+    golds = rows(tmp_path / f"{name}.jsonl", [gold(answer, id="M_0")])
+    outputs = rows(tmp_path / f"{name}_out.jsonl", [boxed(0, "4")])
+    asked = ("score", "--task", "olympic_arena", "--golds", golds, "--input", outputs, "--output")
+    alone = hints(w2s(*asked, f"{name}/results.jsonl"))
+    seed = hints(w2s(*asked, f"{name}/seed0/results.jsonl"))
+    voted = hints(w2s("vote", "--input", name, "--output", f"{name}_votes.jsonl"))
+    pass_at = f"w2s-factory evaluate --task olympic_arena --pass-at 1 {name}"
+    if answer:
+        assert (alone[0], seed[0], voted[0]) == ("w2s-factory evaluate one/results.jsonl", pass_at, pass_at)
+    else:
+        assert not [line for line in [*alone, *seed, *voted] if "evaluate" in line]
+        assert "no gold is known" in w2s("evaluate", "--pass-at", 1, "none", code=2).stderr
+    onward = f"vote --task olympic_arena --input {name} --output {name}/majority_voting_results.jsonl"
+    assert seed[-1] == f"w2s-factory {onward}"
+    assert "Stage I needs" in alone[-1]
+    assert "Stage II needs" in voted[-1]
 
 
 def test_pass_at_k_leaves_out_what_has_no_known_gold(tmp_path):

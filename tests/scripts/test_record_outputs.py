@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import record_outputs
-from record_outputs import compare, described, record
+from record_outputs import Recorder, compare, described, record
+from recorded_inputs import Places
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "record_outputs.py"
@@ -115,6 +116,16 @@ def test_comments_of_yaml_do_not_count_and_values_do():
     plain = (described("a.yaml", text) for text in ("a: 1  # b\n", "# c\n\na: 1\n"))
     assert len({one["without_comments"] for one in plain}) == 1
     assert two["without_comments"] != three["without_comments"]
+
+
+def test_paths_and_times_get_names(tmp_path):
+    recorder = Recorder.__new__(Recorder)
+    recorder.root, recorder.places = tmp_path, Places(tmp_path / "tree", Path("/data/release"), None)
+    text = (
+        f"{tmp_path}/tree/a {tmp_path}/cases/b/c {tmp_path}/d /data/release/e 2025-01-31T12:00:00Z 2025-01-31"
+    )
+    said = "<tree>/a <folder>/c <temporary>/d <release>/e <time> 2025-01-31"
+    assert recorder.named(text, tmp_path / "cases/b") == said
 
 
 @pytest.mark.parametrize(("code", "status"), [(0, 0), (2, 1)])

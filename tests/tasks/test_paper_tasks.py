@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conftest import ROOT
 from w2s_factory.errors import UserError
 from w2s_factory.tasks import get_task, task_names
 
@@ -61,3 +62,14 @@ def test_an_unknown_task_is_told_the_nearest():
     with pytest.raises(UserError, match='Did you mean "gsm8k"'):
         get_task("gsm8")
     assert {"gsm8k", "math", "arithmetic"} <= set(task_names())
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("gsm9k", 'Did you mean "gsm8k"?'), ("poetry", "Known tasks: gsm8k")]
+)
+def test_an_unknown_task_names_the_nearest_and_the_page_on_custom_ones(name, meant):
+    with pytest.raises(UserError) as raised:
+        get_task(name)
+    assert meant in str(raised.value)
+    assert str(raised.value).endswith("docs/tasks.md says how to add a task of your own")
+    assert (ROOT / "docs/tasks.md").is_file()

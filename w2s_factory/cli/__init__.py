@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ import click
 
 from w2s_factory.cli.docstrings import with_help
 from w2s_factory.cli.edge import fail, leave
-from w2s_factory.cli.paths import refuse_dash
+from w2s_factory.cli.paths import check_paths
 from w2s_factory.errors import W2SError
 
 COMMANDS = {
@@ -50,7 +51,7 @@ class _LazyGroup(click.Group):
             return None
         name = f"w2s_factory.cli.{cmd_name.replace('-', '_')}"
         command = with_help(importlib.import_module(name).command, name)
-        refuse_dash(command, cmd_name)
+        check_paths(command, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -80,6 +81,12 @@ def _leave(number: int, _: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
+def _print_everything() -> None:
+    """Let output show what its encoding lacks, such as a lone surrogate, as an escape, as errors do."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def main() -> NoReturn:
     """Run the command line; every failure is one line on stderr and an exit code.
 
@@ -88,6 +95,7 @@ def main() -> NoReturn:
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
+    _print_everything()
     arguments = sys.argv[1:]
     debug = "--debug" in arguments or os.environ.get("W2S_DEBUG") == "1"
     arguments = [argument for argument in arguments if argument != "--debug"]

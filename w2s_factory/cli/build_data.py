@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from w2s_factory.building.padding import PaddedSize
-from w2s_factory.building.pairs import Confidence, PairRules, PairsPerQuestion
-from w2s_factory.building.stage1 import Iteration
 from w2s_factory.cli import pairs
+from w2s_factory.cli.inputs import responses_in, results_in, samples_in, votes_in
+from w2s_factory.cli.next_steps import after_dataset, after_questions
 from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.stages import refuse_unread
-from w2s_factory.cli.telling import tell_built, tell_inputs, tell_next, tell_padding, tell_stage1, warn
+from w2s_factory.cli.telling import tell_built, tell_inputs, tell_padding, tell_stage1, warn
 from w2s_factory.errors import UserError
+from w2s_factory.quantities import (
+    MIN_CONFIDENCE,
+    NEGATIVE_CONFIDENCE,
+    SEED,
+    Confidence,
+    Iteration,
+    PaddedSize,
+    PairsPerQuestion,
+)
 from w2s_factory.ranges import Seed
 
 if TYPE_CHECKING:
@@ -37,7 +45,13 @@ CONTENTS = "contents.json"
 @click.option(
     "--task", "task_name", metavar="NAME", help="gsm8k, math, arithmetic, olympic_arena, or a package's own."
 )
-@click.option("--input", "source", type=_FILE, metavar="FILE", help="Raw rows (gold, test) or results.")
+@click.option(
+    "--input",
+    "source",
+    type=_FILE,
+    metavar="FILE",
+    help="Raw rows (gold, test), results or outputs (full-weak).",
+)
 @click.option("--weak", type=_FILE, metavar="FILE", help="Stages 1, 2: results of the weak side.")
 @click.option("--votes", type=_FILE, metavar="FILE", help="Stage 2: the majority file of the samples.")
 @click.option("--icl", type=_FILE, metavar="FILE", help="Stage 1: results of the icl side.")
@@ -55,11 +69,11 @@ CONTENTS = "contents.json"
 )
 @click.option("--output-dir", type=_FILE, metavar="DIR", help=f"The folder. [default: {DEFAULT_DIR}]")
 @click.option(
-    "--min-confidence", type=number(Confidence), default=PairRules.min_confidence, show_default=True,
+    "--min-confidence", type=number(Confidence), default=MIN_CONFIDENCE, show_default=True,
     help="Stage 2: to count at all.",
 )  # fmt: skip
 @click.option(
-    "--negative-confidence", type=number(Confidence), default=PairRules.negative_confidence,
+    "--negative-confidence", type=number(Confidence), default=NEGATIVE_CONFIDENCE,
     show_default=True, help="Stage 2: to call weak wrong; at least --min-confidence.",
 )  # fmt: skip
 @click.option(
@@ -67,7 +81,7 @@ CONTENTS = "contents.json"
     help="Stage 2: at most. [default: the task's, 1 or 3]",
 )  # fmt: skip
 @click.option(
-    "--seed", type=number(Seed), default=PairRules.seed, show_default=True,
+    "--seed", type=number(Seed), default=SEED, show_default=True,
     help="Stage 2, --pad-to: of the draws.",
 )  # fmt: skip
 @click.option(
@@ -84,7 +98,9 @@ CONTENTS = "contents.json"
 )  # fmt: skip
 @click.option("--layout", default="folder", show_default=True, help="folder, or release: its file tree.")
 @click.option("--dataset-name", metavar="NAME", help="gold, full-weak: the dataset. [default: by file name]")
-@click.option("--preset", metavar="NAME", help="The preset of the configs. [default: by stage]")
+@click.option(
+    "--preset", metavar="NAME", help="The preset of the configs, or ./FILE.yaml. [default: by stage]"
+)
 @click.option(
     "--model", metavar="PATH", help="What the configs train: a folder or hub name. [default: the task's]"
 )
@@ -102,6 +118,9 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
     named it takes those of the run in the current folder, or else the embedded example, whose responses
     come from simulated solvers.
 
+    --weak, --icl, --votes and the --input of full-weak may also name the folder that generate, score or
+    vote wrote to.
+
     \b
     Examples:
       w2s-factory build-data --stage 1
@@ -111,6 +130,7 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
           --weak-name llama2_7b --iteration 1 --output-dir DIR
     """  # noqa: D301  click reads \b
     refuse_unread(ctx, stage)
+    _name_files(stage, options)
     if stage == "2" and pairs.looked(task_name, options):
         return
     named = {"input": options["source"], **{name: options[name] for name in ("weak", "icl", "votes")}}
@@ -124,6 +144,18 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
         _test(inputs, options)
     else:
         _one_file(stage, inputs, options)
+
+
+def _name_files(stage: str, options: dict[str, Any]) -> None:
+    """Name the file in each folder that is given in its place."""
+    files = {
+        "weak": responses_in if options["check"] else results_in,
+        "icl": results_in,
+        "votes": votes_in,
+        "samples": samples_in,
+        **({"source": responses_in} if stage == "full-weak" else {}),
+    }
+    options |= {name: find(options[name]) for name, find in files.items() if options[name]}
 
 
 def _inputs(stage: str, task_name: str | None, named: dict[str, Path | None], iteration: int) -> Inputs:
@@ -158,7 +190,7 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
     if padding:
         tell_padding(padding, made.agreement)
     tell_built([*made.built.values(), *made.unpadded.values()])
-    tell_next(made.built["hybrid"])
+    after_dataset(made.built["hybrid"])
 
 
 def _one_file(stage: str, inputs: Inputs, options: dict[str, Any]) -> None:
@@ -176,7 +208,7 @@ def _one_file(stage: str, inputs: Inputs, options: dict[str, Any]) -> None:
     if printed:
         return
     tell_built([built])
-    tell_next(built)
+    after_dataset(built)
 
 
 def _test(inputs: Inputs, options: dict[str, Any]) -> None:
@@ -189,6 +221,7 @@ def _test(inputs: Inputs, options: dict[str, Any]) -> None:
     tell_inputs(inputs)
     if not printed:
         click.echo(f"wrote {output} ({count:,} questions with golds)")
+        after_questions(inputs.task, output)
 
 
 def _weak_name(inputs: Inputs, options: dict[str, Any]) -> str:

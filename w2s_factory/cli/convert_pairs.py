@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from w2s_factory.cli.next_steps import after_dataset
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.telling import tell_built
 
@@ -51,3 +52,4 @@ def command(
         built = building.convert_pairs(file, output, form, recipe=recipe)
     if not say_on_stderr(output):
         tell_built([built])
+        after_dataset(built)

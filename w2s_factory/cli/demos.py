@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
+from w2s_factory.cli.inputs import responses_in
+from w2s_factory.cli.next_steps import after_demonstrations
 from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.telling import warn
 from w2s_factory.errors import UserError
-from w2s_factory.generating.demonstrations import DemonstrationCount
+from w2s_factory.quantities import DemonstrationCount
 from w2s_factory.ranges import Seed
 
 
@@ -26,7 +27,7 @@ from w2s_factory.ranges import Seed
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The weak model's own outputs: full weak data, output.jsonl or results.jsonl.",
+    help="The weak model's own outputs: full weak data, output.jsonl, results.jsonl, or their folder.",
 )
 @click.option("--ids", metavar="ID,...", help="These rows, in this order, instead of a draw.")
 @click.option(
@@ -69,7 +70,7 @@ def command(
     from w2s_factory.records import DEMONSTRATION, Outputs
     from w2s_factory.tasks import get_task
 
-    task = get_task(task_name)
+    task, source = get_task(task_name), responses_in(source)
     if ids is not None and (seed is not None or count is not None or correct_only):
         raise UserError("--ids names rows; --seed, --count and --correct-only draw them", field="--ids")
     if question is not None and ids is None:
@@ -94,5 +95,4 @@ def command(
     if printed:
         return
     click.echo(f"wrote {output} (ids {', '.join(str(demonstration['id']) for demonstration in picked)})")
-    following = ["--task", task_name, "--split", "train_2", "--model", "MODEL", "--demos", str(output)]
-    click.echo(f"next: w2s-factory generate {shlex.join(following)} ...")
+    after_demonstrations(task, output)

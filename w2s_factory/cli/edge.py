@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -52,6 +53,8 @@ def leave(work: Callable[[], Any]) -> NoReturn:
     """Do a command's work and leave with its exit code, once all it printed has reached who reads it."""
     for attribute, name in (("stdout", "standard output"), ("stderr", "standard error")):
         if (stream := getattr(sys, attribute)) is not None and not isinstance(stream, _Named):
+            if isinstance(stream, io.TextIOWrapper):  # characters that the terminal lacks are escaped
+                stream.reconfigure(errors="backslashreplace")
             setattr(sys, attribute, _Named(stream, name))
     try:
         code = work()

@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from w2s_factory.cli.inputs import samples_in
 from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
-from w2s_factory.scoring.sampled import Samples
+from w2s_factory.errors import encodable
+from w2s_factory.quantities import Samples
 
 
 @click.command()
@@ -61,7 +63,8 @@ def command(
     """Print accuracy or pass@k of results, with intervals.
 
     Accuracies come with their 95 % Wilson intervals; further results with their difference from the
-    first (paired bootstrap). RESULTS are files, or folders that hold results.jsonl. Examples:
+    first (paired bootstrap). RESULTS are files, or folders that hold results.jsonl; with --pass-at,
+    folders of samples. Examples:
 
     \b
         w2s-factory evaluate weak/results.jsonl strong/results.jsonl
@@ -79,6 +82,8 @@ def command(
         raise click.UsageError("--task goes with --pass-at.")
     if as_json and csv is not None and str(csv) == "-":
         raise click.UsageError("--json and --csv - both print: name a file for one of them.")
+    if pass_at:
+        results = tuple(map(samples_in, results))
     found = evaluate(
         results,
         pass_at=pass_at,
@@ -91,7 +96,7 @@ def command(
     )
     if csv:
         with Outputs(reads=_reads(results, golds, floor, ceiling), force=force) as outputs:
-            outputs.text(csv, _csv(found.results, found.differences), stdout=True)
+            outputs.text(csv, encodable(_csv(found.results, found.differences)), stdout=True)
     say_on_stderr(csv)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from w2s_factory.cli.next_steps import after_model
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,5 +41,6 @@ def command(
 
     weights = export(config, overrides, llamafactory_cli=llamafactory_cli, python=python, force=force)
     click.echo(f"Merged: model in {weights.folder}")
+    after_model(weights.folder)
     if weights.not_noted is not None:
         click.echo(f"Warning: nothing is noted of this export: {weights.not_noted}", err=True)

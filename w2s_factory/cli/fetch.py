@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from w2s_factory.cli.next_steps import tell_missing
+
 
 @click.command()
 @click.argument("source", metavar="SOURCE")
@@ -40,4 +42,4 @@ def command(source: str, origin: str | None, output_dir: Path, force: bool) -> N
     if not fetched.files:
         click.echo(f"{fetched.folder} holds the release")
     if fetched.hint:
-        click.echo(f"next: {fetched.hint}")
+        tell_missing(fetched.hint)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
 
+from w2s_factory.cli.next_steps import after_generation
 from w2s_factory.cli.numbers import number
 from w2s_factory.errors import UserError, one_line
-from w2s_factory.generating.generation import QuestionCount
-from w2s_factory.generating.requests import MaxTokens, Temperature, TopP
+from w2s_factory.quantities import MaxTokens, QuestionCount, Samples, Temperature, TopP
 from w2s_factory.ranges import Seed
-from w2s_factory.scoring.sampled import Samples
 from w2s_factory.terminal import wrapped
 
 if TYPE_CHECKING:
@@ -144,15 +141,17 @@ def _sampling(task: Task, options: dict[str, Any]) -> Sampling:
 
 
 def _engine_options(options: dict[str, Any]) -> dict[str, Any]:
+    from w2s_factory.records.yaml_files import parse_value
+
     named = {"base_url": options["base_url"]} if options["base_url"] else {}
     for text in options["engine_options"]:
         name, equals, value = text.partition("=")
         if not equals:
             raise UserError(f'expected NAME=VALUE, got "{text}"', field="--engine-option")
         try:
-            named[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f'the value of "{name}" is not YAML', field="--engine-option") from None
+            named[name] = parse_value(value)
+        except ValueError as error:
+            raise UserError(f'the value of "{name}" is not YAML ({error})', field="--engine-option") from None
     return named
 
 
@@ -173,24 +172,4 @@ def _tell_generated(generation: Generation, files: list[Generated]) -> None:
     for made in files:
         cut = f", {made.at_limit:,} cut at the token limit" if made.at_limit else ""
         click.echo(f"wrote {made.file} ({made.rows:,} responses{cut})")
-    if generation.shard is None:
-        for made in files:
-            click.echo(f"next: {_score(generation, made.file)}")
-    else:
-        merging = shlex.join(["w2s-factory", "merge-shards", str(generation.output_dir)])
-        click.echo(f"next, when all shards are done: {merging}")
-
-
-def _score(generation: Generation, output: Path) -> str:
-    """The command that scores an output."""
-    files = [
-        "--golds",
-        generation.questions,
-        "--input",
-        output,
-        "--output",
-        output.with_name("results.jsonl"),
-    ]
-    partial = ["--partial"] if generation.limit else []
-    words = ["w2s-factory", "score", "--task", generation.task.name, *files, *partial]
-    return shlex.join(map(str, words))
+    after_generation(generation, [made.file for made in files])

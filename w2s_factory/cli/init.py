@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
+
+from w2s_factory.cli.next_steps import tell_next
 
 
 @click.command()
@@ -30,4 +31,4 @@ def command(task: str, output: Path, force: bool) -> None:
 
     write_experiment(task, output, force=force)
     click.echo(f"Wrote {output}")
-    click.echo(f"Next: {shlex.join(['w2s-factory', 'run', str(output), '--dry-run'])}")
+    tell_next("run", output, "--dry-run")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--list", "listing", is_flag=True, help="List the presets and leave.")
-@click.option("--preset", help="The preset (see --list).")
+@click.option("--preset", metavar="NAME", help="A preset (see --list), or your own: ./FILE.yaml.")
 @click.option("--model", help="The model: its folder, or its name on the hub.")
 @click.option("--adapter", multiple=True, help="An adapter to start from, or to merge; repeatable.")
 @click.option("--dataset", metavar="NAME", help="The dataset's name in dataset_info.json.")

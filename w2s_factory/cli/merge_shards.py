@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from w2s_factory.cli.next_steps import after_merging
+
 
 @click.command()
 @click.argument("output_dir", type=click.Path(path_type=Path))
@@ -25,5 +27,7 @@ def command(output_dir: Path, here: bool, force: bool) -> None:
     """  # noqa: D301  click reads \b
     from w2s_factory import generating
 
-    for file in generating.merge_shards(output_dir, here=here, force=force):
+    files = generating.merge_shards(output_dir, here=here, force=force)
+    for file in files:
         click.echo(f"wrote {file}")
+    after_merging(files)

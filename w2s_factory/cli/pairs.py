@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from w2s_factory.cli.next_steps import after_dataset, shown
 from w2s_factory.cli.paths import DASH, say_on_stderr
-from w2s_factory.cli.telling import share, shown, tell_built, tell_limits, tell_next
+from w2s_factory.cli.telling import share, tell_built, tell_limits
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def build(inputs: Inputs, options: dict[str, Any], output: Path, recipe: Recipe)
         return
     tell_built([made.built])
     click.echo(f"where each pair came from: {shown(made.origins)}")
-    tell_next(made.built)
+    after_dataset(made.built)
 
 
 def _tell_counts(counts: PairCounts) -> None:

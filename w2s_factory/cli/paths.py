@@ -1,4 +1,4 @@
-"""Paths on the command line: which of them may be `-`, the standard output."""
+"""Paths on the command line: none is empty, and few may be `-`, the standard output."""
 
 from __future__ import annotations
 
@@ -29,13 +29,39 @@ TO_STDOUT: Final = {
 _WRITTEN: Final = ("output", "output_dir", "dag", "html")
 
 
-def refuse_dash(command: click.Command, name: str) -> None:
-    """Have a command refuse `-` as a path, but for the options in `TO_STDOUT`."""
+class CheckedPath(click.Path):
+    """A path that is not empty, nor `-` where that means nothing."""
+
+    def __init__(self, kind: click.ParamType[Any], *, to_stdout: bool) -> None:
+        super().__init__(path_type=Path if getattr(kind, "func", None) is Path else None)
+        self._kind, self._to_stdout = kind, to_stdout
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            UserError: It is empty, of which Python would make the working folder; or it is `-`.
+        """
+        if str(value) == "":
+            self.fail("expected a path, got an empty text", param, ctx)
+        if str(value) == DASH and not self._to_stdout:
+            problem = "- would be the standard input, which is not read: inputs are read twice"
+            if param is not None and param.name in _WRITTEN:
+                problem = "- would be the standard output, to which this is not written"
+            named = None if param is None else param.human_readable_name
+            if isinstance(param, click.Option):
+                named = param.opts[0]
+            raise UserError(problem, field=named, hint="Name a file or folder")
+        return self._kind.convert(value, param, ctx)
+
+
+def check_paths(command: click.Command, name: str) -> None:
+    """Have a command check its paths: `-` is taken by the options in `TO_STDOUT` only."""
     for parameter in command.params:
-        if _is_path(parameter) and (name, parameter.name) not in TO_STDOUT:
-            parameter.callback = parameter.callback or _refuse
+        if _is_path(parameter):
+            parameter.type = CheckedPath(parameter.type, to_stdout=(name, parameter.name) in TO_STDOUT)
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
-        refuse_dash(inner, name)
+        check_paths(inner, name)
 
 
 def say_on_stderr(output: object) -> bool:
@@ -53,15 +79,7 @@ def _stdout_kept() -> Iterator[None]:
 
 
 def _is_path(parameter: click.Parameter) -> bool:
+    """Whether a parameter takes a path that is not checked yet."""
     kind = parameter.type
-    return isinstance(kind, click.Path) or getattr(kind, "func", None) is Path
-
-
-def _refuse(_: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    for path in value if isinstance(value, tuple) else (value,):
-        if str(path) == DASH:
-            problem = "- would be the standard input, which is not read: inputs are read twice"
-            if parameter.name in _WRITTEN:
-                problem = "- would be the standard output, to which this is not written"
-            raise UserError(problem, field=parameter.opts[0], hint="Name a file or folder")
-    return value
+    is_path = isinstance(kind, click.Path) or getattr(kind, "func", None) is Path
+    return is_path and not isinstance(kind, CheckedPath)

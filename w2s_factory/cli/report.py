@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from w2s_factory.cli.next_steps import tell_missing
+
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -33,4 +35,4 @@ def command(folder: Path, output: Path | None, force: bool) -> None:
     if made.absent:
         click.echo(f"not there yet: {made.absent} of the run's files; the page names them", err=True)
     click.echo(f"wrote {made.page} (figures and numbers in {made.beside}/)")
-    click.echo("next: open it in a browser")
+    tell_missing("open it in a browser")

@@ -1,12 +1,12 @@
-"""What `build-data` prints: what it read, what it found, what it wrote, what comes next."""
+"""What `build-data` prints: what it read, what it found, what it wrote."""
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from w2s_factory.cli.next_steps import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,20 +68,6 @@ def tell_built(built: Iterable[Built]) -> None:
             click.echo(f"      {shown(one.config)}")
     if one.index is not None:
         click.echo(f"index {shown(one.index)}")
-
-
-def tell_next(built: Built) -> None:
-    """The command that follows."""
-    if built.config is None:
-        click.echo("no training config: name the model to train with --model")
-    else:
-        click.echo(f"next: {shlex.join(['w2s-factory', 'train', str(shown(built.config))])}")
-
-
-def shown(path: object) -> object:
-    """A path as a user types it: relative to the working folder if it lies below that."""
-    here = Path.cwd()
-    return path.relative_to(here) if isinstance(path, Path) and path.is_relative_to(here) else path
 
 
 def share(accuracy: Accuracy) -> str:

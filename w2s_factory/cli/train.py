@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 import click
+
+from w2s_factory.cli.next_steps import after_adapter, after_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,9 +62,8 @@ def command(
     weights = trained.weights
     click.echo(f"Trained: {weights.kind} in {weights.folder}")
     if weights.base is not None:
-        named = shlex.join(["--model", weights.base, "--adapter", str(weights.folder)])
-        click.echo(f"Next, merge it into its model: w2s-factory make-config --preset export {named} \\")
-        click.echo(f"    {shlex.join(['--output-dir', f'{weights.folder}.merged'])} --output merge.yaml")
-        click.echo("    and: w2s-factory export merge.yaml")
+        after_adapter(weights.base, weights.folder)
+    elif weights.kind == "model":
+        after_model(weights.folder)
     if weights.not_noted is not None:
         click.echo(f"Warning: nothing is noted of this training: {weights.not_noted}", err=True)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
 
+from w2s_factory.cli.inputs import samples_in, seeds_in
+from w2s_factory.cli.next_steps import after_vote
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.telling import tell_limits, warn
 
 
 @click.command()
 @click.option(
-    "--input", "folder", required=True, type=click.Path(path_type=Path), help="Holds seed0/results.jsonl, ..."
+    "--input",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Holds seed0/results.jsonl, ..., or t1.0/seed0/...: what generate wrote, scored.",
 )
 @click.option(
     "--output",
@@ -39,6 +44,7 @@ def command(folder: Path, output: Path, task_name: str | None, force: bool) -> N
     from w2s_factory.scoring.majority import vote
     from w2s_factory.tasks import get_task
 
+    folder = samples_in(folder)
     summary = vote(folder, output, task=get_task(task_name) if task_name else None, force=force)
     printed = say_on_stderr(output)
     right = f"{summary.right}{'' if summary.known == summary.questions else f' of {summary.known}'}"
@@ -51,10 +57,17 @@ def command(folder: Path, output: Path, task_name: str | None, force: bool) -> N
         warn(f"seeds are missing in {folder} ({summary.missing}); the vote is over the others")
     if printed:
         return
-    named = ["--task", task_name] if task_name else []
-    if summary.known:
-        following = ["evaluate", *named, "--pass-at", str(summary.samples), str(folder)]
-    else:
-        task = named or ["--task", "NAME"]
-        following = ["build-data", "--stage", "2", *task, "--weak", "WEAK_RESULTS", "--votes", str(output)]
-    click.echo(f"Wrote {output}. Next: {shlex.join(['w2s-factory', *following])}")
+    click.echo(f"Wrote {output}")
+    after_vote(task_name or _scored_as(folder), folder, output, summary.samples, known=bool(summary.known))
+
+
+def _scored_as(folder: Path) -> str | None:
+    """Return the task the samples were scored as, if the report beside them says so."""
+    from w2s_factory.errors import UserError
+    from w2s_factory.records import read_object
+
+    try:
+        task = read_object(seeds_in(folder)[0] / "scoring_report.json").get("task")
+    except UserError:
+        return None
+    return task if isinstance(task, str) else None

@@ -37,6 +37,8 @@ def check_trainings(experiment: Experiment) -> None:
                 ahead=True,
             )
         except UserError as error:
+            if error.file is not None:  # a preset of the user's own
+                raise
             argument = f".overrides.{error.field}" if error.field else ""
             raise UserError(error.problem, field=f"{section}{argument}", hint=error.hint) from None
 

@@ -60,7 +60,8 @@ def fit(  # noqa: PLR0913  each is a thing to say of a training
     make += ["--cpu"] if draft.experiment.llamafactory.cpu else []
     train = ["train", config, "--force", *_python(draft)]
     written = f"{folder}/{NOTED}"
-    draft.add(f"train_{role}", "train", make, train, reads=[file, *start.reads], writes=[written])
+    reads = [file, *training.files, *start.reads]
+    draft.add(f"train_{role}", "train", make, train, reads=reads, writes=[written])
     if training.makes == "adapter":
         made = (*start.made, written)
         return Answerer(role=role, name=name, model=start.model, adapter=folder, made=made)

@@ -7,18 +7,19 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.locating import place_of
 from w2s_factory.experiment.spec import Experiment
-from w2s_factory.llamafactory.training_config import Loader
 from w2s_factory.model_names import is_path
+from w2s_factory.records.yaml_files import read_yaml
 from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    import yaml
 
 RELEASE = "W2S_RELEASE"
 
@@ -39,13 +40,13 @@ def read_experiment(path: str | Path, preset: str | None = None, *, models_there
             missing; with its line.
     """
     path = file_of(path)
-    text = _text(path)
-    root = _parsed(text, path)
-    values = _constructed(text, path)
+    found = read_yaml(path, missing=_nearest)
+    root, values = found.root, found.values
     chosen = _preset(values, preset, path)
     prefix = ("presets", preset) if preset else ()
     try:
-        experiment = Experiment.model_validate(_merged(values, chosen))
+        context = {"folder": path.absolute().parent}
+        experiment = Experiment.model_validate(_merged(values, chosen), context=context)
     except ValidationError as errors:
         raise _told(errors, path, root, prefix) from None
     resolved = _resolved(experiment, path.absolute().parent)
@@ -57,62 +58,32 @@ def read_experiment(path: str | Path, preset: str | None = None, *, models_there
 
 
 def file_of(name: str | Path) -> Path:
-    """The file of that name, or the experiment that comes with the package under it."""
+    """Return the file of that name, or the experiment that comes with the package under it.
+
+    Raises:
+        UserError: There is neither, or a bare name stands for both an experiment and a file `NAME.yaml`.
+    """
     path, own = Path(name), shipped("experiments", f"{name}.yaml")
-    return own if not path.exists() and path.parent == Path() and own.is_file() else path
+    if path.is_file() or path.parent != Path() or not own.is_file():
+        return path
+    local = path.with_name(f"{name}.yaml")
+    if local.is_file() and local.read_bytes() != own.read_bytes():
+        problem = f"is both an experiment of the package ({own}) and the file {local} here, which differ"
+        raise UserError(problem, file=path, hint=f"Name the one you mean: {local}, or the other by its path")
+    return own
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except FileNotFoundError:
-        hint = f"Make one: w2s-factory init --task NAME --output {path.name}"
-        raise UserError("no such file", file=path, hint=hint) from None
-    except UnicodeDecodeError:
-        raise UserError("is not UTF-8 text", file=path) from None
-    except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", file=path) from None
-
-
-def _parsed(text: str, path: Path) -> yaml.Node:
-    try:
-        root = yaml.compose(text, Loader)
-        if not isinstance(root, yaml.MappingNode):
-            raise UserError("expected `key: value` lines", file=path)
-        _refuse_repeated(root, path)
-    except RecursionError:
-        raise UserError("is nested too deeply, or holds itself", file=path) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = None if mark is None else mark.line + 1
-        problem = getattr(error, "problem", None) or "broken"
-        raise UserError(f"is not YAML ({problem})", file=path, line=line) from None
-    return root
-
-
-def _constructed(text: str, path: Path) -> dict[str, Any]:
-    try:
-        values: dict[str, Any] = yaml.load(text, Loader)  # noqa: S506  a SafeLoader
-    except yaml.YAMLError as error:
-        raise UserError(f"is not plain YAML ({getattr(error, 'problem', error)})", file=path) from None
-    except ValueError as error:  # a number or date that is none
-        raise UserError(f"holds a value YAML cannot read ({error})", file=path) from None
-    return values
-
-
-def _refuse_repeated(node: yaml.Node, path: Path) -> None:
-    """YAML would take the last of two equal keys and say nothing."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise UserError("holds a key that is no text", file=path, line=key.start_mark.line + 1)
-            if key.value in seen:
-                raise UserError(
-                    "stands there twice", file=path, line=key.start_mark.line + 1, field=str(key.value)
-                )
-            seen.add(key.value)
-            _refuse_repeated(value, path)
+def _nearest(path: Path) -> str:
+    """Return a hint that names the experiment that was meant: a file in the same folder, or a shipped one."""
+    own = [file.stem for file in sorted(shipped("experiments").glob("*.yaml"))]
+    bare = path.parent == Path()
+    files = [str(file) for file in sorted(path.parent.glob("*.y*ml"))] if path.parent.is_dir() else []
+    known = {Path(name).stem: name for name in [*(own if bare else ()), *files]}
+    near = difflib.get_close_matches(path.stem, known, 1)
+    if near:
+        return f'Did you mean "{known[near[0]]}"?'
+    listed = f" The package has: {', '.join(own)}." if bare else ""
+    return f"w2s-factory init writes one (see w2s-factory init --help).{listed}"
 
 
 def _preset(values: Mapping[str, Any], name: str | None, path: Path) -> dict[str, Any]:

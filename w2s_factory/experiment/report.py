@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, encodable
 from w2s_factory.experiment.contents import CONTENTS
 from w2s_factory.experiment.reporting import tables
 from w2s_factory.experiment.reporting.answer import answer
@@ -68,18 +68,13 @@ def report(folder: str | Path, output: str | Path | None = None, *, force: bool 
     return Reported(answer(found.models), path, beside, len(found.absent))
 
 
-def as_utf8(text: str) -> str:
-    """A text as a file can hold it: half of a surrogate pair, which models do write, becomes its number."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _write(texts: dict[Path, str], run: Run, name: str, *, force: bool) -> None:
     """Write all files or none; those that are new or other than before get a line in the manifest."""
     fact = {REPORT_FACT: name}
     ours = {path for path in texts if noted(path, **fact)}
     with Outputs(inputs=[run.folder / CONTENTS], reads=run.files(), force=force) as outputs:
         for path, text in texts.items():
-            outputs.text(path, as_utf8(text), replace=path in ours)
+            outputs.text(path, encodable(text), replace=path in ours)
         outputs.note(**fact)
 
 

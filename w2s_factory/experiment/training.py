@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.mistakes import at
 from w2s_factory.llamafactory.argument_ranges import argument_problem
-from w2s_factory.llamafactory.presets import load_preset
+from w2s_factory.llamafactory.presets import is_file, load_preset
 from w2s_factory.llamafactory.weights import Kind, kind_of
 
 if TYPE_CHECKING:
@@ -36,10 +38,15 @@ def found(look_up: Callable[[str], T], name: str) -> T:
     try:
         return look_up(name)
     except UserError as error:
+        if error.file is not None:
+            raise ValueError(str(error)) from None
         raise ValueError(f"{error.problem}. {error.hint}" if error.hint else error.problem) from None
 
 
-def _preset_name(name: str) -> str:
+def _preset_name(name: str, info: ValidationInfo) -> str:
+    """Return a preset's name, or the absolute path of a file, which is relative to the experiment's."""
+    if is_file(name) and info.context:
+        name = os.path.normpath(info.context["folder"] / Path(name).expanduser())
     return found(load_preset, name).name
 
 
@@ -59,7 +66,7 @@ class Training(BaseModel):
     """A preset and the arguments that differ from it.
 
     Attributes:
-        preset: One of `llama_factory_configs/`.
+        preset: One of `llama_factory_configs/`, or the path of a YAML file of that form.
         overrides: Values by argument.
     """
 
@@ -72,6 +79,11 @@ class Training(BaseModel):
         """What an argument will be; None if it is left to LLaMA-Factory."""
         entry = load_preset(self.preset).entries.get(argument)
         return self.overrides.get(argument, None if entry is None else entry.value)
+
+    @property
+    def files(self) -> list[str]:
+        """The user's own file that the preset is; none for one that comes with the package."""
+        return [self.preset] if is_file(self.preset) else []
 
     @property
     def makes(self) -> Kind:

@@ -15,7 +15,7 @@ from w2s_factory.llamafactory.installed import installed_version
 from w2s_factory.llamafactory.lookup import check_datasets
 from w2s_factory.llamafactory.preference import Model, preference_settings
 from w2s_factory.llamafactory.presets import FOLDER, Entry, Preset, load_preset
-from w2s_factory.llamafactory.settings import as_yaml, with_settings
+from w2s_factory.llamafactory.settings import as_yaml, check_preset, with_settings
 from w2s_factory.llamafactory.translation import renamed, translated
 from w2s_factory.llamafactory.versions import NEWEST, Version, for_installed, for_version
 from w2s_factory.shipped import shipped
@@ -45,7 +45,7 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
     Its arguments are named as the version names them. Each line says what its value rests on.
 
     Args:
-        preset: A preset's name (`strong_lora_sft`).
+        preset: A preset's name (`strong_lora_sft`), or the path of a YAML file of that form.
         model: A model's folder, or its name on the hub.
         output_dir: Where LLaMA-Factory shall put the adapter or model.
         dataset: The dataset's name in `dataset_dir`; several are separated by commas.
@@ -66,6 +66,8 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
     _check_paths(file, {"--output-dir": output_dir, "--dataset-dir": dataset_dir})
     target, origin = _target(version)
     chosen = load_preset(preset)
+    if chosen.file is not None:
+        check_preset(chosen, target)
     settings, adapter = settings or {}, listed(adapter, "adapter")
     settings = {
         **settings,
@@ -140,7 +142,7 @@ def _header(preset: Preset, version: Version, origin: str, file: str | Path) -> 
     install = "" if version.vanilla == "vanilla" else ' (after "w2s-factory template install")'
     return [
         f"# {preset.summary}",
-        f"# Made by w2s-factory from the preset {preset.name},",
+        f"# Made by w2s-factory from the preset {one_line(preset.name)},",
         f"# for LLaMA-Factory {version.number} ({origin}).",
         f"# Run it:  {ours}",
         f"# or:      {plain}{install}",

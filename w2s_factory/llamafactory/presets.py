@@ -1,18 +1,24 @@
-"""The presets in `llama_factory_configs/`: flat YAML, each value with its basis behind it."""
+"""Presets: flat YAML, each value with its basis behind it; the shipped ones, and any file."""
 
 from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from w2s_factory.errors import UserError
+from w2s_factory.records.yaml_files import Loader, read_yaml
 from w2s_factory.shipped import shipped
 
 FOLDER = "llama_factory_configs"
+METHODS = {"sigmoid": "dpo", "orpo": "orpo", "simpo": "simpo"}
+"""The preference methods by the value of `pref_loss`."""
+
+_DEEPSPEED = "deepspeed"
 
 
 @dataclass(frozen=True)
@@ -23,16 +29,18 @@ class Entry:
         key: An argument of LLaMA-Factory.
         text: Its value, as YAML on one line.
         comment: The basis of the value, or what else is to be said of it.
+        line: Its line in the file of a user's own preset, counted from 1.
     """
 
     key: str
     text: str
     comment: str
+    line: int | None = None
 
     @property
     def value(self) -> Any:
         """The value, parsed."""
-        return yaml.safe_load(self.text)
+        return yaml.load(self.text, Loader)  # noqa: S506  a SafeLoader
 
     def __str__(self) -> str:
         return f"{self.key}: {self.text}  # {self.comment}"
@@ -43,14 +51,16 @@ class Preset:
     """The arguments of one role and stage, in the newest LLaMA-Factory's names.
 
     Attributes:
-        name: What commands call it (`strong_lora_sft`).
+        name: What commands call it: `strong_lora_sft`, or the path of a user's own file.
         summary: What it is for, in a line.
         lines: Its lines in order: entries, and comments and blank lines as they are.
+        file: The file of a user's own preset; None for one that comes with the package.
     """
 
     name: str
     summary: str
     lines: tuple[str | Entry, ...]
+    file: Path | None = None
 
     @property
     def entries(self) -> dict[str, Entry]:
@@ -66,7 +76,7 @@ class Preset:
     def method(self) -> str | None:
         """The preference method: `dpo`, `orpo` or `simpo`; None for supervised fine-tuning and export."""
         loss = self.entries.get("pref_loss")
-        return None if loss is None else {"sigmoid": "dpo"}.get(loss.text, loss.text)
+        return None if loss is None else METHODS.get(loss.text, loss.text)
 
     def with_lines(self, lines: list[str | Entry]) -> Preset:
         """The same preset with other lines."""
@@ -78,19 +88,31 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in shipped(FOLDER).glob("*.yaml"))
 
 
-@cache
 def load_preset(name: str) -> Preset:
-    """A preset by name.
+    """Return a preset by its name, or from a user's own YAML file.
+
+    Args:
+        name: A name, or a path: what holds a `/` or ends in `.yaml` or `.yml`.
 
     Raises:
-        UserError: There is none of that name.
+        UserError: There is none of that name, or the file is not a preset; with its line.
     """
+    return _read_preset(name) if is_file(name) else _shipped_preset(name)
+
+
+@cache
+def _shipped_preset(name: str) -> Preset:
     if name not in preset_names():
         near = difflib.get_close_matches(name, preset_names(), 1)
         meant = f'Did you mean "{near[0]}"?' if near else f"Presets: {', '.join(preset_names())}"
-        raise UserError(f'no preset "{name}"', hint=meant)
+        raise UserError(f'no preset "{name}"', hint=f"{meant} A file of your own is named ./FILE.yaml")
     summary, *lines = shipped(FOLDER, f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     return Preset(name, summary.removeprefix("# "), tuple(map(_parsed, lines)))
+
+
+def is_file(name: str) -> bool:
+    """Return whether a preset's name is the path of a file."""
+    return "/" in name or name.endswith((".yaml", ".yml"))
 
 
 def _parsed(line: str) -> str | Entry:
@@ -99,3 +121,77 @@ def _parsed(line: str) -> str | Entry:
     setting, _, comment = line.partition("  # ")
     key, _, text = setting.partition(": ")
     return Entry(key, text, comment)
+
+
+def _read_preset(name: str) -> Preset:
+    path = Path(name)
+    found = read_yaml(path, missing=_how_to_list)
+    lines = found.text.splitlines()
+    entries = {entry.line: entry for entry in (_entry(path, lines, *pair) for pair in found.root.value)}
+    parsed = [entries.get(number) or line.strip() for number, line in enumerate(lines, 1)]
+    summary = f"Your own preset, {path.name}."
+    if parsed and isinstance(parsed[0], str) and parsed[0].startswith("# "):
+        summary = str(parsed.pop(0)).removeprefix("# ")
+    if not parsed or not str(parsed[0]).startswith("#") or "" not in parsed:
+        parsed.insert(0, "")  # what stands before the first blank line is the legend
+    preset = Preset(name, summary, tuple(parsed), path)
+    _check_use(preset)
+    return preset
+
+
+def _how_to_list(_: Path) -> str:
+    return "w2s-factory make-config --list shows the presets that come with the package"
+
+
+def _entry(path: Path, lines: list[str], key: yaml.Node, value: yaml.Node) -> Entry:
+    number = key.start_mark.line + 1
+    if not isinstance(key, yaml.ScalarNode):
+        raise UserError("expected `key: value` lines", file=path, line=number)
+    if key.start_mark.line != value.end_mark.line or not value.start_mark.index < value.end_mark.index:
+        raise UserError("expected a value on the same line", file=path, line=number, field=key.value)
+    line = lines[number - 1]
+    text = line[value.start_mark.column : value.end_mark.column]
+    try:
+        yaml.load(text, Loader)  # noqa: S506  a SafeLoader
+    except (yaml.YAMLError, ValueError):
+        raise UserError(f"cannot read the value {text}", file=path, line=number, field=key.value) from None
+    if key.value == _DEEPSPEED:
+        text = _deepspeed(path, number, value)
+    comment = line[value.end_mark.column :].strip().lstrip("#").strip()
+    return Entry(key.value, text, comment or f"from {path.name}", number)
+
+
+def _deepspeed(path: Path, line: int, value: yaml.Node) -> str:
+    """The DeepSpeed file: one beside the preset, or one that comes with the package (`ds_z3.json`)."""
+    name = str(value.value)
+    for file in (path.absolute().parent / name, shipped(FOLDER, name)):
+        if file.is_file():
+            return str(file)
+    raise UserError(f"no such file: {name}", file=path, line=line, field=_DEEPSPEED)
+
+
+def _check_use(preset: Preset) -> None:
+    """Check that a file says what it is for, in the terms that the other arguments depend on."""
+    entries = preset.entries
+    if not entries.keys() & {"do_train", "export_size"}:
+        problem = "expected do_train: true for a training, or export_size for a merge"
+        raise UserError(problem, file=preset.file, hint="w2s-factory make-config --list shows ready presets")
+    for key in ("finetuning_type", "template", *(("stage",) if preset.trains else ())):
+        if key not in entries:
+            raise UserError("is missing", file=preset.file, field=key)
+    if not preset.trains:
+        return
+    _check_value(preset, "do_train", [True])
+    _check_value(preset, "stage", ["sft", "dpo"])
+    if entries["stage"].value == "dpo" and "pref_loss" not in entries:
+        raise UserError("is missing, and decides the preference method", file=preset.file, field="pref_loss")
+    if "pref_loss" in entries:
+        _check_value(preset, "pref_loss", list(METHODS))
+
+
+def _check_value(preset: Preset, key: str, allowed: list[Any]) -> None:
+    entry = preset.entries[key]
+    if entry.value not in allowed:
+        words = " or ".join("true" if value is True else str(value) for value in allowed)
+        problem = f"expected {words}, got {entry.text}"
+        raise UserError(problem, file=preset.file, line=entry.line, field=key)

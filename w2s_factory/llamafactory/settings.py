@@ -11,8 +11,10 @@ import yaml
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.argument_ranges import argument_problem
 from w2s_factory.llamafactory.arguments import check_known
-from w2s_factory.llamafactory.presets import Entry, Preset
-from w2s_factory.llamafactory.training_config import Loader
+from w2s_factory.llamafactory.presets import Entry, Preset, load_preset, preset_names
+from w2s_factory.llamafactory.versions import NEWEST, for_version
+from w2s_factory.records.yaml_files import parse_value
+from w2s_factory.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,6 +86,33 @@ def with_settings(preset: Preset, settings: Mapping[str, Any], version: Version)
     return preset.with_lines([*kept, *(["", "### more"] if added else []), *added])
 
 
+def check_preset(preset: Preset, version: Version) -> None:
+    """Check the arguments of a user's own preset as if each had been set on the command line.
+
+    Args:
+        preset: A preset read from a file, in the names of the newest version.
+        version: The LLaMA-Factory that will read it.
+
+    Raises:
+        UserError: An argument is not known or has a wrong value; with the file and line.
+    """
+    for entry in preset.entries.values():
+        try:
+            _check_template(entry.key, entry.value, preset, version)
+            check_known([entry.key], for_version(NEWEST), training=preset.trains)
+            if entry.key not in ("stage", "pref_loss"):
+                _check(entry.key, entry.value, _like(entry.key) or preset)
+        except UserError as error:
+            raise UserError(
+                error.problem, file=preset.file, line=entry.line, field=error.field, hint=error.hint
+            ) from None
+
+
+def _like(key: str) -> Preset | None:
+    """Return a preset of the package that has an argument, and so shows what kind of value it takes."""
+    return next((one for one in map(load_preset, preset_names()) if key in one.entries), None)
+
+
 def as_yaml(value: Any) -> str:
     """A value as YAML on one line."""
     text = _dumped(value)
@@ -96,9 +125,9 @@ def _value(key: str, text: str) -> Any:
     if text.lower() in _WORDS:
         return text
     try:
-        value = yaml.load(text, Loader)  # noqa: S506  a SafeLoader
-    except yaml.YAMLError as error:
-        raise UserError(f'"{text}" is not YAML ({_problem(error)})', field=key) from None
+        value = parse_value(text)
+    except ValueError as error:
+        raise UserError(f'"{shortened(text)}" is not YAML ({error})', field=key) from None
     return text.strip() if _means_text(text.strip(), value) else value
 
 
@@ -109,10 +138,6 @@ def _means_text(text: str, value: Any) -> bool:
     if isinstance(value, str):
         return value != "" and text.startswith(value)
     return isinstance(value, int | float) and ":" in text
-
-
-def _problem(error: yaml.YAMLError) -> str:
-    return getattr(error, "problem", None) or type(error).__name__
 
 
 def _check(key: str, value: Any, preset: Preset) -> None:

@@ -10,23 +10,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from w2s_factory.errors import UserError
+from w2s_factory.records.yaml_files import parse_value, read_yaml
+from w2s_factory.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-class Loader(yaml.SafeLoader):
-    """YAML as OmegaConf, with which LLaMA-Factory reads, takes it: `1e-5` is a number, `2024-01-01` text."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  as PyYAML has it
-        first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
 
 
 @dataclass(frozen=True)
@@ -82,15 +70,8 @@ def read_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     path, overrides = Path(path), tuple(overrides)
     if path.suffix not in (".yaml", ".yml"):
         raise UserError("is not a .yaml file, the only kind every LLaMA-Factory reads", file=path)
-    try:
-        values = yaml.load(path.read_text("utf-8"), Loader)  # noqa: S506  a SafeLoader
-    except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", file=path) from None
-    except UnicodeDecodeError:
-        raise UserError("is not UTF-8 text", file=path) from None
-    except yaml.YAMLError as error:
-        raise UserError(f"is not YAML ({_problem(error)})", file=path, line=_line(error)) from None
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+    values = read_yaml(path).values
+    if not all(isinstance(key, str) for key in values):
         raise UserError("expected `key: value` lines", file=path)
     return Config(path, overrides, _merged(values, overrides))
 
@@ -109,11 +90,13 @@ def _merged(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not re.fullmatch(r"\w+(\.\w+)*", key):
-            raise UserError(f"{override!r} is not key=value")
+            problem = f"expected key=value, got {shortened(override)!r}"
+            raise UserError(problem, field="overrides", hint="As in: learning_rate=1e-5")
         try:
-            _set(merged, key.split("."), yaml.load(text, Loader))  # noqa: S506  a SafeLoader
-        except yaml.YAMLError:
-            raise UserError(f"{override!r}: the value is not YAML") from None
+            _set(merged, key.split("."), parse_value(text))
+        except ValueError as error:
+            problem = f"{shortened(override)!r}: the value is not YAML ({error})"
+            raise UserError(problem, field="overrides") from None
     return merged
 
 
@@ -124,12 +107,3 @@ def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
         values[key] = dict(inner) if isinstance(inner, dict) else {}
         values = values[key]
     values[last] = value
-
-
-def _problem(error: yaml.YAMLError) -> str:
-    return str(getattr(error, "problem", None) or "broken")
-
-
-def _line(error: yaml.YAMLError) -> int | None:
-    mark = getattr(error, "problem_mark", None)
-    return None if mark is None else mark.line + 1

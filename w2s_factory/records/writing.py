@@ -260,6 +260,8 @@ class Outputs:
             loop = path.is_symlink()
         except RuntimeError:  # so Python before 3.13 reports a loop of links
             loop = True
+        except OSError as error:
+            raise UserError(f"cannot be written ({error.strerror})", file=named) from None
         except ValueError as error:  # a null character
             raise UserError(f"is not the name of a file ({error})", file=named) from None
         if loop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import subprocess
 import tempfile
 from pathlib import Path
@@ -37,7 +38,7 @@ def fetch_release(
         UserError: The folder holds something else.
         DelegateError: Git is missing or can't reach the repository.
     """
-    hint = f"w2s-factory verify-release {output_dir}"
+    hint = shlex.join(["w2s-factory", "verify-release", str(output_dir)])
     if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
         _check_clone(output_dir, commit)
         if force:

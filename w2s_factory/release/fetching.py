@@ -36,7 +36,7 @@ class Fetched:
         folder: The folder that holds it.
         files: The files written, with their number of rows; empty where the folder is a clone.
         notes: What a user of the data should know.
-        hint: The command that comes next.
+        hint: What comes next: a command, or a sentence that says what is missing for one.
     """
 
     folder: Path

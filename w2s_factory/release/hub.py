@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,8 +110,9 @@ def fetch_math(origin: str | None, output_dir: Path, *, force: bool = False) -> 
 
 
 def _next(task: Task, root: Path) -> str:
-    return (
-        f"w2s-factory build-data --stage gold --task {task.name} --input {root / task.splits['train_1'].raw}"
+    raw = root / task.splits["train_1"].raw
+    return shlex.join(
+        ["w2s-factory", "build-data", "--stage", "gold", "--task", task.name, "--input", str(raw)]
     )
 
 

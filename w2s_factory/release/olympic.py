@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -66,7 +67,8 @@ def fetch_olympic_arena(origin: str | None, output_dir: Path, *, force: bool = F
             files[test] = outputs.rows(test, (question.test for question in questions), TEST)
         packages = [] if Path(where).is_dir() else ["datasets"]
         outputs.note(packages=packages, task=task.name, origin=where)
-    hint = f"w2s-factory generate --task {task.name} --split train_2 --release {output_dir} --model MODEL ..."
+    asking = ["generate", "--task", task.name, "--split", "train_2", "--release", str(output_dir)]
+    hint = f"a model must answer: w2s-factory {shlex.join(asking)} also takes --model and --output-dir"
     return Fetched(output_dir, files, tuple(_notes(asked)), hint)
 
 

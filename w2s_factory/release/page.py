@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s_factory.errors import encodable
 from w2s_factory.records import Outputs
 from w2s_factory.release.hub import files_below
 
@@ -41,4 +42,4 @@ def write_page(
     text = environment.get_template(_TEMPLATE).render(found=found, audit=audit)
     reads = [] if root is None else files_below(str(root))
     with Outputs(reads=reads, force=force) as outputs:
-        outputs.text(path, text + "\n")
+        outputs.text(path, encodable(text) + "\n")

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
-
-from annotated_types import Ge, Gt, Le
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from w2s_factory.errors import HookError, UserError, shown
+from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.ranges import check
 from w2s_factory.scoring.limits import Verdict, exceeded
 from w2s_factory.scoring.modes import comparison
@@ -28,14 +27,6 @@ TextT = TypeVar("TextT", str, "str | None", bool)
 
 _UNKNOWN = (None, None)
 """Neither a verdict nor a limit."""
-
-Timeout: TypeAlias = Annotated[float, Gt(0), Le(3_600)]
-"""Seconds a comparison may take; nearly all take milliseconds, and an hour is as good as for ever."""
-
-Workers: TypeAlias = Annotated[int, Ge(1), Le(1_024)]
-"""Processes that compare at once."""
-
-TIMEOUT: Timeout = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +128,35 @@ def score_responses(
         Scored(pred, gold, *(verdicts[pair] if is_known else _UNKNOWN))
         for (pred, gold), pair, is_known in zip(normal, compared, known, strict=True)
     ]
+
+
+def score_known(
+    task: Scorable,
+    responses: Sequence[str],
+    answers: Sequence[str | None],
+    mode: str = "published",
+    **options: Any,
+) -> list[Scored]:
+    """Score responses as `score_responses` does, where an answer may be None: its gold is not known.
+
+    Such a response gets its final answer and no verdict.
+
+    Raises:
+        UserError: As `score_responses`.
+    """
+    known = [place for place, answer in enumerate(answers) if answer is not None]
+    unknown = [place for place, answer in enumerate(answers) if answer is None]
+    golds = [answer for answer in answers if answer is not None]
+    found: dict[int, Scored] = {}
+    for chosen, theirs in ((known, golds), (unknown, None)):
+        if not chosen:
+            continue
+        try:
+            scored = score_responses(task, [responses[n] for n in chosen], theirs, mode, **options)
+        except UserError as error:
+            raise error if error.row is None else error.at(row=chosen[error.row - 1] + 1) from error
+        found |= dict(zip(chosen, scored, strict=True))
+    return [found[place] for place in range(len(answers))]
 
 
 def _extraction(task: Scorable, answer_key: str | None, *, any_format: bool) -> Callable[[str], str]:

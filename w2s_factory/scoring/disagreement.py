@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError, listed
+from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import Table, rows_of
-from w2s_factory.scoring.answers import TIMEOUT, Scored, at_its_row, score_responses
+from w2s_factory.scoring.answers import Scored, at_its_row, score_responses
 from w2s_factory.scoring.golds import read_outputs
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from w2s_factory.records import RowsLike
-    from w2s_factory.scoring.answers import Timeout, Workers
     from w2s_factory.scoring.scorable import Scorable
 
 _EXAMPLES = 3
@@ -110,8 +110,12 @@ def compare_modes(
     modes = listed(modes, "modes")
     if len(set(modes)) < 2:
         raise UserError("comparing takes two modes or more", field="compare")
-    responses = rows_of(responses, "responses")
-    rows, answers = read_outputs(responses, rows_of(golds, "golds"), partial=partial)
+    responses, golds = rows_of(responses, "responses"), rows_of(golds, "golds")
+    asked, known = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
+    rows = [row for row, answer in zip(asked, known, strict=True) if answer is not None]
+    answers = [answer for answer in known if answer is not None]
+    if not rows:
+        raise UserError("holds no golds, so there are no verdicts to compare", file=golds, field="answer")
     texts = [row["response"] for row in rows]
     options: dict[str, Any] = {"answer_key": answer_key, "timeout": timeout, "workers": workers}
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from w2s_factory.errors import UserError, listed, shown
+from w2s_factory.quantities import Samples
 from w2s_factory.ranges import Share, check
 from w2s_factory.records import Table, rows_of
 from w2s_factory.scoring.golds import read_golds
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from w2s_factory.records import Id, RowsLike, RowSource, Test
-    from w2s_factory.scoring.sampled import Samples
+    from w2s_factory.records import Id, RowsLike, RowSource
+    from w2s_factory.scoring.golds import Gold
     from w2s_factory.scoring.scorable import Scorable
     from w2s_factory.scoring.seeds import SamplesLike
 
@@ -89,6 +90,7 @@ def evaluate(
             seeds; a tag is missing; floor and ceiling are equal or one of them is missing; or the paper has
             no such numbers.
     """
+    check(pass_at, Samples | None, "pass_at")
     named, by = _named(results), listed(by, "by")
     paper = paper_rows(*beside_paper) if beside_paper else []
     if pass_at is not None:
@@ -150,7 +152,7 @@ def _verdicts(path: RowSource, notes: list[str]) -> Verdicts:
 
 
 def _accuracies(
-    name: str, verdicts: Verdicts, tests: dict[Id, Test], by: Sequence[str]
+    name: str, verdicts: Verdicts, tests: dict[Id, Gold], by: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     yield _share(name, "all", sum(verdicts.values()), len(verdicts))
     if not by:
@@ -163,15 +165,18 @@ def _accuracies(
             yield _share(name, f"{tag} {value}", int(group.sum()), len(group))
 
 
-def _tags(tests: dict[Id, Test], name: Id, by: Sequence[str]) -> dict[str, Any]:
+def _tags(tests: dict[Id, Gold], name: Id, by: Sequence[str]) -> dict[str, Any]:
     if name not in tests:
         raise UserError(f"the golds have no row for the id {name!r}", field="golds")
-    tags = tests[name]["tag"]
+    tags = tests[name].get("tag", {})
     for tag in by:
         if tag not in tags:
             known = ", ".join(tags) or "none"
             raise UserError(f'no tag "{tag}" in the golds', field="by", hint=f"Tags here: {known}")
-    return {tag: tags[tag] for tag in by}
+        if isinstance(tags[tag], list | dict):
+            problem = f'the tag "{tag}" of the id {name!r} is not one value, so there are no groups by it'
+            raise UserError(problem, field="by", hint="Name a tag whose values are text or numbers")
+    return {tag: "none" if tags[tag] is None else tags[tag] for tag in by}
 
 
 def _share(name: str, group: str, right: int, total: int) -> dict[str, Any]:

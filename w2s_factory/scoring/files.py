@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
+from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import ANSWERED, Outputs, Table, is_stdout, rows_of, to_frame
-from w2s_factory.scoring.answers import TIMEOUT, at_its_row, score_responses
+from w2s_factory.scoring.answers import at_its_row, score_known
 from w2s_factory.scoring.golds import read_outputs
 from w2s_factory.scoring.modes import comparison
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from w2s_factory.records import Output, RowsLike
-    from w2s_factory.scoring.answers import Scored, Timeout, Workers
+    from w2s_factory.scoring.answers import Scored
     from w2s_factory.scoring.scorable import Scorable
 
 METRICS: Final = "metrics.json"
@@ -86,8 +87,9 @@ def score(  # noqa: PLR0913  each is an option of the command
 
     Args:
         task: A task (as `w2s_factory.score`: or its name).
-        golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`), or rows of it; None if no gold
-            is known.
+        golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`), any file of questions that were
+            asked, or rows of either: where they have no `answer`, or null, the gold is not known. None if no
+            gold is known.
         responses: What a model wrote (`output.jsonl`), or results to be scored again.
         output: The results to write; `-` for the standard output, without metrics and report; None for
             nothing written.
@@ -110,9 +112,9 @@ def score(  # noqa: PLR0913  each is an option of the command
     beside = [] if alone else [Path(str(output)).with_name(name) for name in (METRICS, REPORT)]
     if output is not None:
         outputs.claim(output, *beside)
-    rows, answers = read_outputs(responses, golds, partial=partial)
+    rows, answers = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
     try:
-        scored = score_responses(
+        scored = score_known(
             task,
             [row["response"] for row in rows],
             answers,

@@ -16,6 +16,10 @@ class Scorable(Protocol):
         """What commands call it."""
 
     @property
+    def answer_key(self) -> str:
+        """What precedes the final answer in a response."""
+
+    @property
     def slow_comparison(self) -> bool:
         """Whether `equal` may hang, so that it runs in a process that can be killed."""
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 GROUP = "w2s_factory.tasks"
 """The entry-point group in which a package offers tasks: `NAME = "module:TASK"`, a `Task` instance."""
 
+PAGE = "docs/tasks.md"
+"""The page on custom tasks."""
+
 BUILT_IN = ("gsm8k", "math", "arithmetic", "olympic_arena")
 
 
@@ -37,8 +40,8 @@ def get_task(name: Task | str) -> Task:
     import difflib  # noqa: PLC0415  only for the message
 
     near = difflib.get_close_matches(name, task_names(), 1)
-    meant = f'Did you mean "{near[0]}"?' if near else f"Known tasks: {', '.join(task_names())}"
-    raise UserError(f'no task "{name}"', hint=meant)
+    meant = f'Did you mean "{near[0]}"?' if near else f"Known tasks: {', '.join(task_names())}."
+    raise UserError(f'no task "{name}"', hint=f"{meant} {PAGE} says how to add a task of your own")
 
 
 def task_names() -> list[str]:

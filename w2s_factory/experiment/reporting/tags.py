@@ -52,7 +52,7 @@ def groups(run: Run, models: Sequence[Model]) -> list[Group]:
     """
     if not run.has(run.contents.golds):
         return []
-    tags = {name: gold["tag"] for name, gold in read_golds(run.at(run.contents.golds)).items()}
+    tags = {name: gold.get("tag", {}) for name, gold in read_golds(run.at(run.contents.golds)).items()}
     names = dict.fromkeys(name for tag in tags.values() for name in tag)
     return [group for name in names for group in _groups(name, tags, compared_by_tag(models))]
 

@@ -6,32 +6,21 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory import dataset_info
-from w2s_factory.records import Form, read, read_object
+from w2s_factory.records import Form, read_object, read_placed
+from w2s_factory.release.auditing.forms import Kind, Row, kind_of, problem_of
 from w2s_factory.tasks import BUILT_IN, get_task, task_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from w2s_factory.records import Place
     from w2s_factory.tasks import Task
 
-Kind: TypeAlias = Literal["split", "sft", "pairs", "results", "votes", "demonstrations"]
-Row: TypeAlias = dict[str, Any]
-
 _ROWS: Form[Row] = Form("rows", {})
-_KEYS: tuple[tuple[Kind, frozenset[str]], ...] = (
-    ("demonstrations", frozenset({"prompt", "response", "sha256"})),
-    ("votes", frozenset({"pos_responses", "neg_responses"})),
-    ("results", frozenset({"prompt", "response"})),
-    ("pairs", frozenset({"instruction", "output"})),
-    ("pairs", frozenset({"instruction", "chosen", "rejected"})),
-    ("sft", frozenset({"content", "output"})),
-    ("split", frozenset({"question", "answer"})),
-    ("split", frozenset({"problem", "solution", "answer", "unique_id"})),
-)
 _STEM = re.compile(
     r"train_(?P<task>[^_]+(?:_arena)?)_(?P<weak>.+?)_"
     r"(?P<kind>full_weak|(?:iter\d+_)?(?:hybrid_)?paired|iter\d+_(?P<side>weak|icl|hybrid)(?P<unpadded>_wo_aug)?)"
@@ -48,15 +37,19 @@ class File:
         path: Where it lies.
         name: Its path below the folder looked at.
         kind: What its rows are.
-        rows: The rows.
+        rows: The rows that hold what their kind asks for; where they have no id, it is their place.
+        places: The 0-based place of each in the file.
         parts: What its name says, of a file named as in the release: task, weak, kind, iteration, side.
+        malformed: What is wrong with each of the other rows, which no check looks at.
     """
 
     path: Path
     name: str
     kind: Kind
     rows: list[Row]
+    places: list[int]
     parts: dict[str, str]
+    malformed: tuple[str, ...] = ()
 
     @property
     def stage1(self) -> tuple[str, ...] | None:
@@ -137,12 +130,10 @@ class Corpus:
             if path.name == dataset_info.NAME:
                 self.indexes[name] = path, read_object(path)
                 return
-            rows = _rows(path)
-            kind = _kind(rows[0]) if rows else None
+            placed = _placed_rows(path)
+            kind = kind_of(row for _, row in placed)
             if kind:
-                match = _STEM.fullmatch(path.stem)
-                parts = {key: value for key, value in match.groupdict().items() if value} if match else {}
-                self.files.append(File(path, name, kind, rows, parts))
+                self.files.append(_file(path, name, kind, placed))
         except UserError as error:
             self.broken[name] = str(error)
 
@@ -155,21 +146,42 @@ def split_name(file: File) -> str:
     return "test" if file.path.parent.name == "test" else file.path.stem
 
 
-def _rows(path: Path) -> list[Row]:
+def _placed_rows(path: Path) -> list[tuple[Place, Row]]:
     """The rows of a file; none of a `.json` that holds something else than a list of objects."""
     try:
         with path.open("rb") as file:
             start = file.read(_SAMPLE)
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", file=path) from None
-    if path.suffix == ".json" and not re.match(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{", start):
+    if path.suffix == ".json" and not re.match(rb"(?:\xef\xbb\xbf)?\s*\[\s*(?:\{|null)", start):
         return []  # metrics, reports, models
-    return list(read(path, _ROWS))
+    return list(read_placed(path, _ROWS))
 
 
-def _kind(first: Row) -> Kind | None:
-    """What rows are, by the keys of the first; None if they are none of ours."""
-    return next((kind for kind, keys in _KEYS if keys <= first.keys()), None)
+def _file(path: Path, name: str, kind: Kind, placed: Sequence[tuple[Place, Row]]) -> File:
+    """The file, its well-formed rows apart from the others."""
+    problems = [problem_of(kind, row, place) for place, row in placed]
+    sound = [number for number, problem in enumerate(problems) if problem is None]
+    match = _STEM.fullmatch(path.stem)
+    return File(
+        path,
+        name,
+        kind,
+        rows=[_with_id(kind, placed[number][1], number) for number in sound],
+        places=sound,
+        parts={key: value for key, value in match.groupdict().items() if value} if match else {},
+        malformed=tuple(_where(problem) for problem in problems if problem is not None),
+    )
+
+
+def _with_id(kind: Kind, row: Row, place: int) -> Row:
+    return row if kind == "split" or "id" in row else {**row, "id": place}
+
+
+def _where(problem: UserError) -> str:
+    """A problem with its line or row, without the file."""
+    place = f"line {problem.line}" if problem.line is not None else f"row {problem.row}"
+    return f"{place}: field {problem.field}: {problem.problem}"
 
 
 def _by_tag(file: File) -> Task | None:
@@ -202,7 +214,7 @@ def responses(kind: Kind, row: Row) -> list[str]:
 
 def solution_of(row: Row) -> str:
     """The gold solution of a raw or test row: raw GSM8K rows call it their answer."""
-    return str(row["solution"] if "solution" in row else row["answer"])
+    return str((row["solution"] if "solution" in row else row["answer"]) or "")
 
 
 def pair_of(row: Row) -> list[str]:

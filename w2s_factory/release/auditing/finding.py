@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
+from w2s_factory.errors import encodable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -63,5 +65,5 @@ def few(items: Iterable[object]) -> tuple[str, ...]:
 
 
 def _short(text: str, most: int = 90) -> str:
-    line = " ".join(text.split())
+    line = encodable(" ".join(text.split()))
     return line if len(line) <= most else f"{line[:most]}…"

@@ -25,6 +25,13 @@ CHECKS = (
         files.unreadable,
     ),
     Check(
+        "malformed-rows",
+        "Rows that are not of their file's form",
+        "LLaMA-Factory stops at them, or trains on something that is not a response.",
+        "Every row is checked when it is read; an error names file, line and field.",
+        files.malformed,
+    ),
+    Check(
         "contamination",
         "Test questions in a training split",
         "Test accuracy is measured on questions seen in training.",

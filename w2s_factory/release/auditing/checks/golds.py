@@ -12,7 +12,8 @@ from w2s_factory.release.auditing.finding import Found, few
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from w2s_factory.release.auditing.corpus import Corpus, Row
+    from w2s_factory.release.auditing.corpus import Corpus
+    from w2s_factory.release.auditing.forms import Row
     from w2s_factory.tasks import Task
 
 _NUMBER = re.compile(r"-?[\d,]*\.?\d+")
@@ -22,9 +23,10 @@ _MOSTLY = 0.95
 def odd(corpus: Corpus) -> Iterator[Found]:
     """Golds that are no numbers where nearly all others are."""
     for split in splits(corpus):
-        task = corpus.task_of(split.files[0])
-        golds = [written(task, row) for row in split.files[0].rows]
-        strange = [f"row {n}: {gold}" for n, gold in enumerate(golds) if not _NUMBER.fullmatch(gold)]
+        file = split.files[0]
+        golds = [written(corpus.task_of(file), row) for row in file.rows]
+        placed = zip(file.places, golds, strict=True)
+        strange = [f"row {n}: {gold}" for n, gold in placed if not _NUMBER.fullmatch(gold)]
         if strange and len(strange) < (1 - _MOSTLY) * len(golds):
             text = f"{len(strange)} of {len(golds):,} golds are no numbers"
             yield Found(split.where, len(strange), len(golds), text, few(strange))
@@ -82,7 +84,7 @@ def known_golds(corpus: Corpus) -> dict[str, str]:
 
 def written(task: Task | None, row: Row) -> str:
     """The gold of a raw or test row as written there: GSM8K's raw rows have it in the solution alone."""
-    answer = str(row["answer"])
+    answer = "" if row["answer"] is None else str(row["answer"])
     return after_key(task, answer) if task and "solution" not in row else answer
 
 
@@ -96,5 +98,5 @@ def _golds(task: Task | None, row: Row) -> set[str]:
     """The normalised golds a row names: its answer, and what follows the key in its solution."""
     if task is None:
         return {written(task, row)}
-    named = {written(task, row), after_key(task, str(row.get("solution", "")))}
+    named = {written(task, row), after_key(task, str(row.get("solution") or ""))}
     return {task.normalise(gold.replace(",", "")) for gold in named if gold}

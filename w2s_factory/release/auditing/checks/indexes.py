@@ -95,7 +95,11 @@ def columns_missing(corpus: Corpus) -> Iterator[Found]:
         for key, file_name in _files(index):
             base = _base(corpus, path, file_name)
             file = by_path.get((base / file_name).resolve()) if base else None
-            if file and (problem := _mismatch(index[key], file.kind == "pairs", set(file.rows[0]))):
+            if (
+                file
+                and file.rows
+                and (problem := _mismatch(index[key], file.kind == "pairs", set(file.rows[0])))
+            ):
                 wrong.append(f"{key}: {problem}")
         if wrong:
             text = f"{len(wrong)} of {len(index)} entries do not fit the rows of their file"

@@ -14,7 +14,8 @@ from w2s_factory.release.auditing.finding import Found, few
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from w2s_factory.release.auditing.corpus import Corpus, File, Kind
+    from w2s_factory.release.auditing.corpus import Corpus, File
+    from w2s_factory.release.auditing.forms import Kind
 
 NEAR_EMPTY = 10
 """Characters below which a response is near-empty: there is no room for a step before the answer."""
@@ -111,6 +112,6 @@ def _in_file(file: File, wrong: Callable[[str], bool], what: str) -> Iterator[Fo
 
 def _texts(file: File) -> Iterator[tuple[object, str]]:
     """The responses of a file, or gold solutions, with the id of their row (without one: its place)."""
-    for place, row in enumerate(file.rows):
+    for place, row in zip(file.places, file.rows, strict=True):
         for text in [solution_of(row)] if file.kind == "split" else responses(file.kind, row):
             yield row.get("id", place), text

@@ -11,7 +11,8 @@ from w2s_factory.release.auditing.finding import Found, few
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from w2s_factory.release.auditing.corpus import Corpus, Row
+    from w2s_factory.release.auditing.corpus import Corpus
+    from w2s_factory.release.auditing.forms import Row
     from w2s_factory.tasks import Task
 
 

@@ -14,7 +14,8 @@ from w2s_factory.release.auditing.finding import Found, few
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from w2s_factory.release.auditing.corpus import Corpus, File, Row
+    from w2s_factory.release.auditing.corpus import Corpus, File
+    from w2s_factory.release.auditing.forms import Row
 
 _MARKS = re.compile("[.,;:!?\"'`\u2018\u2019\u201c\u201d\u2026]")
 _HELD_OUT = ("test", "dev", "val")

@@ -1,0 +1,130 @@
+"""A user's own preset: a flat YAML file, whose mistakes have their line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from w2s_factory import UserError
+from w2s_factory.llamafactory.configs import make_config
+from w2s_factory.llamafactory.presets import FOLDER, load_preset, preset_names
+from w2s_factory.shipped import shipped
+
+MINE = """stage: sft
+do_train: true
+finetuning_type: lora  # as they did
+template: vanilla
+learning_rate: 1e-5
+"""
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def written(text: str) -> str:
+        (tmp_path / "mine.yaml").write_text(text)
+        return "./mine.yaml"
+
+    return written
+
+
+def made(preset: str, **options):
+    given = {"model": "a/b", "output_dir": "out", "dataset": "d", "dataset_dir": ".", "ahead": True}
+    return make_config(preset, **{**given, **options})
+
+
+def test_a_file_is_a_preset(write):
+    text = made(write(MINE), version="0.9.5")
+    values = yaml.safe_load(text)
+    assert {key: values[key] for key in ("stage", "do_train", "template")} == {
+        "stage": "sft",
+        "do_train": True,
+        "template": "vanilla",
+    }
+    assert "learning_rate: 1e-5  # from mine.yaml" in text
+    assert "finetuning_type: lora  # as they did" in text
+    assert "from the preset ./mine.yaml," in text
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_copy_of_a_shipped_preset_makes_the_same_config(write, name):
+    copied = write(shipped(FOLDER, f"{name}.yaml").read_text())
+    only = {"dataset": None, "dataset_dir": None} if name == "export" else {}
+    adapter = ["c/d"] if name == "export" else []
+    ours, theirs = (made(preset, adapter=adapter, version="0.9.5", **only) for preset in (copied, name))
+    assert yaml.safe_load(ours) == yaml.safe_load(theirs)
+    assert ours.replace("from the preset ./mine.yaml", f"from the preset {name}") == theirs
+
+
+def test_settings_and_another_version_apply_to_it(write):
+    pairs = MINE.replace("stage: sft", "stage: dpo\npref_loss: orpo\npref_beta: 0.1")
+    values = yaml.safe_load(made(write(pairs), version="0.6.2", settings={"learning_rate": 2e-5}))
+    assert (values["stage"], values["orpo_beta"], values["learning_rate"]) == ("orpo", 0.1, 2e-5)
+
+
+def test_a_deepspeed_file_beside_it_is_found(write, tmp_path):
+    (tmp_path / "ds.json").write_text("{}")
+    assert f"deepspeed: {tmp_path}/ds.json" in made(write(MINE + "deepspeed: ds.json\n"))
+    assert "ds_z3.json" in made(write(MINE + "deepspeed: ds_z3.json\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (MINE + "learning_rat: 1\n", 'mine.yaml:6: field "learning_rat": .* Did you mean "learning_rate"'),
+        (
+            MINE + "num_train_epochs: many\n",
+            'mine.yaml:6: field "num_train_epochs": expected a number ',
+        ),
+        (MINE + "output_dir: out\n", 'mine.yaml:6: field "output_dir": .* Use --output-dir'),
+        (MINE + "stage: sft\n", 'mine.yaml:6: field "stage": duplicate key'),
+        (
+            MINE + "lora_target:\n  - q_proj\n",
+            'mine.yaml:6: field "lora_target": expected a value on the same line',
+        ),
+        (MINE + "deepspeed: no.json\n", 'mine.yaml:6: field "deepspeed": no such file: no.json'),
+        (MINE + "seed: 2024-99-99\n", 'mine.yaml:6: field "seed": '),
+        (MINE + "a: [\n", "mine.yaml:7: is not YAML"),
+        (MINE + "? [a]\n: b\n", "mine.yaml:6: expected a key that is text"),
+        (MINE.replace("sft", "ppo"), 'mine.yaml:1: field "stage": expected sft or dpo, got ppo'),
+        (MINE.replace("sft", "dpo"), 'mine.yaml: field "pref_loss": is missing'),
+        (MINE.replace("vanilla", "empty"), 'mine.yaml:4: field "template": .* Use vanilla'),
+        (MINE.replace("template: vanilla", ""), 'mine.yaml: field "template": is missing'),
+        (MINE.replace("do_train: true", "do_train: false"), 'mine.yaml:2: field "do_train": expected true'),
+        (MINE.replace("do_train: true", ""), "expected do_train: true for a training, or export_size"),
+        ("- a\n", "mine.yaml: expected `key: value` lines"),
+        ("", "mine.yaml: expected `key: value` lines"),
+        (b"\xff", "mine.yaml:1: is not UTF-8 text"),
+    ],
+)
+def test_a_mistake_has_its_line(write, tmp_path, text, message):
+    name = write("")
+    (tmp_path / "mine.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UserError, match=message) as raised:
+        made(name)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["./none.yaml", "none.yml", "no/such", "."])
+def test_a_file_that_is_not_there(write, name):
+    if name == ".":
+        name = "./"
+    with pytest.raises(UserError, match=re.escape(str(name.removeprefix("./") or "."))):
+        load_preset(name)
+
+
+def test_build_data_and_make_config_take_it(w2s, tmp_path):
+    (tmp_path / "cwd/mine.yaml").write_text(MINE)
+    w2s("build-data", "--stage", "1", "--preset", "mine.yaml")
+    config = tmp_path / "cwd/w2s-data/train_arithmetic_simulated_weak_iter1_hybrid.yaml"
+    assert "learning_rate: 1e-5" in config.read_text()
+    dataset = ["--dataset", "arithmetic_simulated_weak_iter1_hybrid", "--dataset-dir", "w2s-data"]
+    made = ["--model", "a/b", "--output-dir", "out", "--output", "made.yaml"]
+    w2s("make-config", "--preset", "./mine.yaml", *dataset, *made)
+    (tmp_path / "cwd/mine.yaml").write_text(MINE + "learning_rat: 1\n")
+    error = w2s("make-config", "--preset", "./mine.yaml", *dataset, *made, code=2).stderr
+    assert error.startswith("Error: mine.yaml:6: ")
+    assert error.count("\n") == 1

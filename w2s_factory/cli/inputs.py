@@ -1,0 +1,81 @@
+"""Inputs that an option names: a file, or the folder in which a command wrote it under its usual name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OUTPUT, RESULTS, VOTES = "output.jsonl", "results.jsonl", "majority_voting_results.jsonl"
+
+_SEED, _TEMPERATURE = re.compile(r"seed([0-9]+)"), re.compile(r"t[0-9.]+")
+
+
+def results_in(path: Path) -> Path:
+    """Return a file of results: the path, or `results.jsonl` in the folder.
+
+    Raises:
+        UserError: The folder has no such file.
+    """
+    return _file_in(path, (RESULTS,), "w2s-factory score makes it of an output.jsonl")
+
+
+def responses_in(path: Path) -> Path:
+    """Return a file of responses: the path, or in the folder `results.jsonl` or else `output.jsonl`.
+
+    Raises:
+        UserError: The folder has no such file.
+    """
+    return _file_in(path, (RESULTS, OUTPUT), "w2s-factory generate writes output.jsonl into its --output-dir")
+
+
+def votes_in(path: Path) -> Path:
+    """Return a majority file: the path, or `majority_voting_results.jsonl` in the folder or its `t1.0`.
+
+    Raises:
+        UserError: The folder has no such file.
+    """
+    hint = "w2s-factory vote makes it of scored samples"
+    return _file_in(samples_in(path) if path.is_dir() else path, (VOTES,), hint)
+
+
+def samples_in(folder: Path) -> Path:
+    """Return the folder that holds `seed0`, `seed1`, ...: the one named, or the `t1.0` in it.
+
+    A folder without seeds is returned as it is: what reads it says what is missing.
+
+    Raises:
+        UserError: It holds samples of several temperatures.
+    """
+    if seeds_in(folder) or not folder.is_dir():
+        return folder
+    found = [
+        path for path in sorted(folder.iterdir()) if _TEMPERATURE.fullmatch(path.name) and seeds_in(path)
+    ]
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise UserError(
+            f"holds samples of several temperatures ({names})", file=folder, hint=f"Name one: {found[0]}"
+        )
+    return found[0] if found else folder
+
+
+def seeds_in(folder: Path) -> list[Path]:
+    """Return the folders of the seeds directly in a folder, by their number."""
+    if not folder.is_dir():
+        return []
+    seeds = {path: match for path in folder.iterdir() if (match := _SEED.fullmatch(path.name))}
+    return sorted((path for path in seeds if path.is_dir()), key=lambda path: int(seeds[path][1]))
+
+
+def _file_in(path: Path, names: tuple[str, ...], hint: str) -> Path:
+    if not path.is_dir():
+        return path
+    found = next((path / name for name in names if (path / name).is_file()), None)
+    if found is None:
+        raise UserError(f"is a folder without {' or '.join(names)}", file=path, hint=hint)
+    return found

@@ -1,0 +1,240 @@
+"""The lines that begin with "Next:": a command that works as it is printed, or what is missing for one."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from w2s_factory.cli.inputs import OUTPUT, RESULTS, VOTES, seeds_in
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from w2s_factory.building import Built
+    from w2s_factory.generating import Generation
+    from w2s_factory.records import Id
+    from w2s_factory.tasks import Task
+
+_WEAK, _ICL = "weak", "icl"
+_HELD_OUT = ("test", "dev", "val")
+_STAGE_1 = (
+    "Stage I needs these results and those of the other side: w2s-factory build-data --stage 1 takes them as "
+    "--weak and --icl"
+)
+_STAGE_2 = (
+    "Stage II needs the weak model's results on the same questions: w2s-factory build-data --stage 2 takes "
+    "them as --weak, and these votes as --votes"
+)
+
+
+def tell_next(*words: object) -> None:
+    """Print the command that comes next, without its first word; it must work as it is printed."""
+    click.echo(f"Next: {shlex.join(['w2s-factory', *map(_shown, words)])}")
+
+
+def tell_missing(sentence: str) -> None:
+    """Print what comes next where the command cannot be known: what is missing for it."""
+    click.echo(f"Next: {sentence}")
+
+
+def shown(path: object) -> object:
+    """Return a path as a user types it: relative to the working folder if it is below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if isinstance(path, Path) and path.is_relative_to(here) else path
+
+
+def after_dataset(built: Built) -> None:
+    """Name what comes after a dataset: training on it."""
+    if built.config is not None:
+        tell_next("train", built.config)
+        return
+    if built.index is None:  # rows in memory or on the standard output
+        return
+    tell_missing(
+        f"a training config needs the model to train: w2s-factory make-config --dataset {built.dataset} "
+        f"--dataset-dir {shlex.quote(_shown(built.index.parent))} also takes --preset, --model, --output-dir "
+        "and --output"
+    )
+
+
+def after_questions(task: Task, questions: Path) -> None:
+    """Name what comes after questions with golds: asking a model."""
+    asking = shlex.join(["generate", "--task", task.name, "--questions", _shown(questions)])
+    tell_missing(f"a model must answer them: w2s-factory {asking} also takes --model and --output-dir")
+
+
+def after_demonstrations(task: Task, demonstrations: Path) -> None:
+    """Name what comes after demonstrations: showing them to the strong model."""
+    asking = shlex.join(["generate", "--task", task.name, "--demos", _shown(demonstrations)])
+    tell_missing(
+        f"the strong model answers with these in its prompts: w2s-factory {asking} also takes --model, "
+        "--output-dir, and --split or --questions"
+    )
+
+
+def after_generation(generation: Generation, files: Sequence[Path]) -> None:
+    """Name what comes after responses: scoring them, or merging the shards they are a part of."""
+    if generation.shard is None and isinstance(generation.questions, Path):
+        _score(generation.task.name, generation.questions, files, partial=bool(generation.limit))
+    if generation.shard is None:
+        return
+    shard, merging = generation.shard, shlex.join(["merge-shards", _shown(generation.output_dir)])
+    names = [f"{index}-of-{shard.of}" for index in range(1, shard.of + 1)]
+    parts = [file.parent.with_name(name) for file in files for name in names]
+    missing = dict.fromkeys(part.name.replace("-of-", "/") for part in parts if not (part / OUTPUT).is_file())
+    if missing:
+        tell_missing(f"generate the other shards ({', '.join(missing)}), then: w2s-factory {merging}")
+    else:
+        tell_next("merge-shards", generation.output_dir)
+
+
+def after_merging(files: Sequence[Path]) -> None:
+    """Name what comes after merged shards: scoring them, if what they answer is still known."""
+    together: dict[Path, list[Path]] = {}
+    for file in files:
+        sampled = file.parent in seeds_in(file.parent.parent)
+        together.setdefault(file.parent.parent if sampled else file, []).append(file)
+    for outputs in together.values():
+        asked = _asked(outputs[0])
+        if asked is None:
+            tell_missing("score them with w2s-factory score, whose --golds are the questions: not known here")
+        else:
+            _score(*asked, outputs, partial=False)
+
+
+def after_scoring(task: Task, golds: Path, results: Sequence[Path], *, known: bool) -> None:
+    """Name what comes after results: evaluating them, a vote over samples, datasets built from them."""
+    folder = results[0].parent
+    seeds = seeds_in(folder.parent) if folder in seeds_in(folder.parent) else []
+    unscored = [seed for seed in seeds if not (seed / RESULTS).is_file()]
+    held_out = _held_out(task, golds)
+    if unscored:
+        _score(task.name, golds, [seed / OUTPUT for seed in seeds], partial=False)
+    elif seeds:
+        if known:
+            tell_next("evaluate", "--task", task.name, "--pass-at", len(seeds), folder.parent)
+        if not held_out:
+            tell_next(
+                "vote", "--task", task.name, "--input", folder.parent, "--output", folder.parent / VOTES
+            )
+    else:
+        if known:
+            tell_next("evaluate", results[0])
+        if not held_out:
+            _build_from(task, golds, results[0])
+
+
+def after_vote(task: str | None, folder: Path, votes: Path, samples: int, *, known: bool) -> None:
+    """Name what comes after a vote: pass@k, and Stage II if the weak model's results are found."""
+    named = ["--task", task] if task else []
+    if known:
+        tell_next("evaluate", *named, "--pass-at", samples, folder)
+    weak = _weak_beside(folder, votes)
+    if task is None or weak is None:
+        tell_missing(_STAGE_2)
+    else:
+        tell_next(
+            "build-data", "--stage", 2, "--task", task, "--weak", weak, "--votes", votes, "--samples", folder
+        )
+
+
+def after_model(folder: Path) -> None:
+    """Name what comes after a trained or merged model: its answers."""
+    tell_missing(
+        f"it answers questions: w2s-factory generate takes it as --model {shlex.quote(_shown(folder))}"
+    )
+
+
+def after_adapter(base: str, folder: Path) -> None:
+    """Name what comes after a trained adapter: merging it into its model."""
+    merged, config = f"{folder}.merged", Path(f"{folder}.merged.yaml")
+    make = ["make-config", "--preset", "export", "--model", base, "--adapter", folder]
+    tell_next(*make, "--output-dir", Path(merged), "--output", config)
+
+
+def _shown(word: object) -> str:
+    return str(shown(word))
+
+
+def _score(task: str, questions: Path, files: Sequence[Path], *, partial: bool) -> None:
+    """Name the command that scores responses: a file of them, or the seeds in one folder."""
+    from w2s_factory.scoring.golds import read_golds
+    from w2s_factory.tasks import get_task
+
+    try:
+        golds = read_golds(questions, get_task(task).answer_key)
+    except UserError as error:
+        tell_missing(f"score them with w2s-factory score, whose --golds cannot be these questions: {error}")
+        return
+    sampled = len(files) > 1
+    output = [] if sampled else ["--output", files[0].with_name(RESULTS)]
+    part = ["--partial"] if partial or len(golds) > len(_ids(files[0])) else []
+    source = files[0].parent.parent if sampled else files[0]
+    tell_next("score", "--task", task, "--golds", questions, "--input", source, *output, *part)
+
+
+def _build_from(task: Task, golds: Path, results: Path) -> None:
+    """Name the datasets that can be built from results: full weak ones, and Stage I from both sides."""
+    if results.parent.name != _ICL and _zero_shot(task, golds, results):
+        tell_next("build-data", "--stage", "full-weak", "--task", task.name, "--input", results)
+    root = results.parent.parent
+    weak, icl = root / _WEAK / RESULTS, root / _ICL / RESULTS
+    if results in (weak, icl) and _ids(weak) and set(_ids(weak)) == set(_ids(icl)):
+        tell_next("build-data", "--stage", 1, "--task", task.name, "--weak", weak, "--icl", icl)
+    else:
+        tell_missing(_STAGE_1)
+
+
+def _held_out(task: Task, golds: Path) -> bool:
+    """Return whether questions are those of a split to test on, from which no training data is built."""
+    tags = {split.tag for name, split in task.splits.items() if name in _HELD_OUT}
+    return bool(tags) and any(row.get("source") in tags for row in _rows(golds)[:1])
+
+
+def _zero_shot(task: Task, golds: Path, results: Path) -> bool:
+    """Return whether the first prompt is one question alone, as the weak model is asked."""
+    prompts = {task.prompt(row["question"]) for row in _rows(golds) if isinstance(row.get("question"), str)}
+    return any(row.get("prompt") in prompts for row in _rows(results)[:1])
+
+
+def _weak_beside(folder: Path, votes: Path) -> Path | None:
+    """Return the weak model's results on the same questions, if a folder `weak` near the samples has them."""
+    asked = set(_ids(votes))
+    for root in dict.fromkeys([Path.cwd(), *list(folder.absolute().parents)[:2]]):
+        weak = root / _WEAK / RESULTS
+        if asked and set(_ids(weak)) == asked:
+            return weak
+    return None
+
+
+def _asked(output: Path) -> tuple[str, Path] | None:
+    """Return the task and the questions of merged shards, as their first shard's manifest names them."""
+    from w2s_factory.records import content_hash
+
+    shard = next(iter(sorted((output.parent / "shards").glob("1-of-*/manifest.jsonl"))), None)
+    lines = [line for line in _rows(shard) if line.get("file") == OUTPUT] if shard else []
+    try:
+        questions, task = lines[-1]["inputs"][0], lines[-1]["settings"]["task"]
+        same = content_hash(questions["file"]) == questions["sha256"]
+    except (LookupError, TypeError, UserError):
+        return None
+    return (str(task), Path(questions["file"])) if same else None
+
+
+def _ids(file: Path) -> Collection[Id]:
+    return [row["id"] for row in _rows(file) if isinstance(row.get("id"), int | str)]
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file; none of one that cannot be read."""
+    from w2s_factory.records import Form, read
+
+    rows: Form[dict[str, Any]] = Form("rows", {})
+    try:
+        return list(read(file, rows))
+    except UserError:
+        return []

@@ -1,0 +1,114 @@
+"""Reading the YAML that people write: experiments, training configs, presets; mistakes have their line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from w2s_factory.errors import UserError
+from w2s_factory.records.reading import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LARGEST = 2**20
+"""Bytes of the largest YAML file that is read; those of people and of LLaMA-Factory have a few thousand."""
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as OmegaConf, with which LLaMA-Factory reads, takes it: `1e-5` is a number, `2024-01-01` text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  as PyYAML has it
+        first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """A YAML file of `key: value` lines.
+
+    Attributes:
+        path: The file.
+        text: Its content.
+        root: Its keys and values with their lines.
+        values: The same as plain values.
+    """
+
+    path: Path
+    text: str
+    root: yaml.MappingNode
+    values: dict[str, Any]
+
+
+def read_yaml(path: str | Path, *, missing: Callable[[Path], str] | None = None) -> YamlFile:
+    """Read a YAML file whose keys are texts, each of which comes once.
+
+    Args:
+        path: The file.
+        missing: Gives the hint for a file that does not exist.
+
+    Raises:
+        UserError: The file cannot be read, is not plain YAML or not a mapping, or a key comes twice; with
+            its line.
+    """
+    path = Path(path)
+    text = read_text(path, largest=LARGEST, missing=missing)
+    try:
+        root = yaml.compose(text, Loader)
+        if not isinstance(root, yaml.MappingNode):
+            raise UserError("expected `key: value` lines", file=path)
+        _refuse_repeated(root, path)
+        return YamlFile(path, text, root, yaml.load(text, Loader))  # noqa: S506  a SafeLoader
+    except RecursionError:
+        raise UserError("is nested too deeply, or contains itself", file=path) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = None if mark is None else mark.line + 1
+        raise UserError(f"is not YAML ({_problem(error)})", file=path, line=line) from None
+    except ValueError as error:  # a number or date that is none
+        raise UserError(f"holds a value YAML cannot read ({error})", file=path) from None
+
+
+def parse_value(text: str) -> Any:
+    """Return one value written as YAML, as on a command line.
+
+    Raises:
+        ValueError: It is not plain YAML; with the parser's words.
+    """
+    try:
+        return yaml.load(text, Loader)  # noqa: S506  a SafeLoader
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except yaml.YAMLError as error:
+        raise ValueError(_problem(error)) from None
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    return str(getattr(error, "problem", None) or "broken")
+
+
+def _refuse_repeated(node: yaml.Node, path: Path) -> None:
+    """Refuse equal keys, of which YAML would take the last and say nothing; and keys that are not text."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise UserError("expected a key that is text, got another one", file=path, line=line)
+            if key.value in seen:
+                raise UserError("duplicate key", file=path, line=line, field=str(key.value))
+            seen.add(key.value)
+            _refuse_repeated(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeated(item, path)
