@@ -29,10 +29,12 @@ def value_at(expression: Any, symbols: list[Any], point: tuple[str, str]) -> com
 
     if expression.has(Integral, Sum, Product, Limit, Derivative):
         return 0
-    rough, fine = (
-        _value(expression, dict(zip(symbols, count(*(Float(part, digits) for part in point)), strict=False)))
-        for digits in _DIGITS
-    )
+    fine: complex = 0
+    for digits in _DIGITS:
+        numbers = count(*(Float(part, digits) for part in point))
+        rough, fine = fine, _value(expression, dict(zip(symbols, numbers, strict=False)))
+        if not fine:
+            return 0
     return fine if abs(rough - fine) <= _AGREEING * abs(fine) else 0
 
 

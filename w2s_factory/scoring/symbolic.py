@@ -30,8 +30,9 @@ def slow(pred: str, gold: str) -> bool:
     Any other failure is False, as published: so an inequality is not equal to itself. There is no limit
     on time or memory here; `workers` sets them.
     """
-    mine, theirs = parsed(pred), parsed(gold)
-    if mine is None or theirs is None:
+    theirs = parsed(gold)  # first: golds repeat, and with one that can't be parsed the texts decide
+    mine = None if theirs is None else parsed(pred)
+    if mine is None:
         return pred == gold
     from sympy import simplify  # noqa: PLC0415  most answers need no SymPy
 
