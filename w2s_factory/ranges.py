@@ -1,6 +1,7 @@
 """Numbers with one declared range each: what a value may be, and the check of a value.
 
-A number is declared once, in the module that owns the fact, as an alias with `annotated_types` metadata:
+A number is declared once, as an alias with `annotated_types` metadata: in `quantities` where a command
+takes it, else in the module that owns the fact.
 
     Temperature: TypeAlias = Annotated[float, Ge(0), Le(100)]
 

@@ -15,6 +15,7 @@ from w2s_factory.cli import COMMANDS, group
 from w2s_factory.tasks.registry import BUILT_IN
 
 HEAVY = {"torch", "transformers", "datasets", "pandas", "sympy", "vllm", "llamafactory", "snakemake"}
+HEAVY |= {"numpy", "orjson", "pebble", "pydantic", "yaml"}  # each costs as much as the whole help
 
 
 def command_of(name) -> click.Command:

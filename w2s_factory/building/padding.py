@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
-
-from annotated_types import Ge, Le
+from typing import TYPE_CHECKING, TypeVar
 
 from w2s_factory.errors import UserError
+from w2s_factory.quantities import SEED, PaddedSize
 from w2s_factory.ranges import Seed, check_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+
 ItemT = TypeVar("ItemT")
 
 PADDED_KEYS = ("gold", "pred", "result")
 """What every row of a padded set carries besides, in the published order, where its results have it."""
-
-
-PaddedSize: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
-"""Questions of a padded set; never more than the results hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +30,7 @@ class Padding:
     """
 
     to: PaddedSize
-    seed: Seed = 42
+    seed: Seed = SEED
 
     def __post_init__(self) -> None:
         check_fields(self)

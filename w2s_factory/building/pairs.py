@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
-
-from annotated_types import Ge, Le
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from w2s_factory.building.draws import draw_chosen, draw_rejected
 from w2s_factory.errors import UserError
-from w2s_factory.ranges import Seed, Share, check_fields
+from w2s_factory.quantities import MIN_CONFIDENCE, NEGATIVE_CONFIDENCE, SEED, Confidence, PairsPerQuestion
+from w2s_factory.ranges import Seed, check_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,13 +26,6 @@ SKIPPED = (UNSURE, EMPTY, NO_MINORITY, NOT_SURE_ENOUGH)
 """Why a question gives no pair, in the order in which it is asked."""
 
 
-Confidence: TypeAlias = Share
-"""The share of a question's samples that give the majority answer."""
-
-PairsPerQuestion: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
-"""Pairs of one question; no more than it has samples."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class PairRules:
     """How votes become pairs; the defaults are the release's for GSM8K.
@@ -48,10 +40,10 @@ class PairRules:
             improvement: the published MATH files hold such pairs.
     """
 
-    min_confidence: Confidence = 0.6
-    negative_confidence: Confidence = 0.8
+    min_confidence: Confidence = MIN_CONFIDENCE
+    negative_confidence: Confidence = NEGATIVE_CONFIDENCE
     pairs_per_question: PairsPerQuestion = 1
-    seed: Seed = 42
+    seed: Seed = SEED
     drop_duplicates: bool = False
 
     def __post_init__(self) -> None:

@@ -112,7 +112,7 @@ class PairSource:
     rules: PairRules
 
 
-def explain(pairs: RowsLike, name: str | int, source: PairSource | None = None) -> str:
+def explain(pairs: RowsLike, name: Id, source: PairSource | None = None) -> str:
     """One question's story: what was asked, how the samples voted, what was set against what.
 
     Args:

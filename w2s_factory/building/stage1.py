@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
-
-from annotated_types import Ge, Le
+from typing import TYPE_CHECKING
 
 from w2s_factory.building.agreement import Agreement, agreeing
 from w2s_factory.building.joining import identical
 from w2s_factory.building.padding import PADDED_KEYS, Padding
 from w2s_factory.building.placing import Built, Recipe, place_datasets
 from w2s_factory.errors import UserError
+from w2s_factory.quantities import Iteration
 from w2s_factory.ranges import check
 from w2s_factory.records import rows_of
 from w2s_factory.tasks import get_task
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
     from w2s_factory.records import Result, RowsLike, Sft
     from w2s_factory.tasks import Task
-
-Iteration: TypeAlias = Annotated[int, Ge(1), Le(100)]
-"""An iteration of Stage I, and how many there are; the paper has up to two. Each trains three models."""
 
 SIDES = ("weak", "icl", "hybrid")
 """The three datasets of an iteration, in the order of the release's index."""

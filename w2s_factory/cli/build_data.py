@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from w2s_factory.building.padding import PaddedSize
-from w2s_factory.building.pairs import Confidence, PairRules, PairsPerQuestion
-from w2s_factory.building.stage1 import Iteration
 from w2s_factory.cli import pairs
 from w2s_factory.cli.inputs import responses_in, results_in, samples_in, votes_in
 from w2s_factory.cli.next_steps import after_dataset, after_questions
@@ -18,6 +15,15 @@ from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.stages import refuse_unread
 from w2s_factory.cli.telling import tell_built, tell_inputs, tell_padding, tell_stage1, warn
 from w2s_factory.errors import UserError
+from w2s_factory.quantities import (
+    MIN_CONFIDENCE,
+    NEGATIVE_CONFIDENCE,
+    SEED,
+    Confidence,
+    Iteration,
+    PaddedSize,
+    PairsPerQuestion,
+)
 from w2s_factory.ranges import Seed
 
 if TYPE_CHECKING:
@@ -63,11 +69,11 @@ CONTENTS = "contents.json"
 )
 @click.option("--output-dir", type=_FILE, metavar="DIR", help=f"The folder. [default: {DEFAULT_DIR}]")
 @click.option(
-    "--min-confidence", type=number(Confidence), default=PairRules.min_confidence, show_default=True,
+    "--min-confidence", type=number(Confidence), default=MIN_CONFIDENCE, show_default=True,
     help="Stage 2: to count at all.",
 )  # fmt: skip
 @click.option(
-    "--negative-confidence", type=number(Confidence), default=PairRules.negative_confidence,
+    "--negative-confidence", type=number(Confidence), default=NEGATIVE_CONFIDENCE,
     show_default=True, help="Stage 2: to call weak wrong; at least --min-confidence.",
 )  # fmt: skip
 @click.option(
@@ -75,7 +81,7 @@ CONTENTS = "contents.json"
     help="Stage 2: at most. [default: the task's, 1 or 3]",
 )  # fmt: skip
 @click.option(
-    "--seed", type=number(Seed), default=PairRules.seed, show_default=True,
+    "--seed", type=number(Seed), default=SEED, show_default=True,
     help="Stage 2, --pad-to: of the draws.",
 )  # fmt: skip
 @click.option(

@@ -13,7 +13,7 @@ from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.telling import warn
 from w2s_factory.errors import UserError
-from w2s_factory.generating.demonstrations import DemonstrationCount
+from w2s_factory.quantities import DemonstrationCount
 from w2s_factory.ranges import Seed
 
 

@@ -12,7 +12,7 @@ from w2s_factory.cli.inputs import samples_in
 from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.errors import encodable
-from w2s_factory.scoring.sampled import Samples
+from w2s_factory.quantities import Samples
 
 
 @click.command()

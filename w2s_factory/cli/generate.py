@@ -11,10 +11,8 @@ import click
 from w2s_factory.cli.next_steps import after_generation
 from w2s_factory.cli.numbers import number
 from w2s_factory.errors import UserError, one_line
-from w2s_factory.generating.generation import QuestionCount
-from w2s_factory.generating.requests import MaxTokens, Temperature, TopP
+from w2s_factory.quantities import MaxTokens, QuestionCount, Samples, Temperature, TopP
 from w2s_factory.ranges import Seed
-from w2s_factory.scoring.sampled import Samples
 from w2s_factory.terminal import wrapped
 
 if TYPE_CHECKING:

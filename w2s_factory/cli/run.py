@@ -8,7 +8,7 @@ import click
 
 from w2s_factory.cli.next_steps import shown
 from w2s_factory.cli.numbers import number
-from w2s_factory.experiment.workflow import Jobs
+from w2s_factory.quantities import Jobs
 
 _PATH = click.Path(path_type=Path)
 

@@ -14,7 +14,7 @@ from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import DASH, say_on_stderr
 from w2s_factory.cli.telling import warn
 from w2s_factory.errors import UserError
-from w2s_factory.scoring.answers import TIMEOUT, Timeout, Workers
+from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 
 if TYPE_CHECKING:
     from w2s_factory.scoring.files import ScoreSummary

@@ -10,8 +10,7 @@ from pydantic import AfterValidator
 
 from w2s_factory.experiment.sections import Section
 from w2s_factory.generating.layout import Shards
-from w2s_factory.generating.requests import MaxTokens
-from w2s_factory.scoring.sampled import Samples
+from w2s_factory.quantities import MaxTokens, Samples
 
 Kind: TypeAlias = Literal["data", "train", "export", "generate", "score", "vote", "report"]
 """What sort of step it is, which decides its resources and interpreter."""

@@ -7,13 +7,12 @@ from typing import Annotated, Literal, Self, TypeAlias
 from annotated_types import Ge
 from pydantic import BeforeValidator, model_validator
 
-from w2s_factory.building.pairs import Confidence, PairRules
+from w2s_factory.building.pairs import PairRules
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.mistakes import at
 from w2s_factory.experiment.sections import Section, off
 from w2s_factory.experiment.training import Overrides, PresetName
-from w2s_factory.generating.requests import SampledTemperature
-from w2s_factory.scoring.sampled import Samples
+from w2s_factory.quantities import Confidence, SampledTemperature, Samples
 
 VotingSamples: TypeAlias = Annotated[Samples, Ge(2)]
 """Samples that vote; one alone has nobody to outvote."""

@@ -20,12 +20,12 @@ from w2s_factory.experiment.progress import Progress
 from w2s_factory.experiment.reading import file_of, read_experiment
 from w2s_factory.experiment.workflow import script_of, snakemake_command
 from w2s_factory.generating.running import say
+from w2s_factory.quantities import Jobs
 from w2s_factory.terminal import end_of_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from w2s_factory.experiment.workflow import Jobs
 
 RUNS: Final = Path("runs")
 LOG: Final = "logs/snakemake.log"

@@ -17,11 +17,9 @@ from pydantic import (
 
 from w2s_factory.experiment.mistakes import at
 from w2s_factory.experiment.training import Overrides, PresetName, Training
-from w2s_factory.generating.demonstrations import PUBLISHED_COUNT, PUBLISHED_SEED, DemonstrationCount
-from w2s_factory.generating.generation import QuestionCount
-from w2s_factory.generating.requests import SampledTemperature
+from w2s_factory.generating.demonstrations import PUBLISHED_COUNT, PUBLISHED_SEED
+from w2s_factory.quantities import DemonstrationCount, QuestionCount, SampledTemperature, Samples
 from w2s_factory.ranges import Seed, is_number, problem
-from w2s_factory.scoring.sampled import Samples
 
 _NAME = re.compile(r"\w[\w.-]*")
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BeforeValidator, ValidationInfo, field_validator, model_validator
 
-from w2s_factory.building.stage1 import Iteration
 from w2s_factory.experiment.machines import Environments, Generation, LlamaFactory, Resources
 from w2s_factory.experiment.methods import Stage2
 from w2s_factory.experiment.sections import (
@@ -21,6 +20,7 @@ from w2s_factory.experiment.sections import (
     off,
 )
 from w2s_factory.experiment.training import Training, found
+from w2s_factory.quantities import Iteration
 from w2s_factory.tasks import Task, get_task
 
 Baseline: TypeAlias = Literal["weak_floor", "strong_zero_shot", "full_weak", "weak_icl", "strong_ceiling"]

@@ -8,13 +8,12 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
-
-from annotated_types import Ge, Le
+from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.contents import CONTENTS
 from w2s_factory.experiment.steps import OURS
+from w2s_factory.quantities import Jobs
 from w2s_factory.ranges import check
 from w2s_factory.records import content_hash
 
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.machines import Environments, Need
     from w2s_factory.experiment.planning import Plan
     from w2s_factory.experiment.steps import Step
-
-Jobs: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
-"""Processor cores to use, or with an executor jobs at once."""
 
 PLAN: Final = "plan.json"
 SCRIPTS: Final = "scripts"

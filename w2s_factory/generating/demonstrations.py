@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
-
-from annotated_types import Ge, Le
+from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError, listed
+from w2s_factory.quantities import SEED, DemonstrationCount
 from w2s_factory.ranges import Seed, check
 from w2s_factory.records import (
     DEMONSTRATION,
@@ -30,10 +29,7 @@ if TYPE_CHECKING:
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
 
-DemonstrationCount: TypeAlias = Annotated[int, Ge(1), Le(1_000)]
-"""How many demonstrations a prompt shows."""
-
-PUBLISHED_SEED = 42
+PUBLISHED_SEED = SEED
 PUBLISHED_COUNT = 4
 
 

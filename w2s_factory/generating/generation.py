@@ -7,9 +7,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
-
-from annotated_types import Ge, Le
+from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.demonstrations import read_demonstrations
@@ -18,6 +16,7 @@ from w2s_factory.generating.layout import Shard
 from w2s_factory.generating.prompts import demonstrated, prompt_of
 from w2s_factory.generating.questions import read_questions
 from w2s_factory.generating.requests import Request, Sampling
+from w2s_factory.quantities import QuestionCount, Temperature
 from w2s_factory.ranges import Seed, check, check_fields
 from w2s_factory.records import rows_of
 from w2s_factory.tasks import get_task
@@ -26,13 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from w2s_factory.generating.questions import Question
-    from w2s_factory.generating.requests import Temperature
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
-
-
-QuestionCount: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
-"""How many of the first questions are asked; more than there are is all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from annotated_types import Ge, Gt, Le
-
+from w2s_factory.quantities import MaxTokens, Temperature, TopP
 from w2s_factory.ranges import check_fields
 
 if TYPE_CHECKING:
@@ -17,18 +16,6 @@ if TYPE_CHECKING:
 
 Finish: TypeAlias = Literal["stop", "length"]
 """Why a response ended: at a stop text or end-of-sequence token, or at the token limit."""
-
-Temperature: TypeAlias = Annotated[float, Ge(0), Le(100)]
-"""What scores are divided by before tokens are drawn; at 100 nearly every token is as likely as any other."""
-
-SampledTemperature: TypeAlias = Annotated[Temperature, Gt(0)]
-"""A temperature at which responses differ by their seed."""
-
-TopP: TypeAlias = Annotated[float, Gt(0), Le(1)]
-"""A share of the probability mass."""
-
-MaxTokens: TypeAlias = Annotated[int, Ge(1), Le(10_000_000)]
-"""The length of a response in tokens; the longest contexts of today's models hold ten million."""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.quantities import Workers
 from w2s_factory.ranges import check
 from w2s_factory.records import Table
 from w2s_factory.release.checking import DIFFERENT, Checked, check_file
 from w2s_factory.release.draws import check_draws
 from w2s_factory.release.published import COMMIT, FILES, Published, git_hash
-from w2s_factory.scoring.answers import Workers
 from w2s_factory.scoring.workers import cores
 
 if TYPE_CHECKING:

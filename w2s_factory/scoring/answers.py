@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
-
-from annotated_types import Ge, Gt, Le
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from w2s_factory.errors import HookError, UserError, shown
+from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.ranges import check
 from w2s_factory.scoring.limits import Verdict, exceeded
 from w2s_factory.scoring.modes import comparison
@@ -28,14 +27,6 @@ TextT = TypeVar("TextT", str, "str | None", bool)
 
 _UNKNOWN = (None, None)
 """Neither a verdict nor a limit."""
-
-Timeout: TypeAlias = Annotated[float, Gt(0), Le(3_600)]
-"""Seconds a comparison may take; nearly all take milliseconds, and an hour is as good as for ever."""
-
-Workers: TypeAlias = Annotated[int, Ge(1), Le(1_024)]
-"""Processes that compare at once."""
-
-TIMEOUT: Timeout = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError, listed
+from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import Table, rows_of
-from w2s_factory.scoring.answers import TIMEOUT, Scored, at_its_row, score_responses
+from w2s_factory.scoring.answers import Scored, at_its_row, score_responses
 from w2s_factory.scoring.golds import read_outputs
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from w2s_factory.records import RowsLike
-    from w2s_factory.scoring.answers import Timeout, Workers
     from w2s_factory.scoring.scorable import Scorable
 
 _EXAMPLES = 3

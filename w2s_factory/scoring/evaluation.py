@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from w2s_factory.errors import UserError, listed, shown
+from w2s_factory.quantities import Samples
 from w2s_factory.ranges import Share, check
 from w2s_factory.records import Table, rows_of
 from w2s_factory.scoring.golds import read_golds
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from w2s_factory.records import Id, RowsLike, RowSource
     from w2s_factory.scoring.golds import Gold
-    from w2s_factory.scoring.sampled import Samples
     from w2s_factory.scoring.scorable import Scorable
     from w2s_factory.scoring.seeds import SamplesLike
 
@@ -90,6 +90,7 @@ def evaluate(
             seeds; a tag is missing; floor and ceiling are equal or one of them is missing; or the paper has
             no such numbers.
     """
+    check(pass_at, Samples | None, "pass_at")
     named, by = _named(results), listed(by, "by")
     paper = paper_rows(*beside_paper) if beside_paper else []
     if pass_at is not None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
+from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import ANSWERED, Outputs, Table, is_stdout, rows_of, to_frame
-from w2s_factory.scoring.answers import TIMEOUT, at_its_row, score_known
+from w2s_factory.scoring.answers import at_its_row, score_known
 from w2s_factory.scoring.golds import read_outputs
 from w2s_factory.scoring.modes import comparison
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from w2s_factory.records import Output, RowsLike
-    from w2s_factory.scoring.answers import Scored, Timeout, Workers
+    from w2s_factory.scoring.answers import Scored
     from w2s_factory.scoring.scorable import Scorable
 
 METRICS: Final = "metrics.json"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
-
-from annotated_types import Ge, Le
+from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.quantities import Samples
 from w2s_factory.ranges import check
 from w2s_factory.records import ANSWERED
 from w2s_factory.scoring.classes import Classes
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
     from w2s_factory.records import Result, RowSource
     from w2s_factory.scoring.scorable import Scorable
     from w2s_factory.scoring.seeds import SamplesLike
-
-
-Samples: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
-"""Responses to one question, each with a seed and a folder of its own; so also the k of pass@k."""
 
 
 def sampled(samples: SamplesLike, k: Samples, task: Scorable | None = None) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
+from w2s_factory.quantities import Timeout, Workers
 from w2s_factory.scoring.limits import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from w2s_factory.scoring.answers import Timeout, Workers
 
 _MEMORY = 1024**3
 """Bytes a worker may take beyond what it starts with."""

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
-from w2s_factory.scoring.answers import TIMEOUT, decide
+from w2s_factory.quantities import TIMEOUT, Timeout
+from w2s_factory.scoring.answers import decide
 from w2s_factory.scoring.judge.gold import Gold, read_gold, sole
 from w2s_factory.scoring.judge.rules import AUTOMATIC, SEVERAL, TYPES, holds
 from w2s_factory.scoring.judge.writing import boxed, items, normalised
@@ -16,7 +17,6 @@ from w2s_factory.scoring.symbolic import PACKAGES, prepare
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2s_factory.scoring.answers import Timeout
     from w2s_factory.scoring.judge.rules import Answer
 
 _BY_TEXT: Final = ("SC", "MC", "TF")

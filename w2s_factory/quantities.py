@@ -1,0 +1,63 @@
+"""The numbers that users set, each with its range and the default that commands and functions share.
+
+They are kept apart from the modules that use them, so that a command's help loads none of those.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, TypeAlias
+
+from annotated_types import Ge, Gt, Le
+
+from w2s_factory.ranges import Seed, Share
+
+SEED: Final[Seed] = 42
+"""Of the release's draws: demonstrations, and which of several pairs."""
+
+Iteration: TypeAlias = Annotated[int, Ge(1), Le(100)]
+"""An iteration of Stage I, and how many there are; the paper has up to two. Each trains three models."""
+
+PaddedSize: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
+"""Questions of a padded set; never more than the results hold."""
+
+Confidence: TypeAlias = Share
+"""The share of a question's samples that give the majority answer."""
+
+MIN_CONFIDENCE: Final[Confidence] = 0.6
+NEGATIVE_CONFIDENCE: Final[Confidence] = 0.8
+"""The release's for GSM8K and MATH."""
+
+PairsPerQuestion: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
+"""Pairs of one question; no more than it has samples."""
+
+Samples: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
+"""Responses to one question, each with a seed and a folder of its own; so also the k of pass@k."""
+
+Temperature: TypeAlias = Annotated[float, Ge(0), Le(100)]
+"""What scores are divided by before tokens are drawn; at 100 nearly every token is as likely as any other."""
+
+SampledTemperature: TypeAlias = Annotated[Temperature, Gt(0)]
+"""A temperature at which responses differ by their seed."""
+
+TopP: TypeAlias = Annotated[float, Gt(0), Le(1)]
+"""A share of the probability mass."""
+
+MaxTokens: TypeAlias = Annotated[int, Ge(1), Le(10_000_000)]
+"""The length of a response in tokens; the longest contexts of today's models hold ten million."""
+
+QuestionCount: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
+"""How many of the first questions are asked; more than there are is all of them."""
+
+DemonstrationCount: TypeAlias = Annotated[int, Ge(1), Le(1_000)]
+"""How many demonstrations a prompt shows."""
+
+Timeout: TypeAlias = Annotated[float, Gt(0), Le(3_600)]
+"""Seconds a comparison may take; nearly all take milliseconds, and an hour is as good as for ever."""
+
+TIMEOUT: Final[Timeout] = 5.0
+
+Workers: TypeAlias = Annotated[int, Ge(1), Le(1_024)]
+"""Processes that compare at once."""
+
+Jobs: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
+"""Processor cores to use, or with an executor jobs at once."""
