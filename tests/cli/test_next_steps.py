@@ -264,3 +264,11 @@ def test_a_null_answer_is_a_gold_that_is_not_known(folder):
     row = list(records.read(folder / "r.jsonl", records.ANSWERED))[3]
     assert "result" not in row
     assert row["pred"] == "9"
+
+
+@pytest.mark.parametrize("source", [{}, [], None, 3])
+def test_a_source_that_is_no_text_names_no_split(folder, source):
+    records.write(folder / "odd.jsonl", [row | {"source": source} for row in questions(12)])
+    run(*WEAK)
+    scored = run("score", *TASK, "--golds", "odd.jsonl", "--input", "weak")
+    assert [words[0] for words in scored.commands] == ["evaluate", "build-data"]

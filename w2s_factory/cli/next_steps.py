@@ -192,7 +192,7 @@ def _build_from(task: Task, golds: Path, results: Path) -> None:
 def _held_out(task: Task, golds: Path) -> bool:
     """Return whether questions are those of a split to test on, from which no training data is built."""
     tags = {split.tag for name, split in task.splits.items() if name in _HELD_OUT}
-    return bool(tags) and any(row.get("source") in tags for row in _rows(golds)[:1])
+    return bool(tags) and any(str(row.get("source")) in tags for row in _rows(golds)[:1])
 
 
 def _zero_shot(task: Task, golds: Path, results: Path) -> bool:
