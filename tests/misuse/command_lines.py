@@ -123,6 +123,7 @@ def _add(draw: DrawFn, draft: Draft) -> None:
     if not options:
         return
     option = draw(st.sampled_from(options))
+    draft.blame(*draft.words)  # what the option asks for, the others may lack
     draft.words.append(option.opts[-1])
     draft.blame_parameter(option)
     if not option.is_flag and not option.count:
