@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from made_runs import make_run
 
 from w2s_factory import build_stage1, build_stage2, get_task, make_config, pick_demonstrations, vote
 from w2s_factory.records import write
@@ -86,6 +87,7 @@ LINES = [
     Line("fetch release --from in/no-repository --output-dir out/release", code=1),
     Line("verify-release in/release", code=1),
     Line("audit in/data"),
+    Line("report in/run --output out/report.html", slow=True),
     Line("template status"),
     Line("doctor", code=1),
 ]  # fmt: skip
@@ -112,6 +114,7 @@ def make_inputs(folder: Path) -> None:
     _configs(into)
     _shards(into, task)
     _release(into)
+    make_run(_made(into / "run/contents.json").parent, seeds=[0], questions=12, asked=12)
 
 
 def _results(task, rows, period: int):
