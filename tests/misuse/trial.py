@@ -28,8 +28,8 @@ from w2s_factory import cli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECONDS = 20
-"""What one try may take, here: a command that waits for something that never comes is found by it."""
+SECONDS = 60
+"""What one try may take on a busy machine: a command that waits for what never comes is found by it."""
 
 ASKED = int(os.environ.get("W2S_MISUSE", "0"))
 """How many tries `make misuse` asked for; 0 in the default suite."""
