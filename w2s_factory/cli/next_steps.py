@@ -157,7 +157,9 @@ def after_adapter(base: str, folder: Path) -> None:
 
 
 def _shown(word: object) -> str:
-    return str(shown(word))
+    """Return a word of a command; a path that would be taken for an option begins with `./`."""
+    text = str(shown(word))
+    return f"./{text}" if isinstance(word, Path) and text.startswith("-") else text
 
 
 def _score(task: str, questions: Path, files: Sequence[Path], *, partial: bool) -> None:
