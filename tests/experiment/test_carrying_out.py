@@ -136,7 +136,7 @@ def test_somebodys_experiment_file_is_not_overwritten(run):
 def test_a_run_needs_a_folder(run):
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     run.folder.write_text("a file")
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         run()
 
 

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS = 20
-"""What one try may take, here: a command that waits for something that never comes is found by it."""
+"""Seconds one try may take here: a command that waits for something that never comes exceeds them."""
 
 ASKED = int(os.environ.get("W2S_MISUSE", "0"))
-"""How many tries `make misuse` asked for; 0 in the default suite."""
+"""The number of tries `make misuse` asked for; 0 in the default suite."""
 
 MEMORY = 2 * 1024**3
-"""What one try may take more than it begins with, in bytes: an input of a few lines must not fill the machine."""
+"""The bytes one try may take more than it begins with: an input of a few lines must not fill the memory."""
 
 CANARY = "EXECUTED"
 """The file that commands hidden in names, values and files would create."""
@@ -79,7 +79,7 @@ class Try:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a try left."""
+    """The result of a try."""
 
     code: int
     out: str

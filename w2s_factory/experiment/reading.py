@@ -31,14 +31,14 @@ _EXPECTED: Final = {
     "string_type": "text",
     "list_type": "a list",
 }
-"""What a value should have been, by pydantic's name for the error."""
+"""The expected kind of value, by pydantic's name for the error."""
 
 
 def read_experiment(path: str | Path, preset: str | None = None, *, models_there: bool = True) -> Experiment:
     """Read an experiment file, laying one of its presets over it.
 
     Folders named in it are made absolute, from the file's own folder on, and `W2S_RELEASE` from the working
-    one; what is no folder there, and cannot only mean one (see `is_path`), is a name on the hub.
+    one; what is not a folder there, and cannot only mean one (see `is_path`), is a name on the hub.
 
     Args:
         path: The YAML, or the name of an experiment that comes with the package (`arithmetic`).
