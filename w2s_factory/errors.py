@@ -133,7 +133,7 @@ def shown(value: Any) -> str:
 
 
 def short(value: Any) -> str:
-    """Return a value's representation, cut to a readable length; a broken `__repr__` is no obstacle."""
+    """Return a value's representation, cut to a readable length; a broken `__repr__` does no harm."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  somebody else's class

@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS = 60
-"""What one try may take on a busy machine: a command that waits for what never comes is found by it."""
+"""Seconds one try may take on a busy machine: a command that waits for ever exceeds them."""
 
 ASKED = int(os.environ.get("W2S_MISUSE", "0"))
-"""How many tries `make misuse` asked for; 0 in the default suite."""
+"""The number of tries `make misuse` asked for; 0 in the default suite."""
 
 SEEDED = os.environ.get("W2S_MISUSE_SEED", "") != ""
 """Whether the tries are others than the usual ones: those of hypothesis's own seed."""
 
 MEMORY = 2 * 1024**3
-"""What one try may take more than it begins with, in bytes: an input of a few lines must not fill the machine."""
+"""The bytes one try may take more than it begins with: an input of a few lines must not fill the memory."""
 
 CANARY = "EXECUTED"
 """The file that commands hidden in names, values and files would create."""
@@ -85,7 +85,7 @@ class Try:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a try left."""
+    """The result of a try."""
 
     code: int
     out: str

@@ -118,7 +118,7 @@ def refuse_others(name: str, folder: Path) -> None:
             no folder.
     """
     if folder.exists() and not folder.is_dir():
-        raise UserError("is no folder", file=folder, hint="Name another: --output-dir DIR")
+        raise UserError("is not a folder", file=folder, hint="Name another: --output-dir DIR")
     there = folder / EXPERIMENT
     if not there.exists():
         return

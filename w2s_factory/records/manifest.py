@@ -41,7 +41,7 @@ class Hashed(NamedTuple):
 
 
 Source: TypeAlias = str | Path | Hashed | Table
-"""What something is built from: a file, or rows in memory by their hash."""
+"""An input: a file, or rows in memory by their hash."""
 
 
 def note(

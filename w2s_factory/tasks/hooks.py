@@ -30,7 +30,7 @@ _RENAMED = {"agree": "equal", "agrees": "equal"}
 
 @dataclass(frozen=True)
 class _Returns:
-    """What a method returns: in words, by type, and for rows by their form."""
+    """The value a method returns: in words, by type, and for rows by their form."""
 
     words: str
     types: tuple[type, ...]
