@@ -200,6 +200,61 @@ BROKEN = [
 ]
 
 
+class Fails:
+    """A mixin all of whose members fail."""
+
+    def equal(self, pred, gold):
+        raise RuntimeError("boom")
+
+    @property
+    def stem(self):
+        return 3
+
+    @staticmethod
+    def normalise(answer):
+        return None
+
+    comparison = fails
+
+
+MIXED = [
+    (lambda task: task.equal("a", "b"), r"task own: equal\('a', 'b'\) raised RuntimeError: boom"),
+    (lambda task: task.stem, r"task own: stem\(\) returned 3 \(int\), expected text"),
+    (lambda task: task.normalise("a"), r"normalise\('a'\) returned None, expected text"),
+    (lambda task: task.comparison(), r"task own: comparison\(\) raised ZeroDivisionError"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), MIXED)
+@pytest.mark.parametrize("bases", [(Fails, Capitals), (type("Deeper", (Fails,), {}), Capitals)])
+def test_a_method_of_a_mixin_is_checked(bases, call, message):
+    with pytest.raises(UserError, match=message):
+        call(type("Mixed", bases, {})(name="own", raw_form=FORM))
+    assert Fails.normalise("a") is None  # the mixin itself stays as it was
+
+
+def test_what_a_mixin_defines_is_checked_once_and_a_task_before_it_comes_first():
+    mixed = type("Mixed", (type("Right", (), {"stem": property(lambda _: "capital")}), Capitals), {})
+    assert mixed(name="own", raw_form=FORM).stem == "capital"
+    assert "stem" in vars(mixed)
+    assert "stem" not in vars(type("Below", (mixed,), {}))
+    assert type("Last", (Capitals, Fails), {})(name="own", raw_form=FORM).equal("a", "a") is True
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"equals": lambda *_: True}, r'Mixin\.equals: tasks have no such method.*"equal"'),
+        ({"equal": "yes"}, r"Mixed\.equal: expected a method, got 'yes' \(str\)"),
+        ({"comparison": 5}, r"Mixed\.comparison: expected a method, got 5 \(int\)"),
+        ({"stop": ("x",)}, r"Mixin\.stop is a field"),
+    ],
+)
+def test_a_wrong_member_of_a_mixin_is_refused(members, message):
+    with pytest.raises(UserError, match=message):
+        type("Mixed", (type("Mixin", (), members), Capitals), {})
+
+
 @pytest.fixture
 def files(tmp_path):
     """Golds and outputs of three questions, and results of two sides."""

@@ -115,7 +115,7 @@ class Task:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         refuse_near_names(cls, Task)
-        guard(cls)
+        guard(cls, Task)
 
     def __post_init__(self) -> None:
         refuse_wrong_fields(self)

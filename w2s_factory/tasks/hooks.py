@@ -27,6 +27,9 @@ _CLOSE = 0.75
 _RENAMED = {"agree": "equal", "agrees": "equal"}
 """Names under which earlier documentation had a method."""
 
+_CHECKED = object()
+"""Stands for a member that the base class defines, or that was checked when its class was made."""
+
 
 @dataclass(frozen=True)
 class _Returns:
@@ -51,32 +54,68 @@ _RETURNS: dict[str, _Returns] = {
 }
 
 
-def guard(cls: type) -> None:
-    """Have the methods and properties a task class defines checked at every call."""
+def guard(cls: type, base: type) -> None:
+    """Have the methods and properties of a task class checked at every call.
+
+    A member that comes from a class which is not a task (a mixin) is replaced on the task class alone, so
+    that the mixin itself stays as its author wrote it.
+
+    Args:
+        cls: A subclass of `base`.
+        base: The class of all tasks, whose own members need no check.
+
+    Raises:
+        UserError: A member is not a method or property.
+    """
     for name, returns in _RETURNS.items():
-        member = vars(cls).get(name)
-        if isfunction(member):
-            setattr(cls, name, _checked(name, returns, member))
-        elif isinstance(member, property) and member.fget is not None:
-            setattr(cls, name, property(_checked(name, returns, member.fget)))
-        elif isinstance(member, (staticmethod, classmethod)):
-            setattr(cls, name, type(member)(_checked(name, returns, member.__func__, cls.__name__)))
-        elif member is not None:
-            raise UserError(f"{cls.__name__}.{name}: expected a method, got {shown(member)}")
-    if isfunction(member := vars(cls).get("comparison")):
-        setattr(cls, "comparison", _checked_comparison(member))  # noqa: B010  mypy refuses the assignment
+        if (member := _own_member(cls, base, name)) is not _CHECKED:
+            setattr(cls, name, _guarded(cls, name, returns, member))
+    comparison: Any = _own_member(cls, base, "comparison")
+    if isfunction(comparison):
+        setattr(cls, "comparison", _checked_comparison(comparison))  # noqa: B010  mypy refuses the assignment
+    elif comparison is not _CHECKED:
+        raise _not_a_method(cls, "comparison", comparison)
+
+
+def _own_member(cls: type, base: type, name: str) -> Any:
+    """Return a member that the class or a mixin defines; `_CHECKED` where a task class above it does."""
+    owner = next(parent for parent in cls.__mro__ if name in vars(parent))
+    return vars(owner)[name] if owner is cls or not issubclass(owner, base) else _CHECKED
+
+
+def _guarded(cls: type, name: str, returns: _Returns, member: Any) -> Any:
+    """Return a method or property with its value checked at every call."""
+    if isfunction(member):
+        return _checked(name, returns, member)
+    if isinstance(member, property) and member.fget is not None:
+        return property(_checked(name, returns, member.fget))
+    if isinstance(member, (staticmethod, classmethod)):
+        return type(member)(_checked(name, returns, member.__func__, cls.__name__))
+    raise _not_a_method(cls, name, member)
+
+
+def _not_a_method(cls: type, name: str, member: Any) -> UserError:
+    return UserError(f"{cls.__name__}.{name}: expected a method, got {shown(member)}")
 
 
 def refuse_near_names(cls: type, base: type) -> None:
-    """Refuse public names of a task class that nobody reads but that look as if somebody did.
+    """Refuse public names of a task class or its mixins that nobody reads but that look as if somebody did.
 
     Names that are not close to any of the base class's, and those that begin with `_`, are the author's own.
 
     Raises:
         UserError: Names the class, the method, and the one that was probably meant.
     """
+    tasks = [parent for parent in cls.__mro__[1:] if issubclass(parent, base)]
+    inherited = {name for parent in tasks for name in vars(parent)}
+    for owner in cls.__mro__:
+        if owner is cls or not (owner is object or issubclass(owner, base)):
+            _refuse_near_names(owner, base, inherited)
+
+
+def _refuse_near_names(cls: type, base: type, inherited: set[str]) -> None:
+    """Refuse the near names that one class defines, be it a task or a mixin."""
     known = {name for name in [*dir(base), *_field_names(base)] if not name.startswith("_")}
-    inherited = {name for parent in cls.__mro__[1:] for name in vars(parent)}
     for name, member in vars(cls).items():
         if name.startswith("_"):
             continue
