@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 _SHOWN = 60
 """Characters of a value in a message."""
+
+
+RAISED: Final = (Exception, SystemExit)
+"""Errors of other packages' code that are reported as its mistake; an interrupt is the user's and passes."""
 
 
 class W2SError(Exception):
@@ -136,6 +140,6 @@ def short(value: Any) -> str:
     """Return a value's representation, cut to a readable length; a broken `__repr__` is no obstacle."""
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001  somebody else's class
+    except RAISED:  # somebody else's class
         return "an object that cannot be shown"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

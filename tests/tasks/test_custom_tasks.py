@@ -188,9 +188,14 @@ def fails(*_, **__):
     raise ZeroDivisionError("division by zero")
 
 
+def leaves(*_, **__):
+    raise SystemExit(7)
+
+
 METHODS = ["extract", "normalise", "normalise_gold", "equal"]
 BROKEN = [
     *[(method, fails, "raised ZeroDivisionError: division by zero") for method in METHODS],
+    *[(method, leaves, "raised SystemExit: 7") for method in [*METHODS, "comparison"]],
     *[(method, lambda *_, **__: 5, r"returned 5 \(int\), expected") for method in METHODS],
     ("extract", lambda *_, **__: None, "returned None, expected text"),
     ("equal", lambda *_: "yes", r"returned 'yes' \(str\), expected True or False"),
@@ -198,6 +203,25 @@ BROKEN = [
     ("comparison", lambda _: True, r"returned True \(bool\), expected a Comparison"),
     ("comparison", fails, "raised ZeroDivisionError"),
 ]
+
+
+def test_an_interrupt_in_a_method_is_the_users():
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score_response(made(equal=interrupted), "a", "b")
+
+
+def test_a_task_whose_module_ends_the_process_is_named(tmp_path, monkeypatch):
+    meta = tmp_path / "their_tasks-1.0.dist-info"
+    meta.mkdir()
+    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: their-tasks\nVersion: 1.0\n")
+    (meta / "entry_points.txt").write_text("[w2s_factory.tasks]\nleaves = leaving_task:TASK\n")
+    (tmp_path / "leaving_task.py").write_text("raise SystemExit(7)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UserError, match=r'task "leaves" cannot be loaded from .* \(SystemExit: 7\)'):
+        get_task("leaves")
 
 
 class Fails:

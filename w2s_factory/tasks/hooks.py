@@ -15,7 +15,7 @@ from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from w2s_factory.errors import HookError, UserError, W2SError, short, shown
+from w2s_factory.errors import RAISED, HookError, UserError, W2SError, short, shown
 from w2s_factory.records import SFT, TEST, Form, require
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def _run(called: _Called, words: str, function: Callable[..., Any], arguments: A
         return function(*arguments, **options)
     except W2SError:
         raise
-    except Exception as error:  # somebody else's method may raise anything
+    except RAISED as error:  # somebody else's method may raise anything
         if isinstance(error, MemoryError) and _in_worker():
             raise  # the worker's limit, which is a verdict
         problem = f"raised {type(error).__name__}: {error}; expected {words}"
