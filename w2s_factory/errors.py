@@ -131,6 +131,14 @@ def listed(value: Any, field: str) -> list[Any]:
     return list(value)
 
 
+TEXTS: Final = "a tuple of texts that are not empty"
+
+
+def are_texts(value: Any) -> bool:
+    """Return whether a value is a tuple or list of texts that are not empty; a single text is not one."""
+    return isinstance(value, (tuple, list)) and all(isinstance(text, str) and text for text in value)
+
+
 def shown(value: Any) -> str:
     """Return a value and its type for a message: `'yes' (str)`; `None` alone."""
     return "None" if value is None else f"{short(value)} ({type(value).__name__})"

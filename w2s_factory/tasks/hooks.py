@@ -15,7 +15,7 @@ from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from w2s_factory.errors import RAISED, HookError, UserError, W2SError, short, shown
+from w2s_factory.errors import RAISED, TEXTS, HookError, UserError, W2SError, are_texts, short, shown
 from w2s_factory.records import SFT, TEST, Form, require
 
 if TYPE_CHECKING:
@@ -155,10 +155,6 @@ def refuse_wrong_fields(task: Any) -> None:
             raise UserError(f"task {task.name}: expected {words}, got {shown(value)}", field=name)
 
 
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and all(isinstance(text, str) and text for text in value)
-
-
 def _is_count(value: Any) -> bool:
     return type(value) is int and value > 0
 
@@ -175,7 +171,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "answer_key": ("text", lambda value: isinstance(value, str)),
     "max_tokens": ("a whole number, 1 or more", _is_count),
-    "stop": ("a tuple of texts that are not empty", _is_texts),
+    "stop": (TEXTS, are_texts),
     "pairs_per_question": ("a whole number, 1 or more", _is_count),
     "demonstration_end": ("text", lambda value: isinstance(value, str)),
 }
