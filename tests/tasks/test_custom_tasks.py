@@ -31,6 +31,7 @@ from w2s_factory.experiment.golds import raw_file
 from w2s_factory.generating import split_file
 from w2s_factory.records import Form
 from w2s_factory.scoring.modes import Comparison
+from w2s_factory.tasks.base import Example
 
 FORM = Form("capitals", {"country": (str,), "city": (str,)})
 
@@ -174,7 +175,17 @@ WRONG_FIELDS = [
     ({"stop": ("",)}, "stop"),
     ({"max_tokens": 0}, "max_tokens"),
     ({"splits": {"test": "test.jsonl"}}, "splits"),
+    ({"splits": {3: Split("a", "b", "c")}}, "splits"),
     ({"answer_key": None}, "answer_key"),
+    ({"max_tokens": 10**12}, "max_tokens"),
+    ({"max_tokens": True}, "max_tokens"),
+    ({"pairs_per_question": 10**6}, "pairs_per_question"),
+    ({"root": 3}, "root"),
+    ({"strong_model": 3}, "strong_model"),
+    ({"strong_model": ""}, "strong_model"),
+    ({"strong_preset": None}, "strong_preset"),
+    ({"strip_response": "no"}, "strip_response"),
+    ({"example": {"weak": "w"}}, "example"),
 ]
 
 
@@ -182,6 +193,26 @@ WRONG_FIELDS = [
 def test_a_field_of_the_wrong_type_is_named(change, field):
     with pytest.raises(UserError, match=f'^field "{field}": task .*: expected '):
         Capitals(**{"name": "own", "raw_form": FORM, **change})
+
+
+EXAMPLE = {"weak": "w.jsonl", "icl": "i.jsonl", "weak_name": "w", "model": "m"}
+WRONG_PARTS = [
+    *[(lambda n=n: Split(**{**dict.fromkeys(("raw", "test", "tag"), "x"), n: 3}), n) for n in ("raw", "tag")],
+    (lambda: Split("raw.jsonl", "", "T"), "test"),
+    *[(lambda n=n: Example(**{**EXAMPLE, n: 3}), n) for n in [*EXAMPLE, "preset"]],
+]
+
+
+@pytest.mark.parametrize(("make", "field"), WRONG_PARTS)
+def test_a_field_of_the_wrong_type_in_a_split_or_an_example_is_named(make, field):
+    with pytest.raises(UserError, match=f'^field "{field}": (Split|Example): expected '):
+        make()
+
+
+def test_folders_and_files_may_be_texts():
+    task = Capitals(name="own", raw_form=FORM, root="folder", example=Example(**EXAMPLE))
+    assert task.path("a.jsonl") == Path("folder/a.jsonl")
+    assert (task.example.weak, task.example.model) == (Path("w.jsonl"), Path("m"))
 
 
 def fails(*_, **__):

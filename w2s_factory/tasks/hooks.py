@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from w2s_factory.errors import RAISED, TEXTS, HookError, UserError, W2SError, are_texts, short, shown
+from w2s_factory.quantities import MaxTokens, PairsPerQuestion
+from w2s_factory.ranges import problem
 from w2s_factory.records import SFT, TEST, Form, require
 
 if TYPE_CHECKING:
@@ -153,28 +155,64 @@ def refuse_wrong_fields(task: Any) -> None:
         value = getattr(task, name)
         if not fits(value):
             raise UserError(f"task {task.name}: expected {words}, got {shown(value)}", field=name)
+    for name, number in _NUMBERS.items():
+        if wrong := problem(getattr(task, name), number):
+            raise UserError(f"task {task.name}: {wrong}", field=name)
 
 
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value > 0
+def refuse_wrong_parts(part: Any, expected: Mapping[str, tuple[str, Callable[[Any], bool]]]) -> None:
+    """Refuse a split or an example with a field of the wrong type.
 
+    Raises:
+        UserError: Names the class and the field.
+    """
+    for name, (words, fits) in expected.items():
+        value = getattr(part, name)
+        if not fits(value):
+            raise UserError(f"{type(part).__name__}: expected {words}, got {shown(value)}", field=name)
+
+
+def is_text(value: Any) -> bool:
+    """Return whether a value is text that is not empty."""
+    return isinstance(value, str) and value != ""
+
+
+def is_text_or_none(value: Any) -> bool:
+    """Return whether a value is text that is not empty, or None."""
+    return value is None or is_text(value)
+
+
+def _are_splits(value: Any) -> bool:
+    from w2s_factory.tasks.base import Split  # noqa: PLC0415  it imports this module
+
+    return isinstance(value, Mapping) and all(
+        is_text(name) and isinstance(split, Split) for name, split in value.items()
+    )
+
+
+def _is_example(value: Any) -> bool:
+    from w2s_factory.tasks.base import Example  # noqa: PLC0415  it imports this module
+
+    return value is None or isinstance(value, Example)
+
+
+TEXT = "text that is not empty"
+"""What `is_text` accepts, in words."""
 
 _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "name": ("text that is not empty", lambda value: isinstance(value, str) and value != ""),
+    "name": (TEXT, is_text),
     "raw_form": ("a Form", lambda value: isinstance(value, Form)),
-    "splits": (
-        "Split objects by name",
-        lambda value: (
-            isinstance(value, Mapping)
-            and all(isinstance(name, str) and hasattr(split, "raw") for name, split in value.items())
-        ),
-    ),
+    "splits": ("Split objects by name", _are_splits),
     "answer_key": ("text", lambda value: isinstance(value, str)),
-    "max_tokens": ("a whole number, 1 or more", _is_count),
     "stop": (TEXTS, are_texts),
-    "pairs_per_question": ("a whole number, 1 or more", _is_count),
+    "strong_model": (f"{TEXT}, or None", is_text_or_none),
+    "strong_preset": (TEXT, is_text),
+    "strip_response": ("True or False", lambda value: isinstance(value, bool)),
     "demonstration_end": ("text", lambda value: isinstance(value, str)),
+    "root": ("a folder, or None", lambda value: value is None or isinstance(value, Path)),
+    "example": ("an Example, or None", _is_example),
 }
+_NUMBERS = {"max_tokens": MaxTokens, "pairs_per_question": PairsPerQuestion}
 
 
 def _meant(name: str, hooks: set[str], known: set[str], is_method: bool) -> str | None:
@@ -218,8 +256,7 @@ def _run(called: _Called, words: str, function: Callable[..., Any], arguments: A
     except RAISED as error:  # somebody else's method may raise anything
         if isinstance(error, MemoryError) and _in_worker():
             raise  # the worker's limit, which is a verdict
-        problem = f"raised {type(error).__name__}: {error}; expected {words}"
-        raise _failed(called, problem) from error
+        raise _failed(called, f"raised {type(error).__name__}: {error}; expected {words}") from error
 
 
 def _in_worker() -> bool:
