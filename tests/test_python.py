@@ -99,6 +99,33 @@ def test_scores(given, tmp_path):
     assert "result" not in unknown.results[0]
 
 
+def test_the_results_of_one_model_stand_for_a_list_of_one(given):
+    [expected] = w2s.evaluate([WEAK]).results
+    [found] = w2s.evaluate(given(WEAK)).results
+    assert {**found, "results": ""} == {**expected, "results": ""}
+
+
+@pytest.mark.parametrize(
+    "function",
+    [w2s.score, w2s.score_response, w2s.score_responses, w2s.compare_modes, w2s.vote, w2s.evaluate],
+)
+def test_a_task_or_its_name_is_a_keyword(function):
+    task = inspect.signature(function).parameters["task"]
+    assert task.kind in (task.POSITIONAL_OR_KEYWORD, task.KEYWORD_ONLY)
+    assert task.annotation.startswith("Task | str")
+    assert inspect.getdoc(function)
+
+
+def test_scoring_takes_its_task_by_keyword():
+    row, gold = WEAK[0], GOLDS[0]["answer"]
+    found = w2s.score_response(task="arithmetic", response=row["response"], answer=gold)
+    assert (found.pred, found.result) == (row["pred"], row["result"])
+    assert w2s.score_responses(task="arithmetic", responses=[row["response"]], answers=[gold]) == [found]
+    assert w2s.score(task=TASK, golds=GOLDS, responses=OUTPUTS).rows == COUNT
+    modes = ["published", "symbolic"]
+    assert w2s.compare_modes(task=TASK, golds=GOLDS, responses=OUTPUTS, modes=modes).rows == COUNT
+
+
 def test_votes_and_stage_2(given, tmp_path):
     for seed, results in enumerate(SEEDS):
         (tmp_path / f"s/seed{seed}").mkdir(parents=True)
@@ -335,8 +362,8 @@ def test_pandas_is_imported_only_if_a_frame_is_given():
 def test_one_text_stands_for_a_list_of_one():
     with pytest.raises(UserError, match="comparing takes two modes"):
         w2s.compare_modes("gsm8k", GOLDS, OUTPUTS, "published")
-    with pytest.raises(UserError, match='field "results": expected a list of results'):
-        w2s.evaluate("results.jsonl")
+    with pytest.raises(UserError, match='field "results": expected results, a list of results, or '):
+        w2s.evaluate(5)
     for predictions in ([], ["a", None], "ab", 5):
         with pytest.raises(UserError, match='field "predictions": expected '):
             w2s.majority(predictions)
@@ -367,7 +394,7 @@ def test_every_public_function_is_in_one_of_the_tests_above():
     functions = {name for name in w2s.__all__ if inspect.isfunction(getattr(w2s, name))}
     source = Path(__file__).read_text()
     tried = {name for name in functions if f"w2s.{name}(" in source}
-    assert functions - tried - WITHOUT_ROWS_OR_TASKS == {"fetch", "score_response"}  # tests of their own
+    assert functions - tried - WITHOUT_ROWS_OR_TASKS == {"fetch"}  # a test of its own
     for name in WITHOUT_ROWS_OR_TASKS:
         signature = inspect.signature(getattr(w2s, name))
         assert "task" not in signature.parameters, name

@@ -86,7 +86,7 @@ def score(  # noqa: PLR0913  each is an option of the command
     which lists every comparison that a limit ended.
 
     Args:
-        task: A task (as `w2s_factory.score`: or its name).
+        task: A task; in `w2s_factory.score` its name, too.
         golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`), any file of questions that were
             asked, or rows of either: where they have no `answer`, or null, the gold is not known. None if no
             gold is known.
