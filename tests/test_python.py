@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -85,6 +86,30 @@ def test_stage_1(given, tmp_path):
     assert rows(written.built["hybrid"].file) == list(expected.built["hybrid"].file)
     assert written.to_frame().equals(made.to_frame())
     assert written.built["weak"].dataset == made.built["weak"].dataset
+
+
+def test_numpy_values_in_rows_count_as_python_values():
+    def numpy_row(row):
+        return {
+            **row,
+            "id": np.int64(row["id"]),
+            "pred": np.str_(row["pred"]),
+            "result": np.bool_(row["result"]),
+        }
+
+    weak, icl = list(map(numpy_row, WEAK)), list(map(numpy_row, ICL))
+    expected = w2s.build_stage1(TASK, WEAK, ICL)
+    assert w2s.build_stage1(TASK, weak, icl).agreement == expected.agreement
+    plain = list(w2s.vote(SEEDS).output)
+    rules = w2s.PairRules(min_confidence=0.5, negative_confidence=0.6)
+    votes = [dict(row) for row in plain]
+    for row in votes:
+        row["confidence"] = np.float64(row["confidence"])
+        row["neg_responses"] = [{**one, "result": np.bool_(one["result"])} for one in row["neg_responses"]]
+    counts = w2s.build_stage2(TASK, WEAK, plain, rules=rules).counts
+    assert w2s.build_stage2(TASK, weak, votes, rules=rules).counts == counts
+    table = w2s.Table("weak", weak)
+    assert {type(value) for row in table for value in row.values()} == {int, str, bool}
 
 
 def test_scores(given, tmp_path):

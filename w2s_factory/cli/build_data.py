@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,16 +174,19 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
     from w2s_factory import building
 
     padding = building.Padding(to=options["pad_to"], seed=options["seed"]) if options["pad_to"] else None
-    made = building.build_stage1(
-        inputs.task,
-        inputs.files["weak"],
-        inputs.files["icl"],
-        options["output_dir"] or DEFAULT_DIR,
-        weak_name=_weak_name(inputs, options),
-        iteration=options["iteration"],
-        padding=padding,
-        recipe=_recipe("1", inputs, options),
-    )
+    recipe = _recipe("1", inputs, options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", building.EqualResultsWarning)  # printed below, in one line
+        made = building.build_stage1(
+            inputs.task,
+            inputs.files["weak"],
+            inputs.files["icl"],
+            options["output_dir"] or DEFAULT_DIR,
+            weak_name=_weak_name(inputs, options),
+            iteration=options["iteration"],
+            padding=padding,
+            recipe=recipe,
+        )
     tell_inputs(inputs)
     if made.identical:
         warn("--weak and --icl hold the same bytes, so they agree on everything")

@@ -22,7 +22,7 @@ class Table(Sequence[dict[str, Any]]):
 
     Args:
         name: What the rows are, for messages (`weak`).
-        rows: The rows; each is copied.
+        rows: The rows; each is copied, and NumPy scalars in them become Python's own values.
 
     Raises:
         UserError: A row is not a mapping.
@@ -115,7 +115,7 @@ def to_frame(source: RowSource) -> pd.DataFrame:
 def _row(name: str, number: int, row: Any) -> dict[str, Any]:
     if not isinstance(row, Mapping):
         raise UserError(f"expected a mapping, got {shown(row)}", file=name, row=number)
-    return dict(row)
+    return {key: plain_value(value) for key, value in row.items()} if _numpy() else dict(row)
 
 
 def _frame_rows(frame: pd.DataFrame, name: str) -> Iterator[dict[str, Any]]:
@@ -124,7 +124,7 @@ def _frame_rows(frame: pd.DataFrame, name: str) -> Iterator[dict[str, Any]]:
             raise UserError(f"expected columns with text for names, got {shown(column)}", file=name)
     whole = {column for column in frame.columns if _became_float(frame[column])}
     for row in frame.to_dict("records"):
-        kept = {str(key): _plain(value) for key, value in row.items() if not _is_missing(value)}
+        kept = {str(key): value for key, value in row.items() if not _is_missing(value)}
         yield {key: int(value) if key in whole else value for key, value in kept.items()}
 
 
@@ -142,7 +142,16 @@ def _is_missing(value: Any) -> bool:
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
-def _plain(value: Any) -> Any:
-    """Return a NumPy scalar, as object columns may hold, as Python's own."""
-    numpy = sys.modules.get("numpy")
+def plain_value(value: Any) -> Any:
+    """Return a NumPy scalar as Python's own value, also within lists and dicts; other values as they are."""
+    if isinstance(value, dict):
+        return {key: plain_value(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [plain_value(one) for one in value]
+    numpy = _numpy()
     return value.item() if numpy is not None and isinstance(value, numpy.generic) else value
+
+
+def _numpy() -> Any:
+    """Return NumPy, or None: there are no values of its types where it was not imported."""
+    return sys.modules.get("numpy")
