@@ -112,6 +112,49 @@ def test_numpy_values_in_rows_count_as_python_values():
     assert {type(value) for row in table for value in row.values()} == {int, str, bool}
 
 
+def test_a_folder_stands_for_the_file_that_was_written_into_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for seed, results in enumerate(SEEDS):
+        Path(f"samp/t1.0/seed{seed}").mkdir(parents=True)
+        write(Path(f"samp/t1.0/seed{seed}/results.jsonl"), results)
+    for name, results in {"weak": WEAK, "icl": ICL}.items():
+        Path(name).mkdir()
+        write(Path(name, "results.jsonl"), results)
+    write(Path("weak/output.jsonl"), OUTPUTS)
+    votes = list(w2s.vote("samp").output)
+    assert votes == list(w2s.vote(SEEDS).output)
+    w2s.vote(Path("samp"), "samp/t1.0/majority_voting_results.jsonl")
+    assert w2s.build_stage1(TASK, "weak", "icl").agreement == w2s.build_stage1(TASK, WEAK, ICL).agreement
+    assert w2s.build_full_weak(TASK, "weak").rows == COUNT
+    assert list(w2s.score(TASK, GOLDS, "weak").results) == WEAK
+    assert w2s.compare_modes(TASK, GOLDS, "weak", ["published", "symbolic"]).rows == COUNT
+    assert w2s.pick_demonstrations(TASK, "weak") == w2s.pick_demonstrations(TASK, "weak/results.jsonl")
+    assert w2s.evaluate("samp", pass_at=2).results[0]["samples"] == len(SEEDS)
+    rules = w2s.PairRules(min_confidence=0.5, negative_confidence=0.6)
+    made = w2s.build_stage2(TASK, "weak", "samp", "p.json", rules=rules, samples="samp")
+    assert made.counts == w2s.build_stage2(TASK, WEAK, votes, rules=rules).counts
+    assert w2s.check_pairs("p.json", "weak").clean
+    source = w2s.PairSource(TASK, "weak", "samp", rules)
+    assert "pair: weak is " in w2s.explain("p.json", made.origins[0]["id"], source)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: w2s.build_stage1(TASK, "empty", ICL),
+        lambda: w2s.build_full_weak(TASK, "empty"),
+        lambda: w2s.score(TASK, GOLDS, "empty"),
+        lambda: w2s.build_stage2(TASK, WEAK, "empty"),
+        lambda: w2s.pick_demonstrations(TASK, "empty"),
+    ],
+)
+def test_a_folder_without_the_file_is_refused(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    with pytest.raises(UserError, match=r"^empty: is a folder without .*jsonl"):
+        call()
+
+
 def test_scores(given, tmp_path):
     made = w2s.score("arithmetic", given(GOLDS), given(OUTPUTS))
     again = w2s.score(TASK, given(GOLDS), given(OUTPUTS), str(tmp_path / "results.jsonl"))

@@ -16,6 +16,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.quantities import Iteration
 from w2s_factory.ranges import check
 from w2s_factory.records import rows_of
+from w2s_factory.records.folders import results_in
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def build_stage1(
     """
     check(iteration, Iteration, "iteration")
     _refuse_one_object(weak, icl)
-    task, weak, icl = get_task(task), rows_of(weak, "weak"), rows_of(icl, "icl")
+    task, weak, icl = get_task(task), rows_of(weak, "weak", results_in), rows_of(icl, "icl", results_in)
     same_bytes = identical(weak, icl)
     if same_bytes:
         problem = f"{weak} and {icl} are equal, so they agree on everything"

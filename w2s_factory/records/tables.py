@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
@@ -78,7 +78,7 @@ RowSource: TypeAlias = Path | Table
 """The same, once it is known which."""
 
 
-def rows_of(source: RowsLike, name: str) -> RowSource:
+def rows_of(source: RowsLike, name: str, find: Callable[[Path], Path] | None = None) -> RowSource:
     """Return where rows are: a path, or a table of the rows given.
 
     In a DataFrame each column is a key; a missing value (NaN, None, NaT) is a key that the row lacks.
@@ -86,12 +86,14 @@ def rows_of(source: RowsLike, name: str) -> RowSource:
     Args:
         source: A file, rows, or a DataFrame.
         name: What the rows are, for messages.
+        find: Returns the file that is meant where a folder is named (`folders.results_in`); None where
+            folders are not taken.
 
     Raises:
-        UserError: It is none of these.
+        UserError: It is none of these, or a folder without the file.
     """
     if isinstance(source, (str, os.PathLike)):
-        return Path(source)
+        return find(Path(source)) if find else Path(source)
     if isinstance(source, Table):
         return source.named(name)
     pandas = sys.modules.get("pandas")  # there is no DataFrame where it was not imported

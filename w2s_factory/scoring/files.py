@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import ANSWERED, Outputs, Table, is_stdout, rows_of, to_frame
+from w2s_factory.records.folders import outputs_in
 from w2s_factory.scoring.answers import at_its_row, score_known
 from w2s_factory.scoring.golds import read_outputs
 from w2s_factory.scoring.modes import comparison
@@ -105,7 +106,7 @@ def score(  # noqa: PLR0913  each is an option of the command
         UserError: A file can't be used or joined, there is no such task or mode, or a package is missing.
     """
     packages = comparison(mode, task).packages
-    responses = rows_of(responses, "responses")
+    responses = rows_of(responses, "responses", outputs_in)
     golds = None if golds is None else rows_of(golds, "golds")
     outputs = Outputs(inputs=[source for source in (responses, golds) if source is not None], force=force)
     alone = output is None or is_stdout(output)
