@@ -26,8 +26,9 @@ quickstart: $(READY)  ## the embedded experiment up to its report, in quickstart
 test: $(READY)  ## run the tests (with the release's parity tests where W2S_RELEASE names its root)
 	$(BIN)/python -m pytest $(ARGS)
 
-misuse: $(READY)  ## try 20,000 misused commands, files, rows and tasks (TRIES=N for another number)
-	W2S_MISUSE=$(TRIES) $(BIN)/python -m pytest --timeout 0 tests/misuse $(ARGS)
+misuse: $(READY)  ## try 20,000 misused commands, files, rows and tasks (TRIES=N: another number, SEED=N: other tries)
+	W2S_MISUSE=$(TRIES) W2S_MISUSE_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 \
+		$(if $(SEED),--hypothesis-seed=$(SEED)) tests/misuse $(ARGS)
 
 test-hostile: $(READY)  ## score 10,000 hostile answers in each mode, half a second each (a quarter of an hour)
 	W2S_HOSTILE=10000 $(BIN)/python -m pytest --timeout 0 -s tests/scoring/test_hostile.py

@@ -331,3 +331,11 @@ def test_shards_tampered_with(tmp_path, generation, edit, message):
     file.write_text("\n".join(edit(file.read_text().splitlines())) + "\n")
     with pytest.raises(UserError, match=message):
         merge_shards(tmp_path / "out")
+
+
+def test_an_empty_journal_of_a_shard_is_named(tmp_path, generation):
+    for shard in sharded(generation, 2):
+        generate(shard)
+    (tmp_path / "out/shards/1-of-2/output.journal.jsonl").write_text("")
+    with pytest.raises(UserError, match=r"1-of-2/output\.journal\.jsonl: expected the settings .* --restart"):
+        merge_shards(tmp_path / "out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -66,8 +67,9 @@ def test_end_to_end(hub, w2s, tmp_path):
             f"{folder}/results.jsonl",
         )
 
-    # in the second iteration both sides are asked zero-shot; one model agrees with itself
-    sides = ("--weak", "weak/output.jsonl", "--icl", "weak/output.jsonl", "--weak-name", "llama3-8b-instruct")
+    # in the second iteration both sides are asked zero-shot; one model agrees with a copy of its answers
+    shutil.copytree(tmp_path / "cwd/weak", tmp_path / "cwd/icl")
+    sides = ("--weak", "weak/output.jsonl", "--icl", "icl/output.jsonl", "--weak-name", "llama3-8b-instruct")
     trains = ("--output-dir", "made", "--model", TINY, "--preset", "tiny_lora_sft")
     built = w2s("build-data", "--stage", 1, *task, *sides, "--iteration", 2, *trains)
     assert "weak and icl agree on 4 of 4 questions" in built.stdout

@@ -78,9 +78,8 @@ class Draft:
     def blame(self, *texts: str) -> None:
         for text in texts:
             shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
-            self.blamed += [
-                part for part in (shown[:60], Path(shown).name[:60], shown.lstrip("-")[:60]) if part
-            ]
+            parts = (shown, Path(shown).name, Path(shown).stem, shown.lstrip("-"))
+            self.blamed += [part[:60] for part in parts if part]
 
     def blame_parameter(self, parameter: click.Parameter) -> None:
         self.blame(*parameter.opts, *([parameter.metavar] if parameter.metavar else []), parameter.name or "")

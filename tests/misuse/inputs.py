@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from made_runs import make_run
 
 from w2s_factory import build_stage1, build_stage2, get_task, make_config, pick_demonstrations, vote
 from w2s_factory.records import write
@@ -89,6 +90,10 @@ LINES = [
     Line("template status"),
     Line("doctor", code=1),
 ]  # fmt: skip
+REPORT = Line("report in/run --output out/report.html", slow=True)
+"""Takes seconds for its figures, so the default suite leaves it out."""
+
+LINES += [REPORT] if os.environ.get("W2S_MISUSE") else []
 
 
 def make_inputs(folder: Path) -> None:
@@ -112,6 +117,8 @@ def make_inputs(folder: Path) -> None:
     _configs(into)
     _shards(into, task)
     _release(into)
+    if REPORT in LINES:
+        make_run(_made(into / "run/contents.json").parent, seeds=[0], questions=12, asked=12)
 
 
 def _results(task, rows, period: int):

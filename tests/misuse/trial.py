@@ -28,11 +28,14 @@ from w2s_factory import cli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECONDS = 20
-"""What one try may take, here: a command that waits for something that never comes is found by it."""
+SECONDS = 60
+"""What one try may take on a busy machine: a command that waits for what never comes is found by it."""
 
 ASKED = int(os.environ.get("W2S_MISUSE", "0"))
 """How many tries `make misuse` asked for; 0 in the default suite."""
+
+SEEDED = os.environ.get("W2S_MISUSE_SEED", "") != ""
+"""Whether the tries are others than the usual ones: those of hypothesis's own seed."""
 
 MEMORY = 2 * 1024**3
 """What one try may take more than it begins with, in bytes: an input of a few lines must not fill the machine."""
@@ -49,7 +52,7 @@ def tries_of(share: float, default: int) -> settings:
     return settings(
         max_examples=max(1, int(ASKED * share)) if ASKED else default,
         deadline=None,
-        derandomize=True,
+        derandomize=not SEEDED,
         database=None,
         suppress_health_check=list(HealthCheck),
         print_blob=False,
@@ -103,7 +106,8 @@ def attempt(one: Try, template: Path) -> Outcome:
         AssertionError: A rule was broken; the message holds the command line, and the folder is kept.
     """
     folder = Path(tempfile.mkdtemp(prefix="w2s-misuse-"))
-    shutil.copytree(template / "in", folder / "in", symlinks=True)
+    unused = () if any(word.startswith("in/run") for word in one.words) else ("run",)
+    shutil.copytree(template / "in", folder / "in", symlinks=True, ignore=shutil.ignore_patterns(*unused))
     for name, fault in one.faults:
         broken_files.put(folder / name, fault)
     for name, text in one.written:

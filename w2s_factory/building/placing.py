@@ -215,8 +215,9 @@ def _in_place(
     for at in places:
         if at.file in indexes:
             raise UserError("is the name of the index", file=at.file, hint="Choose another name")
-    planned = dataset_info.all_merged(indexes, entries, force=recipe.force)
     with contextlib.ExitStack() as held, Outputs(inputs=inputs, force=recipe.force) as outputs:
+        outputs.claim(*(at.file for at in places))
+        planned = dataset_info.all_merged(indexes, entries, force=recipe.force)
         yield outputs, planned[indexes[-1]]
         outputs.check()  # while there is no lock that a refusal would leave behind
         held.enter_context(dataset_info.exclusive(*indexes))

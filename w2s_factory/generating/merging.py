@@ -96,4 +96,10 @@ def _joined(folder: Path, parts: Sequence[Path]) -> Iterator[Output]:
 
 
 def _header(part: Path) -> dict[str, Any]:
-    return next(read(part / JOURNAL, _HEADER))
+    header = next(read(part / JOURNAL, _HEADER), None)
+    if header is None:
+        hint = "Generate the shard again: the same command with --restart"
+        raise UserError(
+            "expected the settings of a generation, got an empty file", file=part / JOURNAL, hint=hint
+        )
+    return header

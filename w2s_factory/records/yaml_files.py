@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 LARGEST = 2**20
 """Bytes of the largest YAML file that is read; those of people and of LLaMA-Factory have a few thousand."""
+
+
+_MOST_VALUES = 100_000
 
 
 class Loader(yaml.SafeLoader):
@@ -67,7 +71,7 @@ def read_yaml(path: str | Path, *, missing: Callable[[Path], str] | None = None)
         root = yaml.compose(text, Loader)
         if not isinstance(root, yaml.MappingNode):
             raise UserError("expected `key: value` lines", file=path)
-        _refuse_repeated(root, path)
+        _check(root, path)
         return YamlFile(path, text, root, yaml.load(text, Loader))  # noqa: S506  a SafeLoader
     except RecursionError:
         raise UserError("is nested too deeply, or contains itself", file=path) from None
@@ -97,18 +101,38 @@ def _problem(error: yaml.YAMLError) -> str:
     return str(getattr(error, "problem", None) or "broken")
 
 
-def _refuse_repeated(node: yaml.Node, path: Path) -> None:
-    """Refuse equal keys, of which YAML would take the last and say nothing; and keys that are not text."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise UserError("expected a key that is text, got another one", file=path, line=line)
-            if key.value in seen:
-                raise UserError("duplicate key", file=path, line=line, field=str(key.value))
-            seen.add(key.value)
-            _refuse_repeated(value, path)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_repeated(item, path)
+def _check(root: yaml.Node, path: Path) -> None:
+    """Refuse equal keys, keys that are not text, and aliases that make a small file a large value.
+
+    YAML takes the last of equal keys and says nothing.
+    """
+    sizes: dict[int, float] = {}
+
+    def size(node: yaml.Node) -> float:
+        """Return how many values a node is with its aliases written out; each node is visited once."""
+        if id(node) not in sizes:
+            sizes[id(node)] = math.inf  # unless it turns out not to contain itself
+            if isinstance(node, yaml.MappingNode):
+                _check_keys(node, path)
+                inner = [value for _, value in node.value]
+            else:
+                inner = node.value if isinstance(node, yaml.SequenceNode) else []
+            sizes[id(node)] = 1 + sum(map(size, inner))
+        return sizes[id(node)]
+
+    values = size(root)
+    if values == math.inf:
+        raise UserError("contains itself by its aliases", file=path)
+    if values > _MOST_VALUES:
+        raise UserError(f"expected at most {_MOST_VALUES:,} values, got more by its aliases", file=path)
+
+
+def _check_keys(node: yaml.MappingNode, path: Path) -> None:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise UserError("expected a key that is text, got another one", file=path, line=line)
+        if key.value in seen:
+            raise UserError("duplicate key", file=path, line=line, field=str(key.value))
+        seen.add(key.value)
