@@ -135,7 +135,7 @@ def test_a_folder_stands_for_the_file_that_was_written_into_it(tmp_path, monkeyp
     assert made.counts == w2s.build_stage2(TASK, WEAK, votes, rules=rules).counts
     assert w2s.check_pairs("p.json", "weak").clean
     source = w2s.PairSource(TASK, "weak", "samp", rules)
-    assert "pair: weak is " in w2s.explain("p.json", made.origins[0]["id"], source)
+    assert "pair: weak is " in w2s.explain("p.json", made.to_frame()["id"][0], source)
 
 
 @pytest.mark.parametrize(
