@@ -221,6 +221,8 @@ def _add_gap_recovered(
 
 def _accuracy(value: RowsLike | Share, field: str, notes: list[str]) -> float:
     """A given accuracy, or that of results."""
+    if isinstance(value, str) and not value:
+        raise UserError("expected results or an accuracy, got an empty text", field=field)
     try:
         accuracy = float(value)  # type: ignore[arg-type]  # a Path is told by its error
     except (TypeError, ValueError):
