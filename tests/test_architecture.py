@@ -152,7 +152,7 @@ WRITERS = {
     "experiment/folder.py": {"rmtree", "open"},  # seeds that are no longer planned; the run's lock
     "experiment/running.py": {"touch", "open"},  # the log of Snakemake
     "generating/engines/merging.py": {"copy"},  # into a temporary folder
-    "generating/part.py": {"unlink"},  # what --restart throws away, which is no input
+    "generating/part.py": {"unlink"},  # what --restart throws away, which is not an input
     "llamafactory/training_config.py": {"write_text"},  # into a temporary folder
     "llamafactory/vanilla.py": {"unlink"},  # what it installed
     "release/clone.py": {"replace"},  # a whole clone

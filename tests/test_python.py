@@ -239,7 +239,7 @@ WRONG = [
     (changed(WEAK, 2, pred=None), 'weak: row 3: field "pred": expected text, got null'),
     ([*WEAK[:2], None], "weak: row 3: expected a mapping, got None"),
     ([*WEAK[:2], "row"], "weak: row 3: expected a mapping, got 'row' (str)"),
-    ([*WEAK[:2], WEAK[0]], 'weak: row 3: field "id": the id 0 stands twice in this file'),
+    ([*WEAK[:2], WEAK[0]], 'weak: row 3: field "id": duplicate id 0'),
     ([], "weak: holds no results"),
     (5, 'field "weak": expected a file, rows (an iterable of mappings) or a DataFrame, got 5 (int)'),
     (None, 'field "weak": expected a file, rows (an iterable of mappings) or a DataFrame, got None'),

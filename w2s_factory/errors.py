@@ -145,7 +145,7 @@ def shown(value: Any) -> str:
 
 
 def short(value: Any) -> str:
-    """Return a value's representation, cut to a readable length; a broken `__repr__` is no obstacle."""
+    """Return a value's representation, cut to a readable length; a broken `__repr__` does no harm."""
     try:
         text = repr(value)
     except RAISED:  # somebody else's class

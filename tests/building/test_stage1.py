@@ -88,7 +88,7 @@ BAD = [
     pytest.param([{k: v for k, v in ONE.items() if k != "pred"}], 'field "pred"', id="no pred"),
     pytest.param([ONE, result(1, "1", "weak")], "the id 1 is not in", id="missing id"),
     pytest.param([result(7, "1", "weak")], "is not in", id="different id"),
-    pytest.param([ONE, ONE], "the id 0 stands twice", id="duplicate id"),
+    pytest.param([ONE, ONE], "duplicate id 0", id="duplicate id"),
     pytest.param([ONE | {"pred": 1}], "expected text, got a whole number", id="wrong type"),
     pytest.param([ONE | {"id": [0]}], "expected a whole number or text", id="id of a wrong type"),
     pytest.param([json.dumps(ONE)[:-5]], "broken JSON", id="broken JSON"),

@@ -40,7 +40,7 @@ def _once(source: RowSource) -> Iterator[Output]:
     seen: set[Id] = set()
     for place, row in read_placed(source, OUTPUT):
         if row["id"] in seen:
-            raise place.error(f"the id {row['id']!r} stands twice in this file", field="id")
+            raise place.error(f"duplicate id {row['id']!r}", field="id")
         seen.add(row["id"])
         yield row
 

@@ -139,7 +139,7 @@ def _origins(pairs: RowSource) -> RowSource:
         return pairs
     path = sidecar(pairs)
     if not path.exists():
-        problem = f"{path.name}, which says where its pairs came from, does not lie beside it"
+        problem = f"{path.name}, which says where its pairs came from, is not in its folder"
         hint = "build-data writes both, convert-pairs only pairs: name the file that was converted"
         raise UserError(problem, file=pairs, hint=hint)
     return path

@@ -108,7 +108,7 @@ def command(
 
 
 def _reads(results: tuple[Path, ...], *others: Path | str | None) -> list[Path]:
-    """Return the files an evaluation reads; a floor or ceiling that is a number is no file."""
+    """Return the files an evaluation reads; a floor or ceiling that is a number is not a file."""
     named = [*results, *(Path(other) for other in others if other is not None)]
     return [
         file for path in named for file in (path, path / "results.jsonl", *path.glob("seed*/results.jsonl"))

@@ -124,7 +124,7 @@ class Generation:
 
     @property
     def inputs(self) -> list[RowSource]:
-        """What the prompts are made of: the questions, and the demonstrations where there are any."""
+        """The files the prompts are built from: the questions, and the demonstrations where there are any."""
         return [self.questions, *([] if self.demonstrations is None else [self.demonstrations])]
 
     @cached_property

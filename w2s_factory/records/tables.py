@@ -72,7 +72,7 @@ class Table(Sequence[dict[str, Any]]):
 
 
 RowsLike: TypeAlias = "str | os.PathLike[str] | Iterable[Mapping[str, Any]] | pd.DataFrame"
-"""What functions that read rows take: a file, any iterable of rows, or a DataFrame."""
+"""An argument of functions that read rows: a file, any iterable of rows, or a DataFrame."""
 
 RowSource: TypeAlias = Path | Table
 """The same, once it is known which."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from w2s_factory.records import RowsLike
 
 SamplesLike: TypeAlias = "str | os.PathLike[str] | Iterable[RowsLike] | RowsLike"
-"""What functions that read a sampled run take, see `seed_sources`."""
+"""An argument of functions that read a sampled run, see `seed_sources`."""
 
 _SEEDED: Form[dict[str, Any]] = Form("results of several seeds", {"seed": (int,)})
 

@@ -1,4 +1,4 @@
-"""What a benchmark is: a `Task`, to be subclassed for one of your own. Its rules are neutral.
+"""A benchmark: a `Task`, to be subclassed for one of your own. Its rules are neutral.
 
 The rules of the published release are in `published_task`.
 """

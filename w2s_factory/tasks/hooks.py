@@ -35,7 +35,7 @@ _CHECKED = object()
 
 @dataclass(frozen=True)
 class _Returns:
-    """What a method returns: in words, by type, and for rows by their form."""
+    """The value a method returns: in words, by type, and for rows by their form."""
 
     words: str
     types: tuple[type, ...]

@@ -72,7 +72,7 @@ class Contracted:
             raise self._wrong("batches", "a list of lists of requests", batches)
         try:
             asked = Counter(request for batch in batches for request in batch)
-        except TypeError:  # what is no request need not be hashable
+        except TypeError:  # what is not a request need not be hashable
             raise self._wrong("batches", "a list of lists of requests", batches) from None
         if asked != Counter(requests):
             problem = f"engine {self._name}: batches returned other requests than it was given"
