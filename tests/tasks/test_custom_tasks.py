@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from w2s_factory import (
@@ -330,6 +331,27 @@ def files(tmp_path):
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (tmp_path / f"seeds/seed{seed}/results.jsonl").write_text(text)
     return tmp_path
+
+
+def same(pred, gold):
+    return np.bool_(pred == gold)
+
+
+@pytest.mark.parametrize(
+    "methods",
+    [
+        {"equal": lambda _, *answers: same(*answers)},
+        {"comparison": lambda _: Comparison(same, same, lambda: None)},
+        {"comparison": lambda _: Comparison(lambda *_: None, same, lambda: None)},
+    ],
+    ids=["equal", "quick", "slow"],
+)
+def test_a_verdict_may_be_of_numpy(files, methods):
+    task = made(**methods)
+    scored = score(task, files / "golds.jsonl", files / "outputs.jsonl", files / "results2.jsonl")
+    expected = score(made(), files / "golds.jsonl", files / "outputs.jsonl", files / "results3.jsonl")
+    assert scored.right == expected.right > 0
+    assert '"result": true' in (files / "results2.jsonl").read_text()
 
 
 @pytest.mark.parametrize(("method", "function", "message"), BROKEN)

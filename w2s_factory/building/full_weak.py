@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.records import OUTPUT, SFT, read_placed, rows_of
+from w2s_factory.records.folders import responses_in
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def build_full_weak(
         UserError: `source` is not outputs or results, has an id twice, or `output` exists and
             holds something else.
     """
-    task, source, recipe = get_task(task), rows_of(source, "source"), recipe or Recipe()
+    task, source, recipe = get_task(task), rows_of(source, "source", responses_in), recipe or Recipe()
     refuse_empty(source, OUTPUT)
     rows, stem = map(_row, _once(source)), task.file_stem("weak", "full_weak")
     return place_dataset(task, rows, output, stem=stem, inputs=(source,), recipe=recipe, form=SFT)

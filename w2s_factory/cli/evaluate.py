@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from w2s_factory.cli.inputs import samples_in
 from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.errors import encodable
 from w2s_factory.quantities import Samples
+from w2s_factory.records.folders import samples_in
 
 
 @click.command()

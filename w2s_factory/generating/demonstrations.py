@@ -21,6 +21,7 @@ from w2s_factory.records import (
     read_placed,
     rows_of,
 )
+from w2s_factory.records.folders import responses_in
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def pick_demonstrations(
     Raises:
         UserError: The source can't be read, or holds fewer such rows; a number is out of its range.
     """
-    task, source = get_task(task), rows_of(source, "source")
+    task, source = get_task(task), rows_of(source, "source", responses_in)
     check(count, DemonstrationCount, "count")
     check(seed, Seed, "seed")
     rows = _rows(source, results=correct_only)
@@ -86,7 +87,7 @@ def named_demonstrations(
     Raises:
         UserError: The source can't be read or holds no row of an id, or an id is named twice.
     """
-    source, names = rows_of(source, "source"), [str(name) for name in listed(ids, "ids")]
+    source, names = rows_of(source, "source", responses_in), [str(name) for name in listed(ids, "ids")]
     repeated = list(dict.fromkeys(name for name in names if names.count(name) > 1))
     if repeated:
         problem = f"expected different ids, got {', '.join(repeated)} more than once"

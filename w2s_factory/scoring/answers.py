@@ -59,7 +59,7 @@ def score_response(
     """Score one response. For many, `score_responses` is much faster.
 
     Args:
-        task: A task (as `w2s_factory.score_response`: or its name).
+        task: A task; in `w2s_factory.score_response` its name, too.
         response: What the model wrote.
         answer: The gold answer as written in the task's test rows.
         mode: `published`, `symbolic` or `math-verify`.

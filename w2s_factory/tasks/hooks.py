@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from w2s_factory.errors import RAISED, TEXTS, HookError, UserError, W2SError, are_texts, short, shown
 from w2s_factory.quantities import MaxTokens, PairsPerQuestion
 from w2s_factory.ranges import problem
-from w2s_factory.records import SFT, TEST, Form, require
+from w2s_factory.records import SFT, TEST, Form, plain_value, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -250,7 +250,7 @@ _Called = tuple[str, str, tuple[Any, ...]]
 
 def _run(called: _Called, words: str, function: Callable[..., Any], arguments: Any, options: Any) -> Any:
     try:
-        return function(*arguments, **options)
+        return plain_value(function(*arguments, **options))
     except W2SError:
         raise
     except RAISED as error:  # somebody else's method may raise anything
