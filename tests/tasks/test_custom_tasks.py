@@ -577,9 +577,9 @@ def test_responses_and_answers_that_are_not_texts(task, responses, answers, mess
 
 @pytest.mark.parametrize("response", [None, 5, float("nan"), ["a"]])
 def test_a_response_that_is_not_text(response):
-    with pytest.raises(UserError, match=r'field "responses": expected text'):
+    with pytest.raises(UserError, match=r'field "response": expected text'):
         score_response("gsm8k", response, "5")
-    with pytest.raises(UserError, match=r'field "answers": expected text'):
+    with pytest.raises(UserError, match=r'field "answer": expected text'):
         score_response("gsm8k", "5", response)
 
 
