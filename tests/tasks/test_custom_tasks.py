@@ -409,6 +409,14 @@ def test_a_broken_comparison_is_named(verdict):
         score_responses(task, ["a"], ["b"])
 
 
+@pytest.mark.parametrize("prepare", [fails, leaves])
+def test_a_comparison_that_cannot_be_prepared_is_named(prepare):
+    how = Comparison(quick=lambda *_: None, slow=wrong_verdict, prepare=prepare, parses=False)
+    task = made(comparison=lambda _: how)
+    with pytest.raises(UserError, match=r"task own: comparison\(\)\.prepare\(\) raised (Zero|SystemExit: 7)"):
+        score_responses(task, ["a"], ["b"])
+
+
 def wrong_verdict(pred, gold):
     return "yes"
 

@@ -10,7 +10,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import wraps
+from functools import partial, wraps
 from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -291,7 +291,10 @@ def _checked_comparison(function: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(how, Comparison):
             raise _failed(called, f"returned {shown(how)}, expected a Comparison")
         quick = _Verdicts(self.name, "quick", how.quick, (bool, type(None)))
-        return replace(how, quick=quick, slow=_Verdicts(self.name, "slow", how.slow, (bool,)))
+        slow = _Verdicts(self.name, "slow", how.slow, (bool,))
+        preparing = "comparison().prepare", str(self.name), ()
+        prepare = partial(_run, preparing, "nothing", how.prepare, (), {})
+        return replace(how, quick=quick, slow=slow, prepare=prepare)
 
     return checked
 
