@@ -12,9 +12,10 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "w2s_factory"
 
-EVERYBODY = {"errors", "model_names", "published", "quantities", "ranges", "shipped", "terminal"}
+EVERYBODY = {"errors", "folders", "model_names", "published", "quantities", "ranges", "shipped", "terminal"}
 ROOMS = {
     "errors": set(),
+    "folders": set(),
     "quantities": set(),
     "ranges": set(),
     "shipped": set(),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
+from w2s_factory.folders import responses_in
 from w2s_factory.records import OUTPUT, SFT, read_placed, rows_of
-from w2s_factory.records.folders import responses_in
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:

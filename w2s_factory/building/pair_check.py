@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building.votes import weak_texts
 from w2s_factory.errors import UserError
+from w2s_factory.folders import responses_in
 from w2s_factory.records import read_pairs, rows_of
-from w2s_factory.records.folders import responses_in
 
 if TYPE_CHECKING:
     from w2s_factory.records import Id, RowsLike

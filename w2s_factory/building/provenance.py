@@ -11,8 +11,8 @@ from w2s_factory.building.joining import naming_questions
 from w2s_factory.building.pairs import judge_votes
 from w2s_factory.building.votes import compared, joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
+from w2s_factory.folders import results_in, votes_in
 from w2s_factory.records import Form, Table, read, rows_of
-from w2s_factory.records.folders import results_in, votes_in
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
+from w2s_factory.folders import samples_in
 from w2s_factory.records import OUTPUT, read
-from w2s_factory.records.folders import samples_in
 from w2s_factory.scoring.seeds import seed_sources
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from w2s_factory.building.joining import identical
 from w2s_factory.building.padding import PADDED_KEYS, Padding
 from w2s_factory.building.placing import Built, Recipe, place_datasets
 from w2s_factory.errors import UserError
+from w2s_factory.folders import results_in
 from w2s_factory.quantities import Iteration
 from w2s_factory.ranges import check
 from w2s_factory.records import rows_of
-from w2s_factory.records.folders import results_in
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from w2s_factory.building.provenance import ORIGIN, origins, sidecar
 from w2s_factory.building.seeds import Seeds
 from w2s_factory.building.votes import compared, joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
+from w2s_factory.folders import results_in, votes_in
 from w2s_factory.records import Table, is_stdout, rows_of
-from w2s_factory.records.folders import results_in, votes_in
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:

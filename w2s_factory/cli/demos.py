@@ -12,9 +12,9 @@ from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.telling import warn
 from w2s_factory.errors import UserError
+from w2s_factory.folders import responses_in
 from w2s_factory.quantities import DemonstrationCount
 from w2s_factory.ranges import Seed
-from w2s_factory.records.folders import responses_in
 
 
 @click.command()

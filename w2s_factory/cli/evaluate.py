@@ -11,8 +11,8 @@ import click
 from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.errors import encodable
+from w2s_factory.folders import samples_in
 from w2s_factory.quantities import Samples
-from w2s_factory.records.folders import samples_in
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from w2s_factory.errors import UserError
-from w2s_factory.records.folders import OUTPUT, RESULTS, VOTES, seeds_in
+from w2s_factory.folders import OUTPUT, RESULTS, VOTES, seeds_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

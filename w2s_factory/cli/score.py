@@ -13,8 +13,8 @@ from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import DASH, say_on_stderr
 from w2s_factory.cli.telling import warn
 from w2s_factory.errors import UserError
+from w2s_factory.folders import OUTPUT, RESULTS, samples_in, seeds_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
-from w2s_factory.records.folders import OUTPUT, RESULTS, samples_in, seeds_in
 
 if TYPE_CHECKING:
     from w2s_factory.scoring.files import ScoreSummary

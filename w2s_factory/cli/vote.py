@@ -9,7 +9,7 @@ import click
 from w2s_factory.cli.next_steps import after_vote
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.telling import tell_limits, warn
-from w2s_factory.records.folders import samples_in, seeds_in
+from w2s_factory.folders import samples_in, seeds_in
 
 
 @click.command()

@@ -7,6 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError, listed
+from w2s_factory.folders import responses_in
 from w2s_factory.quantities import SEED, DemonstrationCount
 from w2s_factory.ranges import Seed, check
 from w2s_factory.records import (
@@ -21,7 +22,6 @@ from w2s_factory.records import (
     read_placed,
     rows_of,
 )
-from w2s_factory.records.folders import responses_in
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:

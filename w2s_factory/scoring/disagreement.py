@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError, listed
+from w2s_factory.folders import responses_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import Table, rows_of
-from w2s_factory.records.folders import responses_in
 from w2s_factory.scoring.answers import Scored, at_its_row, score_responses
 from w2s_factory.scoring.golds import read_outputs
 

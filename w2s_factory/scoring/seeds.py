@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from w2s_factory.errors import UserError
+from w2s_factory.folders import samples_in
 from w2s_factory.records import RESULT, Form, Result, RowSource, Table, read, rows_of
-from w2s_factory.records.folders import samples_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
