@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -388,3 +389,20 @@ def test_the_command(run, w2s):
     assert then.startswith("Next: ")
     (run / "seed0/test/dpo/results.jsonl").unlink()
     assert "not there yet: 1 of the run's files" in w2s("report", run, "--output", "mine.html").stderr
+
+
+@pytest.mark.parametrize("odd", ["$\\foo$ \ud800 \0 a/../\\g<9>", "long " * 200])
+def test_any_tag_and_label_can_be_drawn(run, recwarn, odd):
+    path = run / "golds/test.jsonl"
+    golds = [json.loads(line) for line in path.read_text().splitlines()]
+    for number, gold in enumerate(golds):
+        gold["tag"] = {odd: f"{odd}{number % 2}"}
+    path.write_text("".join(json.dumps(gold) + "\n" for gold in golds))
+    contents = json.loads((run / "contents.json").read_text())
+    models = [{**model, "label": f"{odd} {model['label']}"} for model in contents["models"]]
+    changed(run, models=models)
+    made = report(run)
+    [figure] = made.beside.glob("by_*.svg")
+    ElementTree.parse(figure)
+    assert not [str(caught.message) for caught in recwarn if "matplotlib" in str(caught.category)]
+    assert not [caught for caught in recwarn if re.search("Glyph|constrained_layout", str(caught.message))]

@@ -109,3 +109,35 @@ def test_what_is_not_there_is_named(tmp_path):
 def test_an_id_named_twice_is_refused(tmp_path):
     with pytest.raises(UserError, match='field "ids": expected different ids, got 1, 3 more than once'):
         named_demonstrations(tmp_path / "none.json", ["1", "2", "1", "3", "3"])
+
+
+def responses(*ids):
+    return [{"id": name, "prompt": f"q{n}", "response": "#### 1"} for n, name in enumerate(ids)]
+
+
+@pytest.mark.parametrize(
+    "pick",
+    [
+        lambda source: pick_demonstrations(GSM8K, source, count=1),
+        lambda source: named_demonstrations(source, ["2"]),
+    ],
+)
+def test_two_rows_with_the_same_id_are_refused(tmp_path, pick):
+    write(tmp_path / "o.jsonl", responses(1, 2, 1))
+    with pytest.raises(UserError, match=r'o\.jsonl:3: field "id": expected different ids, got 1 again'):
+        pick(tmp_path / "o.jsonl")
+
+
+def test_a_name_that_fits_two_rows_is_refused(tmp_path):
+    write(tmp_path / "o.jsonl", responses(0, "0", 1))
+    for names, question in (["0"], None), (["1"], "0"):
+        with pytest.raises(UserError, match="holds two rows of id 0: one id is a number"):
+            named_demonstrations(tmp_path / "o.jsonl", names, question=question)
+    assert [one["id"] for one in named_demonstrations(tmp_path / "o.jsonl", ["1"])] == [1]
+
+
+@pytest.mark.parametrize("names", [[], ["", "", ""], ["1", " "]])
+def test_empty_names_are_refused(tmp_path, names):
+    write(tmp_path / "o.jsonl", responses(1))
+    with pytest.raises(UserError, match=r'field "ids": expected ids, got (none|an empty one)'):
+        named_demonstrations(tmp_path / "o.jsonl", names)

@@ -298,6 +298,9 @@ def test_shards_of_a_greedy_run_are_merged_beside_unfinished_samples(tmp_path, g
 def test_shards_that_do_not_make_a_whole(tmp_path, generation, options):
     with pytest.raises(UserError, match="holds no shards"):
         merge_shards(tmp_path)
+    (tmp_path / "none/shards").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"none/shards: holds no shards \(folders such as 1-of-4\)"):
+        merge_shards(tmp_path / "none")
     first, second = sharded(generation, 2)
     generate(first)
     with pytest.raises(UserError, match="2-of-2: this shard is missing"):

@@ -135,3 +135,21 @@ def test_the_root_s_index_starts_from_the_published_one(tmp_path, root, expected
 def test_indexes_start_empty_where_nothing_is_published(tmp_path):
     paths = [tmp_path / "data.json", tmp_path / "root.json"]
     assert all_merged(paths, NEW) == {paths[0]: NEW, paths[1]: NEW}
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda lock: lock.symlink_to(lock.with_name("elsewhere")), "a link"),
+        (lambda lock: lock.mkdir(), "a folder"),
+    ],
+)
+def test_a_lock_file_that_is_something_else_is_named(tmp_path, make, kind):
+    make(tmp_path / ".dataset_info.json.lock")
+    with (
+        pytest.raises(
+            UserError, match=rf"\.dataset_info\.json\.lock: expected a lock file, got {kind}\. Remove"
+        ),
+        exclusive(tmp_path / "dataset_info.json"),
+    ):
+        pass

@@ -94,3 +94,7 @@ def test_what_the_manifest_says_of_a_file_as_it_is_now(tmp_path):
     assert not records.noted(output, purpose="x")
     (tmp_path / "manifest.jsonl").write_text("not JSON")
     assert not records.noted(output)
+
+
+def test_a_distribution_without_a_name_has_no_version(tmp_path):
+    assert noted_line(tmp_path, packages=[""])["versions"][""] is None

@@ -181,6 +181,45 @@ def test_other_rows_are_refused(tmp_path, hub, rows):
     assert not (tmp_path / "out").exists()
 
 
+def math_folder(folder):
+    for subject in MATH_SUBJECTS:
+        for split in ("train", "test"):
+            row = {"problem": f"{subject} {split}", "solution": "s", "level": "Level 1", "type": "Algebra"}
+            write(folder / f"hendrycks_math/{subject}/{split}.jsonl", [row])
+    row = {"problem": "p", "solution": "s", "answer": "1", "subject": "a", "level": 3, "unique_id": "u"}
+    write(folder / "MATH-500/test.jsonl", [row])
+    return row
+
+
+@pytest.mark.parametrize("row", [{"question": 1, "answer": "a"}, {"question": "q", "answer": [1]}])
+def test_rows_of_wrong_types_are_named(tmp_path, hub, row):
+    write(tmp_path / "hub/train.jsonl", [row])
+    write(tmp_path / "hub/test.jsonl", [row])
+    with pytest.raises(UserError, match=r'hub/train\.jsonl: row 1: field "(question|answer)": '):
+        fetch("gsm8k", tmp_path / "out", origin=str(tmp_path / "hub"))
+
+
+@pytest.mark.parametrize(
+    ("file", "change"), [("MATH-500/test", {"answer": 1}), ("hendrycks_math/algebra/train", {"level": 3})]
+)
+def test_rows_of_math_of_wrong_types_are_named(tmp_path, hub, file, change):
+    math_folder(tmp_path / "hub")
+    for path in (tmp_path / f"hub/{file}.jsonl").parent.iterdir():
+        write(path, [read(path)[0] | change])
+    with pytest.raises(UserError, match=rf'{file}\.jsonl: row 1: field "{next(iter(change))}": '):
+        fetch("math", tmp_path / "out", origin=str(tmp_path / "hub"))
+
+
+@pytest.mark.parametrize("gone", ["MATH-500", "hendrycks_math", "hendrycks_math/geometry"])
+def test_a_local_folder_that_lacks_a_set_is_named_and_the_hub_not_asked(tmp_path, monkeypatch, hub, gone):
+    math_folder(tmp_path / "hub")
+    (tmp_path / "hub" / gone).rename(tmp_path / "gone")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"expected a folder {gone.rpartition('/')[2]} in it") as caught:
+        fetch("math", tmp_path / "out", origin="hub")
+    assert caught.value.exit_code == 2
+
+
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """The hub's library, offline and with a cache of its own."""

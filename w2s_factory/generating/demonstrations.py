@@ -6,7 +6,7 @@ from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.errors import UserError, listed
+from w2s_factory.errors import UserError, listed, short
 from w2s_factory.folders import responses_in
 from w2s_factory.quantities import SEED, DemonstrationCount
 from w2s_factory.ranges import Seed, check
@@ -52,7 +52,8 @@ def pick_demonstrations(
         correct_only: Take responses whose `result` is true instead; needs results.
 
     Raises:
-        UserError: The source can't be read, or holds fewer such rows; a number is out of its range.
+        UserError: The source can't be read, holds fewer such rows, or holds two rows with the same id; a
+            number is out of its range.
     """
     task, source = get_task(task), rows_of(source, "source", responses_in)
     check(count, DemonstrationCount, "count")
@@ -85,20 +86,27 @@ def named_demonstrations(
             OlympicArena demonstrations are so, by mistake.
 
     Raises:
-        UserError: The source can't be read or holds no row of an id, or an id is named twice.
+        UserError: The source can't be read, holds no row of an id, or holds two rows with the same id; an id
+            is empty, named twice, or fits two rows.
     """
     source, names = rows_of(source, "source", responses_in), [str(name) for name in listed(ids, "ids")]
+    if not names or not all(name.strip() for name in names):
+        raise UserError("expected ids, got an empty one" if names else "expected ids, got none", field="ids")
     repeated = list(dict.fromkeys(name for name in names if names.count(name) > 1))
     if repeated:
         problem = f"expected different ids, got {', '.join(repeated)} more than once"
         raise UserError(problem, field="ids")
-    rows = {str(row["id"]): row for row in _rows(source)}
+    rows = _by_name(source)
     asked = [] if question is None else [str(question)]
+    ambiguous = [name for name in [*names, *asked] if len(rows.get(name, ())) > 1]
+    if ambiguous:
+        problem = f"holds two rows of id {', '.join(ambiguous)}: one id is a number, the other is text"
+        raise UserError(problem, file=source, hint="Write the ids in one way")
     missing = [name for name in [*names, *asked] if name not in rows]
     if missing:
         raise UserError(f"holds no row of id {', '.join(missing)}", file=source)
-    prompt = {} if question is None else {"prompt": rows[str(question)]["prompt"]}
-    return _noted([rows[name] | prompt for name in names], source)
+    prompt = {} if question is None else {"prompt": rows[str(question)][0]["prompt"]}
+    return _noted([rows[name][0] | prompt for name in names], source)
 
 
 def read_demonstrations(path: str | RowSource) -> list[Demonstration]:
@@ -117,10 +125,24 @@ def read_demonstrations(path: str | RowSource) -> list[Demonstration]:
 def _rows(source: RowSource, *, results: bool = False) -> list[dict[str, Any]]:
     """Rows of `id`, `prompt`, `response` (and `result`), whichever form the source has."""
     form = RESULT if results else _form(source)
-    rows: list[dict[str, Any]] = [dict(row) for row in read(source, form)]
-    for row in rows:
+    rows: list[dict[str, Any]] = []
+    seen: set[Id] = set()
+    for place, found in read_placed(source, form):
+        row = dict(found)
+        if row["id"] in seen:
+            raise place.error(f"expected different ids, got {short(row['id'])} again", field="id")
+        seen.add(row["id"])
+        rows.append(row)
         if form is SFT:
             row["prompt"], row["response"] = row["content"], row["output"]
+    return rows
+
+
+def _by_name(source: RowSource) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows by their ids as texts, which a number and a text can share (0 and "0")."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in _rows(source):
+        rows.setdefault(str(row["id"]), []).append(row)
     return rows
 
 

@@ -58,6 +58,8 @@ def _all_shards(folder: Path) -> list[Path]:
         for path in (folder / SHARDS).glob("*-of-*")
         if path.is_dir() and _SHARD.fullmatch(path.name)
     )
+    if not names:
+        raise UserError("holds no shards (folders such as 1-of-4)", file=folder / SHARDS)
     counts = {name.rpartition("-of-")[2] for name in names}
     if len(counts) != 1:
         raise UserError(f"shards of several runs overlap ({', '.join(names)})", file=folder / SHARDS)

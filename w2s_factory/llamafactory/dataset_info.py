@@ -110,15 +110,30 @@ def merged(
 def exclusive(*paths: str | Path) -> Iterator[None]:
     """Keep other processes that ask likewise from changing the indexes at `paths`, across machines too.
 
-    A file `.dataset_info.json.lock` stays beside each.
+    A file `.dataset_info.json.lock` stays in the folder of each.
+
+    Raises:
+        UserError: A lock file is a link or a folder, or cannot be locked.
     """
     from filelock import FileLock  # noqa: PLC0415  costs time that most commands need not pay
 
     with contextlib.ExitStack() as held:
         for path in sorted(Path(path).absolute() for path in paths):
             path.parent.mkdir(parents=True, exist_ok=True)
-            held.enter_context(FileLock(path.with_name(f".{path.name}.lock")))
+            lock = path.with_name(f".{path.name}.lock")
+            try:
+                held.enter_context(FileLock(lock))
+            except OSError as error:
+                raise _not_lockable(lock, error) from None
         yield
+
+
+def _not_lockable(lock: Path, error: OSError) -> UserError:
+    """Return what to say of a lock file that cannot be held."""
+    kind = "a link" if lock.is_symlink() else "a folder" if lock.is_dir() else None
+    if kind is None:
+        return UserError(f"cannot be locked ({error.strerror})", file=lock)
+    return UserError(f"expected a lock file, got {kind}", file=lock, hint="Remove it, then try again")
 
 
 def _check_name(name: str) -> None:

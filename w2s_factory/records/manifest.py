@@ -227,5 +227,5 @@ def _version(distribution: str) -> str | None:
 
     try:
         return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
+    except (metadata.PackageNotFoundError, ValueError):  # ValueError: the name is empty
         return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.records import MANIFEST, TEST, Outputs
+from w2s_factory.records import MANIFEST, MATH_RAW, TEST, Form, Outputs, require
 from w2s_factory.release.fetching import Fetched
 from w2s_factory.release.sources import gsm8k_test_row
 from w2s_factory.release.splits import GSM8K_ROWS, SEED, halves
@@ -16,7 +16,7 @@ from w2s_factory.tasks import get_task
 from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from w2s_factory.tasks import Task
 
@@ -35,6 +35,9 @@ MATH_SUBJECTS = (
 
 Row = dict[str, Any]
 
+_GSM8K_ROWS: Form[Row] = Form("rows of GSM8K", {"question": (str,), "answer": (str,)})
+_MATH_ROWS: Form[Row] = Form("rows of MATH", dict.fromkeys(("problem", "solution", "level", "type"), (str,)))
+
 
 def fetch_gsm8k(origin: str | None, output_dir: Path, *, force: bool = False) -> Fetched:
     """GSM8K from the hub: test, and the release's split of the training rows.
@@ -50,8 +53,8 @@ def fetch_gsm8k(origin: str | None, output_dir: Path, *, force: bool = False) ->
         UserError: `datasets` is missing, the rows are not GSM8K's, or a file holds something else.
         DelegateError: The hub can't be reached.
     """
-    train = _rows(origin or GSM8K, "main", "train", ("question", "answer"))
-    test = _rows(origin or GSM8K, "main", "test", ("question", "answer"))
+    train = _rows(origin or GSM8K, "main", "train", _GSM8K_ROWS)
+    test = _rows(origin or GSM8K, "main", "test", _GSM8K_ROWS)
     raw = {
         f"train_{half}": [{"id": f"gsm8k_{number}", **train[number]} for number in numbers]
         for half, numbers in halves(len(train)).items()
@@ -87,11 +90,10 @@ def fetch_math(origin: str | None, output_dir: Path, *, force: bool = False) -> 
         force: Replace files that hold something else.
 
     Raises:
-        UserError: As `fetch_gsm8k`.
+        UserError: As `fetch_gsm8k`, or the local folder lacks one of these folders.
         DelegateError: The hub can't be reached.
     """
-    keys = ("problem", "solution", "answer", "subject", "level", "unique_id")
-    test = _rows(_part(origin, MATH_TEST), None, "test", keys)
+    test = _rows(_part(origin, MATH_TEST), None, "test", MATH_RAW)
     known = {row["problem"] for row in test}
     others = [row for row in _math_rows(_part(origin, MATH)) if row["problem"] not in known]
     raw = {f"train_{half}": [others[n] for n in numbers] for half, numbers in halves(len(others)).items()}
@@ -117,14 +119,24 @@ def _next(task: Task, root: Path) -> str:
 
 
 def _part(origin: str | None, name: str) -> str:
-    return name if origin is None else str(Path(origin, name.rpartition("/")[2]))
+    """Return where a set of the hub is: there, or in a local folder under the last part of its name."""
+    return name if origin is None else _inner(origin, name.rpartition("/")[2])
+
+
+def _inner(origin: str, name: str) -> str:
+    """Return a folder within a local one, which has to have it: its path would else be a name on the hub."""
+    inner = Path(origin, name)
+    if Path(origin).is_dir() and not inner.is_dir():
+        raise UserError(f"expected a folder {name} in it", file=origin, hint="Download that set into it")
+    return str(inner)
 
 
 def _math_rows(origin: str) -> Iterator[Row]:
     """MATH's problems in the raw form of the release; the answer is what the solution boxes last."""
     for subject in MATH_SUBJECTS:
+        _inner(origin, subject)
         for split in ("train", "test"):
-            rows = _rows(origin, subject, split, ("problem", "solution", "level", "type"))
+            rows = _rows(origin, subject, split, _MATH_ROWS)
             for number, row in enumerate(rows):
                 level = re.search(r"\d", row["level"])
                 yield {
@@ -152,16 +164,28 @@ def last_boxed(solution: str) -> str:
     return ""
 
 
-def _rows(origin: str, config: str | None, split: str, keys: Iterable[str]) -> list[Row]:
-    """The rows of a split, these keys only and in this order, from the hub or a local folder."""
+def _rows(origin: str, config: str | None, split: str, form: Form[Row]) -> list[Row]:
+    """Return the rows of a split, only the keys of the form and in its order, from the hub or a folder."""
     where, name = _location(origin, config)
     rows = load(where, name, split)
-    missing = [key for key in keys if key not in rows.column_names]
+    missing = [key for key in form.required if key not in rows.column_names]
     if missing:
         raise UserError(f"split {split} has no column {', '.join(missing)}", file=origin)
     if not len(rows):
         raise UserError(f"split {split} holds no rows", file=origin)
-    return [{key: row[key] for key in keys} for row in rows]
+    kept = [{key: row[key] for key in form.required} for row in rows]
+    for number, row in enumerate(kept, 1):
+        try:
+            require(row, form)
+        except UserError as error:
+            raise error.at(file=_file(where, split), row=number) from None
+    return kept
+
+
+def _file(where: str, split: str) -> str:
+    """Return what to call the place of a split: its file, where a folder has just one of that name."""
+    files = sorted(Path(where).glob(f"{split}[.-]*")) if Path(where).is_dir() else []
+    return str(files[0]) if len(files) == 1 else f"{where} (split {split})"
 
 
 def load(where: str, name: str | None, split: str, **options: Any) -> Any:

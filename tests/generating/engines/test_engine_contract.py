@@ -63,6 +63,9 @@ BROKEN = [
     ({"settings": None}, UserError, "has no method settings"),
     ({"packages": None}, UserError, "packages: expected a sequence of names"),
     ({"packages": "vllm"}, UserError, "packages: expected a sequence of names"),
+    ({"packages": ("",)}, UserError, "packages: expected a sequence of names"),
+    ({"settings": lambda _: {1: 2, "1": 3, None: 4}}, UserError, "expected a mapping whose keys are text"),
+    ({"settings": lambda _: {"a": [{"b": {1: 2}}]}}, UserError, "expected a mapping whose keys are text"),
     ({"batches": fails}, UserError, "batches raised ZeroDivisionError"),
     ({"batches": lambda _, requests: requests}, UserError, "batches: expected a list of lists of requests"),
     ({"batches": lambda _, __: [["a"]]}, UserError, "batches returned other requests than it was given"),
@@ -85,17 +88,24 @@ COMPLETIONS = [
     (lambda r: Completion(r, "x", ["stop"], 1), 'whose finish is "stop" or "length", got'),
     (
         lambda r: Completion(r, "x", "stop", "7"),
-        "whose tokens is a whole number, 0 or more, or None, got '7'",
+        "whose tokens is a whole number from 0 to 2**63 - 1, or None, got '7'",
     ),
     (
         lambda r: Completion(r, "x", "stop", 1.5),
-        "whose tokens is a whole number, 0 or more, or None, got 1.5",
+        "whose tokens is a whole number from 0 to 2**63 - 1, or None, got 1.5",
     ),
     (
         lambda r: Completion(r, "x", "stop", True),
-        "whose tokens is a whole number, 0 or more, or None, got True",
+        "whose tokens is a whole number from 0 to 2**63 - 1, or None, got True",
     ),
-    (lambda r: Completion(r, "x", "stop", -1), "whose tokens is a whole number, 0 or more, or None, got -1"),
+    (
+        lambda r: Completion(r, "x", "stop", -1),
+        "whose tokens is a whole number from 0 to 2**63 - 1, or None, got -1",
+    ),
+    (
+        lambda r: Completion(r, "x", "stop", 2**80),
+        "whose tokens is a whole number from 0 to 2**63 - 1, or None",
+    ),
     (lambda _: Completion(Request(9, 0, "p"), "x", "stop", 1), "a Completion of a request it was given, got"),
     (lambda r: Completion(Request(0, 5, r.prompt), "x", "stop", 1), "a Completion of a request it was given"),
     (lambda _: Completion(0, "x", "stop", 1), "a Completion of a request it was given, got 0 (int)"),

@@ -43,7 +43,7 @@ class Contracted:
             if not callable(self._called(method, getattr, engine, method, None)):
                 raise UserError(f"engine {name} has no method {method}", hint=_HINT)
         packages: Any = self._called("packages", getattr, engine, "packages", None)
-        if not _is_list(packages) or not all(isinstance(package, str) for package in packages):
+        if not _is_list(packages) or not all(map(_is_name, packages)):
             raise self._wrong("packages", "a sequence of names of distributions", packages)
         self.packages: Sequence[str] = packages
 
@@ -52,9 +52,11 @@ class Contracted:
         settings = self._called("settings", self._engine.settings)
         if not isinstance(settings, Mapping):
             raise self._wrong("settings", "a mapping of plain values", settings)
+        if not _has_text_keys(settings):
+            raise self._wrong("settings", "a mapping whose keys are text at every level", settings)
         try:
             json.dumps(dict(settings), allow_nan=False)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             raise self._wrong("settings", "a mapping of plain values", settings) from None
         return {name: _plain(value) for name, value in settings.items()}
 
@@ -104,7 +106,7 @@ class Contracted:
         for field, fits, words in (
             ("text", isinstance(completion.text, str), "text"),
             ("finish", completion.finish in get_args(Finish), '"stop" or "length"'),
-            ("tokens", _is_count(completion.tokens), "a whole number, 0 or more, or None"),
+            ("tokens", _is_count(completion.tokens), "a whole number from 0 to 2**63 - 1, or None"),
         ):
             if not fits:
                 where = f"a Completion (question {completion.request.id}) whose {field} is {words}"
@@ -137,8 +139,30 @@ _HINT = "w2s_factory.generating.Engine says what an engine must do"
 def _plain(value: Any) -> Any:
     """Return a value as a journal has it: tuples are lists there."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(inside) for key, inside in value.items()}
+        return {key: _plain(inside) for key, inside in value.items()}
     return [_plain(inside) for inside in value] if isinstance(value, (list, tuple)) else value
+
+
+def _has_text_keys(value: Any) -> bool:
+    """Return whether every mapping within a value has only text as keys: JSON would turn 1 into "1"."""
+    open_: list[Any] = [value]
+    seen: set[int] = set()
+    while open_:
+        inside = open_.pop()
+        if not isinstance(inside, (Mapping, list, tuple)) or id(inside) in seen:
+            continue
+        seen.add(id(inside))
+        if isinstance(inside, Mapping):
+            if not all(isinstance(key, str) for key in inside):
+                return False
+            open_ += inside.values()
+        else:
+            open_ += inside
+    return True
+
+
+def _is_name(package: Any) -> bool:
+    return isinstance(package, str) and package.strip() != ""
 
 
 def _is_list(value: Any) -> bool:
@@ -155,4 +179,4 @@ def _is_token(token: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return value is None or (type(value) is int and value >= 0)
+    return value is None or (type(value) is int and 0 <= value < 2**63)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from w2s_factory.experiment.reporting.figures.drawing import canvas, drawn, percent_axis
+from w2s_factory.experiment.reporting.figures.drawing import canvas, drawable, drawn, percent_axis
 from w2s_factory.experiment.reporting.figures.palette import LIGHT
 from w2s_factory.experiment.reporting.models import CEILING, FLOOR, find
 from w2s_factory.experiment.reporting.words import joined, percent
@@ -54,7 +54,7 @@ def _row(axes: Axes, place: int, model: Model) -> None:
     seeds = list(model.strict.by_seed().values())
     if len(seeds) > 1:
         axes.plot(seeds, [place] * len(seeds), "|", color=shown, markersize=12, markeredgewidth=1.2)
-    label = f"{model.label}: {percent(estimate.value)}"
+    label = f"{drawable(model.label)}: {percent(estimate.value)}"
     if model.any_format:
         loose = float(model.any_format.right.mean())
         axes.plot([loose], [place], "o", color=shown, markersize=8, markerfacecolor="none")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from w2s_factory.errors import encodable, one_line
 from w2s_factory.experiment.reporting.figures.palette import LIGHT, as_variables, style
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ _STYLE: Final = {
     "font.family": "DejaVu Sans",  # measured with; shown in the page's own font
     "font.size": 12,
     "text.color": LIGHT["ink"],
+    "text.parse_math": False,  # a label is shown as it is written, `$\\foo$` too
     "axes.edgecolor": LIGHT["soft"],
     "axes.labelcolor": LIGHT["soft"],
     "axes.titlesize": 12,
@@ -51,6 +55,16 @@ _STYLE: Final = {
     "legend.labelcolor": LIGHT["ink"],
 }
 
+
+_LONGEST: Final = 36
+"""Characters of a label: a longer one would leave no room for what it labels."""
+
+_UNMEASURED: Final = (
+    r"Glyph .* missing from",
+    r"Matplotlib currently does not support",
+    r"constrained_layout not",
+)
+"""Warnings about text that the page's own font shows, or that does not fit: the figure is drawn anyway."""
 
 _HALO: Final = "text{paint-order:stroke;stroke:var(--paper);stroke-width:4px}"
 """Keeps lines off the text that crosses them; a page has it in its own style sheet."""
@@ -83,15 +97,36 @@ class Drawing:
 @contextmanager
 def canvas(height: float) -> Iterator[Figure]:
     """A figure as high as this many pixels, in the style of the report."""
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]  # the stubs know each key's own type
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]  # stubs type each key
+        for message in _UNMEASURED:
+            warnings.filterwarnings("ignore", message)
         yield Figure(figsize=(_WIDTH / _INCH, height / _INCH), layout="constrained")
 
 
 def drawn(figure: Figure, name: str, title: str, description: str) -> Drawing:
     """The figure as a drawing; called while its canvas is open."""
+    title, description = _written(title), _written(description)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return Drawing(name, title, description, _inline(buffer.getvalue(), name, title, description))
+
+
+def drawable(text: str, longest: int = _LONGEST) -> str:
+    """Return a label that matplotlib and SVG can hold: printable, and not longer than `longest`."""
+    text = _written(text)
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def file_stem(name: str) -> str:
+    """Return a name that a file and an element of a page can have; changed names stay different."""
+    plain = re.sub(r"[^\w.-]", "_", name)[:_LONGEST]
+    if plain == name:
+        return name
+    return f"{plain}_{hashlib.sha256(name.encode('utf-8', 'backslashreplace')).hexdigest()[:8]}"
+
+
+def _written(text: str) -> str:
+    return one_line(encodable(text))
 
 
 def hatched(colour: str) -> dict[str, Any]:

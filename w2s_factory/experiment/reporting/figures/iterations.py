@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from w2s_factory.experiment.reporting.figures.drawing import canvas, drawn, percent_axis
+from w2s_factory.experiment.reporting.figures.drawing import canvas, drawable, drawn, percent_axis
 from w2s_factory.experiment.reporting.figures.palette import LIGHT
 from w2s_factory.experiment.reporting.models import CEILING, FLOOR, FULL_WEAK, WEAK_ICL, find
 from w2s_factory.experiment.reporting.words import percent
@@ -117,7 +117,7 @@ def _label(axes: Axes, labels: Iterable[tuple[float, str, str]]) -> None:
     lift = max(0.0, low + gap / 2 - places[0]) if places else 0.0
     for place, (_, label, colour) in zip(places, labels, strict=True):
         axes.annotate(
-            label,
+            drawable(label),
             (1.02, place + lift),
             xycoords=("axes fraction", "data"),
             va="center",

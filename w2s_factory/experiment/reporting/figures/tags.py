@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from w2s_factory.experiment.reporting.figures.accuracy import colour
-from w2s_factory.experiment.reporting.figures.drawing import canvas, drawn, percent_axis
+from w2s_factory.experiment.reporting.figures.drawing import canvas, drawable, drawn, file_stem, percent_axis
 from w2s_factory.experiment.reporting.words import joined, percent
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ def tag_figure(tag: str, groups: Sequence[Group], models: Sequence[Model]) -> Dr
             axes.axhline(border - 0.5, color=axes.spines["left"].get_edgecolor(), linewidth=0.4)
         percent_axis(axes, "x")
         figure.legend(loc="outside upper left", ncols=2)
-        return drawn(figure, f"by_{tag}", f"Accuracy by {tag}", _description(rows, models))
+        return drawn(figure, file_stem(f"by_{tag}"), f"Accuracy by {tag}", _description(rows, models))
 
 
 def _tick(group: Group) -> str:
     """`Algebra`, `level 3`; the number of questions below."""
     name = group.value if isinstance(group.value, str) else f"{group.tag} {group.value}"
-    return f"{name}\n({group.questions})"
+    return f"{drawable(name)}\n({group.questions})"
 
 
 def _model(axes: Axes, model: Model, rows: Sequence[Group], number: int, of: int) -> None:
@@ -67,7 +67,7 @@ def _model(axes: Axes, model: Model, rows: Sequence[Group], number: int, of: int
         color=colour(model),
         markersize=5,
         elinewidth=1,
-        label=model.label,
+        label=drawable(model.label),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from w2s_factory.experiment.reporting.figures.drawing import canvas, drawn
+from w2s_factory.experiment.reporting.figures.drawing import canvas, drawable, drawn
 from w2s_factory.experiment.reporting.figures.palette import LIGHT
 from w2s_factory.experiment.reporting.words import duration
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.reporting.curves import Training
     from w2s_factory.experiment.reporting.figures.drawing import Drawing
     from w2s_factory.experiment.reporting.times import Timed
+
+_STEP_NAME = 60
+"""Characters of the name of a step, which may hold those of a model, a split and a shard."""
 
 _MOST_STEPS = 20
 _SIDES: Final = {"chosen": ("green", "-"), "rejected": ("red", "--")}
@@ -32,7 +35,7 @@ def loss_figure(trainings: Sequence[Training]) -> Drawing | None:
             axes = figure.add_subplot(rows, 2, number)
             for one in runs:
                 axes.plot(*zip(*one.curves["loss"], strict=True), color=LIGHT["blue"], linewidth=1.3)
-            axes.set_title(_short(label), fontsize=11)
+            axes.set_title(drawable(_short(label)), fontsize=11)
             axes.set_ylim(bottom=0)
         figure.supxlabel("step", fontsize=11)
         said = [
@@ -52,7 +55,7 @@ def preference_figure(trainings: Sequence[Training]) -> Drawing | None:
             for column, name in enumerate(("rewards", "logps")):
                 axes = figure.add_subplot(len(models), 2, 2 * number + column + 1)
                 _sides(axes, runs, name)
-                axes.set_title(f"{_short(label)}: {name}", fontsize=11)
+                axes.set_title(f"{drawable(_short(label))}: {name}", fontsize=11)
         axes = figure.axes[0]
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
         figure.supxlabel("step", fontsize=11)
@@ -70,7 +73,9 @@ def times_figure(timed: Sequence[Timed]) -> Drawing | None:
         return None
     with canvas(50 + 22 * len(longest)) as figure:
         axes = figure.add_subplot()
-        axes.barh(longest, [means[name] for name in longest], color=LIGHT["teal"], height=0.65)
+        places = range(len(longest))
+        axes.barh(places, [means[name] for name in longest], color=LIGHT["teal"], height=0.65)
+        axes.set_yticks(places, [drawable(name, _STEP_NAME) for name in longest])
         for place, name in enumerate(longest):
             axes.annotate(
                 duration(means[name]),
