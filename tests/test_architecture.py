@@ -12,9 +12,10 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "w2s_factory"
 
-EVERYBODY = {"errors", "model_names", "published", "quantities", "ranges", "shipped", "terminal"}
+EVERYBODY = {"errors", "folders", "model_names", "published", "quantities", "ranges", "shipped", "terminal"}
 ROOMS = {
     "errors": set(),
+    "folders": set(),
     "quantities": set(),
     "ranges": set(),
     "shipped": set(),
@@ -152,7 +153,7 @@ WRITERS = {
     "experiment/folder.py": {"rmtree", "open"},  # seeds that are no longer planned; the run's lock
     "experiment/running.py": {"touch", "open"},  # the log of Snakemake
     "generating/engines/merging.py": {"copy"},  # into a temporary folder
-    "generating/part.py": {"unlink"},  # what --restart throws away, which is no input
+    "generating/part.py": {"unlink"},  # what --restart throws away, which is not an input
     "llamafactory/training_config.py": {"write_text"},  # into a temporary folder
     "llamafactory/vanilla.py": {"unlink"},  # what it installed
     "release/clone.py": {"replace"},  # a whole clone

@@ -1,4 +1,4 @@
-"""What a model's name means."""
+"""A model's name is a folder or a name on the hub."""
 
 from __future__ import annotations
 

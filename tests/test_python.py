@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -87,6 +88,73 @@ def test_stage_1(given, tmp_path):
     assert written.built["weak"].dataset == made.built["weak"].dataset
 
 
+def test_numpy_values_in_rows_count_as_python_values():
+    def numpy_row(row):
+        return {
+            **row,
+            "id": np.int64(row["id"]),
+            "pred": np.str_(row["pred"]),
+            "result": np.bool_(row["result"]),
+        }
+
+    weak, icl = list(map(numpy_row, WEAK)), list(map(numpy_row, ICL))
+    expected = w2s.build_stage1(TASK, WEAK, ICL)
+    assert w2s.build_stage1(TASK, weak, icl).agreement == expected.agreement
+    plain = list(w2s.vote(SEEDS).output)
+    rules = w2s.PairRules(min_confidence=0.5, negative_confidence=0.6)
+    votes = [dict(row) for row in plain]
+    for row in votes:
+        row["confidence"] = np.float64(row["confidence"])
+        row["neg_responses"] = [{**one, "result": np.bool_(one["result"])} for one in row["neg_responses"]]
+    counts = w2s.build_stage2(TASK, WEAK, plain, rules=rules).counts
+    assert w2s.build_stage2(TASK, weak, votes, rules=rules).counts == counts
+    table = w2s.Table("weak", weak)
+    assert {type(value) for row in table for value in row.values()} == {int, str, bool}
+
+
+def test_a_folder_stands_for_the_file_that_was_written_into_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for seed, results in enumerate(SEEDS):
+        Path(f"samp/t1.0/seed{seed}").mkdir(parents=True)
+        write(Path(f"samp/t1.0/seed{seed}/results.jsonl"), results)
+    for name, results in {"weak": WEAK, "icl": ICL}.items():
+        Path(name).mkdir()
+        write(Path(name, "results.jsonl"), results)
+    write(Path("weak/output.jsonl"), OUTPUTS)
+    votes = list(w2s.vote("samp").output)
+    assert votes == list(w2s.vote(SEEDS).output)
+    w2s.vote(Path("samp"), "samp/t1.0/majority_voting_results.jsonl")
+    assert w2s.build_stage1(TASK, "weak", "icl").agreement == w2s.build_stage1(TASK, WEAK, ICL).agreement
+    assert w2s.build_full_weak(TASK, "weak").rows == COUNT
+    assert list(w2s.score(TASK, GOLDS, "weak").results) == WEAK
+    assert w2s.compare_modes(TASK, GOLDS, "weak", ["published", "symbolic"]).rows == COUNT
+    assert w2s.pick_demonstrations(TASK, "weak") == w2s.pick_demonstrations(TASK, "weak/results.jsonl")
+    assert w2s.evaluate("samp", pass_at=2).results[0]["samples"] == len(SEEDS)
+    rules = w2s.PairRules(min_confidence=0.5, negative_confidence=0.6)
+    made = w2s.build_stage2(TASK, "weak", "samp", "p.json", rules=rules, samples="samp")
+    assert made.counts == w2s.build_stage2(TASK, WEAK, votes, rules=rules).counts
+    assert w2s.check_pairs("p.json", "weak").clean
+    source = w2s.PairSource(TASK, "weak", "samp", rules)
+    assert "pair: weak is " in w2s.explain("p.json", made.to_frame()["id"][0], source)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: w2s.build_stage1(TASK, "empty", ICL),
+        lambda: w2s.build_full_weak(TASK, "empty"),
+        lambda: w2s.score(TASK, GOLDS, "empty"),
+        lambda: w2s.build_stage2(TASK, WEAK, "empty"),
+        lambda: w2s.pick_demonstrations(TASK, "empty"),
+    ],
+)
+def test_a_folder_without_the_file_is_refused(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    with pytest.raises(UserError, match=r"^empty: is a folder without .*jsonl"):
+        call()
+
+
 def test_scores(given, tmp_path):
     made = w2s.score("arithmetic", given(GOLDS), given(OUTPUTS))
     again = w2s.score(TASK, given(GOLDS), given(OUTPUTS), str(tmp_path / "results.jsonl"))
@@ -97,6 +165,33 @@ def test_scores(given, tmp_path):
     assert (unknown.known, unknown.accuracy) == (0, None)
     assert [row["pred"] for row in unknown.results] == [row["pred"] for row in WEAK]
     assert "result" not in unknown.results[0]
+
+
+def test_the_results_of_one_model_stand_for_a_list_of_one(given):
+    [expected] = w2s.evaluate([WEAK]).results
+    [found] = w2s.evaluate(given(WEAK)).results
+    assert {**found, "results": ""} == {**expected, "results": ""}
+
+
+@pytest.mark.parametrize(
+    "function",
+    [w2s.score, w2s.score_response, w2s.score_responses, w2s.compare_modes, w2s.vote, w2s.evaluate],
+)
+def test_a_task_or_its_name_is_a_keyword(function):
+    task = inspect.signature(function).parameters["task"]
+    assert task.kind in (task.POSITIONAL_OR_KEYWORD, task.KEYWORD_ONLY)
+    assert task.annotation.startswith("Task | str")
+    assert inspect.getdoc(function)
+
+
+def test_scoring_takes_its_task_by_keyword():
+    row, gold = WEAK[0], GOLDS[0]["answer"]
+    found = w2s.score_response(task="arithmetic", response=row["response"], answer=gold)
+    assert (found.pred, found.result) == (row["pred"], row["result"])
+    assert w2s.score_responses(task="arithmetic", responses=[row["response"]], answers=[gold]) == [found]
+    assert w2s.score(task=TASK, golds=GOLDS, responses=OUTPUTS).rows == COUNT
+    modes = ["published", "symbolic"]
+    assert w2s.compare_modes(task=TASK, golds=GOLDS, responses=OUTPUTS, modes=modes).rows == COUNT
 
 
 def test_votes_and_stage_2(given, tmp_path):
@@ -239,7 +334,7 @@ WRONG = [
     (changed(WEAK, 2, pred=None), 'weak: row 3: field "pred": expected text, got null'),
     ([*WEAK[:2], None], "weak: row 3: expected a mapping, got None"),
     ([*WEAK[:2], "row"], "weak: row 3: expected a mapping, got 'row' (str)"),
-    ([*WEAK[:2], WEAK[0]], 'weak: row 3: field "id": the id 0 stands twice in this file'),
+    ([*WEAK[:2], WEAK[0]], 'weak: row 3: field "id": duplicate id 0'),
     ([], "weak: holds no results"),
     (5, 'field "weak": expected a file, rows (an iterable of mappings) or a DataFrame, got 5 (int)'),
     (None, 'field "weak": expected a file, rows (an iterable of mappings) or a DataFrame, got None'),
@@ -335,8 +430,8 @@ def test_pandas_is_imported_only_if_a_frame_is_given():
 def test_one_text_stands_for_a_list_of_one():
     with pytest.raises(UserError, match="comparing takes two modes"):
         w2s.compare_modes("gsm8k", GOLDS, OUTPUTS, "published")
-    with pytest.raises(UserError, match='field "results": expected a list of results'):
-        w2s.evaluate("results.jsonl")
+    with pytest.raises(UserError, match='field "results": expected results, a list of results, or '):
+        w2s.evaluate(5)
     for predictions in ([], ["a", None], "ab", 5):
         with pytest.raises(UserError, match='field "predictions": expected '):
             w2s.majority(predictions)
@@ -367,7 +462,7 @@ def test_every_public_function_is_in_one_of_the_tests_above():
     functions = {name for name in w2s.__all__ if inspect.isfunction(getattr(w2s, name))}
     source = Path(__file__).read_text()
     tried = {name for name in functions if f"w2s.{name}(" in source}
-    assert functions - tried - WITHOUT_ROWS_OR_TASKS == {"fetch", "score_response"}  # tests of their own
+    assert functions - tried - WITHOUT_ROWS_OR_TASKS == {"fetch"}  # a test of its own
     for name in WITHOUT_ROWS_OR_TASKS:
         signature = inspect.signature(getattr(w2s, name))
         assert "task" not in signature.parameters, name

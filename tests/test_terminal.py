@@ -1,4 +1,4 @@
-"""What another program wrote is shown in a few short lines, whatever it was."""
+"""Any output of another program is shown in a few short lines."""
 
 from __future__ import annotations
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 _SHOWN = 60
 """Characters of a value in a message."""
+
+
+RAISED: Final = (Exception, SystemExit)
+"""Errors of other packages' code that are reported as its mistake; an interrupt is the user's and passes."""
 
 
 class W2SError(Exception):
@@ -127,15 +131,23 @@ def listed(value: Any, field: str) -> list[Any]:
     return list(value)
 
 
+TEXTS: Final = "a tuple of texts that are not empty"
+
+
+def are_texts(value: Any) -> bool:
+    """Return whether a value is a tuple or list of texts that are not empty; a single text is not one."""
+    return isinstance(value, (tuple, list)) and all(isinstance(text, str) and text for text in value)
+
+
 def shown(value: Any) -> str:
     """Return a value and its type for a message: `'yes' (str)`; `None` alone."""
     return "None" if value is None else f"{short(value)} ({type(value).__name__})"
 
 
 def short(value: Any) -> str:
-    """Return a value's representation, cut to a readable length; a broken `__repr__` is no obstacle."""
+    """Return a value's representation, cut to a readable length; a broken `__repr__` does no harm."""
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001  somebody else's class
+    except RAISED:  # somebody else's class
         return "an object that cannot be shown"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 from w2s_factory.ranges import Seed, Share
 
 SEED: Final[Seed] = 42
-"""Of the release's draws: demonstrations, and which of several pairs."""
+"""The seed of the release's draws: demonstrations, and which of several pairs."""
 
 Iteration: TypeAlias = Annotated[int, Ge(1), Le(100)]
 """An iteration of Stage I, and how many there are; the paper has up to two. Each trains three models."""
@@ -34,7 +34,7 @@ Samples: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
 """Responses to one question, each with a seed and a folder of its own; so also the k of pass@k."""
 
 Temperature: TypeAlias = Annotated[float, Ge(0), Le(100)]
-"""What scores are divided by before tokens are drawn; at 100 nearly every token is as likely as any other."""
+"""The divisor of scores before tokens are drawn; at 100 nearly all tokens are equally likely."""
 
 SampledTemperature: TypeAlias = Annotated[Temperature, Gt(0)]
 """A temperature at which responses differ by their seed."""
@@ -46,10 +46,10 @@ MaxTokens: TypeAlias = Annotated[int, Ge(1), Le(10_000_000)]
 """The length of a response in tokens; the longest contexts of today's models hold ten million."""
 
 QuestionCount: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
-"""How many of the first questions are asked; more than there are is all of them."""
+"""The number of first questions that are asked; more than there are is all of them."""
 
 DemonstrationCount: TypeAlias = Annotated[int, Ge(1), Le(1_000)]
-"""How many demonstrations a prompt shows."""
+"""The number of demonstrations a prompt shows."""
 
 Timeout: TypeAlias = Annotated[float, Gt(0), Le(3_600)]
 """Seconds a comparison may take; nearly all take milliseconds, and an hour is as good as for ever."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Seed: TypeAlias = Annotated[int, Ge(0), Le(2**32 - 1)]
-"""What a random generator is seeded with: 32 bits, which numpy and torch both take."""
+"""The seed of a random generator: 32 bits, which numpy and torch both take."""
 
 Share: TypeAlias = Annotated[float, Ge(0), Le(1)]
 """A part of a whole, such as an accuracy."""
@@ -38,7 +38,7 @@ _SHOWN = 60
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """What one kind of number may be.
+    """The values that one kind of number may have.
 
     Attributes:
         whole: Whether it must be an integer.
@@ -165,7 +165,7 @@ def declared(kind: type) -> dict[str, Any]:
 
 
 def _annotations(kind: type) -> Iterator[tuple[str, Any]]:
-    """The annotations that name something in the class's module; others are no numbers of ours."""
+    """The annotations that name something in the class's module; others are not declared numbers."""
     names = vars(sys.modules[kind.__module__])
     for field in dataclasses.fields(kind):
         text = str(field.type)

@@ -24,11 +24,16 @@ _END = 95
 """Characters kept of the end of a shortened line, where errors often say what is wrong."""
 
 
-def end_of_log(log: Path) -> list[str]:
-    """Return the last lines of a log, each shortened, with control characters made visible."""
+def end_of_log(log: Path, start: int = 0) -> list[str]:
+    """Return the last lines of a log, each shortened, with control characters made visible.
+
+    Args:
+        log: The file.
+        start: The first byte to read: what is before it is of an earlier run.
+    """
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _READ))
+            file.seek(max(start, log.stat().st_size - _READ))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ["(nothing was written)"]

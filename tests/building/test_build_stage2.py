@@ -111,8 +111,8 @@ WEAK = [weak_row(0, "1"), weak_row(1, "7"), weak_row(2, "1")]
 BAD = [
     (WEAK[:2], [vote(0), vote(1), vote(2)], "the id 2 is not in"),
     (WEAK, [vote(0), vote(1)], "the id 2 of .* has no vote"),
-    (WEAK, [vote(0), vote(0)], "stands twice"),
-    ([*WEAK, WEAK[0]], [vote(0)], "stands twice"),
+    (WEAK, [vote(0), vote(0)], "duplicate id"),
+    ([*WEAK, WEAK[0]], [vote(0)], "duplicate id"),
     (WEAK, [vote(0, confidence=1.2)], "expected a share from 0 to 1"),
     (WEAK, [vote(0, pos_responses=[])], 'field "pos_responses"'),
     (WEAK, [vote(0, neg_responses=["text"])], 'field "neg_responses"'),

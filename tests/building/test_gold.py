@@ -1,4 +1,4 @@
-"""What a task makes of raw rows is checked before it is written: the next command reads it."""
+"""Rows that a task builds from raw rows are checked before they are written: the next command reads them."""
 
 from __future__ import annotations
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import warnings
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from w2s_factory.building import build_stage1
+from w2s_factory.building import EqualResultsWarning, build_stage1
 from w2s_factory.errors import UserError
+from w2s_factory.records import Table
 from w2s_factory.tasks import get_task
 
 GSM8K = get_task("gsm8k")
@@ -88,7 +91,7 @@ BAD = [
     pytest.param([{k: v for k, v in ONE.items() if k != "pred"}], 'field "pred"', id="no pred"),
     pytest.param([ONE, result(1, "1", "weak")], "the id 1 is not in", id="missing id"),
     pytest.param([result(7, "1", "weak")], "is not in", id="different id"),
-    pytest.param([ONE, ONE], "the id 0 stands twice", id="duplicate id"),
+    pytest.param([ONE, ONE], "duplicate id 0", id="duplicate id"),
     pytest.param([ONE | {"pred": 1}], "expected text, got a whole number", id="wrong type"),
     pytest.param([ONE | {"id": [0]}], "expected a whole number or text", id="id of a wrong type"),
     pytest.param([json.dumps(ONE)[:-5]], "broken JSON", id="broken JSON"),
@@ -157,4 +160,23 @@ def linked(link, target, *, hard):
 @pytest.mark.parametrize("same", [True, False])
 def test_equal_bytes_on_both_sides_are_reported(tmp_path, same):
     rows = [result(0, "1", "weak")]
-    assert stage1(tmp_path, rows, rows if same else [result(0, "1", "icl")]).identical is same
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert stage1(tmp_path, rows, rows if same else [result(0, "1", "icl")]).identical is same
+    assert [str(one.message) for one in caught if one.category is EqualResultsWarning] == (
+        [f"{tmp_path / 'weak.jsonl'} and {tmp_path / 'icl.jsonl'} are equal, so they agree on everything"]
+        if same
+        else []
+    )
+
+
+@pytest.mark.parametrize("kind", [list, iter, pd.DataFrame, lambda rows: Table("t", rows)])
+def test_one_object_on_both_sides_is_refused(kind):
+    rows = kind([result(0, "1", "weak")])
+    with pytest.raises(UserError, match=r'^field "icl": expected results of another model, got the same obj'):
+        build_stage1(GSM8K, rows, rows)
+
+
+def test_equal_rows_in_memory_are_warned_of():
+    with pytest.warns(EqualResultsWarning, match="weak and icl are equal"):
+        assert build_stage1(GSM8K, [result(0, "1", "weak")], [result(0, "1", "weak")]).identical

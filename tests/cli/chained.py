@@ -20,7 +20,7 @@ PARSED = ("train", "export")
 
 
 class Said(NamedTuple):
-    """What a command printed, and the next commands and sentences it named."""
+    """The text a command printed, and the next commands and sentences it named."""
 
     stdout: str
     commands: list[list[str]]

@@ -117,7 +117,7 @@ MISUSED = [
     (["--stage", "test", "--task", "gsm8k", "--input", "EMPTY"], "holds no rows"),
     (["--stage", "test", "--task", "math", "--input", "TESTED"], "expected MATH"),
     (["--stage", "test", "--task", "gsm8k", "--input", "TESTED", "--split", "train_2"], "GSM8K_TRAIN_2"),
-    (["--stage", "full-weak", "--task", "gsm8k", "--input", "TWICE"], "stands twice"),
+    (["--stage", "full-weak", "--task", "gsm8k", "--input", "TWICE"], "duplicate id"),
     (["--stage", "gold", "--task", "gsm8k", "--input", "LONG"], 'LONG.jsonl:1: field "answer"'),
     (["--stage", "gold", "--task", "gsm8k", "--input", "TORN"], "TORN.jsonl:1: broken JSON"),
     (["--stage", "full-weak", "--task", "gsm8k", "--input", "DIGITS"], "more digits than are read"),

@@ -62,7 +62,7 @@ def test_demos(w2s, tmp_path, full_weak):
     assert f"ids {', '.join(str(one['id']) for one in drawn)}" in done.stdout
     assert "w2s-factory generate --task gsm8k --demos demos.json also takes --model" in done.stdout
     done = w2s(
-        "demos", "--task", "gsm8k", "--from", full_weak, "--ids", "7,3,40,12", "--output", "my named.json"
+        "demos", "--task", "gsm8k", "--from", full_weak, "--ids", "7, 3,40 ,12", "--output", "my named.json"
     )
     assert "--demos 'my named.json' also takes" in done.stdout
     (tmp_path / "cwd/my named.json").rename(tmp_path / "cwd/named.json")

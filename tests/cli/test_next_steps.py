@@ -6,6 +6,9 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 
 import pytest
 from chained import completed, questions, run
@@ -13,6 +16,7 @@ from chained import completed, questions, run
 from w2s_factory import records
 from w2s_factory.cli.next_steps import after_adapter, after_model
 from w2s_factory.errors import UserError
+from w2s_factory.tasks import get_task
 
 TASK = ["--task", "gsm8k"]
 SPLIT = ["--split", "train_2"]
@@ -272,3 +276,67 @@ def test_a_source_that_is_no_text_names_no_split(folder, source):
     run(*WEAK)
     scored = run("score", *TASK, "--golds", "odd.jsonl", "--input", "weak")
     assert [words[0] for words in scored.commands] == ["evaluate", "build-data"]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("name", ["answers.csv", "answers.tsv", "answers.txt"])
+def test_converted_csv_is_scored(folder, name, separator):
+    lines = [
+        ["id", "prompt", "response"],
+        *([str(row), f"What is {row} + 5?", "1, 2; 3\n#### 5"] for row in range(12)),
+    ]
+    quoted = [separator.join(f'"{cell}"' for cell in line) for line in lines]
+    (folder / name).write_text("\n".join(quoted))
+    score = ["score", *TASK, "--golds", "data/test/gsm8k_train_2.jsonl", "--input"]
+    with pytest.raises(AssertionError, match="this is CSV") as refused:
+        run(*score, name, "--output", "r.jsonl")
+    program = shlex.split(str(refused.value).partition("Convert it: python -c ")[2])[0]
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert "1 of 12 right" in run(*score, "answers.jsonl", "--output", "r.jsonl").stdout
+
+
+def test_csv_ids_that_are_not_all_whole_numbers_stay_text(folder):
+    (folder / "rows.csv").write_text("id;prompt;response\n007;p;1\nb;p;2\n")
+    with pytest.raises(UserError) as refused:
+        list(records.read(folder / "rows.csv", records.OUTPUT))
+    subprocess.run([sys.executable, "-c", shlex.split(str(refused.value))[-1]], check=True)
+    rows = list(records.read(folder / "rows.jsonl", records.OUTPUT))
+    assert rows == [
+        {"id": "007", "prompt": "p", "response": "1"},
+        {"id": "b", "prompt": "p", "response": "2"},
+    ]
+
+
+def test_init_refuses_a_task_without_the_splits_of_an_experiment(folder, monkeypatch):
+    task = get_task("gsm8k")
+    some = {name: split for name, split in task.splits.items() if name != "test"}
+    monkeypatch.setattr("w2s_factory.tasks.gsm8k.TASK", replace(task, splits=some))
+    with pytest.raises(AssertionError, match="got gsm8k without test"):
+        run("init", *TASK, "--output", "e.yaml")
+    assert not (folder / "e.yaml").exists()
+
+
+def result(number: int, pred: str) -> dict:
+    prompt = f"Question: What is {number} + 5?\nAnswer:"
+    return {"id": number, "prompt": prompt, "response": f"#### {pred}", "pred": pred}
+
+
+def test_results_that_never_agree_lead_to_no_stage_1(folder):
+    for side, pred in (("weak", "1"), ("icl", "2")):
+        (folder / side).mkdir()
+        rows = [{**result(n, pred), "response": f"#### {pred}"} for n in range(12)]
+        records.write(folder / side / "output.jsonl", rows)
+        score = ["--golds", "data/test/gsm8k_train_2.jsonl", "--input", side]
+        scored = run("score", *TASK, *score)
+    assert ["1"] not in [words[2:3] for words in scored.commands]
+    assert "agree on none of 12 questions" in scored.sentences[0]
+
+
+def test_votes_that_give_no_pair_lead_to_no_stage_2(folder):
+    rows = [result(number, "1") for number in range(3)]
+    for name in ("weak", "plus/seed0", "plus/seed1"):
+        (folder / name).mkdir(parents=True)
+        records.write(folder / name / "results.jsonl", rows)
+    vote = run("vote", *TASK, "--input", "plus", "--output", "votes.jsonl")
+    assert vote.commands == []
+    assert "none of 3 questions gives a pair" in vote.sentences[0]

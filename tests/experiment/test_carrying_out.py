@@ -136,7 +136,7 @@ def test_somebodys_experiment_file_is_not_overwritten(run):
 def test_a_run_needs_a_folder(run):
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     run.folder.write_text("a file")
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         run()
 
 
@@ -170,11 +170,33 @@ def test_a_failure_of_snakemake_itself_is_told(run, of_shell):
     assert "no_such_step" in "\n".join(told)
 
 
-def test_arguments_that_snakemake_refuses_are_one_line(run, of_shell):
+def test_a_failure_shows_no_line_of_an_earlier_run(run, of_shell):
+    earlier = "[Errno 28] No space left on device: 'earlier.txt'"
+    (run.folder / "logs").mkdir(parents=True)
+    (run.folder / "logs/snakemake.log").write_text(f"{earlier}\n")
+    plan, told = of_shell(CHAIN), []
+    command = snakemake_command(
+        plan, run.folder, jobs=1, executor=None, arguments=["--until", "no_such_step"]
+    )
+    with pytest.raises(DelegateError, match=r"Snakemake failed with exit code 1"):
+        carry_out(plan, run.folder, command, tell=told.append)
+    assert "no_such_step" in "\n".join(told)
+    assert earlier not in "\n".join(told)
+    assert earlier in (run.folder / "logs/snakemake.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--no-such-option"], "unrecognized arguments: --no-such-option"),
+        (["--cores", "many"], "Error parsing number of cores"),
+    ],
+)
+def test_arguments_that_snakemake_refuses_are_one_line(run, of_shell, arguments, message):
     plan = of_shell(CHAIN)
-    command = snakemake_command(plan, run.folder, jobs=1, executor=None, arguments=["--no-such-option"])
+    command = snakemake_command(plan, run.folder, jobs=1, executor=None, arguments=arguments)
     told = []
-    with pytest.raises(UserError, match="Snakemake: unrecognized arguments: --no-such-option"):
+    with pytest.raises(UserError, match=f"Snakemake: {message}"):
         carry_out(plan, run.folder, command, tell=told.append)
     assert told == []
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s_factory.errors import UserError
-from w2s_factory.generating import Request, Shard
+from w2s_factory.generating import Request, Sampling, Shard
 from w2s_factory.generating.layout import seed_folder, shard_folder
 
 
@@ -29,6 +29,16 @@ def test_draw_seeds_depend_on_id_and_seed_alone():
     assert all(0 <= value < 2**31 for value in seeds.values())
     assert Request(7, 3, "p").draw_seed == Request(7, 3, "another prompt").draw_seed
     assert Request(7, 3, "p").draw_seed != Request("7", 3, "p").draw_seed
+
+
+@pytest.mark.parametrize("stop", ["Question", (3,), ("",), None, 5, {"Question": 1}])
+def test_stops_that_are_not_a_tuple_of_texts_are_refused(stop):
+    with pytest.raises(UserError, match=r'^field "stop": expected a tuple of texts that are not empty, got '):
+        Sampling(stop=stop)
+
+
+def test_a_list_of_stops_is_kept_as_a_tuple():
+    assert Sampling(stop=["Question", "Answer"]) == Sampling(stop=("Question", "Answer"))
 
 
 @given(st.integers(0, 50), st.integers(1, 60))

@@ -40,6 +40,7 @@ def torch(monkeypatch: pytest.MonkeyPatch):
 
 NEEDS = [
     ({"bf16": True}, "bf16"),
+    *(({"bf16": text}, "bf16") for text in ("true", "True", "yes", "1", 1)),
     ({"fp16": True}, "fp16"),
     ({"fp16": True, "use_cpu": True}, "fp16"),
     ({"pure_bf16": True, "use_cpu": True}, "pure_bf16"),
@@ -51,6 +52,8 @@ GOES = [
     {"bf16": False},
     {"bf16": True, "use_cpu": True},
     {"bf16": True, "no_cuda": True},
+    {"bf16": True, "use_cpu": "true"},
+    {"bf16": "false", "fp16": "no"},
     {"quantization_bit": None, "deepspeed": None},
     {"flash_attn": "fa2"},  # LLaMA-Factory warns and trains without
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 
 from w2s_factory import UserError
-from w2s_factory.llamafactory.configs import make_config
+from w2s_factory.llamafactory.configs import launch_commands, make_config
 from w2s_factory.llamafactory.presets import FOLDER, load_preset, preset_names
 from w2s_factory.shipped import shipped
 
@@ -47,6 +48,23 @@ def test_a_file_is_a_preset(write):
     assert "learning_rate: 1e-5  # from mine.yaml" in text
     assert "finetuning_type: lora  # as they did" in text
     assert "from the preset ./mine.yaml," in text
+
+
+@pytest.mark.parametrize("path", ["mine.yaml", "./mine.yaml", "mine"])
+def test_a_path_names_a_file_as_its_text_does(write, path):
+    as_text = made(write(MINE), version="0.9.5")
+    Path("mine").write_text(MINE)
+    found = made(Path(path), version="0.9.5")
+    assert yaml.safe_load(found) == yaml.safe_load(as_text)
+    assert load_preset(load_preset(Path(path)).name).file == Path(path)
+    assert launch_commands(Path(path), "0.9.5") == launch_commands("./mine.yaml", "0.9.5")
+
+
+@pytest.mark.parametrize("call", [made, load_preset, launch_commands])
+@pytest.mark.parametrize("preset", [None, 3])
+def test_a_preset_that_is_neither_name_nor_path_is_refused(call, preset):
+    with pytest.raises(UserError, match=r'^field "preset": expected the name of a preset or a file, got '):
+        call(preset)
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -126,7 +126,7 @@ YAML = {
     "yaml recursion": "a: &a [*a]\n",
     "yaml odd keys": "1: a\ntrue: b\nnull: c\n? [x, y]\n: d\n",
     "yaml infinity": "learning_rate: .inf\nseed: .nan\nname: -.inf\n",
-    "yaml deep": "[" * 3000 + "]" * 3000,
+    "yaml deep": "[" * 800 + "]" * 800,
     "yaml interpolation": "model_name_or_path: ${oc.env:HOME}\noutput_dir: ${a}\n",
     "jinja": "{{ ''.__class__.__mro__[1].__subclasses__() }}{% for x in range(10**9) %}x{% endfor %}",
 }

@@ -1,4 +1,4 @@
-"""What every try begins with."""
+"""The folder and the stand-ins with which every try begins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in for slow programs while commands are tried in process: child processes and engines.
+"""Stand-ins for slow programs while commands are tried in process: child processes and engines.
 
 Every child process goes through one place. Questions to an interpreter are really asked, once each; git runs;
 LLaMA-Factory, Snakemake and what imports torch fail at once, as a delegate may. Any other program is recorded as not allowed.

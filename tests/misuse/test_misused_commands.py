@@ -11,7 +11,7 @@ from trial import ASKED, Try, attempt, tries_of
 from w2s_factory.cli import COMMANDS
 
 SHARE, DEFAULT = 0.75, 230
-"""Of all tries, and how many of the default suite's."""
+"""The share of all tries that these tests make, and their number in the default suite."""
 
 WEIGHTS = {
     name: sum(0.2 if line.slow else 1 for line in LINES if line.words[0] == name)

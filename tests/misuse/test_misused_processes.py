@@ -82,7 +82,7 @@ def ended(process, codes=(0,)):
 
 
 def written(folder):
-    """What a command wrote, apart from what differs from run to run."""
+    """Return the text a command wrote, apart from what differs from run to run."""
     return {
         name: content
         for name, content in contents(folder).items()

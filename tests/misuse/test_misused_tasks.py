@@ -89,7 +89,7 @@ def built_test(task: Task, folder: Path) -> Path:
 
 
 def complaint(use) -> str | None:
-    """What a use of a task is refused with; None if it was not."""
+    """Return the message with which a use of a task is refused; None if it was not."""
     try:
         use()
     except W2SError as error:

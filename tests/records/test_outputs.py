@@ -1,4 +1,4 @@
-"""What a command reads is never written to; each file written has one line; a disk that takes no more is named."""
+"""No input is ever written to; each file written has one line; a disk that takes no more is named."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_of_different_commands_at_once_one_writes_and_the_others_are_refused(tmp
 
 def test_writers_of_a_folder_wait_for_each_other(tmp_path):
     other = threading.Thread(target=write, args=(tmp_path / "a.jsonl",))
-    with locking.locked([tmp_path, tmp_path / "."]):  # the same folder twice is no deadlock
+    with locking.locked([tmp_path, tmp_path / "."]):  # the same folder twice does not deadlock
         other.start()
         other.join(0.3)
         assert other.is_alive()

@@ -113,6 +113,11 @@ def entry(name, **changes):
     return seed
 
 
+def no_object(root):
+    path = root / "sets/dataset_info.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"y": 3}))
+
+
 def take_out(name):
     def seed(root):
         path = root / "sets/dataset_info.json"
@@ -194,6 +199,7 @@ SEEDED = [
     ("index-unlisted", 1, take_out("arithmetic_1"), set()),
     ("index-columns", 1, entry("arithmetic_1", columns={"prompt": "instruction", "response": "output"}), set()),
     ("index-columns", 1, entry("arithmetic_1", ranking=True), set()),
+    ("index-columns", 1, no_object, set()),
     ("unreadable", 1, lambda root: (root / "train_1.jsonl").write_text('{"id": \n'), set()),
 ]  # fmt: skip
 
@@ -300,4 +306,6 @@ def test_the_commands(copy, w2s):
     found = json.loads(w2s("audit", copy, "--json", code=1).stdout)
     assert not found["clean"]
     assert {finding["check"] for finding in found["findings"] if finding["fault"]} == {"contamination"}
-    assert "Test questions in a training split" in w2s("audit", copy, code=1).stdout
+    printed = w2s("audit", copy, code=1).stdout
+    assert "Test questions in a training split" in printed
+    assert printed.rstrip().endswith(": 1 fault of 1 kind")

@@ -118,7 +118,7 @@ BROKEN = [
     (
         "Math/test.json",
         json.dumps([row("Math", 1)] * 2),
-        r'Math/test.json: row 2: field "id": the id .Math_1. stands twice in split test',
+        r'Math/test.json: row 2: field "id": duplicate id .Math_1. in split test',
     ),
     (
         "Math/val.json",

@@ -113,6 +113,20 @@ def test_as_many_answers_as_responses():
         w2s_factory.score_responses("gsm8k", ["a", "b"], ["1"])
 
 
+@pytest.mark.parametrize(
+    ("response", "answer", "options", "message"),
+    [
+        (None, "b", {}, 'field "response": expected text, got None'),
+        ("a", 3, {}, 'field "answer": expected text, got 3 (int)'),
+        ("a", "b", {"answer_key": 3}, 'field "answer_key": expected text, got 3 (int)'),
+    ],
+)
+def test_an_argument_that_is_not_text_is_named(response, answer, options, message):
+    with pytest.raises(UserError) as refused:
+        w2s_factory.score_response("gsm8k", response, answer, **options)
+    assert str(refused.value) == message
+
+
 def test_an_unknown_mode_and_task():
     with pytest.raises(UserError, match="published, symbolic, math-verify"):
         w2s_factory.score_response("gsm8k", "#### 1", "1", mode="sympolic")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from w2s_factory.errors import HookError
 from w2s_factory.scoring import workers
 from w2s_factory.scoring.limits import Verdict
 
@@ -30,6 +31,8 @@ def behave(pred, gold):
             os._exit(3)
         case "raise":
             raise ImportError("no such parser")
+        case "leave":
+            raise SystemExit(7)
     return False
 
 
@@ -74,6 +77,11 @@ def test_what_a_comparison_raises_is_raised():
         verdict("raise")
 
 
+def test_a_comparison_that_leaves_is_an_error():
+    with pytest.raises(HookError, match=r"comparing 'leave' with 'equal' raised SystemExit: 7; expected"):
+        verdict("leave")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_no_worker_is_left_when_the_caller_stops_early():
     rows = workers.run(behave, [("equal", "equal"), ("sleep", "")], timeout=30, workers=2)
@@ -98,6 +106,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 sys.path.insert(0, {folder!r})
 from test_workers import behave
+from w2s_factory.errors import HookError
 from w2s_factory.scoring import workers
 print("ready", flush=True)
 for _ in workers.run(behave, [("count", str(n)) for n in range(9)], timeout=60, workers=2):

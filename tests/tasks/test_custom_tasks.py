@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from w2s_factory import (
@@ -31,6 +32,7 @@ from w2s_factory.experiment.golds import raw_file
 from w2s_factory.generating import split_file
 from w2s_factory.records import Form
 from w2s_factory.scoring.modes import Comparison
+from w2s_factory.tasks.base import Example
 
 FORM = Form("capitals", {"country": (str,), "city": (str,)})
 
@@ -174,7 +176,17 @@ WRONG_FIELDS = [
     ({"stop": ("",)}, "stop"),
     ({"max_tokens": 0}, "max_tokens"),
     ({"splits": {"test": "test.jsonl"}}, "splits"),
+    ({"splits": {3: Split("a", "b", "c")}}, "splits"),
     ({"answer_key": None}, "answer_key"),
+    ({"max_tokens": 10**12}, "max_tokens"),
+    ({"max_tokens": True}, "max_tokens"),
+    ({"pairs_per_question": 10**6}, "pairs_per_question"),
+    ({"root": 3}, "root"),
+    ({"strong_model": 3}, "strong_model"),
+    ({"strong_model": ""}, "strong_model"),
+    ({"strong_preset": None}, "strong_preset"),
+    ({"strip_response": "no"}, "strip_response"),
+    ({"example": {"weak": "w"}}, "example"),
 ]
 
 
@@ -184,13 +196,38 @@ def test_a_field_of_the_wrong_type_is_named(change, field):
         Capitals(**{"name": "own", "raw_form": FORM, **change})
 
 
+EXAMPLE = {"weak": "w.jsonl", "icl": "i.jsonl", "weak_name": "w", "model": "m"}
+WRONG_PARTS = [
+    *[(lambda n=n: Split(**{**dict.fromkeys(("raw", "test", "tag"), "x"), n: 3}), n) for n in ("raw", "tag")],
+    (lambda: Split("raw.jsonl", "", "T"), "test"),
+    *[(lambda n=n: Example(**{**EXAMPLE, n: 3}), n) for n in [*EXAMPLE, "preset"]],
+]
+
+
+@pytest.mark.parametrize(("make", "field"), WRONG_PARTS)
+def test_a_field_of_the_wrong_type_in_a_split_or_an_example_is_named(make, field):
+    with pytest.raises(UserError, match=f'^field "{field}": (Split|Example): expected '):
+        make()
+
+
+def test_folders_and_files_may_be_texts():
+    task = Capitals(name="own", raw_form=FORM, root="folder", example=Example(**EXAMPLE))
+    assert task.path("a.jsonl") == Path("folder/a.jsonl")
+    assert (task.example.weak, task.example.model) == (Path("w.jsonl"), Path("m"))
+
+
 def fails(*_, **__):
     raise ZeroDivisionError("division by zero")
+
+
+def leaves(*_, **__):
+    raise SystemExit(7)
 
 
 METHODS = ["extract", "normalise", "normalise_gold", "equal"]
 BROKEN = [
     *[(method, fails, "raised ZeroDivisionError: division by zero") for method in METHODS],
+    *[(method, leaves, "raised SystemExit: 7") for method in [*METHODS, "comparison"]],
     *[(method, lambda *_, **__: 5, r"returned 5 \(int\), expected") for method in METHODS],
     ("extract", lambda *_, **__: None, "returned None, expected text"),
     ("equal", lambda *_: "yes", r"returned 'yes' \(str\), expected True or False"),
@@ -198,6 +235,80 @@ BROKEN = [
     ("comparison", lambda _: True, r"returned True \(bool\), expected a Comparison"),
     ("comparison", fails, "raised ZeroDivisionError"),
 ]
+
+
+def test_an_interrupt_in_a_method_is_the_users():
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score_response(made(equal=interrupted), "a", "b")
+
+
+def test_a_task_whose_module_ends_the_process_is_named(tmp_path, monkeypatch):
+    meta = tmp_path / "their_tasks-1.0.dist-info"
+    meta.mkdir()
+    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: their-tasks\nVersion: 1.0\n")
+    (meta / "entry_points.txt").write_text("[w2s_factory.tasks]\nleaves = leaving_task:TASK\n")
+    (tmp_path / "leaving_task.py").write_text("raise SystemExit(7)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UserError, match=r'task "leaves" cannot be loaded from .* \(SystemExit: 7\)'):
+        get_task("leaves")
+
+
+class Fails:
+    """A mixin all of whose members fail."""
+
+    def equal(self, pred, gold):
+        raise RuntimeError("boom")
+
+    @property
+    def stem(self):
+        return 3
+
+    @staticmethod
+    def normalise(answer):
+        return None
+
+    comparison = fails
+
+
+MIXED = [
+    (lambda task: task.equal("a", "b"), r"task own: equal\('a', 'b'\) raised RuntimeError: boom"),
+    (lambda task: task.stem, r"task own: stem\(\) returned 3 \(int\), expected text"),
+    (lambda task: task.normalise("a"), r"normalise\('a'\) returned None, expected text"),
+    (lambda task: task.comparison(), r"task own: comparison\(\) raised ZeroDivisionError"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), MIXED)
+@pytest.mark.parametrize("bases", [(Fails, Capitals), (type("Deeper", (Fails,), {}), Capitals)])
+def test_a_method_of_a_mixin_is_checked(bases, call, message):
+    with pytest.raises(UserError, match=message):
+        call(type("Mixed", bases, {})(name="own", raw_form=FORM))
+    assert Fails.normalise("a") is None  # the mixin itself stays as it was
+
+
+def test_what_a_mixin_defines_is_checked_once_and_a_task_before_it_comes_first():
+    mixed = type("Mixed", (type("Right", (), {"stem": property(lambda _: "capital")}), Capitals), {})
+    assert mixed(name="own", raw_form=FORM).stem == "capital"
+    assert "stem" in vars(mixed)
+    assert "stem" not in vars(type("Below", (mixed,), {}))
+    assert type("Last", (Capitals, Fails), {})(name="own", raw_form=FORM).equal("a", "a") is True
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"equals": lambda *_: True}, r'Mixin\.equals: tasks have no such method.*"equal"'),
+        ({"equal": "yes"}, r"Mixed\.equal: expected a method, got 'yes' \(str\)"),
+        ({"comparison": 5}, r"Mixed\.comparison: expected a method, got 5 \(int\)"),
+        ({"stop": ("x",)}, r"Mixin\.stop is a field"),
+    ],
+)
+def test_a_wrong_member_of_a_mixin_is_refused(members, message):
+    with pytest.raises(UserError, match=message):
+        type("Mixed", (type("Mixin", (), members), Capitals), {})
 
 
 @pytest.fixture
@@ -220,6 +331,27 @@ def files(tmp_path):
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (tmp_path / f"seeds/seed{seed}/results.jsonl").write_text(text)
     return tmp_path
+
+
+def same(pred, gold):
+    return np.bool_(pred == gold)
+
+
+@pytest.mark.parametrize(
+    "methods",
+    [
+        {"equal": lambda _, *answers: same(*answers)},
+        {"comparison": lambda _: Comparison(same, same, lambda: None)},
+        {"comparison": lambda _: Comparison(lambda *_: None, same, lambda: None)},
+    ],
+    ids=["equal", "quick", "slow"],
+)
+def test_a_verdict_may_be_of_numpy(files, methods):
+    task = made(**methods)
+    scored = score(task, files / "golds.jsonl", files / "outputs.jsonl", files / "results2.jsonl")
+    expected = score(made(), files / "golds.jsonl", files / "outputs.jsonl", files / "results3.jsonl")
+    assert scored.right == expected.right > 0
+    assert '"result": true' in (files / "results2.jsonl").read_text()
 
 
 @pytest.mark.parametrize(("method", "function", "message"), BROKEN)
@@ -274,6 +406,14 @@ def test_a_broken_comparison_is_named(verdict):
     with pytest.raises(
         UserError, match=rf"row 1: task own: comparison\(\)\.{verdict}\('a', 'b'\) returned 'yes'"
     ):
+        score_responses(task, ["a"], ["b"])
+
+
+@pytest.mark.parametrize("prepare", [fails, leaves])
+def test_a_comparison_that_cannot_be_prepared_is_named(prepare):
+    how = Comparison(quick=lambda *_: None, slow=wrong_verdict, prepare=prepare, parses=False)
+    task = made(comparison=lambda _: how)
+    with pytest.raises(UserError, match=r"task own: comparison\(\)\.prepare\(\) raised (Zero|SystemExit: 7)"):
         score_responses(task, ["a"], ["b"])
 
 
@@ -437,9 +577,9 @@ def test_responses_and_answers_that_are_not_texts(task, responses, answers, mess
 
 @pytest.mark.parametrize("response", [None, 5, float("nan"), ["a"]])
 def test_a_response_that_is_not_text(response):
-    with pytest.raises(UserError, match=r'field "responses": expected text'):
+    with pytest.raises(UserError, match=r'field "response": expected text'):
         score_response("gsm8k", response, "5")
-    with pytest.raises(UserError, match=r'field "answers": expected text'):
+    with pytest.raises(UserError, match=r'field "answer": expected text'):
         score_response("gsm8k", "5", response)
 
 

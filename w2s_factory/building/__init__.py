@@ -12,13 +12,14 @@ from w2s_factory.building.pair_check import PairCheck, check_pairs
 from w2s_factory.building.pairs import PairRules
 from w2s_factory.building.placing import Built, Recipe
 from w2s_factory.building.provenance import PairSource, explain
-from w2s_factory.building.stage1 import Stage1, build_stage1
+from w2s_factory.building.stage1 import EqualResultsWarning, Stage1, build_stage1
 from w2s_factory.building.stage2 import PairCounts, Stage2, build_stage2
 
 __all__ = [
     "Accuracy",
     "Agreement",
     "Built",
+    "EqualResultsWarning",
     "Inputs",
     "Padding",
     "PairCheck",

@@ -102,7 +102,7 @@ def _joined(task: Task, weak: RowSource, icl: RowSource) -> Iterator[tuple[Resul
     results: Iterator[tuple[Place, Result]] = read_placed(weak, task.results_form)
     for place, row in results:
         if row["id"] in seen:
-            raise place.error(f"the id {row['id']!r} stands twice in this file", field="id")
+            raise place.error(f"duplicate id {row['id']!r}", field="id")
         if row["id"] not in unmet:
             raise place.error(f"the id {row['id']!r} is not in {icl}", field="id", hint=SAME_SPLIT)
         seen.add(row["id"])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building.joining import refuse_empty
 from w2s_factory.building.placing import Built, Recipe, place_dataset
+from w2s_factory.folders import responses_in
 from w2s_factory.records import OUTPUT, SFT, read_placed, rows_of
 from w2s_factory.tasks import get_task
 
@@ -29,7 +30,7 @@ def build_full_weak(
         UserError: `source` is not outputs or results, has an id twice, or `output` exists and
             holds something else.
     """
-    task, source, recipe = get_task(task), rows_of(source, "source"), recipe or Recipe()
+    task, source, recipe = get_task(task), rows_of(source, "source", responses_in), recipe or Recipe()
     refuse_empty(source, OUTPUT)
     rows, stem = map(_row, _once(source)), task.file_stem("weak", "full_weak")
     return place_dataset(task, rows, output, stem=stem, inputs=(source,), recipe=recipe, form=SFT)
@@ -40,7 +41,7 @@ def _once(source: RowSource) -> Iterator[Output]:
     seen: set[Id] = set()
     for place, row in read_placed(source, OUTPUT):
         if row["id"] in seen:
-            raise place.error(f"the id {row['id']!r} stands twice in this file", field="id")
+            raise place.error(f"duplicate id {row['id']!r}", field="id")
         seen.add(row["id"])
         yield row
 

@@ -159,7 +159,7 @@ def _tag(task: Task, source: RowSource, name: str | None) -> str:
         if isinstance(source, Path) and Path(split.raw).name == source.name:
             return split.tag
     raise UserError(
-        "which split this is cannot be told from its name",
+        "the name of the file does not say which split it is",
         file=source,
         hint=f"Say it with --split: {', '.join(task.splits)}",
     )

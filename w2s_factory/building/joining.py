@@ -26,13 +26,13 @@ def rows_by_id(path: str | RowSource, form: Form[RowT]) -> dict[Id, tuple[Place,
     """The rows of a file with their places, by id.
 
     Raises:
-        UserError: The file can't be read as `form`, or an id stands twice.
+        UserError: The file can't be read as `form`, or an id is a duplicate.
     """
     rows: dict[Id, tuple[Place, Any]] = {}
     for place, row in read_placed(path, form):
         name = row["id"]  # type: ignore[index]  # every form this is called with has an id
         if name in rows:
-            raise place.error(f"the id {name!r} stands twice in this file", field="id")
+            raise place.error(f"duplicate id {name!r}", field="id")
         rows[name] = place, row
     return rows
 

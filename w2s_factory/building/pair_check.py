@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building.votes import weak_texts
 from w2s_factory.errors import UserError
+from w2s_factory.folders import responses_in
 from w2s_factory.records import read_pairs, rows_of
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def check_pairs(pairs: RowsLike, weak: RowsLike) -> PairCheck:
         UserError: A file can't be read as what it should be, or holds no pairs.
     """
     pairs = rows_of(pairs, "pairs")
-    responses = weak_texts(rows_of(weak, "weak"))
+    responses = weak_texts(rows_of(weak, "weak", responses_in))
     check = PairCheck()
     for pair in read_pairs(pairs):
         check.pairs += 1

@@ -11,6 +11,7 @@ from w2s_factory.building.joining import naming_questions
 from w2s_factory.building.pairs import judge_votes
 from w2s_factory.building.votes import compared, joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
+from w2s_factory.folders import results_in, votes_in
 from w2s_factory.records import Form, Table, read, rows_of
 from w2s_factory.tasks import get_task
 
@@ -139,7 +140,7 @@ def _origins(pairs: RowSource) -> RowSource:
         return pairs
     path = sidecar(pairs)
     if not path.exists():
-        problem = f"{path.name}, which says where its pairs came from, does not lie beside it"
+        problem = f"{path.name}, which says where its pairs came from, is not in its folder"
         hint = "build-data writes both, convert-pairs only pairs: name the file that was converted"
         raise UserError(problem, file=pairs, hint=hint)
     return path
@@ -147,8 +148,8 @@ def _origins(pairs: RowSource) -> RowSource:
 
 def _skipped(source: PairSource, name: str, path: RowSource) -> str:
     """Why a question has no pair, judged again as it was when the pairs were built."""
-    task, weak = get_task(source.task), rows_of(source.weak, "weak")
-    votes = rows_of(source.votes, "votes")
+    task, weak = get_task(source.task), rows_of(source.weak, "weak", results_in)
+    votes = rows_of(source.votes, "votes", votes_in)
     questions = joined(weak_responses(task, weak), votes, weak)
     mine = [(weak, vote) for weak, vote in questions if str(vote["id"]) == name]
     if not mine:

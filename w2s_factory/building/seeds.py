@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
+from w2s_factory.folders import samples_in
 from w2s_factory.records import OUTPUT, read
 from w2s_factory.scoring.seeds import seed_sources
 
@@ -38,7 +39,9 @@ class Seeds:
         self._name: object = samples if isinstance(samples, (str, os.PathLike)) else "samples"
         self._answers: dict[Id, list[tuple[int, str]]] = {}
         found = (
-            _in_folder(Path(samples)) if isinstance(samples, (str, os.PathLike)) else seed_sources(samples)
+            _in_folder(samples_in(Path(samples)))
+            if isinstance(samples, (str, os.PathLike))
+            else seed_sources(samples)
         )
         self.files = list(found.values())
         for seed, source in found.items():

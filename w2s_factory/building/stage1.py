@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ from w2s_factory.building.joining import identical
 from w2s_factory.building.padding import PADDED_KEYS, Padding
 from w2s_factory.building.placing import Built, Recipe, place_datasets
 from w2s_factory.errors import UserError
+from w2s_factory.folders import results_in
 from w2s_factory.quantities import Iteration
 from w2s_factory.ranges import check
 from w2s_factory.records import rows_of
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 
 SIDES = ("weak", "icl", "hybrid")
 """The three datasets of an iteration, in the order of the release's index."""
+
+
+class EqualResultsWarning(UserWarning):
+    """Weak and icl results are equal, so they agree on everything: the same file was probably copied."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +89,17 @@ def build_stage1(
         recipe: Layout and training config; the defaults of `Recipe` if None.
 
     Raises:
-        UserError: Both results are one file, without `pred`, with missing, different or repeated ids, or
-            unreadable; no question is left, or there are too few to pad with; nothing is written then.
+        UserError: Both results are one file or one object, without `pred`, with missing, different or
+            repeated ids, or unreadable; no question is left, or there are too few to pad with; nothing is
+            written then.
     """
     check(iteration, Iteration, "iteration")
-    task, weak, icl = get_task(task), rows_of(weak, "weak"), rows_of(icl, "icl")
+    _refuse_one_object(weak, icl)
+    task, weak, icl = get_task(task), rows_of(weak, "weak", results_in), rows_of(icl, "icl", results_in)
     same_bytes = identical(weak, icl)
+    if same_bytes:
+        problem = f"{weak} and {icl} are equal, so they agree on everything"
+        warnings.warn(problem, EqualResultsWarning, stacklevel=2)
     agreement = Agreement()
     others: list[tuple[Result, Result]] = []
     kept = list(agreeing(task, weak, icl, agreement, others if padding else None))
@@ -108,6 +120,13 @@ def build_stage1(
     by_side = dict(zip(SIDES, built, strict=False))
     unpadded = dict(zip(SIDES, built[len(SIDES) :], strict=False))
     return Stage1(agreement, by_side, unpadded, same_bytes)
+
+
+def _refuse_one_object(weak: RowsLike, icl: RowsLike) -> None:
+    """Refuse the same rows in memory on both sides, as one file is refused (`identical`)."""
+    if weak is icl and not isinstance(weak, (str, os.PathLike)):
+        problem = "expected results of another model, got the same object on both sides"
+        raise UserError(problem, field="icl", hint="It is the object given as weak")
 
 
 def _sides(

@@ -15,6 +15,7 @@ from w2s_factory.building.provenance import ORIGIN, origins, sidecar
 from w2s_factory.building.seeds import Seeds
 from w2s_factory.building.votes import compared, joined, vote_equality, weak_responses
 from w2s_factory.errors import UserError
+from w2s_factory.folders import results_in, votes_in
 from w2s_factory.records import Table, is_stdout, rows_of
 from w2s_factory.tasks import get_task
 
@@ -115,7 +116,8 @@ def build_stage2(
     Raises:
         UserError: The files do not belong together, or no pair is left; nothing is written then.
     """
-    task, weak, votes = get_task(task), rows_of(weak, "weak"), rows_of(votes, "votes")
+    task, weak = get_task(task), rows_of(weak, "weak", results_in)
+    votes = rows_of(votes, "votes", votes_in)
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     counts = PairCounts()
     seeds = None if samples is None else Seeds(samples)

@@ -25,7 +25,7 @@ def weak_responses(task: Task, source: RowSource) -> dict[Id, Weak]:
     Full weak data has no `pred`: there the final answer is extracted as the task does it.
 
     Raises:
-        UserError: The file is neither, or an id stands twice.
+        UserError: The file is neither, or has a duplicate id.
     """
     if _is_full_weak(source):
         full_weak = rows_by_id(source, SFT)
@@ -51,7 +51,7 @@ def weak_texts(source: RowSource) -> dict[Id, str]:
     """The weak model's responses by id, as text only: also from outputs that were never scored.
 
     Raises:
-        UserError: The file is neither outputs nor full weak data, or an id stands twice.
+        UserError: The file is neither outputs nor full weak data, or has a duplicate id.
     """
     if _is_full_weak(source):
         return {name: row["output"] for name, (_, row) in rows_by_id(source, SFT).items()}
@@ -63,7 +63,7 @@ def joined(weak: dict[Id, Weak], votes: RowSource, source: RowSource) -> Iterato
 
     Raises:
         UserError: A vote has no weak response or answers another question, a weak response no vote; an
-            id stands twice, a confidence is not a share, or a vote has no majority.
+            id is a duplicate, a confidence is not a share, or a vote has no majority.
     """
     left = dict(weak)
     for place, vote in read_placed(votes, VOTE):
@@ -71,7 +71,7 @@ def joined(weak: dict[Id, Weak], votes: RowSource, source: RowSource) -> Iterato
         if name not in weak:
             raise place.error(f"the id {name!r} is not in {source}", field="id", hint=SAME_SPLIT)
         if name not in left:
-            raise place.error(f"the id {name!r} stands twice in this file", field="id")
+            raise place.error(f"duplicate id {name!r}", field="id")
         _check(place, vote)
         response = left.pop(name)
         if not asks_the_same(vote["prompt"], response.prompt):

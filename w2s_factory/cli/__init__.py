@@ -19,7 +19,7 @@ from w2s_factory.errors import W2SError
 COMMANDS = {
     "build-data": "Build LLaMA-Factory datasets: gold, full weak, Stage I, Stage II.",
     "convert-pairs": "Convert preference pairs between the published form and LLaMA-Factory's present one.",
-    "make-config": "Write a training YAML from a preset, for the LLaMA-Factory at hand or one named.",
+    "make-config": "Write a training YAML from a preset, for the LLaMA-Factory installed here or one named.",
     "train": "Train with LLaMA-Factory from the YAML CONFIG, and check what it made.",
     "export": "Merge adapters into their model with LLaMA-Factory as CONFIG says, and check the model.",
     "demos": "Pick demonstrations as the release did, or name them by id.",

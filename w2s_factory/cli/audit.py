@@ -50,9 +50,13 @@ def tell_audit(found: Audit) -> str:
         lines += [f"      {example}" for example in finding.examples]
     lines += _sets(found)
     faults = found.faults
-    checks = len({finding.check for finding in faults})
-    count = f"{len(faults)} faults of {checks} kinds" if faults else "no faults"
+    kinds = len({finding.check for finding in faults})
+    count = f"{_counted(len(faults), 'fault')} of {_counted(kinds, 'kind')}" if faults else "no faults"
     return "\n".join([*lines, "", *found.notes, f"{found.files} files looked at: {count}"]).lstrip("\n")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _sets(found: Audit) -> list[str]:

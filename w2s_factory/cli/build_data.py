@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from w2s_factory.cli import pairs
-from w2s_factory.cli.inputs import responses_in, results_in, samples_in, votes_in
 from w2s_factory.cli.next_steps import after_dataset, after_questions
 from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
@@ -130,7 +130,6 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
           --weak-name llama2_7b --iteration 1 --output-dir DIR
     """  # noqa: D301  click reads \b
     refuse_unread(ctx, stage)
-    _name_files(stage, options)
     if stage == "2" and pairs.looked(task_name, options):
         return
     named = {"input": options["source"], **{name: options[name] for name in ("weak", "icl", "votes")}}
@@ -144,18 +143,6 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
         _test(inputs, options)
     else:
         _one_file(stage, inputs, options)
-
-
-def _name_files(stage: str, options: dict[str, Any]) -> None:
-    """Name the file in each folder that is given in its place."""
-    files = {
-        "weak": responses_in if options["check"] else results_in,
-        "icl": results_in,
-        "votes": votes_in,
-        "samples": samples_in,
-        **({"source": responses_in} if stage == "full-weak" else {}),
-    }
-    options |= {name: find(options[name]) for name, find in files.items() if options[name]}
 
 
 def _inputs(stage: str, task_name: str | None, named: dict[str, Path | None], iteration: int) -> Inputs:
@@ -173,16 +160,19 @@ def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
     from w2s_factory import building
 
     padding = building.Padding(to=options["pad_to"], seed=options["seed"]) if options["pad_to"] else None
-    made = building.build_stage1(
-        inputs.task,
-        inputs.files["weak"],
-        inputs.files["icl"],
-        options["output_dir"] or DEFAULT_DIR,
-        weak_name=_weak_name(inputs, options),
-        iteration=options["iteration"],
-        padding=padding,
-        recipe=_recipe("1", inputs, options),
-    )
+    recipe = _recipe("1", inputs, options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", building.EqualResultsWarning)  # printed below, in one line
+        made = building.build_stage1(
+            inputs.task,
+            inputs.files["weak"],
+            inputs.files["icl"],
+            options["output_dir"] or DEFAULT_DIR,
+            weak_name=_weak_name(inputs, options),
+            iteration=options["iteration"],
+            padding=padding,
+            recipe=recipe,
+        )
     tell_inputs(inputs)
     if made.identical:
         warn("--weak and --icl hold the same bytes, so they agree on everything")

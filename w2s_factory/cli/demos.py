@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from w2s_factory.cli.inputs import responses_in
 from w2s_factory.cli.next_steps import after_demonstrations
 from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.telling import warn
 from w2s_factory.errors import UserError
+from w2s_factory.folders import responses_in
 from w2s_factory.quantities import DemonstrationCount
 from w2s_factory.ranges import Seed
 
@@ -75,9 +75,10 @@ def command(
         raise UserError("--ids names rows; --seed, --count and --correct-only draw them", field="--ids")
     if question is not None and ids is None:
         raise UserError("goes with --ids", field="--question")
+    names = [name.strip() for name in (ids or "").split(",")]
     if ids is not None:
-        picked = generating.named_demonstrations(source, ids.split(","), question=question)
-        facts: dict[str, Any] = {"ids": ids} | ({"question": question} if question else {})
+        picked = generating.named_demonstrations(source, names, question=question)
+        facts: dict[str, Any] = {"ids": ",".join(names)} | ({"question": question} if question else {})
     else:
         seed = generating.PUBLISHED_SEED if seed is None else seed
         count = generating.PUBLISHED_COUNT if count is None else count
@@ -89,7 +90,7 @@ def command(
         outputs.rows(output, picked, DEMONSTRATION)
         outputs.note(task=task_name, **facts)
     printed = say_on_stderr(output)
-    foreign = [name for name in (ids or "").split(",") if question and name != question]
+    foreign = [name for name in names if question and name != question]
     if foreign:
         warn(f"{', '.join(foreign)} answer other questions than the one shown")
     if printed:

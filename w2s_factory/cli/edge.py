@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""What the system says of a disk that takes no more, or of none that can be written (temporary files)."""
+"""The system's errors for a disk that is full or cannot be written (temporary files)."""
 
 
 class _Named:
@@ -74,7 +74,7 @@ def fail(error: BaseException) -> NoReturn:
     if isinstance(error, BrokenPipeError):  # who read our output has left: nothing more to say to anybody
         _leave(1)
     text, code = _told(error)
-    with contextlib.suppress(OSError):  # nobody can be told
+    with contextlib.suppress(OSError):  # there is nowhere to report it
         click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
         click.echo(one_line(text), err=True)
     _leave(code)

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from w2s_factory.cli.inputs import samples_in
 from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.errors import encodable
+from w2s_factory.folders import samples_in
 from w2s_factory.quantities import Samples
 
 
@@ -108,7 +108,7 @@ def command(
 
 
 def _reads(results: tuple[Path, ...], *others: Path | str | None) -> list[Path]:
-    """Return the files an evaluation reads; a floor or ceiling that is a number is no file."""
+    """Return the files an evaluation reads; a floor or ceiling that is a number is not a file."""
     named = [*results, *(Path(other) for other in others if other is not None)]
     return [
         file for path in named for file in (path, path / "results.jsonl", *path.glob("seed*/results.jsonl"))

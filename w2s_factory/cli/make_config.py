@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from w2s_factory.cli.next_steps import after_config
+
 if TYPE_CHECKING:
     from w2s_factory.llamafactory.preference import Model
 
@@ -53,7 +55,7 @@ def command(
     cpu: bool,
     force: bool,
 ) -> None:
-    """Write a training YAML from a preset, for the LLaMA-Factory at hand or one named.
+    """Write a training YAML from a preset, for the LLaMA-Factory installed here or one named.
 
     Every value has a comment that says what it rests on.
 
@@ -64,7 +66,7 @@ def command(
         --model meta-llama/Llama-2-70b-hf --set num_train_epochs=3 \\
         --output-dir out --output iter1.yaml
     """  # noqa: D301  click's mark for a paragraph kept as it is
-    from w2s_factory.llamafactory.configs import launch_commands, make_config
+    from w2s_factory.llamafactory.configs import make_config
     from w2s_factory.llamafactory.inputs import config_reads, not_there
     from w2s_factory.llamafactory.presets import load_preset, preset_names
     from w2s_factory.llamafactory.settings import ON_CPU, parsed_settings
@@ -98,7 +100,5 @@ def command(
         click.echo(f"Note: {missing} is not there yet; make it before training", err=True)
     for name in filter(on_hub, (model, *adapter)):
         click.echo(f"Note: {name} is taken for a name on the hub; for a folder write ./{name}", err=True)
-    ours, plain = launch_commands(preset, version, output)
     click.echo(f"Wrote {output}")
-    click.echo(f"Next: {ours}")
-    click.echo(f"  or: {plain}")
+    after_config(preset, version, output)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from w2s_factory.cli.inputs import OUTPUT, RESULTS, VOTES, seeds_in
 from w2s_factory.errors import UserError
+from w2s_factory.folders import OUTPUT, RESULTS, VOTES, seeds_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from w2s_factory.building import Built
     from w2s_factory.generating import Generation
@@ -59,6 +59,15 @@ def after_dataset(built: Built) -> None:
         f"--dataset-dir {shlex.quote(_shown(built.index.parent))} also takes --preset, --model, --output-dir "
         "and --output"
     )
+
+
+def after_config(preset: str, version: str | None, config: Path) -> None:
+    """Name what comes after a training config: running it with this command, or with LLaMA-Factory alone."""
+    from w2s_factory.llamafactory.configs import launch_commands
+
+    ours, plain = launch_commands(preset, version, config)
+    click.echo(f"Next: {ours}")
+    click.echo(f"  or: {plain}")
 
 
 def after_questions(task: Task, questions: Path) -> None:
@@ -134,8 +143,11 @@ def after_vote(task: str | None, folder: Path, votes: Path, samples: int, *, kno
     if known:
         tell_next("evaluate", *named, "--pass-at", samples, folder)
     weak = _weak_beside(folder, votes)
+    refused = None if task is None or weak is None else _no_pairs(task, weak, votes)
     if task is None or weak is None:
         tell_missing(_STAGE_2)
+    elif refused is not None:
+        tell_missing(f"Stage II cannot be built from these votes and {_shown(weak)}: {refused}")
     else:
         tell_next(
             "build-data", "--stage", 2, "--task", task, "--weak", weak, "--votes", votes, "--samples", folder
@@ -157,7 +169,9 @@ def after_adapter(base: str, folder: Path) -> None:
 
 
 def _shown(word: object) -> str:
-    return str(shown(word))
+    """Return a word of a command; a path that would be taken for an option begins with `./`."""
+    text = str(shown(word))
+    return f"./{text}" if isinstance(word, Path) and text.startswith("-") else text
 
 
 def _score(task: str, questions: Path, files: Sequence[Path], *, partial: bool) -> None:
@@ -183,10 +197,38 @@ def _build_from(task: Task, golds: Path, results: Path) -> None:
         tell_next("build-data", "--stage", "full-weak", "--task", task.name, "--input", results)
     root = results.parent.parent
     weak, icl = root / _WEAK / RESULTS, root / _ICL / RESULTS
-    if results in (weak, icl) and _ids(weak) and set(_ids(weak)) == set(_ids(icl)):
+    if results not in (weak, icl) or not _ids(weak) or set(_ids(weak)) != set(_ids(icl)):
+        tell_missing(_STAGE_1)
+        return
+    refused = _no_agreement(task, weak, icl)
+    if refused is None:
         tell_next("build-data", "--stage", 1, "--task", task.name, "--weak", weak, "--icl", icl)
     else:
-        tell_missing(_STAGE_1)
+        tell_missing(f"Stage I cannot be built from {_shown(weak)} and {_shown(icl)}: {refused}")
+
+
+def _no_agreement(task: Task, weak: Path, icl: Path) -> UserError | None:
+    """Return why no Stage I can be built; None if one can, or if comparing answers would take long."""
+    from w2s_factory.building import build_stage1
+
+    return None if task.slow_comparison else _refusal(lambda: build_stage1(task, weak, icl))
+
+
+def _no_pairs(task: str, weak: Path, votes: Path) -> UserError | None:
+    """Return why no Stage II can be built; None if one can, or if comparing answers would take long."""
+    from w2s_factory.building import build_stage2
+    from w2s_factory.tasks import get_task
+
+    slow = get_task(task).slow_comparison
+    return None if slow else _refusal(lambda: build_stage2(task, weak, votes))
+
+
+def _refusal(build: Callable[[], object]) -> UserError | None:
+    try:
+        build()
+    except UserError as error:
+        return error
+    return None
 
 
 def _held_out(task: Task, golds: Path) -> bool:

@@ -45,7 +45,7 @@ class CheckedPath(click.Path):
         if str(value) == "":
             self.fail("expected a path, got an empty text", param, ctx)
         if str(value) == DASH and not self._to_stdout:
-            problem = "- would be the standard input, which is not read: inputs are read twice"
+            problem = "expected a path, got -, and this is not read from the standard input"
             if param is not None and param.name in _WRITTEN:
                 problem = "- would be the standard output, to which this is not written"
             named = None if param is None else param.human_readable_name

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from w2s_factory.cli.inputs import OUTPUT, RESULTS, responses_in, samples_in, seeds_in
 from w2s_factory.cli.next_steps import after_scoring
 from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import DASH, say_on_stderr
 from w2s_factory.cli.telling import warn
 from w2s_factory.errors import UserError
+from w2s_factory.folders import OUTPUT, RESULTS, samples_in, seeds_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 
 if TYPE_CHECKING:
@@ -99,7 +99,6 @@ def command(
     """  # noqa: D301  click needs the character
     if compare:
         _refuse_unread(ctx)
-        responses = responses_in(responses)
         if answers == "any":
             raise click.UsageError("--compare compares modes; it takes --answers keyed only.")
         from w2s_factory.tasks.scored import compare_modes

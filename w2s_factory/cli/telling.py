@@ -1,4 +1,4 @@
-"""What `build-data` prints: what it read, what it found, what it wrote."""
+"""The output of `build-data`: what it read, found and wrote."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from w2s_factory.cli.inputs import samples_in, seeds_in
 from w2s_factory.cli.next_steps import after_vote
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.cli.telling import tell_limits, warn
+from w2s_factory.folders import samples_in, seeds_in
 
 
 @click.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
+from w2s_factory.errors import UserError
 from w2s_factory.records import Outputs
 from w2s_factory.shipped import shipped
 from w2s_factory.tasks import get_task
@@ -57,9 +58,11 @@ def write_experiment(task: Task | str, output: str | Path, *, force: bool = Fals
         force: Overwrite a file that holds something else.
 
     Raises:
-        UserError: There is no such task, or the file exists and holds something else.
+        UserError: There is no such task, it lacks a split that the experiment needs, or the file exists and
+            holds something else.
     """
     found = get_task(task)
+    _check_splits(found)
     models = _models(found)
     text = Template(TEMPLATE.read_text("utf-8")).substitute(
         asdict(models),
@@ -71,6 +74,16 @@ def write_experiment(task: Task | str, output: str | Path, *, force: bool = Fals
     )
     with Outputs(reads=[TEMPLATE], force=force) as outputs:
         outputs.text(output, text)
+
+
+def _check_splits(task: Task) -> None:
+    """Refuse a task without a split that the file would name."""
+    needed = [*(["train_1"] if task.teaches_gold else []), "train_2", "test"]
+    missing = [name for name in needed if name not in task.splits]
+    if missing:
+        lacking = f"{task.name} without {', '.join(missing)}"
+        problem = f"expected a task with the splits {', '.join(needed)}, got {lacking}"
+        raise UserError(problem, field="task", hint="Add them to the task (see docs/tasks.md)")
 
 
 def _models(task: Task) -> _Models:

@@ -1,4 +1,4 @@
-"""What a run's disk did not take: told apart from steps that failed for reasons of their own."""
+"""Files that a run's disk did not take, as opposed to steps that failed for reasons of their own."""
 
 from __future__ import annotations
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-import yaml
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.contents import CONTENTS
 from w2s_factory.experiment.disks import writing
 from w2s_factory.experiment.workflow import PLAN, SCRIPTS, as_json, as_workflow, script_of
 from w2s_factory.records import Outputs, is_same_file
+from w2s_factory.records.reading import read_text
+from w2s_factory.records.yaml_files import LARGEST, dump_yaml, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ def prepare(plan: Plan, folder: Path, source: Path | None = None) -> None:
     refuse_others(plan.experiment.name, folder)
     workflow = as_workflow(plan)
     resolved = plan.experiment.model_dump(mode="json", exclude_defaults=True)
-    text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True)
+    text = dump_yaml(resolved, sort_keys=False)
     with Outputs(reads=_kept(source, folder / EXPERIMENT, text), force=True) as outputs:
         outputs.text(folder / EXPERIMENT, text)
         outputs.text(folder / CONTENTS, plan.contents.model_dump_json(indent=1) + "\n")
@@ -102,7 +103,7 @@ def _kept(source: Path | None, written: Path, text: str) -> list[Path]:
         return []
     if not is_same_file(source, written):
         return [source]
-    if source.read_text("utf-8") != text:
+    if read_text(source, largest=LARGEST) != text:
         problem = "is the copy that the run keeps in its folder, and would be changed"
         hint = "Copy it elsewhere and run that, or name another folder: --output-dir DIR"
         raise UserError(problem, file=source, hint=hint)
@@ -117,7 +118,7 @@ def refuse_others(name: str, folder: Path) -> None:
             no folder.
     """
     if folder.exists() and not folder.is_dir():
-        raise UserError("is no folder", file=folder, hint="Name another: --output-dir DIR")
+        raise UserError("is not a folder", file=folder, hint="Name another: --output-dir DIR")
     there = folder / EXPERIMENT
     if not there.exists():
         return
@@ -127,10 +128,7 @@ def refuse_others(name: str, folder: Path) -> None:
             file=folder,
             hint="Name another folder: --output-dir DIR",
         )
-    try:
-        other = yaml.safe_load(there.read_text("utf-8")).get("name")
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError):
-        other = None
+    other = read_yaml(there).values.get("name")
     if other != name:
         raise UserError(
             f"is the folder of another experiment ({other})", file=folder, hint="Name one: --output-dir DIR"

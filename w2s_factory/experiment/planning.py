@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 REPORT = "report.html"
 
 _SHOWN = ("name", "kind", "seed", "reads", "writes", "commands")
-"""What a table of steps shows of each."""
+"""The columns of a table of steps."""
 
 
 @dataclass(frozen=True)

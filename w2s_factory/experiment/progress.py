@@ -16,7 +16,7 @@ _TOTAL = re.compile(r"total +(\d+)")
 _BEGINS = re.compile(r"(?:local)?rule (\w+):")
 _ENDS = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
 _FAILS = re.compile(r"Error in rule (\w+)")
-_REFUSES = re.compile(r"\S+: error: (.+)")
+_REFUSES = re.compile(r"(?:\S+: error: |Error: (?=Error parsing ))(.+)")
 EVERYTHING = "everything"
 """The rule that has no step: it asks for all files."""
 

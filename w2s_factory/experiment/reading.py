@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, short
 from w2s_factory.experiment.locating import place_of
 from w2s_factory.experiment.spec import Experiment
 from w2s_factory.model_names import is_path
@@ -20,15 +20,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import yaml
+    from pydantic_core import ErrorDetails
 
 RELEASE = "W2S_RELEASE"
+
+_EXPECTED: Final = {
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "`key: value` lines"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    "string_type": "text",
+    "list_type": "a list",
+}
+"""The expected kind of value, by pydantic's name for the error."""
 
 
 def read_experiment(path: str | Path, preset: str | None = None, *, models_there: bool = True) -> Experiment:
     """Read an experiment file, laying one of its presets over it.
 
     Folders named in it are made absolute, from the file's own folder on, and `W2S_RELEASE` from the working
-    one; what is no folder there, and cannot only mean one (see `is_path`), is a name on the hub.
+    one; what is not a folder there, and cannot only mean one (see `is_path`), is a name on the hub.
 
     Args:
         path: The YAML, or the name of an experiment that comes with the package (`arithmetic`).
@@ -121,9 +131,25 @@ def _told(errors: ValidationError, path: Path, root: yaml.Node, prefix: tuple[st
     if error["type"] == "extra_forbidden":
         hint = _meant(str(where[-1]), _keys(where[:-1]))
         return UserError("is not a key known here", file=path, line=line, field=field, hint=hint)
+    return UserError(_in_words(error), file=path, line=line, field=field)
+
+
+def _in_words(error: ErrorDetails) -> str:
+    """Return what a value should be and is, in the words of other errors."""
+    kind, context, got = error["type"], error.get("ctx", {}), short(error["input"])
+    if kind == "missing":
+        return "is missing"
+    if kind == "too_short":
+        count = context["min_length"]
+        return f"expected at least {count} item{'s' if count > 1 else ''}, got {context['actual_length']}"
+    if kind == "too_long":
+        return f"expected at most {context['max_length']} items, got {context['actual_length'] or 'more'}"
+    if kind == "literal_error":
+        return f"expected {context['expected']}, got {got}"
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}, got {got}"
     problem = error["msg"].removeprefix("Value error, ")
-    problem = "is missing" if error["type"] == "missing" else problem[:1].lower() + problem[1:]
-    return UserError(problem, file=path, line=line, field=field)
+    return problem[:1].lower() + problem[1:]
 
 
 def _keys(where: Sequence[str | int]) -> list[str]:

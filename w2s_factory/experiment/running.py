@@ -147,11 +147,17 @@ def carry_out(
     with held(folder):
         prepare(planned, folder, source)
         progress = Progress({step.rule: step.name for step in planned.steps}, tell)
+        start = _size(folder / LOG)
         code = _snakemake(command, folder, progress)
         if code != 0:
-            raise _failed(planned, folder, progress, code, tell)
+            raise _failed(planned, folder, progress, code, tell, start)
     if progress.total == 0:
         tell("nothing to do: every step is complete")
+
+
+def _size(log: Path) -> int:
+    """Return the bytes that earlier runs wrote to a log."""
+    return log.stat().st_size if log.exists() else 0
 
 
 def _snakemake(command: Sequence[str], folder: Path, progress: Progress) -> int:
@@ -201,22 +207,25 @@ def _ended_with_us(process: subprocess.Popen[str], folder: Path) -> Iterator[Non
 
 
 def _failed(
-    planned: Plan, folder: Path, progress: Progress, code: int, tell: Callable[[str], None]
+    planned: Plan, folder: Path, progress: Progress, code: int, tell: Callable[[str], None], start: int
 ) -> W2SError:
-    """Tell why each failed step did, and how to repeat it; return the error to raise."""
+    """Print why each failed step did, and how to repeat it; return the error to raise.
+
+    `start` is the size that the log of Snakemake had before this run.
+    """
     failed = [step for step in planned.steps if step.rule in progress.failed]
     for step in failed:
         tell(f"\n{step.name} failed; the end of {folder / step.log}:")
         tell("\n".join(f"    {line}" for line in end_of_log(folder / step.log)))
         script = " && ".join(script_of(step, planned.experiment.environments))
         tell(f"To repeat it alone: cd {shlex.quote(str(folder))} && {script}")
-    logs = [*(folder / step.log for step in failed), folder / LOG]
-    refused = next(filter(None, (unwritable(end_of_log(log), folder) for log in logs)), None)
+    ends = [*(end_of_log(folder / step.log) for step in failed), end_of_log(folder / LOG, start)]
+    refused = next(filter(None, (unwritable(end, folder) for end in ends)), None)
     if failed and refused is None:
         names = ", ".join(step.name for step in failed)
-        return DelegateError(f"failed: {names}", hint="Mended, the same command goes on from there")
-    if progress.refused and code == _USAGE:
+        return DelegateError(f"failed: {names}", hint="Once it is fixed, the same command goes on from there")
+    if progress.refused and (code == _USAGE or progress.total == 0):
         return UserError(f"Snakemake: {progress.refused}", hint="What follows -- goes to Snakemake")
     if not failed:
-        tell("\n".join(f"    {line}" for line in end_of_log(folder / LOG)))
+        tell("\n".join(f"    {line}" for line in ends[-1]))
     return refused or DelegateError(f"Snakemake failed with exit code {code}", hint=f"See {folder / LOG}")

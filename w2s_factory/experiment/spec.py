@@ -27,7 +27,7 @@ Baseline: TypeAlias = Literal["weak_floor", "strong_zero_shot", "full_weak", "we
 Side: TypeAlias = Literal["weak", "icl", "hybrid"]
 
 Repetition: TypeAlias = Annotated[int, Ge(0), Le(100_000)]
-"""What a repetition adds to every published seed; its samples' seeds stay within 32 bits."""
+"""The number a repetition adds to every published seed; its samples' seeds stay within 32 bits."""
 
 EVERY_BASELINE: Final[list[Baseline]] = [
     "weak_floor", "strong_zero_shot", "full_weak", "weak_icl", "strong_ceiling"

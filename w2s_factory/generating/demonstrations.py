@@ -7,6 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError, listed, short
+from w2s_factory.folders import responses_in
 from w2s_factory.quantities import SEED, DemonstrationCount
 from w2s_factory.ranges import Seed, check
 from w2s_factory.records import (
@@ -54,7 +55,7 @@ def pick_demonstrations(
         UserError: The source can't be read, holds fewer such rows, or holds two rows with the same id; a
             number is out of its range.
     """
-    task, source = get_task(task), rows_of(source, "source")
+    task, source = get_task(task), rows_of(source, "source", responses_in)
     check(count, DemonstrationCount, "count")
     check(seed, Seed, "seed")
     rows = _rows(source, results=correct_only)
@@ -88,7 +89,7 @@ def named_demonstrations(
         UserError: The source can't be read, holds no row of an id, or holds two rows with the same id; an id
             is empty, named twice, or fits two rows.
     """
-    source, names = rows_of(source, "source"), [str(name) for name in listed(ids, "ids")]
+    source, names = rows_of(source, "source", responses_in), [str(name) for name in listed(ids, "ids")]
     if not names or not all(name.strip() for name in names):
         raise UserError("expected ids, got an empty one" if names else "expected ids, got none", field="ids")
     repeated = list(dict.fromkeys(name for name in names if names.count(name) > 1))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, shown
 from w2s_factory.generating.demonstrations import read_demonstrations
 from w2s_factory.generating.engines import Model, default_engine
 from w2s_factory.generating.layout import Shard
@@ -22,7 +24,7 @@ from w2s_factory.records import rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from w2s_factory.generating.questions import Question
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
@@ -85,10 +87,14 @@ class Generation:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for seed in self.seeds:
-            check(seed, Seed, "seeds")
+        seeds = _checked_seeds(self.seeds)
+        task = get_task(self.task)
+        for name, (words, types) in _TYPES.items():
+            if not isinstance(value := getattr(self, name), types) or value == "":
+                raise UserError(f"expected {words}, got {shown(value)}", field=name)
         given: dict[str, Any] = {
-            "task": get_task(self.task),
+            "task": task,
+            "seeds": seeds,
             "questions": rows_of(self.questions, "questions"),
             "model": Model(self.model) if isinstance(self.model, (str, Path)) else self.model,
             "output_dir": Path(self.output_dir),
@@ -118,7 +124,7 @@ class Generation:
 
     @property
     def inputs(self) -> list[RowSource]:
-        """What the prompts are made of: the questions, and the demonstrations where there are any."""
+        """The files the prompts are built from: the questions, and the demonstrations where there are any."""
         return [self.questions, *([] if self.demonstrations is None else [self.demonstrations])]
 
     @cached_property
@@ -154,6 +160,36 @@ class Generation:
             "stop": list(self.sampling.stop),
             "seed": seed if self.sampling.temperature > 0 else None,
         }
+
+
+_TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
+    "model": ("a Model, or a model's folder or name", (Model, str, Path)),
+    "output_dir": ("a folder", (str, Path)),
+    "sampling": ("a Sampling", (Sampling,)),
+    "engine": ("the name of an engine", (str,)),
+    "engine_options": ("options by name", (Mapping,)),
+    "exclude_demos": ("True or False", (bool,)),
+    "shard": ('a Shard, text such as "2/4", or None', (Shard, str, NoneType)),
+}
+"""The fields whose types alone are checked here, each with what it may be."""
+
+
+def _checked_seeds(seeds: Any) -> tuple[Seed, ...]:
+    """Return the seeds of a run as a tuple.
+
+    Raises:
+        UserError: There are none, one is out of range, or one comes twice: both would write one folder.
+    """
+    if isinstance(seeds, (str, bytes, Mapping)) or not isinstance(seeds, Iterable):
+        raise UserError(f"expected a list of seeds, got {shown(seeds)}", field="seeds")
+    found = tuple(seeds)
+    for seed in found:
+        check(seed, Seed, "seeds")
+    if not found:
+        raise UserError("expected one or more seeds, got none", field="seeds")
+    if len(set(found)) < len(found):
+        raise UserError(f"expected different seeds, got {shown(list(found))}", field="seeds")
+    return tuple(map(int, found))
 
 
 def published_sampling(task: Task, temperature: Temperature = 0.0) -> Sampling:

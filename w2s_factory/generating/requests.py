@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from w2s_factory.errors import TEXTS, UserError, are_texts, shown
 from w2s_factory.quantities import MaxTokens, Temperature, TopP
 from w2s_factory.ranges import check_fields
 
@@ -57,6 +58,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if not are_texts(self.stop):
+            raise UserError(f"expected {TEXTS}, got {shown(self.stop)}", field="stop")
+        object.__setattr__(self, "stop", tuple(self.stop))  # the class is frozen
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from w2s_factory.llamafactory.training_config import Config
 
 
+_TRUE: Final = ("true", "yes", "y", "on", "t", "1")
+"""Texts that transformers or OmegaConf takes for true, in any case."""
+
+
 def _is_set(value: Any) -> bool:
     return value not in (None, False)
 
 
 def _is_true(value: Any) -> bool:
-    return value is True
+    """Return whether a value is true as transformers and OmegaConf read it, in quotes too."""
+    return value is True or str(value).strip().lower() in _TRUE
 
 
 GPU_ONLY: Final[Mapping[str, Callable[[Any], bool]]] = {

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def make_config(  # noqa: PLR0913  each is one thing to say of a training
-    preset: str,
+    preset: str | Path,
     *,
     model: str | Path,
     output_dir: str | Path,
@@ -87,11 +87,13 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
     return "\n".join(map(str, lines)) + "\n"
 
 
-def launch_commands(preset: str, version: str | None = None, file: str | Path = "FILE") -> tuple[str, str]:
+def launch_commands(
+    preset: str | Path, version: str | None = None, file: str | Path = "FILE"
+) -> tuple[str, str]:
     """The two commands that run a YAML made from a preset: ours, and plain LLaMA-Factory's.
 
     Args:
-        preset: The preset's name.
+        preset: The preset's name, or the path of a YAML file of your own.
         version: The LLaMA-Factory it was made for, as in `make_config`.
         file: The YAML.
     """

@@ -19,6 +19,13 @@ INSIDE = Path(__file__).with_name("inside")
 """Programs of ours that another environment's interpreter runs; they import nothing of this package."""
 
 
+_SEEN = {"python", "site_packages", "versions", "templates", "vanilla_built_in", "vanilla_hook"}
+"""What `look_around.py` answers."""
+
+_SECONDS = 60
+"""What an interpreter may take to say what is installed."""
+
+
 @dataclass(frozen=True)
 class Environment:
     """What an interpreter sees; nothing was imported to find out.
@@ -49,11 +56,13 @@ def look(python: str | Path, distributions: Sequence[str] = ()) -> Environment:
         UserError: It can't be run, or is no Python interpreter.
     """
     try:
-        seen = run_inside(python, "look_around.py", arguments=distributions)
+        seen = run_inside(python, "look_around.py", arguments=distributions, seconds=_SECONDS)
     except DelegateError as error:
         raise UserError(
             f"does not answer as a Python interpreter does ({error.problem})", file=python
         ) from None
+    if not isinstance(seen, dict) or not seen.keys() >= _SEEN:
+        raise UserError("does not answer as a Python interpreter does", file=python)
     return Environment(
         python=Path(python),
         python_version=seen["python"],
@@ -71,6 +80,7 @@ def run_inside(
     *,
     arguments: Sequence[str] = (),
     given: Any = None,
+    seconds: float = 3_600,
 ) -> Any:
     """Run a program of `inside/` with an interpreter; return the JSON it ends with.
 
@@ -79,6 +89,7 @@ def run_inside(
         program: The file's name in `inside/`.
         arguments: Its arguments.
         given: What it reads from stdin, as JSON.
+        seconds: What it may take; counting the tokens of a large dataset takes minutes.
 
     Raises:
         UserError: The interpreter can't be run, or is none.
@@ -91,14 +102,20 @@ def run_inside(
             capture_output=True,
             text=True,
             encoding="utf-8",
+            errors="replace",
+            timeout=seconds,
             env={**os.environ, "TOKENIZERS_PARALLELISM": "true", "PYTHONIOENCODING": "utf-8"},
             check=False,
         )
     except OSError as error:
         raise UserError(f"cannot be run as a Python interpreter ({error.strerror})", file=python) from None
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"did not answer as a Python interpreter does in {seconds:,} s", file=python
+        ) from None
     if done.returncode != 0:
         raise DelegateError(last_line(done.stderr) or f"{python} failed with exit code {done.returncode}")
     try:
         return json.loads(done.stdout.strip().rpartition("\n")[2])
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         raise UserError("does not answer as a Python interpreter does", file=python) from None

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, shown
 from w2s_factory.records.yaml_files import Loader, read_yaml
 from w2s_factory.shipped import shipped
 
@@ -88,16 +88,20 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in shipped(FOLDER).glob("*.yaml"))
 
 
-def load_preset(name: str) -> Preset:
+def load_preset(name: str | Path) -> Preset:
     """Return a preset by its name, or from a user's own YAML file.
 
     Args:
-        name: A name, or a path: what holds a `/` or ends in `.yaml` or `.yml`.
+        name: A name, or a path: a `Path`, or text that holds a `/` or ends in `.yaml` or `.yml`.
 
     Raises:
         UserError: There is none of that name, or the file is not a preset; with its line.
     """
-    return _read_preset(name) if is_file(name) else _shipped_preset(name)
+    if not isinstance(name, (str, Path)):
+        raise UserError(f"expected the name of a preset or a file, got {shown(name)}", field="preset")
+    if not is_file(name):
+        return _shipped_preset(str(name))
+    return _read_preset(str(name) if is_file(str(name)) else f"./{name}")  # a name that is read again
 
 
 @cache
@@ -110,9 +114,9 @@ def _shipped_preset(name: str) -> Preset:
     return Preset(name, summary.removeprefix("# "), tuple(map(_parsed, lines)))
 
 
-def is_file(name: str) -> bool:
+def is_file(name: str | Path) -> bool:
     """Return whether a preset's name is the path of a file."""
-    return "/" in name or name.endswith((".yaml", ".yml"))
+    return isinstance(name, Path) or "/" in name or name.endswith((".yaml", ".yml"))
 
 
 def _parsed(line: str) -> str | Entry:

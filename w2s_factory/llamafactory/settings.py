@@ -6,14 +6,12 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.argument_ranges import argument_problem
 from w2s_factory.llamafactory.arguments import check_known
 from w2s_factory.llamafactory.presets import Entry, Preset, load_preset, preset_names
 from w2s_factory.llamafactory.versions import NEWEST, for_version
-from w2s_factory.records.yaml_files import parse_value
+from w2s_factory.records.yaml_files import dump_yaml, parse_value
 from w2s_factory.terminal import shortened
 
 if TYPE_CHECKING:
@@ -186,7 +184,5 @@ def _set(entry: Entry, value: Any) -> Entry:
 
 
 def _dumped(value: Any, default_style: str | None = None) -> str:
-    text: str = yaml.safe_dump(
-        value, default_flow_style=True, default_style=default_style, width=math.inf, allow_unicode=True
-    )
+    text = dump_yaml(value, default_flow_style=True, default_style=default_style, width=math.inf)
     return text.removesuffix("...\n").strip()

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from w2s_factory.errors import UserError
-from w2s_factory.records.yaml_files import parse_value, read_yaml
+from w2s_factory.records.yaml_files import dump_yaml, parse_value, read_yaml
 from w2s_factory.terminal import shortened
 
 if TYPE_CHECKING:
@@ -78,7 +76,7 @@ def read_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
 
 def write_merged(config: Config, path: Path) -> None:
     """Write what the file and the overrides say together, for a version that takes no overrides."""
-    text = yaml.safe_dump(config.values, sort_keys=False, allow_unicode=True)
+    text = dump_yaml(config.values, sort_keys=False)
     try:
         path.write_text(text, "utf-8")
     except OSError as error:

@@ -45,7 +45,7 @@ from w2s_factory.records.rows import (
     Vote,
     wrong_row,
 )
-from w2s_factory.records.tables import RowsLike, RowSource, Table, rows_of, to_frame
+from w2s_factory.records.tables import RowsLike, RowSource, Table, plain_value, rows_of, to_frame
 from w2s_factory.records.writing import Outputs, is_same_file, is_stdout, write
 
 __all__ = [
@@ -92,6 +92,7 @@ __all__ = [
     "is_stdout",
     "note",
     "noted",
+    "plain_value",
     "read",
     "read_object",
     "read_pairs",

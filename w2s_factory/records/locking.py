@@ -18,7 +18,7 @@ FALLBACK: Final = ".w2s-factory.lock"
 """The lock file in folders of file systems that cannot lock a folder itself."""
 
 _NO_FOLDER_LOCKS: Final = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
-"""How file systems say that they cannot lock a folder; NFS, for one, locks only what is open for writing."""
+"""Errors of file systems that cannot lock a folder; NFS, for one, locks only what is open for writing."""
 
 
 @contextmanager

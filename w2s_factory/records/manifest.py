@@ -41,7 +41,7 @@ class Hashed(NamedTuple):
 
 
 Source: TypeAlias = str | Path | Hashed | Table
-"""What something is built from: a file, or rows in memory by their hash."""
+"""An input: a file, or rows in memory by their hash."""
 
 
 def note(
@@ -131,7 +131,7 @@ def _end_of_lines(file: FileIO) -> int:
         return file.tell()
     try:
         json.loads(last)
-    except ValueError:
+    except (ValueError, RecursionError):
         return file.truncate(len(whole) + bool(whole))
     return file.tell() + (file.write(b"\n") or 0)
 
@@ -155,7 +155,7 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
     for text in lines:
         try:
             said = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(said, dict):
             yield said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shlex
@@ -31,6 +32,8 @@ _ROUNDED: Final = 2.0**63
 
 _CSV_NAME: Final = r'(?:"[^",;\t]+"|[A-Za-z_][\w .-]*)'
 _CSV_HEAD: Final = re.compile(rf"{_CSV_NAME}(?:[,;\t]{_CSV_NAME})+\s*")
+_WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,17}")
+"""A whole number that is written back as it was read: no zero in front, at most 64 bits."""
 
 
 class Place(NamedTuple):
@@ -164,8 +167,9 @@ def _opened(path: Path) -> BinaryIO:
             return path.open("rb")
         except FileNotFoundError:
             if str(path) == "-":
-                problem = "is the standard input, which is not read: inputs are read twice (for their hash)"
-                raise UserError(problem, file=path, hint="Name a file") from None
+                raise UserError(
+                    "is the standard input, which is not read", file=path, hint="Name a file"
+                ) from None
             raise UserError("no such file", file=path) from None
         except ValueError as error:  # a null character
             raise UserError(f"is not the name of a file ({error})", file=path) from None
@@ -234,7 +238,7 @@ def _parsed_slowly(text: bytes, path: Path, line_number: int) -> Any:
     except json.JSONDecodeError as error:
         line = line_number + error.lineno - 1
         if line == 1 and _is_csv(text, path):
-            raise _csv_error(path) from None
+            raise _csv_error(path, text) from None
         raise UserError(f"broken JSON ({error.msg}, column {error.colno})", file=path, line=line) from None
     except ValueError:
         problem = "has a whole number with more digits than are read (4,300)"
@@ -251,11 +255,30 @@ def _is_csv(text: bytes, path: Path) -> bool:
     return _CSV_HEAD.fullmatch(head.decode("utf-8", "replace")) is not None
 
 
-def _csv_error(path: Path) -> UserError:
+def _csv_error(path: Path, text: bytes) -> UserError:
     rows = path.with_suffix(".jsonl")
     rows = path.with_name(f"{path.stem}_rows.jsonl") if rows == path else rows
-    tabs = 'sep="\\t", ' if path.suffix.lower() == ".tsv" else ""
-    reading = f"pandas.read_csv({json.dumps(str(path))}, {tabs}dtype=str, keep_default_na=False)"
+    separator = _csv_separator(text, path)
+    named = "" if separator == "," else f"sep={json.dumps(separator)}, "
+    reading = f"pandas.read_csv({json.dumps(str(path))}, {named}dtype=str, keep_default_na=False)"
+    whole = '.astype({"id": int})' if _has_whole_ids(path, separator) else ""
     writing = f'to_json({json.dumps(str(rows))}, orient="records", lines=True)'
-    program = shlex.quote(f"import pandas; {reading}.{writing}")
+    program = shlex.quote(f"import pandas; {reading}{whole}.{writing}")
     return UserError("this is CSV, expected JSON rows", file=path, hint=f"Convert it: python -c {program}")
+
+
+def _csv_separator(text: bytes, path: Path) -> str:
+    """Return what separates the column names: in the first line, or by the file's name."""
+    head = text.splitlines()[0].decode("utf-8", "replace") if text else ""
+    found = re.search(r"[,;\t]", re.sub(r'"[^"]*"', "", head))
+    return found[0] if found else "\t" if path.suffix.lower() == ".tsv" else ","
+
+
+def _has_whole_ids(path: Path, separator: str) -> bool:
+    """Return whether the column `id` has only whole numbers, so that they still equal those of the golds."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            ids = [row["id"] for row in csv.DictReader(file, delimiter=separator)]
+    except (KeyError, UnicodeDecodeError, csv.Error):
+        return False
+    return bool(ids) and all(_WHOLE.fullmatch(value or "") for value in ids)

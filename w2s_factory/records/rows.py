@@ -215,7 +215,7 @@ _KINDS = {
 
 
 class Wrong(NamedTuple):
-    """What is wrong with a row, in which field, and what to do about it."""
+    """A mistake in a row, with its field and what to do about it."""
 
     problem: str
     field: str | None = None
@@ -223,7 +223,7 @@ class Wrong(NamedTuple):
 
 
 def wrong_row(row: Any, form: Form[Any]) -> Wrong | None:
-    """What is wrong with one row; None if nothing is."""
+    """Return the mistake in one row; None if there is none."""
     if type(row) is not dict:
         return Wrong(f"expected an object ({form.name}), got {kind_of(row)}")
     for key, types in form.required.items():

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
@@ -22,7 +22,7 @@ class Table(Sequence[dict[str, Any]]):
 
     Args:
         name: What the rows are, for messages (`weak`).
-        rows: The rows; each is copied.
+        rows: The rows; each is copied, and NumPy scalars in them become Python's own values.
 
     Raises:
         UserError: A row is not a mapping.
@@ -72,13 +72,13 @@ class Table(Sequence[dict[str, Any]]):
 
 
 RowsLike: TypeAlias = "str | os.PathLike[str] | Iterable[Mapping[str, Any]] | pd.DataFrame"
-"""What functions that read rows take: a file, any iterable of rows, or a DataFrame."""
+"""An argument of functions that read rows: a file, any iterable of rows, or a DataFrame."""
 
 RowSource: TypeAlias = Path | Table
 """The same, once it is known which."""
 
 
-def rows_of(source: RowsLike, name: str) -> RowSource:
+def rows_of(source: RowsLike, name: str, find: Callable[[Path], Path] | None = None) -> RowSource:
     """Return where rows are: a path, or a table of the rows given.
 
     In a DataFrame each column is a key; a missing value (NaN, None, NaT) is a key that the row lacks.
@@ -86,12 +86,14 @@ def rows_of(source: RowsLike, name: str) -> RowSource:
     Args:
         source: A file, rows, or a DataFrame.
         name: What the rows are, for messages.
+        find: Returns the file that is meant where a folder is named (`folders.results_in`); None where
+            folders are not taken.
 
     Raises:
-        UserError: It is none of these.
+        UserError: It is none of these, or a folder without the file.
     """
     if isinstance(source, (str, os.PathLike)):
-        return Path(source)
+        return find(Path(source)) if find else Path(source)
     if isinstance(source, Table):
         return source.named(name)
     pandas = sys.modules.get("pandas")  # there is no DataFrame where it was not imported
@@ -115,7 +117,7 @@ def to_frame(source: RowSource) -> pd.DataFrame:
 def _row(name: str, number: int, row: Any) -> dict[str, Any]:
     if not isinstance(row, Mapping):
         raise UserError(f"expected a mapping, got {shown(row)}", file=name, row=number)
-    return dict(row)
+    return {key: plain_value(value) for key, value in row.items()} if _numpy() else dict(row)
 
 
 def _frame_rows(frame: pd.DataFrame, name: str) -> Iterator[dict[str, Any]]:
@@ -124,7 +126,7 @@ def _frame_rows(frame: pd.DataFrame, name: str) -> Iterator[dict[str, Any]]:
             raise UserError(f"expected columns with text for names, got {shown(column)}", file=name)
     whole = {column for column in frame.columns if _became_float(frame[column])}
     for row in frame.to_dict("records"):
-        kept = {str(key): _plain(value) for key, value in row.items() if not _is_missing(value)}
+        kept = {str(key): value for key, value in row.items() if not _is_missing(value)}
         yield {key: int(value) if key in whole else value for key, value in kept.items()}
 
 
@@ -142,7 +144,16 @@ def _is_missing(value: Any) -> bool:
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
-def _plain(value: Any) -> Any:
-    """Return a NumPy scalar, as object columns may hold, as Python's own."""
-    numpy = sys.modules.get("numpy")
+def plain_value(value: Any) -> Any:
+    """Return a NumPy scalar as Python's own value, also within lists and dicts; other values as they are."""
+    if isinstance(value, dict):
+        return {key: plain_value(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [plain_value(one) for one in value]
+    numpy = _numpy()
     return value.item() if numpy is not None and isinstance(value, numpy.generic) else value
+
+
+def _numpy() -> Any:
+    """Return NumPy, or None: there are no values of its types where it was not imported."""
+    return sys.modules.get("numpy")

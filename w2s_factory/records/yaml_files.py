@@ -32,9 +32,14 @@ class Loader(yaml.SafeLoader):
     }
 
 
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
+class _Dumper(yaml.SafeDumper):
+    """Puts texts such as `1e5` into quotes, which `Loader` and OmegaConf would take for numbers."""
+
+
+for _kind in (Loader, _Dumper):
+    _kind.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+    )
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,17 @@ def read_yaml(path: str | Path, *, missing: Callable[[Path], str] | None = None)
         raise UserError(f"is not YAML ({_problem(error)})", file=path, line=line) from None
     except ValueError as error:  # a number or date that is none
         raise UserError(f"holds a value YAML cannot read ({error})", file=path) from None
+
+
+def dump_yaml(value: Any, **options: Any) -> str:
+    """Return a value as YAML that reads the same under PyYAML, OmegaConf and `Loader`.
+
+    Args:
+        value: Plain values.
+        options: Those of `yaml.dump`.
+    """
+    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, **options)
+    return text
 
 
 def parse_value(text: str) -> Any:

@@ -145,7 +145,7 @@ def _check_split(origin: str, split: str, questions: list[Question]) -> None:
     for question in questions:
         name = question.raw["id"]
         if name in seen:
-            raise question.place.error(f"the id {name!r} stands twice in split {split}", field="id")
+            raise question.place.error(f"duplicate id {name!r} in split {split}", field="id")
         seen.add(name)
 
 

@@ -59,7 +59,7 @@ def score_response(
     """Score one response. For many, `score_responses` is much faster.
 
     Args:
-        task: A task (as `w2s_factory.score_response`: or its name).
+        task: A task; in `w2s_factory.score_response` its name, too.
         response: What the model wrote.
         answer: The gold answer as written in the task's test rows.
         mode: `published`, `symbolic` or `math-verify`.
@@ -68,12 +68,13 @@ def score_response(
         timeout: Seconds the comparison may take.
 
     Raises:
-        UserError: There is no such task or mode, or a package the mode needs is missing.
+        UserError: There is no such task or mode, a package the mode needs is missing, or an argument is not
+            text.
     """
     return score_responses(
         task,
-        [response],
-        [answer],
+        [_text("response", response)],
+        [_text("answer", answer)],
         mode,
         answer_key=answer_key,
         any_format=any_format,
@@ -162,6 +163,8 @@ def score_known(
 def _extraction(task: Scorable, answer_key: str | None, *, any_format: bool) -> Callable[[str], str]:
     if any_format and answer_key is not None:
         raise UserError("an answer key and answers in any format exclude each other", field="--answer-key")
+    if answer_key is not None:
+        _text("answer_key", answer_key)
     return task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
 
 
@@ -212,6 +215,17 @@ def texts_of(name: str, texts: Any) -> list[str]:
         if not isinstance(text, str):
             raise UserError(f"expected text, got {shown(text)}", row=row, field=name)
     return rows
+
+
+def _text(name: str, text: Any) -> str:
+    """Return the one text that an argument must be.
+
+    Raises:
+        UserError: It is not text.
+    """
+    if not isinstance(text, str):
+        raise UserError(f"expected text, got {shown(text)}", field=name)
+    return text
 
 
 def _refuse_more_than_answers(task: Scorable, golds: Sequence[str], mode: str) -> None:

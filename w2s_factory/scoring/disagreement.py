@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError, listed
+from w2s_factory.folders import responses_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import Table, rows_of
 from w2s_factory.scoring.answers import Scored, at_its_row, score_responses
@@ -110,7 +111,7 @@ def compare_modes(
     modes = listed(modes, "modes")
     if len(set(modes)) < 2:
         raise UserError("comparing takes two modes or more", field="compare")
-    responses, golds = rows_of(responses, "responses"), rows_of(golds, "golds")
+    responses, golds = rows_of(responses, "responses", responses_in), rows_of(golds, "golds")
     asked, known = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
     rows = [row for row, answer in zip(asked, known, strict=True) if answer is not None]
     answers = [answer for answer in known if answer is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -20,7 +20,7 @@ from w2s_factory.scoring.seeds import gap_note, seed_sources
 from w2s_factory.scoring.verdicts import left_out, read_known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Verdicts = dict[Id, bool]
 
-ResultsLike: TypeAlias = "Iterable[RowsLike | SamplesLike] | Mapping[str, RowsLike | SamplesLike]"
+ResultsLike: TypeAlias = "RowsLike | Iterable[RowsLike | SamplesLike] | Mapping[str, RowsLike | SamplesLike]"
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def evaluate(
     Questions whose gold is not known are left out, and a note says how many.
 
     Args:
-        results: What is compared, by name, or a list: files of results, folders with `results.jsonl`, rows,
-            or DataFrames; with `pass_at`, folders with `seed0/results.jsonl`, `seed1/...`, or the results of
-            each seed.
+        results: What is compared, by name, or a list, or one alone: files of results, folders with
+            `results.jsonl`, rows, or DataFrames; with `pass_at`, folders with `seed0/results.jsonl`,
+            `seed1/...`, or the results of each seed.
         pass_at: k: pass@k as released (any of the first k seeds right), the unbiased pass@k over all
             seeds (Chen et al. 2021), and maj@k (the majority answer of the first k seeds is right).
         golds: The split in the test form, for `by`.
@@ -116,12 +116,8 @@ def _named(results: ResultsLike) -> dict[str, Any]:
     """
     if isinstance(results, Mapping):
         named = {str(name): rows for name, rows in results.items()}
-    elif isinstance(results, (str, os.PathLike, Table)) or hasattr(results, "columns"):
-        raise UserError(
-            f"expected a list of results, or results by name, got {shown(results)}", field="results"
-        )
     else:
-        given = list(results)
+        given = _each(results)
         names = [
             str(one) if isinstance(one, (str, os.PathLike)) else f"results {n}"
             for n, one in enumerate(given, 1)
@@ -133,6 +129,21 @@ def _named(results: ResultsLike) -> dict[str, Any]:
     if not named:
         raise UserError("no results named")
     return named
+
+
+def _each(results: Any) -> list[Any]:
+    """Return results as a list; one path, one table, one DataFrame and the rows of one model are one entry.
+
+    Raises:
+        UserError: It is none of these, and no list.
+    """
+    if isinstance(results, (str, os.PathLike, Table)) or hasattr(results, "columns"):
+        return [results]
+    if isinstance(results, bytes) or not isinstance(results, Iterable):
+        expected = "results, a list of results, or results by name"
+        raise UserError(f"expected {expected}, got {shown(results)}", field="results")
+    given = list(results)
+    return [given] if given and all(isinstance(row, Mapping) for row in given) else given
 
 
 def _sampled(
@@ -210,6 +221,8 @@ def _add_gap_recovered(
 
 def _accuracy(value: RowsLike | Share, field: str, notes: list[str]) -> float:
     """A given accuracy, or that of results."""
+    if isinstance(value, str) and not value:
+        raise UserError("expected results or an accuracy, got an empty text", field=field)
     try:
         accuracy = float(value)  # type: ignore[arg-type]  # a Path is told by its error
     except (TypeError, ValueError):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
+from w2s_factory.folders import outputs_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import ANSWERED, Outputs, Table, is_stdout, rows_of, to_frame
 from w2s_factory.scoring.answers import at_its_row, score_known
@@ -86,7 +87,7 @@ def score(  # noqa: PLR0913  each is an option of the command
     which lists every comparison that a limit ended.
 
     Args:
-        task: A task (as `w2s_factory.score`: or its name).
+        task: A task; in `w2s_factory.score` its name, too.
         golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`), any file of questions that were
             asked, or rows of either: where they have no `answer`, or null, the gold is not known. None if no
             gold is known.
@@ -105,7 +106,7 @@ def score(  # noqa: PLR0913  each is an option of the command
         UserError: A file can't be used or joined, there is no such task or mode, or a package is missing.
     """
     packages = comparison(mode, task).packages
-    responses = rows_of(responses, "responses")
+    responses = rows_of(responses, "responses", outputs_in)
     golds = None if golds is None else rows_of(golds, "golds")
     outputs = Outputs(inputs=[source for source in (responses, golds) if source is not None], force=force)
     alone = output is None or is_stdout(output)

@@ -29,17 +29,17 @@ def read_golds(golds: str | RowSource, answer_key: str = "") -> dict[Id, Gold]:
     Args:
         golds: The file.
         answer_key: What precedes the answer in a solution: a raw row, whose answer is a whole solution, is
-            told by it.
+            recognised by it.
 
     Raises:
-        UserError: The file can't be used, an id stands in it twice, or only some rows have an answer.
+        UserError: The file can't be used, it has a duplicate id, or only some rows have an answer.
     """
     tests: dict[Id, Gold] = {}
     answered = None
     for row, (place, test) in enumerate(read_placed(golds, GOLDS)):
         name = gold_id(test, row)
         if name in tests:
-            raise place.error(f"the id {name!r} stands here twice", field="id")
+            raise place.error(f"duplicate id {name!r}", field="id")
         answered = "answer" in test if answered is None else answered
         if ("answer" in test) is not answered:
             problem = (

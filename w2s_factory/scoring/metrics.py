@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from math import comb, sqrt
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
-from annotated_types import Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
-from w2s_factory.errors import UserError
-from w2s_factory.ranges import check
+from w2s_factory.errors import UserError, shown
+from w2s_factory.quantities import Samples
+from w2s_factory.ranges import Share, check
+from w2s_factory.records import plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+Count: TypeAlias = Annotated[int, Ge(0), Le(10**12)]
+"""How many of some questions or samples."""
+
+Total: TypeAlias = Annotated[int, Ge(1), Le(10**12)]
+"""How many there are; no share is of none."""
 
 IntervalConfidence: TypeAlias = Annotated[float, Gt(0), Lt(1)]
 """The share of intervals that hold the true value."""
@@ -36,16 +45,15 @@ class Difference(NamedTuple):
     high: float
 
 
-def wilson_interval(right: int, total: int, confidence: IntervalConfidence = 0.95) -> Interval:
+def wilson_interval(right: Count, total: Total, confidence: IntervalConfidence = 0.95) -> Interval:
     """The Wilson score interval (1927) of a share: `right` of `total`.
 
     Raises:
-        ValueError: `total` is not positive, or `right` not within it.
-        UserError: `confidence` is not above 0 and below 1.
+        UserError: `total` is not at least 1, `right` not within it, or `confidence` not above 0 and below 1.
     """
     check(confidence, IntervalConfidence, "confidence")
-    if not 0 <= right <= total or total == 0:
-        raise ValueError(f"{right} of {total} is no share")
+    check(total, Total, "total")
+    _check_within(right, "right", total, "total")
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     share, scale = right / total, 1 + z * z / total
     middle = (share + z * z / (2 * total)) / scale
@@ -53,25 +61,29 @@ def wilson_interval(right: int, total: int, confidence: IntervalConfidence = 0.9
     return Interval(0.0 if right == 0 else middle - half, 1.0 if right == total else middle + half)
 
 
-def pass_at_k(samples: int, right: int, k: int) -> float:
+def pass_at_k(samples: Samples, right: Count, k: Samples) -> float:
     """The chance that one of k samples is right, drawn from `samples` of which `right` are.
 
     The unbiased estimator of Chen et al. 2021 (arXiv 2107.03374, equation 1): `1 - C(n-c, k) / C(n, k)`.
 
     Raises:
-        ValueError: There are fewer than k samples, or `right` is not within them.
+        UserError: There are fewer than k samples, or `right` is not within them.
     """
-    if not (0 <= right <= samples and 1 <= k <= samples):
-        raise ValueError(f"no pass@{k} of {samples} samples, {right} right")
+    check(samples, Samples, "samples")
+    check(k, Samples, "k")
+    _check_within(right, "right", samples, "samples")
+    _check_within(k, "k", samples, "samples")
     return 1 - comb(samples - right, k) / comb(samples, k)
 
 
-def performance_gap_recovered(method: float, floor: float, ceiling: float) -> float:
+def performance_gap_recovered(method: Share, floor: Share, ceiling: Share) -> float:
     """PGR = (method - weak floor) / (strong ceiling - weak floor), of accuracies (Burns et al. 2023).
 
     Raises:
-        UserError: Floor and ceiling are equal: there is no gap.
+        UserError: One is not a number from 0 to 1; or floor and ceiling are equal: there is no gap.
     """
+    for field, accuracy in (("method", method), ("floor", floor), ("ceiling", ceiling)):
+        check(accuracy, Share, field)
     if floor == ceiling:
         raise UserError(
             f"no gap to recover: weak floor and strong ceiling are both {floor:.4f}",
@@ -89,15 +101,17 @@ def paired_bootstrap(
     or tied matters, those counts are drawn: the same distribution.
 
     Raises:
-        ValueError: The two are not of one length, or empty.
-        UserError: `confidence` is not above 0 and below 1.
+        UserError: The two are not of one length, or empty; one of the results is not true or false; or
+            `confidence` is not above 0 and below 1.
     """
     check(confidence, IntervalConfidence, "confidence")
+    first, second = _verdicts(first, "first"), _verdicts(second, "second")
     import numpy as np  # noqa: PLC0415  heavy
 
     total = len(first)
-    if total != len(second) or total == 0:
-        raise ValueError(f"{total} and {len(second)} results cannot be paired")
+    if total != len(second):
+        problem = f"expected as many results as in first ({total:,}), got {len(second):,}"
+        raise UserError(problem, field="second", hint="Results are paired by their place")
     change = np.asarray(second, dtype=int) - np.asarray(first, dtype=int)
     counts = [int((change == value).sum()) for value in (-1, 0, 1)]
     shares = [count / total for count in counts]
@@ -105,3 +119,31 @@ def paired_bootstrap(
     tail = (1 - confidence) / 2
     low, high = np.quantile((draws[:, 2] - draws[:, 0]) / total, [tail, 1 - tail])
     return Difference((counts[2] - counts[0]) / total, float(low), float(high))
+
+
+def _check_within(count: int, field: str, whole: int, of: str) -> None:
+    """Refuse a number that is not a count, or is larger than the whole.
+
+    Raises:
+        UserError: It is one of these; names the field.
+    """
+    check(count, Count, field)
+    if count > whole:
+        raise UserError(f"expected at most {of} ({whole:,}), got {count:,}", field=field)
+
+
+def _verdicts(values: Any, field: str) -> list[bool]:
+    """Return results as a list of Python's own True and False.
+
+    Raises:
+        UserError: There are none, or one is neither true nor false; names the field and the row.
+    """
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise UserError(f"expected a list of results, got {shown(values)}", field=field)
+    verdicts = [plain_value(value) for value in values]
+    if not verdicts:
+        raise UserError("expected at least one result", field=field)
+    for row, verdict in enumerate(verdicts, 1):
+        if not (isinstance(verdict, (bool, int)) and verdict in (0, 1)):
+            raise UserError(f"expected True or False, got {shown(verdict)}", field=field, row=row)
+    return verdicts

@@ -16,7 +16,7 @@ _DIGITS: Final = (15, 50)
 """A value counts only where more digits confirm it: terms that cancel leave none of the few."""
 
 _AGREEING: Final = 1e-9
-"""How far two such values may differ, as a share."""
+"""The largest difference between two such values, as a share."""
 
 
 def value_at(expression: Any, symbols: list[Any], point: tuple[str, str]) -> complex:

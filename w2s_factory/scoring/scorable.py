@@ -17,7 +17,7 @@ class Scorable(Protocol):
 
     @property
     def answer_key(self) -> str:
-        """What precedes the final answer in a response."""
+        """The text that precedes the final answer in a response."""
 
     @property
     def slow_comparison(self) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from w2s_factory.errors import UserError
+from w2s_factory.folders import samples_in
 from w2s_factory.records import RESULT, Form, Result, RowSource, Table, read, rows_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from w2s_factory.records import RowsLike
 
 SamplesLike: TypeAlias = "str | os.PathLike[str] | Iterable[RowsLike] | RowsLike"
-"""What functions that read a sampled run take, see `seed_sources`."""
+"""An argument of functions that read a sampled run, see `seed_sources`."""
 
 _SEEDED: Form[dict[str, Any]] = Form("results of several seeds", {"seed": (int,)})
 
@@ -27,13 +28,13 @@ _SEED = re.compile(r"seed([0-9]+)\Z")
 
 
 def seed_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """`seed*/results.jsonl` below a folder, by the number of the seed.
+    """`seed*/results.jsonl` below a folder, or below the `t1.0` in it, by the number of the seed.
 
     Raises:
         UserError: There is no such folder, no seed in it, one seed under two names, or a seed without
             results.
     """
-    folder = Path(folder)
+    folder = samples_in(Path(folder))
     if not folder.is_dir():
         raise UserError("no such folder", file=folder)
     found: dict[int, Path] = {}

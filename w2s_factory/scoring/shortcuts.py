@@ -18,7 +18,7 @@ _LONGEST_DECIMAL: Final = 15
 """Characters of a number that SymPy keeps exactly together with a decimal, which it makes a float."""
 
 _APART: Final = Fraction(1, 10**9)
-"""How far two numbers must differ, as a share of the larger, for no rounding to make them equal."""
+"""The difference between two numbers, as a share of the larger, that no rounding hides."""
 
 _LETTERS: Final = r"[0-9A-Za-z +*()\[\],^_-]"
 _ROOT: Final = rf"\\sqrt\{{{_LETTERS}*+\}}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
+from w2s_factory.errors import HookError, short
 from w2s_factory.quantities import Timeout, Workers
 from w2s_factory.scoring.limits import Verdict
 
@@ -50,12 +51,13 @@ def run(
         workers: Processes at once; by default one for each core this process may use.
 
     Raises:
-        Exception: Whatever `compare` raises.
+        HookError: `compare` raises SystemExit.
+        Exception: Whatever else `compare` raises.
     """
     with _pool(min(workers or cores(), len(pairs))) as pool:
         futures = [pool.schedule(compare, pair, timeout=timeout) for pair in pairs]
         for pair, future in zip(pairs, futures, strict=True):
-            yield pair, _verdict(future)
+            yield pair, _verdict(future, pair)
 
 
 @contextmanager
@@ -89,7 +91,7 @@ def _pool(workers: int) -> Iterator[ProcessPool]:
         pool.join()
 
 
-def _verdict(future: Any) -> Verdict:
+def _verdict(future: Any, pair: tuple[str, str]) -> Verdict:
     try:
         return Verdict(future.result())
     except TookTooLong:
@@ -98,6 +100,10 @@ def _verdict(future: Any) -> Verdict:
         return Verdict(False, "memory")
     except ProcessExpired:
         return Verdict(False, "crash")
+    except SystemExit as error:  # it would end the command without a word
+        pred, gold = map(short, pair)
+        problem = f"comparing {pred} with {gold} raised SystemExit: {error}; expected True or False"
+        raise HookError(problem, "equal", pair) from error
 
 
 def _limit_worker() -> None:

@@ -1,4 +1,4 @@
-"""What a benchmark is: a `Task`, to be subclassed for one of your own. Its rules are neutral.
+"""A benchmark: a `Task`, to be subclassed for one of your own. Its rules are neutral.
 
 The rules of the published release are in `published_task`.
 """
@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import ANSWERED, OUTPUT, Form
-from w2s_factory.tasks.hooks import guard, refuse_near_names, refuse_wrong_fields
+from w2s_factory.tasks.hooks import (
+    TEXT,
+    guard,
+    is_text,
+    is_text_or_none,
+    refuse_near_names,
+    refuse_wrong_fields,
+    refuse_wrong_parts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    from w2s_factory.quantities import MaxTokens, PairsPerQuestion
     from w2s_factory.records import Result, Sft, Test
     from w2s_factory.scoring.modes import Comparison
 
@@ -40,6 +49,9 @@ class Split:
     test: str
     tag: str
 
+    def __post_init__(self) -> None:
+        refuse_wrong_parts(self, dict.fromkeys(("raw", "test", "tag"), (TEXT, is_text)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
@@ -58,6 +70,19 @@ class Example:
     weak_name: str
     model: Path
     preset: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("weak", "icl", "model"):
+            _text_to_path(self, name)
+        refuse_wrong_parts(
+            self,
+            {
+                **dict.fromkeys(("weak", "icl"), ("a file", _is_path)),
+                "weak_name": (TEXT, is_text),
+                "model": ("a folder", _is_path),
+                "preset": (f"{TEXT}, or None", is_text_or_none),
+            },
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +110,8 @@ class Task:
         pairs_per_question: The most pairs Stage II makes of one question.
         strip_response: Whether `written_response` removes whitespace at both ends.
         demonstration_end: The text after each demonstration in a few-shot prompt, the last one too.
-        root: The folder of its files, where they come with a package; None where the user names it.
+        root: The folder of its files, a path or text, where they come with a package; None where the user
+            names it.
         example: Results that come with it.
     """
 
@@ -93,11 +119,11 @@ class Task:
     raw_form: Form[Any]
     splits: Mapping[str, Split] = field(default_factory=dict)
     answer_key: str = ""
-    max_tokens: int = 1024
+    max_tokens: MaxTokens = 1024
     stop: tuple[str, ...] = ()
     strong_model: str | None = None
     strong_preset: str = "strong_lora_sft"
-    pairs_per_question: int = 1
+    pairs_per_question: PairsPerQuestion = 1
     strip_response: bool = True
     demonstration_end: str = "\n\n"
     root: Path | None = None
@@ -115,9 +141,10 @@ class Task:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         refuse_near_names(cls, Task)
-        guard(cls)
+        guard(cls, Task)
 
     def __post_init__(self) -> None:
+        _text_to_path(self, "root")
         refuse_wrong_fields(self)
 
     def split(self, name: str) -> Split:
@@ -276,6 +303,16 @@ class Task:
     def dataset_name(self, name: str) -> str:
         """A dataset's name in the index, from that of its file without `train_`."""
         return name
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, Path)
+
+
+def _text_to_path(part: Any, name: str) -> None:
+    """Make a field a path where it was given as text."""
+    if isinstance(value := getattr(part, name), str):
+        object.__setattr__(part, name, Path(value))  # the class is frozen
 
 
 def _missing(task: Task, method: str, what: str) -> UserError:

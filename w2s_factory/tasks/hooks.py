@@ -10,13 +10,15 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import wraps
+from functools import partial, wraps
 from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from w2s_factory.errors import HookError, UserError, W2SError, short, shown
-from w2s_factory.records import SFT, TEST, Form, require
+from w2s_factory.errors import RAISED, TEXTS, HookError, UserError, W2SError, are_texts, short, shown
+from w2s_factory.quantities import MaxTokens, PairsPerQuestion
+from w2s_factory.ranges import problem
+from w2s_factory.records import SFT, TEST, Form, plain_value, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +29,13 @@ _CLOSE = 0.75
 _RENAMED = {"agree": "equal", "agrees": "equal"}
 """Names under which earlier documentation had a method."""
 
+_CHECKED = object()
+"""Stands for a member that the base class defines, or that was checked when its class was made."""
+
 
 @dataclass(frozen=True)
 class _Returns:
-    """What a method returns: in words, by type, and for rows by their form."""
+    """The value a method returns: in words, by type, and for rows by their form."""
 
     words: str
     types: tuple[type, ...]
@@ -51,32 +56,68 @@ _RETURNS: dict[str, _Returns] = {
 }
 
 
-def guard(cls: type) -> None:
-    """Have the methods and properties a task class defines checked at every call."""
+def guard(cls: type, base: type) -> None:
+    """Have the methods and properties of a task class checked at every call.
+
+    A member that comes from a class which is not a task (a mixin) is replaced on the task class alone, so
+    that the mixin itself stays as its author wrote it.
+
+    Args:
+        cls: A subclass of `base`.
+        base: The class of all tasks, whose own members need no check.
+
+    Raises:
+        UserError: A member is not a method or property.
+    """
     for name, returns in _RETURNS.items():
-        member = vars(cls).get(name)
-        if isfunction(member):
-            setattr(cls, name, _checked(name, returns, member))
-        elif isinstance(member, property) and member.fget is not None:
-            setattr(cls, name, property(_checked(name, returns, member.fget)))
-        elif isinstance(member, (staticmethod, classmethod)):
-            setattr(cls, name, type(member)(_checked(name, returns, member.__func__, cls.__name__)))
-        elif member is not None:
-            raise UserError(f"{cls.__name__}.{name}: expected a method, got {shown(member)}")
-    if isfunction(member := vars(cls).get("comparison")):
-        setattr(cls, "comparison", _checked_comparison(member))  # noqa: B010  mypy refuses the assignment
+        if (member := _own_member(cls, base, name)) is not _CHECKED:
+            setattr(cls, name, _guarded(cls, name, returns, member))
+    comparison: Any = _own_member(cls, base, "comparison")
+    if isfunction(comparison):
+        setattr(cls, "comparison", _checked_comparison(comparison))  # noqa: B010  mypy refuses the assignment
+    elif comparison is not _CHECKED:
+        raise _not_a_method(cls, "comparison", comparison)
+
+
+def _own_member(cls: type, base: type, name: str) -> Any:
+    """Return a member that the class or a mixin defines; `_CHECKED` where a task class above it does."""
+    owner = next(parent for parent in cls.__mro__ if name in vars(parent))
+    return vars(owner)[name] if owner is cls or not issubclass(owner, base) else _CHECKED
+
+
+def _guarded(cls: type, name: str, returns: _Returns, member: Any) -> Any:
+    """Return a method or property with its value checked at every call."""
+    if isfunction(member):
+        return _checked(name, returns, member)
+    if isinstance(member, property) and member.fget is not None:
+        return property(_checked(name, returns, member.fget))
+    if isinstance(member, (staticmethod, classmethod)):
+        return type(member)(_checked(name, returns, member.__func__, cls.__name__))
+    raise _not_a_method(cls, name, member)
+
+
+def _not_a_method(cls: type, name: str, member: Any) -> UserError:
+    return UserError(f"{cls.__name__}.{name}: expected a method, got {shown(member)}")
 
 
 def refuse_near_names(cls: type, base: type) -> None:
-    """Refuse public names of a task class that nobody reads but that look as if somebody did.
+    """Refuse public names of a task class or its mixins that nobody reads but that look as if somebody did.
 
     Names that are not close to any of the base class's, and those that begin with `_`, are the author's own.
 
     Raises:
         UserError: Names the class, the method, and the one that was probably meant.
     """
+    tasks = [parent for parent in cls.__mro__[1:] if issubclass(parent, base)]
+    inherited = {name for parent in tasks for name in vars(parent)}
+    for owner in cls.__mro__:
+        if owner is cls or not (owner is object or issubclass(owner, base)):
+            _refuse_near_names(owner, base, inherited)
+
+
+def _refuse_near_names(cls: type, base: type, inherited: set[str]) -> None:
+    """Refuse the near names that one class defines, be it a task or a mixin."""
     known = {name for name in [*dir(base), *_field_names(base)] if not name.startswith("_")}
-    inherited = {name for parent in cls.__mro__[1:] for name in vars(parent)}
     for name, member in vars(cls).items():
         if name.startswith("_"):
             continue
@@ -114,32 +155,64 @@ def refuse_wrong_fields(task: Any) -> None:
         value = getattr(task, name)
         if not fits(value):
             raise UserError(f"task {task.name}: expected {words}, got {shown(value)}", field=name)
+    for name, number in _NUMBERS.items():
+        if wrong := problem(getattr(task, name), number):
+            raise UserError(f"task {task.name}: {wrong}", field=name)
 
 
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and all(isinstance(text, str) and text for text in value)
+def refuse_wrong_parts(part: Any, expected: Mapping[str, tuple[str, Callable[[Any], bool]]]) -> None:
+    """Refuse a split or an example with a field of the wrong type.
+
+    Raises:
+        UserError: Names the class and the field.
+    """
+    for name, (words, fits) in expected.items():
+        value = getattr(part, name)
+        if not fits(value):
+            raise UserError(f"{type(part).__name__}: expected {words}, got {shown(value)}", field=name)
 
 
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value > 0
+def is_text(value: Any) -> bool:
+    """Return whether a value is text that is not empty."""
+    return isinstance(value, str) and value != ""
 
+
+def is_text_or_none(value: Any) -> bool:
+    """Return whether a value is text that is not empty, or None."""
+    return value is None or is_text(value)
+
+
+def _are_splits(value: Any) -> bool:
+    from w2s_factory.tasks.base import Split  # noqa: PLC0415  it imports this module
+
+    return isinstance(value, Mapping) and all(
+        is_text(name) and isinstance(split, Split) for name, split in value.items()
+    )
+
+
+def _is_example(value: Any) -> bool:
+    from w2s_factory.tasks.base import Example  # noqa: PLC0415  it imports this module
+
+    return value is None or isinstance(value, Example)
+
+
+TEXT = "text that is not empty"
+"""What `is_text` accepts, in words."""
 
 _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "name": ("text that is not empty", lambda value: isinstance(value, str) and value != ""),
+    "name": (TEXT, is_text),
     "raw_form": ("a Form", lambda value: isinstance(value, Form)),
-    "splits": (
-        "Split objects by name",
-        lambda value: (
-            isinstance(value, Mapping)
-            and all(isinstance(name, str) and hasattr(split, "raw") for name, split in value.items())
-        ),
-    ),
+    "splits": ("Split objects by name", _are_splits),
     "answer_key": ("text", lambda value: isinstance(value, str)),
-    "max_tokens": ("a whole number, 1 or more", _is_count),
-    "stop": ("a tuple of texts that are not empty", _is_texts),
-    "pairs_per_question": ("a whole number, 1 or more", _is_count),
+    "stop": (TEXTS, are_texts),
+    "strong_model": (f"{TEXT}, or None", is_text_or_none),
+    "strong_preset": (TEXT, is_text),
+    "strip_response": ("True or False", lambda value: isinstance(value, bool)),
     "demonstration_end": ("text", lambda value: isinstance(value, str)),
+    "root": ("a folder, or None", lambda value: value is None or isinstance(value, Path)),
+    "example": ("an Example, or None", _is_example),
 }
+_NUMBERS = {"max_tokens": MaxTokens, "pairs_per_question": PairsPerQuestion}
 
 
 def _meant(name: str, hooks: set[str], known: set[str], is_method: bool) -> str | None:
@@ -177,14 +250,13 @@ _Called = tuple[str, str, tuple[Any, ...]]
 
 def _run(called: _Called, words: str, function: Callable[..., Any], arguments: Any, options: Any) -> Any:
     try:
-        return function(*arguments, **options)
+        return plain_value(function(*arguments, **options))
     except W2SError:
         raise
-    except Exception as error:  # somebody else's method may raise anything
+    except RAISED as error:  # somebody else's method may raise anything
         if isinstance(error, MemoryError) and _in_worker():
             raise  # the worker's limit, which is a verdict
-        problem = f"raised {type(error).__name__}: {error}; expected {words}"
-        raise _failed(called, problem) from error
+        raise _failed(called, f"raised {type(error).__name__}: {error}; expected {words}") from error
 
 
 def _in_worker() -> bool:
@@ -219,7 +291,10 @@ def _checked_comparison(function: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(how, Comparison):
             raise _failed(called, f"returned {shown(how)}, expected a Comparison")
         quick = _Verdicts(self.name, "quick", how.quick, (bool, type(None)))
-        return replace(how, quick=quick, slow=_Verdicts(self.name, "slow", how.slow, (bool,)))
+        slow = _Verdicts(self.name, "slow", how.slow, (bool,))
+        preparing = "comparison().prepare", str(self.name), ()
+        prepare = partial(_run, preparing, "nothing", how.prepare, (), {})
+        return replace(how, quick=quick, slow=slow, prepare=prepare)
 
     return checked
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from w2s_factory.errors import UserError, shown
+from w2s_factory.errors import RAISED, UserError, shown
 from w2s_factory.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _entries() -> metadata.EntryPoints:
 def _loaded(entry: metadata.EntryPoint) -> Task:
     try:
         task = entry.load()
-    except Exception as error:  # somebody else's module may raise anything
+    except RAISED as error:  # somebody else's module may raise anything
         raise UserError(
             f'task "{entry.name}" cannot be loaded from {entry.value} ({type(error).__name__}: {error})'
         ) from error

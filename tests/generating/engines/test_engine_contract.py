@@ -17,6 +17,10 @@ def fails(*_, **__):
     raise ZeroDivisionError("division by zero")
 
 
+def leaves(*_, **__):
+    raise SystemExit(7)
+
+
 @pytest.fixture
 def generation(tmp_path):
     write(tmp_path / "questions.jsonl", [{"question": f"q{n}"} for n in range(3)])
@@ -68,6 +72,9 @@ BROKEN = [
     ({"batches": lambda _, requests: [[{}]]}, UserError, "batches: expected a list of lists of requests"),
     ({"batches": lambda _, requests: [requests[:2]]}, UserError, "batches returned other requests"),
     ({"batches": lambda _, requests: [requests, requests]}, UserError, "batches returned other requests"),
+    ({"settings": leaves}, UserError, "settings raised SystemExit: 7"),
+    ({"packages": property(fails)}, UserError, "packages raised ZeroDivisionError"),
+    ({"complete": leaves}, DelegateError, "complete raised SystemExit: 7"),
     ({"complete": fails}, DelegateError, "complete raised ZeroDivisionError"),
     ({"complete": lambda *_: None}, UserError, "complete: expected an iterator of Completion, got None"),
     ({"complete": lambda *_: iter(())}, DelegateError, "complete left 3 requests unanswered (id 0, 1, 2)"),
@@ -147,6 +154,12 @@ def test_an_engine_that_cannot_be_made(monkeypatch):
     with pytest.raises(
         UserError, match=r"engine mine cannot be made \(ZeroDivisionError: division by zero\)"
     ):
+        engines.make_engine("mine", Model("m"), {})
+
+
+def test_an_engine_that_leaves_when_it_is_made(monkeypatch):
+    monkeypatch.setattr(engines, "_factory", lambda _: lambda model: leaves())
+    with pytest.raises(UserError, match=r"engine mine cannot be made \(SystemExit: 7\)"):
         engines.make_engine("mine", Model("m"), {})
 
 

@@ -14,24 +14,30 @@ from w2s_factory.generating.engines.folders import adapter_folder, content, mode
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """A package that offers two engines, one of which can't be imported."""
+    """A package that offers four engines, three of which cannot be used."""
     meta = tmp_path / "their_engines-1.0.dist-info"
     meta.mkdir()
     (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: their-engines\nVersion: 1.0\n")
     (meta / "entry_points.txt").write_text(
         "[w2s_factory.engines]\necho = echo_engine:Echo\nbroken = no_such_module:X\n"
+        "leaves = leaving_engine:X\nnumber = echo_engine:__doc__\n"
     )
+    (tmp_path / "leaving_engine.py").write_text("raise SystemExit(7)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.syspath_prepend(str(Path(__file__).parent.parent))
 
 
 def test_an_engine_of_another_package(installed):
-    assert engine_names() == ["transformers", "vllm", "openai", "broken", "echo"]
+    assert engine_names() == ["transformers", "vllm", "openai", "broken", "echo", "leaves", "number"]
     assert make_engine("echo", Model("m"), {"say": "hi"}).settings() == {"model": "m", "say": "hi"}
     with pytest.raises(UserError, match=r'engine echo has no option "sya". Did you mean "say"'):
         make_engine("echo", Model("m"), {"sya": "hi"})
     with pytest.raises(UserError, match="cannot be loaded from no_such_module:X"):
         make_engine("broken", Model("m"), {})
+    with pytest.raises(UserError, match=r"cannot be loaded from leaving_engine:X \(SystemExit: 7\)"):
+        make_engine("leaves", Model("m"), {})
+    with pytest.raises(UserError, match="expected a class or function at echo_engine:__doc__, got "):
+        make_engine("number", Model("m"), {})
 
 
 def test_an_engine_nobody_offers():

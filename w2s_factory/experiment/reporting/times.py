@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
+from w2s_factory.records.reading import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,8 +63,8 @@ def by_kind(timed: Sequence[Timed]) -> list[KindTime]:
 def _seconds(path: Path) -> float:
     """The seconds of the table's one row."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            seconds = float(next(csv.DictReader(file, delimiter="\t"))["s"])
+        lines = read_text(path).splitlines()
+        seconds = float(next(csv.DictReader(lines, delimiter="\t"))["s"])
         if not math.isfinite(seconds):
             raise ValueError
         return seconds

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.errors import UserError, W2SError
+from w2s_factory.errors import RAISED, UserError, W2SError, shown
 from w2s_factory.generating.engines.base import Bos, Engine, Model
 from w2s_factory.generating.engines.folders import check_local
 
@@ -58,7 +58,7 @@ def make_engine(name: str, model: Model, options: Mapping[str, Any]) -> Engine:
         return factory(model, **options)
     except W2SError:
         raise
-    except Exception as error:  # somebody else's factory may raise anything
+    except RAISED as error:  # somebody else's factory may raise anything
         problem = f"engine {name} cannot be made ({type(error).__name__}: {error})"
         raise UserError(problem) from error
 
@@ -69,9 +69,12 @@ def _factory(name: str) -> Callable[..., Engine]:
     for entry in metadata.entry_points(group=GROUP, name=name):
         try:
             factory: Callable[..., Engine] = entry.load()
-        except Exception as error:  # somebody else's module may raise anything
+        except RAISED as error:  # somebody else's module may raise anything
             problem = f'engine "{name}" cannot be loaded from {entry.value} ({type(error).__name__}: {error})'
             raise UserError(problem) from error
+        if not callable(factory):
+            problem = f'engine "{name}": expected a class or function at {entry.value}, got {shown(factory)}'
+            raise UserError(problem)
         return factory
     raise UserError(f'no engine "{name}"', hint=f"Known engines: {', '.join(engine_names())}")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+from w2s_factory.errors import UserError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from w2s_factory.generating.requests import Completion, Request, Sampling
 
@@ -36,8 +38,19 @@ class Model:
         ) -> None: ...
 
     def __post_init__(self) -> None:
+        for field, words, fits in (
+            ("name", "a folder or a name", _is_name(self.name)),
+            ("adapter", "a folder, a name or None", self.adapter is None or _is_name(self.adapter)),
+            ("bos", "auto, add or none", self.bos in get_args(Bos)),
+        ):
+            if not fits:
+                raise UserError(f"expected {words}, got {shown(getattr(self, field))}", field=field)
         object.__setattr__(self, "name", str(self.name))  # the class is frozen
         object.__setattr__(self, "adapter", None if self.adapter is None else str(self.adapter))
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, (str, Path)) and value != ""
 
 
 class Engine(Protocol):

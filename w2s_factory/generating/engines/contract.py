@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
-from w2s_factory.errors import DelegateError, UserError, W2SError, shown
+from w2s_factory.errors import RAISED, DelegateError, UserError, W2SError, shown
 from w2s_factory.generating.requests import Completion, Finish, Request
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ class Contracted:
     def __init__(self, name: str, engine: Engine) -> None:
         self._name, self._engine = name, engine
         for method in _METHODS:
-            if not callable(getattr(engine, method, None)):
+            if not callable(self._called(method, getattr, engine, method, None)):
                 raise UserError(f"engine {name} has no method {method}", hint=_HINT)
-        packages: Any = getattr(engine, "packages", None)
+        packages: Any = self._called("packages", getattr, engine, "packages", None)
         if not _is_list(packages) or not all(map(_is_name, packages)):
             raise self._wrong("packages", "a sequence of names of distributions", packages)
         self.packages: Sequence[str] = packages
@@ -74,7 +74,7 @@ class Contracted:
             raise self._wrong("batches", "a list of lists of requests", batches)
         try:
             asked = Counter(request for batch in batches for request in batch)
-        except TypeError:  # what is no request need not be hashable
+        except TypeError:  # what is not a request need not be hashable
             raise self._wrong("batches", "a list of lists of requests", batches) from None
         if asked != Counter(requests):
             problem = f"engine {self._name}: batches returned other requests than it was given"
@@ -87,7 +87,7 @@ class Contracted:
         completions = self._called("complete", self._engine.complete, batches, sampling, failed=DelegateError)
         if not isinstance(completions, Iterable):
             raise self._wrong("complete", "an iterator of Completion", completions)
-        iterator = iter(completions)
+        iterator = self._called("complete", iter, completions, failed=DelegateError)
         while True:
             completion = self._called("complete", next, iterator, _END, failed=DelegateError)
             if completion is _END:
@@ -124,7 +124,7 @@ class Contracted:
             return function(*arguments)
         except W2SError:
             raise
-        except Exception as error:  # somebody else's engine may raise anything
+        except RAISED as error:  # somebody else's engine may raise anything
             problem = f"engine {self._name}: {method} raised {type(error).__name__}: {error}"
             raise failed(problem) from error
 

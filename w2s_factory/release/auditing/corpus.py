@@ -79,12 +79,12 @@ class Corpus:
         broken: What can't be read, with the reason.
 
     Raises:
-        UserError: It is no folder.
+        UserError: It is not a folder.
     """
 
     def __init__(self, root: Path, task: Task | None = None) -> None:
         if not root.is_dir():
-            raise UserError("is no folder", file=root)
+            raise UserError("is not a folder", file=root)
         self.root = root
         self._task = task
         self.files: list[File] = []

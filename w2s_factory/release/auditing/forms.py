@@ -25,7 +25,7 @@ _KEYS: tuple[tuple[Kind, frozenset[str]], ...] = (
     ("split", frozenset({"question", "answer"})),
     ("split", frozenset({"problem", "solution", "answer", "unique_id"})),
 )
-"""What each kind is told by, the more particular first."""
+"""The keys by which each kind is recognised, the more particular first."""
 
 _Types: TypeAlias = dict[str, tuple[type, ...]]
 
@@ -78,7 +78,7 @@ def _form(kind: Kind, row: Row) -> Form[Any]:
 
 
 def _require_texts(kind: Kind, row: Row, place: Place) -> None:
-    """Check what lies inside lists, which a form does not say."""
+    """Check the items of lists, which a form does not describe."""
     if kind == "pairs" and "chosen" not in row and [type(text) for text in row["output"]] != [str, str]:
         raise place.error("expected a list of two texts, [chosen, rejected]", field="output")
     for pool in ("pos_responses", "neg_responses") if kind == "votes" else ():

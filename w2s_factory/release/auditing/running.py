@@ -106,7 +106,7 @@ def audit(root: str | Path, *, task: Task | str | None = None, published: bool =
         published: Whether this is a copy of the release, of which more is known than its files hold.
 
     Raises:
-        UserError: It is no folder, or nothing in it is data of a known form.
+        UserError: It is not a folder, or nothing in it is data of a known form.
     """
     from tqdm import tqdm  # noqa: PLC0415  only long work shows progress
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.dataset_info import columns_of
+from w2s_factory.records.rows import kind_of
 from w2s_factory.release.auditing.finding import Found, few
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def spelled_differently(corpus: Corpus) -> Iterator[Found]:
 
 
 def columns_missing(corpus: Corpus) -> Iterator[Found]:
-    """Entries that name columns their file lacks, or say `ranking` of what are no pairs, or not of pairs."""
+    """Find entries that are not objects, name columns their file lacks, or say `ranking` wrongly."""
+    yield from _not_objects(corpus)
     by_path = {file.path.resolve(): file for file in corpus.files}
     for name, path, index in _indexes(corpus):
         wrong = []
@@ -103,6 +105,18 @@ def columns_missing(corpus: Corpus) -> Iterator[Found]:
                 wrong.append(f"{key}: {problem}")
         if wrong:
             text = f"{len(wrong)} of {len(index)} entries do not fit the rows of their file"
+            yield Found(name, len(wrong), len(index), text, few(wrong))
+
+
+def _not_objects(corpus: Corpus) -> Iterator[Found]:
+    for name, (_, index) in corpus.indexes.items():
+        wrong = [
+            f"{key}: expected an object, got {kind_of(entry)}"
+            for key, entry in index.items()
+            if not isinstance(entry, dict)
+        ]
+        if wrong:
+            text = f"{len(wrong)} of {len(index)} entries are not objects"
             yield Found(name, len(wrong), len(index), text, few(wrong))
 
 

@@ -1,4 +1,4 @@
-"""Questions and golds: what stands twice, in two splits, or with a wrong answer."""
+"""Questions and golds that are duplicates, in two splits, or wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs that an option names: a file, or the folder in which a command wrote it under its usual name."""
+"""The file that is meant where a folder is named: the one written there under its usual name."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def responses_in(path: Path) -> Path:
         UserError: The folder has no such file.
     """
     return _file_in(path, (RESULTS, OUTPUT), "w2s-factory generate writes output.jsonl into its --output-dir")
+
+
+def outputs_in(path: Path) -> Path:
+    """Return a file of responses to score: the path, or `output.jsonl` in the folder.
+
+    Raises:
+        UserError: The folder has no such file.
+    """
+    return _file_in(path, (OUTPUT,), "w2s-factory generate writes it into its --output-dir")
 
 
 def votes_in(path: Path) -> Path:
