@@ -417,7 +417,7 @@ def test_pandas_is_imported_only_if_a_frame_is_given():
     code = (
         "import sys, json, w2s_factory as w2s\n"
         "weak = json.load(sys.stdin)\n"
-        "made = w2s.build_stage1('arithmetic', weak, weak)\n"
+        "made = w2s.build_stage1('arithmetic', weak, list(weak))\n"
         "w2s.evaluate([weak]); w2s.vote([weak]); w2s.score('arithmetic', None, weak)\n"
         "assert made.agreement.kept and 'pandas' not in sys.modules\n"
     )
