@@ -188,3 +188,18 @@ def test_a_missing_package_is_named_with_its_command(mode, package, command, mon
     monkeypatch.setattr(modes, "find_spec", lambda name: None if name == package else there(name))
     with pytest.raises(UserError, match=f"{package} is not installed.*{command}"):
         w2s_factory.score_response("gsm8k", "#### 1", "1", mode=mode)
+
+
+@pytest.mark.parametrize(
+    ("gold", "pred", "symbolic", "math_verify"),
+    [
+        (r"\sqrt[3]{27}", "3", False, True),
+        (r"\sum_{i=1}^{3} i", "6", False, True),
+        ("x=1", "y=1", True, False),
+    ],
+)
+def test_what_the_normalisation_changes_is_compared_so(gold, pred, symbolic, math_verify):
+    """`symbolic` compares what the published normalisation leaves, `math-verify` the answers as written."""
+    response = f"The answer is: {pred}"
+    assert w2s_factory.score_response("math", response, gold, mode="symbolic").result is symbolic
+    assert w2s_factory.score_response("math", response, gold, mode="math-verify").result is math_verify

@@ -164,7 +164,7 @@ def last_boxed(solution: str) -> str:
     return ""
 
 
-def _rows(origin: str, config: str | None, split: str, form: Form[Row]) -> list[Row]:
+def _rows(origin: str, config: str | None, split: str, form: Form[Any]) -> list[Row]:
     """Return the rows of a split, only the keys of the form and in its order, from the hub or a folder."""
     where, name = _location(origin, config)
     rows = load(where, name, split)
