@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -292,7 +293,8 @@ def test_killed_at_random_moments_and_started_again_it_ends_the_same(run, of_she
         time.sleep(draw.uniform(1.2, 2.6))
         family = [*psutil.Process(process.pid).children(recursive=True)] if everything else []
         for one in [psutil.Process(process.pid), *family]:
-            one.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # ended just now
+                one.kill()
         process.wait()
         if everything:
             psutil.wait_procs(family, timeout=5)

@@ -44,7 +44,7 @@ def test_accuracy_and_difference(tmp_path):
 def test_the_same_results_twice_are_refused(tmp_path, pass_at):
     first = results(tmp_path / "a/seed0/results.jsonl", [1, 0])
     named = first if pass_at is None else tmp_path / "a"
-    with pytest.raises(UserError, match=f"{named}: is named twice"):
+    with pytest.raises(UserError, match=f"{named}: expected different results, got these twice"):
         evaluate([named, str(named)], pass_at=pass_at)
 
 
@@ -144,5 +144,5 @@ def test_results_named_twice_in_two_ways_are_refused(tmp_path, monkeypatch, agai
     results(tmp_path / "m.jsonl", [1, 0])
     (tmp_path / "x").mkdir()
     (tmp_path / "link.jsonl").symlink_to("m.jsonl")
-    with pytest.raises(UserError, match="is named twice"):
+    with pytest.raises(UserError, match="expected different results, got these twice"):
         evaluate(["m.jsonl", again])

@@ -122,9 +122,11 @@ def _named(results: ResultsLike) -> dict[str, Any]:
             str(one) if isinstance(one, (str, os.PathLike)) else f"results {n}"
             for n, one in enumerate(given, 1)
         ]
-        files = [Path(one).resolve() for one in given if isinstance(one, (str, os.PathLike))]
-        if len(set(files)) < len(files):
-            raise UserError("is named twice", file=next(file for file in files if files.count(file) > 1))
+        paths = [one for one in given if isinstance(one, (str, os.PathLike))]
+        files = [Path(one).resolve() for one in paths]
+        for path, file in zip(paths, files, strict=True):
+            if files.count(file) > 1:
+                raise UserError("expected different results, got these twice", file=Path(path))
         named = dict(zip(names, given, strict=True))
     if not named:
         raise UserError("no results named")
