@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import signal
 import sys
@@ -81,12 +80,6 @@ def _leave(number: int, _: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _print_everything() -> None:
-    """Let output show what its encoding lacks, such as a lone surrogate, as an escape, as errors do."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
 def main() -> NoReturn:
     """Run the command line; every failure is one line on stderr and an exit code.
 
@@ -95,7 +88,6 @@ def main() -> NoReturn:
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
-    _print_everything()
     arguments = sys.argv[1:]
     debug = "--debug" in arguments or os.environ.get("W2S_DEBUG") == "1"
     arguments = [argument for argument in arguments if argument != "--debug"]
