@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from w2s_factory.llamafactory.doctor import Finding, diagnose
-from w2s_factory.llamafactory.vanilla import template_status
+from w2s_factory.llamafactory.template import template_status
 
 
 @pytest.fixture
