@@ -8,7 +8,6 @@ Such a command is parsed, and what later commands read of its output is written 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -41,11 +40,14 @@ NEEDS = {
 }
 """The reasons a page may give for a command that is not run here."""
 
+ENGINE = """\
+[w2s_factory.engines]
+answering = tests.answering_engine:Answering
+"""
+"""The entry point of an engine that stands in for models: it answers at once."""
+
 CLONE = ("data", "experiments", "scripts", "llama_factory_configs")
 """What the reader of a page has: the pages say that commands run in a clone of the repository."""
-
-LIMIT = 8
-"""The number of questions asked here, in place of a page's own --limit."""
 
 PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted(ROOT.glob("docs/*.md")))]
 PAGES.remove("docs/design.md")
@@ -100,20 +102,16 @@ def parsed(words: list[str]) -> dict:
         return context.params
 
 
-def untrained(config: str, **_) -> None:
-    """Write the weights a training would write, before its first step: the model, or an adapter that adds nothing."""
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    settings = yaml.safe_load(Path(config).read_text())
-    folder = Path(settings["output_dir"])
+def empty_weights(config: str, overrides: tuple[str, ...], **_) -> None:
+    """Write the files of a trained adapter or model without weights, which the engine `answering` does not read."""
+    settings = yaml.safe_load(Path(config).read_text()) | dict(value.split("=", 1) for value in overrides)
+    folder, base = Path(settings["output_dir"]), settings["model_name_or_path"]
+    folder.mkdir(parents=True)
     if settings["finetuning_type"] == "full":
-        shutil.copytree(settings["model_name_or_path"], folder)
-        return
-    targets = settings["lora_target"].split(",")
-    lora = LoraConfig(r=settings["lora_rank"], lora_alpha=settings["lora_alpha"], target_modules=targets)
-    model = AutoModelForCausalLM.from_pretrained(settings["model_name_or_path"])
-    get_peft_model(model, lora).save_pretrained(folder)
+        shutil.copy(Path(base, "config.json"), folder)
+    else:
+        adapter = {"peft_type": "LORA", "base_model_name_or_path": base, "r": settings["lora_rank"]}
+        (folder / "adapter_config.json").write_text(json.dumps(adapter))
 
 
 def simulated_run(file: str, output_dir: str | None = None, preset: str | None = None, **_) -> None:
@@ -125,7 +123,26 @@ def simulated_run(file: str, output_dir: str | None = None, preset: str | None =
         make_run(folder, questions=40, asked=30, seeds=(0,))
 
 
-STAND_INS = {"train": untrained, "run": simulated_run}
+def small_benchmark(source: str, output_dir: Path, **_) -> None:
+    """Fetch a benchmark from a folder of the hub's form that holds questions of the embedded task."""
+    if source != "olympic_arena":
+        return
+    rows = [
+        json.loads(line) for line in Path("data/arithmetic/golds/dev.jsonl").read_text().splitlines()[:12]
+    ]
+    asked = {"answer_type": "NV", "language": "EN", "subject": "Math"}
+    Path("hub/Math").mkdir(parents=True)
+    for split in ("val", "test"):
+        questions = [
+            asked
+            | {"id": f"Math_{n}", "prompt": f"\n\nproblem:\n{row['question']}", "answer": [row["answer"]]}
+            for n, row in enumerate(rows)
+        ]
+        Path(f"hub/Math/{split}.json").write_text(json.dumps(questions))
+    invoke(["fetch", source, "--from", "hub", "--output-dir", str(output_dir)])
+
+
+STAND_INS = {"train": empty_weights, "run": simulated_run, "fetch": small_benchmark}
 """Writers of what later commands read, in place of commands that are marked."""
 
 
@@ -134,6 +151,9 @@ def clone(tmp_path, monkeypatch):
     """The working folder of a page's reader."""
     for name in CLONE:
         (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "plugins/answering-1.0.dist-info").mkdir(parents=True)
+    (tmp_path / "plugins/answering-1.0.dist-info/entry_points.txt").write_text(ENGINE)
+    monkeypatch.syspath_prepend(tmp_path / "plugins")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("W2S_RELEASE", raising=False)
     return tmp_path
@@ -161,12 +181,12 @@ def take(step: Step, patch: pytest.MonkeyPatch) -> None:
     for variable in words[:start]:
         patch.setenv(*variable.split("=", 1))
     words = words[start + 1 :]
-    if step.needs is None:
-        pairs = zip(["", *words], words, strict=False)
-        invoke([str(LIMIT) if before == "--limit" else word for before, word in pairs])
-        return
     given = parsed(words)
-    if words[0] in STAND_INS and not os.environ.get("NODE_RANK"):
+    if words[0] == "generate":
+        invoke([*words, "--engine", "answering"])
+    elif step.needs is None:
+        invoke(words)
+    elif words[0] in STAND_INS:
         STAND_INS[words[0]](**given)
 
 
