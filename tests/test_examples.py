@@ -209,6 +209,16 @@ def test_the_pages_hold_commands_that_run():
     ]
 
 
+@pytest.mark.train
+@pytest.mark.timeout(1800)
+def test_the_step_by_step_chain_of_the_readme_runs_as_written(clone):
+    """The small models answer, and LLaMA-Factory trains."""
+    commands = [shlex.split(step.text)[1:] for step in steps_of("README.md") if step.kind == "w2s-factory"]
+    for words in commands[[words[0] for words in commands].index("generate") :]:
+        invoke(words)
+    assert Path("stage2/dpo/adapter_model.safetensors").is_file()
+
+
 def test_a_block_of_commands_is_fenced():
     for page in PAGES:
         assert not re.search(r"^    (W2S\w+=\S+ )?w2s-factory", (ROOT / page).read_text(), re.M), page
