@@ -98,8 +98,8 @@ def test_every_help_is_the_same_without_docstrings(monkeypatch, level):
     monkeypatch.setenv("PYTHONOPTIMIZE", level)
     assert shown() == normal
     assert normal.count("Usage: ") == len(COMMANDS) + 4
-    assert "A weak model's answers become training data" in normal
-    assert "Remove the two files." in normal
+    assert "Turns a weak model's answers into training data" in normal
+    assert "Remove the two files that install wrote." in normal
 
 
 def test_an_unknown_command_is_one_line():
