@@ -290,14 +290,14 @@ def test_demonstrations_and_generation(given, tmp_path):
 
 
 def test_generation_notes_rows_in_memory(tmp_path, monkeypatch):
-    from w2s_factory.generating import running
+    from w2s_factory.generating import generator
 
     sys.path.insert(0, str(ROOT / "tests/generating"))
     try:
         from echo_engine import Echo
     finally:
         sys.path.pop(0)
-    monkeypatch.setattr(running, "make_engine", lambda _, model, __: Echo(model))
+    monkeypatch.setattr(generator, "make_engine", lambda _, model, __: Echo(model))
     shown = w2s.pick_demonstrations("arithmetic", OUTPUTS, count=1)
     asked = w2s.Generation(
         task="arithmetic",

@@ -218,7 +218,7 @@ def _inputs(options: BuildOptions) -> Inputs:
     from w2s_factory import building
 
     if options.task_name is None and not any(options.inputs.values()) and Path(CONTENTS).is_file():
-        from w2s_factory.experiment.inputs import inputs_of_run
+        from w2s_factory.experiment.run_inputs import inputs_of_run
 
         return inputs_of_run(Path(), options.stage, options.iteration)
     return building.inputs_of(options.stage, options.task_name, options.inputs)

@@ -75,7 +75,7 @@ def _explain(options: BuildOptions, question: str) -> None:
 
     if not options.output or str(options.output) == DASH:
         raise UserError("--explain needs the pair file", field="--output", hint="Name it: --output FILE")
-    click.echo(building.explain(options.output, question, _source(options)))
+    click.echo(building.explain_pair(options.output, question, _source(options)))
 
 
 def _source(options: BuildOptions) -> PairSource | None:

@@ -123,6 +123,8 @@ def _system_error(error: OSError) -> tuple[str, int]:
 
     An error that names a file is the user's to fix, and so is a full disk; others are not.
     """
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # raised by os.getcwd()
+        return str(UserError("the current folder no longer exists")), UserError.exit_code
     if error.filename is None:
         return f"the system: {error.strerror}", UserError.exit_code if error.errno in _DISK else 1
     return str(UserError(str(error.strerror), file=os.fsdecode(error.filename))), UserError.exit_code

@@ -11,7 +11,7 @@ from w2s_factory.cli.options import environment_options
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from w2s_factory.llamafactory.vanilla import TemplateStatus
+    from w2s_factory.llamafactory.template import TemplateStatus
 
 
 @click.group()
@@ -33,7 +33,7 @@ def command() -> None:
 @environment_options
 def install(python: Path | None, llamafactory_cli: Path | None) -> None:
     """Put two small files into site-packages, which add vanilla. Installing it again changes nothing."""
-    from w2s_factory.llamafactory.vanilla import install_template
+    from w2s_factory.llamafactory.template import install_template
 
     click.echo(_status_text(install_template(python, llamafactory_cli=llamafactory_cli)))
 
@@ -42,7 +42,7 @@ def install(python: Path | None, llamafactory_cli: Path | None) -> None:
 @environment_options
 def status(python: Path | None, llamafactory_cli: Path | None) -> None:
     """Show whether LLaMA-Factory knows vanilla, and from where."""
-    from w2s_factory.llamafactory.vanilla import template_status
+    from w2s_factory.llamafactory.template import template_status
 
     click.echo(_status_text(template_status(python, llamafactory_cli=llamafactory_cli)))
 
@@ -51,7 +51,7 @@ def status(python: Path | None, llamafactory_cli: Path | None) -> None:
 @environment_options
 def uninstall(python: Path | None, llamafactory_cli: Path | None) -> None:
     """Remove the two files that install wrote."""
-    from w2s_factory.llamafactory.vanilla import uninstall_template
+    from w2s_factory.llamafactory.template import uninstall_template
 
     removed = uninstall_template(python, llamafactory_cli=llamafactory_cli)
     for file in removed:
@@ -62,7 +62,7 @@ def uninstall(python: Path | None, llamafactory_cli: Path | None) -> None:
 
 def _status_text(status: TemplateStatus) -> str:
     """Return a sentence on where vanilla comes from, or the command that installs it."""
-    from w2s_factory.llamafactory.vanilla import install_command
+    from w2s_factory.llamafactory.template import install_command
 
     factory = (
         f"LLaMA-Factory {status.llamafactory}" if status.llamafactory else "LLaMA-Factory (not installed)"
