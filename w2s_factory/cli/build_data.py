@@ -106,7 +106,7 @@ _config = heading("Training config (all stages but test)")
     "Not below --min-confidence.",
 )  # fmt: skip
 @_pairs(
-    "--pairs-per-question", type=number(PairsPerQuestion), show_default="the task's: 1, or 3 for MATH",
+    "--pairs-per-question", type=number(PairsPerQuestion), show_default="the task's, 1 or 3",
     help="The most pairs to build from one question.",
 )  # fmt: skip
 @_pairs(
@@ -126,13 +126,13 @@ _config = heading("Training config (all stages but test)")
 )  # fmt: skip
 @_inspection(
     "--check", type=PATH, metavar="FILE",
-    help="Report how many pairs of FILE hold a response of the --weak model, on which side. Exit code 1 if "
-    "any pair holds none.",
+    help="Report how many pairs of FILE hold a response of the --weak model, and on which side. Exit code 1 "
+    "if any pair holds none.",
 )  # fmt: skip
 @_inspection(
     "--explain", metavar="ID",
-    help="Show how the pairs of question ID in the pair file --output came about. With --task, --weak and "
-    "--votes, also why the question has no pair.",
+    help="Show the votes behind the pairs of question ID in the pair file --output; with --task, --weak and "
+    "--votes, also why a question has no pair.",
 )  # fmt: skip
 @_files(
     "--output", type=PATH, metavar="FILE", show_default="named after task, input and stage, in --output-dir",
@@ -152,11 +152,12 @@ _config = heading("Training config (all stages but test)")
     "the published release has.",
 )  # fmt: skip
 @_config(
-    "--model", metavar="PATH", show_default="full-weak, 1: the task's strong model; gold, 2: none, no config",
+    "--model", metavar="PATH",
+    show_default="the task's strong model for full-weak and 1; none, and no config, for gold and 2",
     help="The model to train: a folder or a name on the hub.",
 )  # fmt: skip
 @_config(
-    "--preset", metavar="NAME", show_default="gold: weak_full_sft; 2: dpo; else the task's",
+    "--preset", metavar="NAME", show_default="weak_full_sft for gold, dpo for 2, else the task's",
     help="The training preset (make-config --list), or a YAML file of your own: ./FILE.yaml.",
 )  # fmt: skip
 @_config(

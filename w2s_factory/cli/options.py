@@ -36,7 +36,7 @@ PATH: Final = click.Path(path_type=Path)
 _WRITTEN: Final = ("output", "output_dir", "dag", "html")
 
 _SHOWN_UP_TO: Final = 100_000
-"""The highest upper bound that the help shows: higher ones only exclude mistakes, and errors name them."""
+"""The highest upper bound of a range that the help shows; higher ones only exclude mistakes."""
 
 
 class CheckedPath(click.Path):
@@ -108,13 +108,13 @@ class _DeclaredNumber:
         return number
 
     def _describe_range(self) -> str:
-        """Return the range as the help shows it, such as `allowed: 1 to 100`; click calls this."""
+        """Return the range for the help, such as `allowed: 1 to 100`; "" for a wide one. Click calls this."""
         declared = range_of(self.alias)
-        low = f"allowed: {'above' if declared.low_open else 'at least'} {declared.low:,}"
         if declared.high > _SHOWN_UP_TO:
-            return low
+            return ""
         if declared.low_open or declared.high_open:
-            return f"{low}, {'below' if declared.high_open else 'at most'} {declared.high:,}"
+            low = f"{'above' if declared.low_open else 'at least'} {declared.low:,}"
+            return f"allowed: {low}, {'below' if declared.high_open else 'at most'} {declared.high:,}"
         return f"allowed: {declared.low:,} to {declared.high:,}"
 
 
