@@ -75,12 +75,7 @@ def command(
     from w2s_factory.tasks import get_task
 
     task, source = get_task(task_name), responses_in(source)
-    if ids is not None and (seed is not None or count is not None or correct_only):
-        raise UserError(
-            "excludes --seed, --count and --correct-only, which draw rows at random", field="--ids"
-        )
-    if question is not None and ids is None:
-        raise UserError("is read only with --ids", field="--question")
+    _refuse_mixed(ids, question, drawn=seed is not None or count is not None or correct_only)
     names = [name.strip() for name in (ids or "").split(",")]
     if ids is not None:
         picked = generating.named_demonstrations(source, names, question=question)
@@ -103,3 +98,16 @@ def command(
         return
     click.echo(f"Wrote {output} (ids {', '.join(str(demonstration['id']) for demonstration in picked)})")
     after_demonstrations(task, output)
+
+
+def _refuse_mixed(ids: str | None, question: str | None, *, drawn: bool) -> None:
+    """Refuse options that would not be read: those of a draw with --ids, and --question without it.
+
+    Raises:
+        UserError: Names the option.
+    """
+    if ids is not None and drawn:
+        problem = "excludes --seed, --count and --correct-only, which draw rows at random"
+        raise UserError(problem, field="--ids")
+    if question is not None and ids is None:
+        raise UserError("is read only with --ids", field="--question")

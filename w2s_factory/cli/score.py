@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -25,6 +26,23 @@ _MODES = click.Choice(["published", "symbolic", "math-verify"])
 _files = heading("Input and output")
 _answers = heading("Finding the final answer")
 _comparison = heading("Comparing it with the gold answer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions:
+    """The options of `score`, by the names of their parameters; their help says what they mean."""
+
+    task: str
+    golds: Path
+    responses: Path
+    output: Path | None
+    mode: str
+    answers: str
+    answer_key: str | None
+    timeout: float
+    workers: int | None
+    partial: bool
+    force: bool
 
 
 @click.command(cls=HeadedCommand)
@@ -65,23 +83,7 @@ _comparison = heading("Comparing it with the gold answer")
 )  # fmt: skip
 @option("--force", is_flag=True, help="Overwrite files that have other content.")
 @click.pass_context
-def command(
-    ctx: click.Context,
-    /,
-    *,
-    task: str,
-    golds: Path,
-    responses: Path,
-    output: Path | None,
-    mode: str,
-    compare: str | None,
-    answers: str,
-    answer_key: str | None,
-    timeout: float,
-    workers: int | None,
-    partial: bool,
-    force: bool,
-) -> None:
+def command(ctx: click.Context, /, compare: str | None, **options: Any) -> None:
     """Score responses against gold answers.
 
     Extracts the final answer of each response and compares it with the gold answer, in one of these modes:
@@ -101,55 +103,68 @@ def command(
       w2s-factory score --task gsm8k --golds data/test/gsm8k_train_2.jsonl \\
           --input output.jsonl --output results.jsonl
     """  # noqa: D301  click reads \b
+    given = ScoreOptions(**options)
     if compare:
-        _refuse_unread(ctx)
-        if answers == "any":
-            raise click.UsageError("--compare works with --answers keyed only.")
-        from w2s_factory.scoring.mode_comparison import compare_modes
+        _refuse_unread(ctx, given)
+        _compare(given, [name.strip() for name in compare.split(",")])
+    else:
+        _score(given)
 
-        modes = [name.strip() for name in compare.split(",")]
-        found = compare_modes(
-            task,
-            golds,
-            responses,
-            modes,
-            answer_key=answer_key,
-            timeout=timeout,
-            workers=workers,
-            partial=partial,
-        )
-        click.echo(found.table())
-        return
-    from w2s_factory.scoring.score import score
+
+def _compare(options: ScoreOptions, modes: list[str]) -> None:
+    """Print the responses on which modes disagree."""
+    from w2s_factory.scoring.mode_comparison import compare_modes
+
+    found = compare_modes(
+        options.task,
+        options.golds,
+        options.responses,
+        modes,
+        answer_key=options.answer_key,
+        timeout=options.timeout,
+        workers=options.workers,
+        partial=options.partial,
+    )
+    click.echo(found.table())
+
+
+def _score(options: ScoreOptions) -> None:
+    """Score one file of responses, or each seed of a folder, and print what was found and written."""
     from w2s_factory.tasks import get_task
 
-    files = _inputs_and_outputs(responses, output)
+    files = _inputs_and_outputs(options.responses, options.output)
     several = len(files) > 1
     known = rows_printed = False
-    for path, results in files:
-        summary = score(
-            task,
-            golds,
-            path,
-            results,
-            mode,
-            answer_key=answer_key,
-            any_format=answers == "any",
-            timeout=timeout,
-            workers=workers,
-            partial=partial,
-            force=force,
-        )
+    for responses, results in files:
+        summary = _score_file(options, responses, results)
         rows_printed = messages_to_stderr(results)
-        _print_summary(summary, mode, answers, f"{results.parent.name}: " if several else "")
+        _print_summary(summary, options, f"{results.parent.name}: " if several else "")
         known = known or bool(summary.known)
     if not known:
-        click.echo(f"no gold answer is known in {golds}: the results have final answers but no verdicts")
+        click.echo(f"no gold answer is known in {options.golds}: results have final answers but no verdicts")
     if rows_printed:
         return
     written = f"{RESULTS} for {len(files)} seeds in {files[0][1].parent.parent}" if several else files[0][1]
     click.echo(f"Wrote {written}, metrics.json, scoring_report.json")
-    after_scoring(get_task(task), golds, [results for _, results in files], known=known)
+    after_scoring(get_task(options.task), options.golds, [results for _, results in files], known=known)
+
+
+def _score_file(options: ScoreOptions, responses: Path, results: Path) -> ScoreSummary:
+    from w2s_factory.scoring.score import score
+
+    return score(
+        options.task,
+        options.golds,
+        responses,
+        results,
+        options.mode,
+        answer_key=options.answer_key,
+        any_format=options.answers == "any",
+        timeout=options.timeout,
+        workers=options.workers,
+        partial=options.partial,
+        force=options.force,
+    )
 
 
 def _inputs_and_outputs(responses: Path, output: Path | None) -> list[tuple[Path, Path]]:
@@ -196,11 +211,12 @@ def _inputs_and_outputs(responses: Path, output: Path | None) -> list[tuple[Path
     return [(seed / OUTPUT, (output or samples) / seed.name / RESULTS) for seed in found]
 
 
-def _print_summary(summary: ScoreSummary, mode: str, answers: str, name: str) -> None:
+def _print_summary(summary: ScoreSummary, options: ScoreOptions, name: str) -> None:
     """Print the accuracy of one file of responses, and what was not counted or cut short."""
     counted = f"{summary.right} of {summary.known} right"
     right = "no gold answer is known" if summary.accuracy is None else f"{counted} ({summary.accuracy:.2%})"
-    click.echo(f"{name}{right}{_way(mode, answers)}")
+    in_any_format = ", answers in any format" if options.answers == "any" else ""
+    click.echo(f"{name}{right}, mode {options.mode}{in_any_format}")
     if 0 < summary.known < summary.rows:
         click.echo(f"{name}{summary.rows - summary.known} without a known gold answer not counted")
     if summary.empty:
@@ -211,13 +227,10 @@ def _print_summary(summary: ScoreSummary, mode: str, answers: str, name: str) ->
         )
 
 
-def _refuse_unread(ctx: click.Context) -> None:
+def _refuse_unread(ctx: click.Context, options: ScoreOptions) -> None:
     """Refuse the options that --compare would ignore: it names its modes itself, and writes nothing."""
     for name in ("output", "mode", "force"):
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--compare names its modes and writes nothing: leave out --{name}.")
-
-
-def _way(mode: str, answers: str) -> str:
-    """Return how answers were found and compared, to be added to a line."""
-    return f", mode {mode}" + (", answers in any format" if answers == "any" else "")
+    if options.answers == "any":
+        raise click.UsageError("--compare works with --answers keyed only.")
