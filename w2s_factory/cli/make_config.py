@@ -122,7 +122,7 @@ def command(
         outputs.text(output, text)
         outputs.note(preset=preset)
     for missing in not_there(model, adapter, dataset_dir):
-        click.echo(f"Note: {missing} does not exist yet; it must before training", err=True)
+        click.echo(f"Note: {missing} does not exist yet; create it before training", err=True)
     for name in filter(on_hub, (model, *adapter)):
         click.echo(f"Note: {name} is read as a name on the hub; for a folder write ./{name}", err=True)
     click.echo(f"Wrote {output}")
