@@ -19,7 +19,7 @@ SOURCES = {
     "release": "release.clone:fetch_release",
     "gsm8k": "release.hub:fetch_gsm8k",
     "math": "release.hub:fetch_math",
-    "olympic_arena": "release.olympic:fetch_olympic_arena",
+    "olympic_arena": "release.hub_olympic_arena:fetch_olympic_arena",
 }
 """What can be fetched: the function of each, below `w2s_factory`.
 
