@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.building.dataset_files import Built, Recipe, place_dataset
 from w2s_factory.llamafactory import dataset_info
-from w2s_factory.llamafactory.installed import installed_version
+from w2s_factory.llamafactory.installation import installed_version
 from w2s_factory.llamafactory.versions import NEWEST, for_installed, for_version
 from w2s_factory.records import COLUMN_PAIR, PAIR, SFT, Form, PairForm, as_columns, read_pairs, rows_of
 
@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from w2s_factory.llamafactory.versions import PreferenceForm
     from w2s_factory.records import Pair, RowsLike, Sft
     from w2s_factory.tasks import Task
-
-_LLAMAFACTORY: dict[PairForm, PreferenceForm] = {"release": "list", "columns": "columns"}
 
 
 def place_pairs(
@@ -43,7 +40,7 @@ def place_pairs(
     """
     form = form or form_for(recipe.version)
     rows = (as_columns(pair) if form == "columns" else pair for pair in pairs)
-    entry = partial(dataset_info.pair_entry, form=_LLAMAFACTORY[form])
+    entry = partial(dataset_info.pair_entry, form=form)
     asked: Form[Any] = COLUMN_PAIR if form == "columns" else PAIR
     return place_dataset(task, rows, file, stem="paired", recipe=recipe, entry=entry, form=asked, **options)
 
@@ -94,4 +91,4 @@ def _chosen(pair: Pair) -> Sft:
 def form_for(version: str | None) -> PairForm:
     """The form of pairs a LLaMA-Factory version reads; of the installed one if None."""
     target = for_version(version) if version else for_installed(installed_version() or NEWEST)
-    return "columns" if target.preference_form == "columns" else "release"
+    return target.pair_form
