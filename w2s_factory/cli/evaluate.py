@@ -11,7 +11,7 @@ import click
 from w2s_factory.cli.numbers import number
 from w2s_factory.cli.paths import say_on_stderr
 from w2s_factory.errors import encodable
-from w2s_factory.folders import samples_in
+from w2s_factory.folders import RESULTS, samples_in, seeds_in
 from w2s_factory.quantities import Samples
 
 
@@ -111,7 +111,9 @@ def _reads(results: tuple[Path, ...], *others: Path | str | None) -> list[Path]:
     """Return the files an evaluation reads; a floor or ceiling that is a number is not a file."""
     named = [*results, *(Path(other) for other in others if other is not None)]
     return [
-        file for path in named for file in (path, path / "results.jsonl", *path.glob("seed*/results.jsonl"))
+        file
+        for path in named
+        for file in (path, path / RESULTS, *(seed / RESULTS for seed in seeds_in(path)))
     ]
 
 
