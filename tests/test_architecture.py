@@ -140,7 +140,9 @@ def test_rows_are_parsed_by_records_alone():
         for file, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node) in parsing
-        if not file.startswith(("records/", "llamafactory/", "published/", "answers/judge/structured_gold.py"))
+        if not file.startswith(
+            ("records/", "llamafactory/", "published/", "answers/judge/structured_gold.py")
+        )
     ]
     assert wrong == []
 
