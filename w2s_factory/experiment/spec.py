@@ -16,7 +16,6 @@ from pydantic import (
     model_validator,
 )
 
-from w2s_factory.building.pairs import PairRules
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.training_arguments import Overrides, PresetName, TrainingSection, at, found
 from w2s_factory.generating.demonstrations import PUBLISHED_COUNT, PUBLISHED_SEED
@@ -26,6 +25,7 @@ from w2s_factory.quantities import (
     DemonstrationCount,
     Iteration,
     MaxTokens,
+    PairRules,
     QuestionCount,
     SampledTemperature,
     Samples,
