@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.processes import with_progress
 from w2s_factory.records import Table
 from w2s_factory.release.audit.checks.questions import asked, known_golds
 from w2s_factory.release.audit.corpus import Corpus, pair_of
@@ -172,14 +173,13 @@ def audit(root: str | Path, *, task: Task | str | None = None, published: bool =
     Raises:
         UserError: It is not a folder, or nothing in it is data of a known form.
     """
-    from tqdm import tqdm  # noqa: PLC0415  only long work shows progress
-
     corpus = Corpus(Path(root), None if task is None else get_task(task))
     if not (corpus.files or corpus.indexes or corpus.broken):
         raise UserError("holds no data in any form known here", file=root, hint="See docs/formats.md")
     checks = [*CHECKS, *(PUBLISHED_CHECKS if published else ())]
-    shown = tqdm(checks, "checks", unit="check", leave=False, disable=None)
-    findings = [finding for check in shown for finding in _run(check, corpus)]
+    findings = [
+        finding for check in with_progress(checks, "checks", "check") for finding in _run(check, corpus)
+    ]
     notes = list(_notes(corpus))
     return Audit(Path(root), len(corpus.files), findings, statistics(corpus), notes)
 
