@@ -19,7 +19,8 @@ from w2s_factory.tasks import get_task
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from w2s_factory.building.pairs import Judged, PairRules, WeakSide
+    from w2s_factory.building.pairs import Judged, WeakSide
+    from w2s_factory.quantities import PairRules
     from w2s_factory.records import Id, RowsLike, RowSource, Sample, Vote
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
