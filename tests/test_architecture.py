@@ -140,7 +140,9 @@ def test_rows_are_parsed_by_records_alone():
         for file, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node) in parsing
-        if not file.startswith(("records/", "llamafactory/", "published/", "answers/judge/structured_gold.py"))
+        if not file.startswith(
+            ("records/", "llamafactory/", "published/", "answers/judge/structured_gold.py")
+        )
     ]
     assert wrong == []
 
@@ -164,7 +166,7 @@ WRITERS = {
     "generating/part.py": {"unlink"},  # what --restart throws away, which is not an input
     "llamafactory/training_config.py": {"write_text"},  # into a temporary folder
     "llamafactory/template.py": {"unlink"},  # what it installed
-    "release/clone.py": {"replace"},  # a whole clone
+    "release/fetch_release.py": {"replace"},  # a whole clone
 }
 """Files besides `records/` that write, move or remove files themselves, and how."""
 

@@ -11,8 +11,8 @@ import pytest
 from w2s_factory import building
 from w2s_factory.errors import UserError
 from w2s_factory.release import audit
-from w2s_factory.release.audit.checks.model_rows import repeats_itself
-from w2s_factory.release.audit.checks.questions import normal
+from w2s_factory.release.audit.checks.responses import repeats_itself
+from w2s_factory.release.audit.known_golds import normal
 from w2s_factory.shipped import shipped
 from w2s_factory.tasks import get_task
 
@@ -260,7 +260,7 @@ def test_names_and_folders_of_another_are_not_needed(tmp_path):
 def test_what_cannot_be_judged_is_said(tmp_path):
     rows = [{"id": "Math_1", "content": "Solve.", "output": "It is \\boxed{3}, as anybody can see."}]
     (tmp_path / "train_olympic_x_iter1_weak.json").write_text(json.dumps(rows))
-    assert "final answers were not looked at in 1 files" in audit(tmp_path).notes[0]
+    assert "final answers were not checked in 1 files" in audit(tmp_path).notes[0]
 
 
 @pytest.mark.parametrize("folder", ["missing", "empty"])
