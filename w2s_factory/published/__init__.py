@@ -1,4 +1,4 @@
-"""The numbers the paper published (arXiv 2407.13647), to be put beside a run; each with its source."""
+"""The numbers the paper published (arXiv 2407.13647), for comparison with a run; each with its source."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _FILE = Path(__file__).with_name("paper_results.json")
 
 @dataclass(frozen=True)
 class PublishedNumber:
-    """What the paper gives for one model on the test split; shares from 0 to 1.
+    """The paper's numbers for one model on the test split, as shares from 0 to 1.
 
     Attributes:
-        accuracy: Greedy.
-        pass_at_10: At temperature 1.0; None where it is not given.
-        source: Where the number was read.
+        accuracy: The accuracy with greedy decoding.
+        pass_at_10: The pass@10 at temperature 1.0; None if the paper does not give it.
+        source: The place in the paper, or elsewhere, that the numbers were read from.
     """
 
     accuracy: float
@@ -29,18 +29,18 @@ class PublishedNumber:
 
 
 def published_results(task: Any, weak_name: str) -> dict[str, PublishedNumber]:
-    """The paper's numbers for a task under a weak model, by model.
+    """Return the paper's numbers for a task with a weak model, by model.
 
     Models are named as in a run: `weak_floor`, `full_weak_ft`, `weak_icl`, `iter1_weak_ft` ...,
-    `dpo`, `orpo`, `strong_ceiling` (OlympicArena: `m_plus`, the last hybrid model, and `m_pro`, the one after
-    Stage II; no ceiling).
+    `dpo`, `orpo`, `strong_ceiling`. OlympicArena has `m_plus`, the last hybrid model, and `m_pro`, the one
+    after Stage II, and no ceiling.
 
     Args:
-        task: `gsm8k`, `math` or `olympic_arena`; or the task itself.
+        task: `gsm8k`, `math` or `olympic_arena`; or the `Task` itself.
         weak_name: The weak model as the release's files name it: `llama2_7b`, `llama3-8b-instruct`.
 
     Raises:
-        UserError: The paper has no such task, or no such weak model in it.
+        UserError: The paper has no numbers for the task, or for the weak model in it.
     """
     tasks = _facts()["tasks"]
     task = task if isinstance(task, str) else getattr(task, "name", task)
@@ -58,12 +58,12 @@ def published_results(task: Any, weak_name: str) -> dict[str, PublishedNumber]:
 
 
 def is_published(task: str, weak_name: str) -> bool:
-    """Whether the paper has numbers for this task under this weak model."""
+    """Return whether the paper has numbers for a task with a weak model."""
     return _key(weak_name) in _facts()["tasks"].get(task, {}).get("weak_models", {})
 
 
 def _key(weak_name: str) -> str:
-    """The facts' name of a weak model; the release writes OlympicArena's with hyphens and underscores."""
+    """Return a weak model's key in the file; the release writes OlympicArena's with hyphens or underscores."""
     return weak_name.replace("-", "_")
 
 
