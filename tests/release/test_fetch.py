@@ -96,8 +96,13 @@ def test_a_folder_named_like_an_option(repository, tmp_path, monkeypatch):
 
 
 def test_unknown_sources_are_named():
-    with pytest.raises(UserError, match="Known: release, gsm8k, math"):
+    with pytest.raises(UserError, match="Known sources: release, gsm8k, math"):
         fetch("nothing", "out")
+
+
+def test_a_near_name_is_suggested():
+    with pytest.raises(UserError, match='Did you mean "math"'):
+        fetch("maths", "out")
 
 
 def test_the_halves_are_those_of_the_published_shuffle():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from w2s_factory.answers import math_verify, symbolic
 from w2s_factory.answers.limits import Verdict, exceeded
 from w2s_factory.answers.shortcuts import may_be_undefined
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, missing_package, pip_install
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.ranges import check
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 MODES: Final = ("published", "symbolic", "math-verify")
+
+_ANTLR: Final = "antlr4-python3-runtime==4.11.*"
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def comparison(mode: str, published: Callable[[], Comparison]) -> Comparison:
         need_parser()
         return Comparison(symbolic.quick, symbolic.slow, symbolic.prepare, packages=symbolic.PACKAGES)
     if mode == "math-verify":
-        _need("math_verify", "pip install math-verify")
+        _need("math_verify", "math-verify")
         return Comparison(
             math_verify.quick,
             math_verify.slow,
@@ -90,19 +92,18 @@ def need_parser() -> None:
     Raises:
         UserError: SymPy or its parser's runtime is missing or of the wrong version.
     """
-    _need("sympy", "pip install sympy")
-    command = "pip install 'antlr4-python3-runtime==4.11.*'"
-    _need("antlr4", command)
+    _need("sympy", "sympy")
+    _need("antlr4", _ANTLR)
     version = metadata.version("antlr4-python3-runtime")
     if not version.startswith("4.11"):
         raise UserError(
-            f"SymPy's LaTeX parser needs the antlr runtime 4.11, here is {version}", hint=f"Run: {command}"
+            f"SymPy's LaTeX parser needs the antlr runtime 4.11, here is {version}", hint=pip_install(_ANTLR)
         )
 
 
-def _need(module: str, command: str) -> None:
+def _need(module: str, requirement: str) -> None:
     if find_spec(module) is None:
-        raise UserError(f"{module} is not installed", hint=f"Run: {command}")
+        raise missing_package(module, requirement)
 
 
 def decide(

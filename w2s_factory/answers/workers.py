@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-import os
 import signal
 import sys
 from concurrent.futures import TimeoutError as TookTooLong
@@ -16,6 +15,7 @@ from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from w2s_factory.answers.limits import Verdict
 from w2s_factory.errors import HookError, short
+from w2s_factory.processes import cores
 from w2s_factory.quantities import Timeout, Workers
 
 if TYPE_CHECKING:
@@ -71,11 +71,6 @@ def imports() -> Iterator[None]:
         gc.freeze()
         if collects:
             gc.enable()
-
-
-def cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from w2s_factory.llamafactory.preflight import check_accelerator, check_export, 
 from w2s_factory.llamafactory.template import with_vanilla
 from w2s_factory.llamafactory.trained_weights import Weights, check_weights, kind_of, state, weight_files
 from w2s_factory.llamafactory.training_config import read_config, write_merged
-from w2s_factory.processes import run
+from w2s_factory.processes import run, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,7 +77,7 @@ def train(
     output_dir, kind = Path(asked.values["output_dir"]), kind_of(asked.values.get("finetuning_type"))
     _refuse_overwriting(asked, output_dir)
     check_accelerator(asked, installation.python)
-    used, dropped = settle_long_rows(asked, datasets, installation, on_long, _say)
+    used, dropped = settle_long_rows(asked, datasets, installation, on_long, say)
     before = state(output_dir, kind)
     _start(installation, "train", used)
     if os.environ.get("NODE_RANK", "0") != "0":
@@ -172,7 +171,3 @@ def _noted(
     except UserError as error:
         return replace(weights, not_noted=str(error))
     return weights
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")

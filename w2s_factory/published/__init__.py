@@ -6,9 +6,12 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _FILE = Path(__file__).with_name("paper_results.json")
 
@@ -45,11 +48,11 @@ def published_results(task: Any, weak_name: str) -> dict[str, PublishedNumber]:
     tasks = _facts()["tasks"]
     task = task if isinstance(task, str) else getattr(task, "name", task)
     if task not in tasks:
-        raise UserError(f'the paper has no numbers for the task "{task}"', hint=f"It has: {', '.join(tasks)}")
+        raise UserError(f'the paper has no numbers for the task "{task}"', hint=_hint(str(task), tasks))
     weak_models = tasks[task]["weak_models"]
     if _key(weak_name) not in weak_models:
         raise UserError(
-            f'the paper has no weak model "{weak_name}" in {task}', hint=f"It has: {', '.join(weak_models)}"
+            f'the paper has no weak model "{weak_name}" in {task}', hint=_hint(_key(weak_name), weak_models)
         )
     numbers = {name: _number(fact) for name, fact in weak_models[_key(weak_name)].items()}
     if "strong_ceiling" in tasks[task]:
@@ -62,8 +65,12 @@ def is_published(task: str, weak_name: str) -> bool:
     return _key(weak_name) in _facts()["tasks"].get(task, {}).get("weak_models", {})
 
 
+def _hint(name: str, known: Iterable[str]) -> str:
+    return f"{did_you_mean(name, known)} It has: {', '.join(known)}".strip()
+
+
 def _key(weak_name: str) -> str:
-    """Return a weak model's key in the file; the release writes OlympicArena's with hyphens or underscores."""
+    """Return a weak model's key in the file; the release writes some with hyphens."""
     return weak_name.replace("-", "_")
 
 

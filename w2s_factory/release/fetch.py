@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, did_you_mean
 from w2s_factory.records import MANIFEST
 from w2s_factory.tasks import get_task
 
@@ -63,7 +63,8 @@ def fetch(
     """
     source = source if isinstance(source, str) else get_task(source).name
     if source not in SOURCES:
-        raise UserError(f'nothing called "{source}" can be fetched', hint=f"Known: {', '.join(SOURCES)}")
+        hint = f"{did_you_mean(source, SOURCES)} Known sources: {', '.join(SOURCES)}".strip()
+        raise UserError(f'no source "{source}"', hint=hint)
     module, _, name = SOURCES[source].partition(":")
     function: Callable[..., Fetched] = getattr(importlib.import_module(f"w2s_factory.{module}"), name)
     return function(None if origin is None else str(origin), Path(output_dir), force=force)

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, missing_package
 from w2s_factory.records import OLYMPIC_RAW, TEST, Outputs, Place, read_placed
 from w2s_factory.release.fetch import Fetched, files_below
 from w2s_factory.release.hub import Row, load
@@ -104,11 +104,7 @@ def _parquet(file: Path) -> Any:
     try:
         from pyarrow import ArrowException, parquet  # noqa: PLC0415  heavy, and comes with datasets
     except ImportError:
-        raise UserError(
-            "needs the package datasets, which is not installed",
-            file=file,
-            hint='pip install "w2s-factory[hub]"',
-        ) from None
+        raise missing_package("datasets", "w2s-factory[hub]", file=file) from None
     try:
         return parquet.read_table(file).to_pylist()
     except (ArrowException, OSError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.errors import DelegateError, UserError, missing_package
 from w2s_factory.records import Form, require
 from w2s_factory.terminal import first_line
 
@@ -51,9 +51,7 @@ def load(where: str, config: str | None, split: str, **options: Any) -> Any:
     try:
         import datasets  # noqa: PLC0415  heavy, and needed for nothing else
     except ImportError:
-        raise UserError(
-            "the package datasets is not installed", hint='pip install "w2s-factory[hub]"'
-        ) from None
+        raise missing_package("datasets", "w2s-factory[hub]") from None
     try:
         return datasets.load_dataset(where, config, split=split, **options)
     except Exception as error:  # noqa: BLE001  the hub fails in many ways

@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.answers.workers import cores
 from w2s_factory.errors import UserError, W2SError
 from w2s_factory.generating import pick_demonstrations
+from w2s_factory.processes import cores, with_progress
 from w2s_factory.quantities import Workers
 from w2s_factory.ranges import check
 from w2s_factory.records import Table, read
@@ -144,15 +144,13 @@ def verify_release(
         raise UserError(
             "holds none of the release's data files", file=root, hint=f"Fetch it: {_fetch_command(root)}"
         )
-    from tqdm import tqdm  # noqa: PLC0415  only long work shows progress
-
     with ProcessPoolExecutor(workers or cores()) as pool:
         paths = [root / path for path in files]
         same = pool.map(_is_intact, paths, files.values())
         intact = frozenset(path for path, is_same in zip(files, same, strict=True) if is_same)
         draws = pool.submit(check_draws, root, intact)
         jobs = [pool.submit(check_file, root, file, intact) for file in files.values()]
-        checked = [job.result() for job in tqdm(jobs, "files", unit="file", leave=False, disable=None)]
+        checked = [job.result() for job in with_progress(jobs, "files", "file")]
         return Verification(root, COMMIT, checked, draws.result())
 
 

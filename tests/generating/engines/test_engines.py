@@ -48,7 +48,7 @@ def test_an_engine_nobody_offers():
 def test_an_engine_whose_package_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
     monkeypatch.delitem(sys.modules, "w2s_factory.generating.engines.openai", raising=False)
-    with pytest.raises(UserError, match=r'needs the package openai. .*pip install "w2s-factory\[openai\]"'):
+    with pytest.raises(UserError, match=r"needs the package openai. .*pip install .w2s-factory\[openai\]."):
         make_engine("openai", Model("m"), {})
 
 

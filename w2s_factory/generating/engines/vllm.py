@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import difflib
 import os
 import shutil
 import tempfile
@@ -31,7 +30,7 @@ from vllm.usage.usage_lib import UsageContext
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.llm_engine import LLMEngine
 
-from w2s_factory.errors import DelegateError, UserError, W2SError
+from w2s_factory.errors import DelegateError, UserError, W2SError, did_you_mean
 from w2s_factory.generating.engines.concurrency import by_tasks
 from w2s_factory.generating.engines.model_folders import adapter_folder, beside_weights, content, model_folder
 from w2s_factory.generating.engines.tokens import Tokens
@@ -337,8 +336,5 @@ def _check_arguments(arguments: Mapping[str, Any]) -> None:
     known = {field.name for field in dataclasses.fields(AsyncEngineArgs)} - _OWN
     for name in arguments:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = (
-                f'Did you mean "{near[0]}"?' if near else "vLLM's engine arguments are in its documentation"
-            )
+            hint = did_you_mean(name, known) or "vLLM's engine arguments are in its documentation"
             raise UserError(f'engine vllm has no option "{name}"', hint=hint)

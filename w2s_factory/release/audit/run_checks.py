@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.processes import with_progress
 from w2s_factory.records import Table
 from w2s_factory.release.audit.checks import (
     data_files,
@@ -109,13 +110,11 @@ def audit(root: str | Path, *, task: Task | str | None = None, published: bool =
     Raises:
         UserError: It is not a folder, or none of its files holds data of a known form.
     """
-    from tqdm import tqdm  # noqa: PLC0415  only long work shows progress
-
     corpus = Corpus(Path(root), None if task is None else get_task(task))
     if not (corpus.files or corpus.indexes or corpus.broken):
         raise UserError("holds no data in a known form", file=root, hint="See docs/formats.md")
     checks = [*CHECKS, *(RELEASE_CHECKS if published else ())]
-    shown = tqdm(checks, "checks", unit="check", leave=False, disable=None)
+    shown = with_progress(checks, "checks", "check")
     findings = [finding for check in shown for finding in check.findings(corpus)]
     return Audit(Path(root), len(corpus.files), findings, statistics(corpus), list(_notes(corpus)))
 
