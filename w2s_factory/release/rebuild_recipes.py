@@ -49,22 +49,22 @@ class Way:
 
     Attributes:
         sources: The published files it needs, as paths below the root.
-        make: The function that writes the file. It takes the path to write, the published file if `itself`
-            is set, and the sources.
+        make: The function that writes the file. It takes the path to write, the published file if
+            `reads_published` is set, and the sources.
         kept: The fields that it copies from the published file instead of rebuilding them.
-        itself: Whether it reads the published file, for the fields that are kept.
+        reads_published: Whether it reads the published file, for the fields that are kept.
         certain: Whether it is known to give the published bytes, so that other bytes are a difference.
     """
 
     sources: tuple[str, ...]
     make: Callable[..., Any]
     kept: tuple[str, ...] = ()
-    itself: bool = False
+    reads_published: bool = False
     certain: bool = True
 
     def run(self, root: Path, path: str, out: Path) -> None:
         """Rebuild the published file `path` at `out`."""
-        published = [root / path] if self.itself else []
+        published = [root / path] if self.reads_published else []
         self.make(out, *published, *(root / source for source in self.sources))
 
 
@@ -100,7 +100,7 @@ def _gsm8k_raw(split: str) -> PublishedRecipe:
         return PublishedRecipe((Way((task.splits["test"].test,), partial(rebuild_gsm8k_test, task=task)),))
     kept = ("question", "answer", "the augmented rows")
     make = partial(rebuild_gsm8k_ids, half=int(split[-1]))
-    return PublishedRecipe((Way((), make, kept, itself=True),), AUGMENTED)
+    return PublishedRecipe((Way((), make, kept, reads_published=True),), AUGMENTED)
 
 
 def _math_raw(split: str) -> PublishedRecipe:
@@ -139,7 +139,7 @@ def _results(name: str, weak: str) -> PublishedRecipe:
         return PublishedRecipe((Way(needed, partial(_results_with_own_counts, task=task)),))
     kept = ("num_tokens (tiktoken has no cl100k vocabulary at hand)",)
     return PublishedRecipe(
-        (Way(needed, partial(_results_with_published_counts, task=task), kept, itself=True),)
+        (Way(needed, partial(_results_with_published_counts, task=task), kept, reads_published=True),)
     )
 
 
@@ -184,19 +184,25 @@ def _stage1(stem: str, side: str, suffix: str | None) -> PublishedRecipe:
         ways.append(Way((padded.path("weak"), padded.path("icl")), make, certain=False))
     elif side == "weak" and not own.unpadded and stem.endswith("_iter1"):
         full_weak = f"{stem.removesuffix('_iter1')}_full_weak.json"
-        ways.append(Way((full_weak,), rebuild_weak_side, ("id",), itself=True))
+        ways.append(Way((full_weak,), rebuild_weak_side, ("id",), reads_published=True))
     return PublishedRecipe(tuple(ways))
 
 
 def _pairs(name: str, weak: str) -> PublishedRecipe:
     kept = ("id", "output")
     ways = [
-        Way((full_weak_path(name, weak),), rebuild_pairs_from_full_weak, kept, itself=True, certain=False)
+        Way(
+            (full_weak_path(name, weak),),
+            rebuild_pairs_from_full_weak,
+            kept,
+            reads_published=True,
+            certain=False,
+        )
     ]
     if name != "olympic":
         task = get_task(name)
         make = partial(rebuild_pairs_from_split, task=task)
-        ways.append(Way((task.splits["train_2"].test,), make, kept, itself=True, certain=False))
+        ways.append(Way((task.splits["train_2"].test,), make, kept, reads_published=True, certain=False))
     return PublishedRecipe(tuple(ways), SAMPLES)
 
 
