@@ -26,7 +26,7 @@ _INCH: Final = 72
 """Points an inch: matplotlib's SVG counts in these, so sizes here read as CSS pixels."""
 
 _WIDTH: Final = 400
-"""Narrow enough for a phone: wider figures would shrink there until nobody can read them."""
+"""Pixels of a report's figure: wider ones would be illegible on a phone."""
 
 _STYLE: Final = {
     "svg.fonttype": "none",  # text stays text: it can be read aloud, found, and copied
@@ -86,21 +86,27 @@ class Drawing:
     description: str
     inline: str
 
-    def alone(self) -> str:
-        """As an SVG file of its own, which brings the colours along."""
+    def alone(self, *, scaled: bool = True) -> str:
+        """Return the figure as an SVG file of its own, which contains the colours.
+
+        Args:
+            scaled: Whether a viewer scales the figure to its window, rather than show it at its own size.
+        """
         opening, rest = self.inline.split(">", 1)
+        if not scaled and (box := re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', opening)):
+            opening += f' width="{box[1]}" height="{box[2]}"'
         opening = opening.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
         look = f"{style('svg')}svg{{background:var(--paper);font-family:system-ui,sans-serif}}{_HALO}"
         return f'<?xml version="1.0" encoding="utf-8"?>\n{opening}><style>{look}</style>{rest}\n'
 
 
 @contextmanager
-def canvas(height: float) -> Iterator[Figure]:
-    """A figure as high as this many pixels, in the style of the report."""
+def canvas(height: float, width: float = _WIDTH) -> Iterator[Figure]:
+    """Provide an empty figure of this height and width in pixels, in the style of the report."""
     with mpl.rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]  # stubs type each key
         for message in _UNMEASURED:
             warnings.filterwarnings("ignore", message)
-        yield Figure(figsize=(_WIDTH / _INCH, height / _INCH), layout="constrained")
+        yield Figure(figsize=(width / _INCH, height / _INCH), layout="constrained")
 
 
 def drawn(figure: Figure, name: str, title: str, description: str) -> Drawing:
