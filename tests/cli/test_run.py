@@ -24,7 +24,7 @@ def test_an_executor_that_is_not_there_is_one_line(w2s):
     file = ROOT / "experiments/arithmetic.yaml"
     error = w2s("run", file, "--executor", "nowhere", code=2).stderr
     assert error.splitlines() == [
-        'Error: field "--executor": Snakemake has no executor nowhere here. '
+        'Error: field "--executor": Snakemake\'s executor nowhere is not installed. '
         "Install it: pip install snakemake-executor-plugin-nowhere"
     ]
 

@@ -12,7 +12,7 @@ from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.options import PATH, TASKS, number
 from w2s_factory.cli.output import messages_to_stderr
 from w2s_factory.errors import encodable
-from w2s_factory.folders import samples_in
+from w2s_factory.folders import RESULTS, samples_in, seeds_in
 from w2s_factory.quantities import Samples
 
 _samples = heading("Sampled responses")
@@ -124,7 +124,9 @@ def _reads(results: tuple[Path, ...], *others: Path | str | None) -> list[Path]:
     """Return the files that an evaluation may read; none of them may be overwritten."""
     named = [*results, *(Path(other) for other in others if other is not None)]
     return [
-        file for path in named for file in (path, path / "results.jsonl", *path.glob("seed*/results.jsonl"))
+        file
+        for path in named
+        for file in (path, path / RESULTS, *(seed / RESULTS for seed in seeds_in(path)))
     ]
 
 

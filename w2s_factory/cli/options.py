@@ -141,14 +141,19 @@ def _finite(bound: float) -> float | None:
 
 def environment_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the two options that name the environment in which LLaMA-Factory is installed."""
-    python = "The Python interpreter of LLaMA-Factory's environment."
-    program = (
-        "The llamafactory-cli of that environment, or for LLaMA-Factory 0.5.0 to 0.7.0 the src/train_bash.py "
-        "of a source checkout."
-    )
-    current = "the current environment"
     by_program = option(
-        "--llamafactory-cli", type=click.Path(), metavar="PATH", show_default=current, help=program
+        "--llamafactory-cli",
+        type=click.Path(),
+        metavar="PATH",
+        show_default="the one of --python",
+        help="The llamafactory-cli of that environment, or for LLaMA-Factory 0.5.0 to 0.7.0 the "
+        "src/train_bash.py of a source checkout.",
     )
-    by_python = option("--python", type=click.Path(), metavar="PATH", show_default=current, help=python)
+    by_python = option(
+        "--python",
+        type=click.Path(),
+        metavar="PATH",
+        show_default="the one that runs --llamafactory-cli, else the current one",
+        help="The Python interpreter of LLaMA-Factory's environment.",
+    )
     return by_python(by_program(command))
