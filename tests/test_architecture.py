@@ -162,7 +162,7 @@ WRITES = (
 WRITERS = {
     "experiment/run_folder.py": {"rmtree", "open"},  # seeds that are no longer planned; the run's lock
     "experiment/run.py": {"touch", "open"},  # the log of Snakemake
-    "generating/engines/vllm.py": {"copy"},  # into a temporary folder
+    "generating/engines/weights.py": {"copy"},  # into a temporary folder
     "generating/part.py": {"unlink"},  # what --restart throws away, which is not an input
     "llamafactory/training_config.py": {"write_text"},  # into a temporary folder
     "llamafactory/template.py": {"unlink"},  # what it installed

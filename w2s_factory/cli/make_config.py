@@ -11,7 +11,7 @@ from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_config
 
 if TYPE_CHECKING:
-    from w2s_factory.llamafactory.configs import Model
+    from w2s_factory.llamafactory.configs import StageTwoModel
 
 
 _preset = heading("Preset and its settings")
@@ -74,8 +74,8 @@ def command(
     output: Path | None,
     version: str | None,
     settings: tuple[str, ...],
-    reference: Model | None,
-    start: Model | None,
+    reference: StageTwoModel | None,
+    start: StageTwoModel | None,
     cpu: bool,
     force: bool,
 ) -> None:

@@ -212,7 +212,7 @@ _NO_VERDICT = f"{_SCORE_FIRST}; a scored row has none where the gold is not know
 
 GSM8K_RAW = Form.of(Gsm8kRaw, "GSM8K rows")
 MATH_RAW = Form.of(MathRaw, "MATH rows")
-OLYMPIC_RAW = Form.of(OlympicRaw, "OlympicArena rows")
+OLYMPIC_RAW: Form[Any] = Form.of(OlympicRaw, "OlympicArena rows")
 TEST = Form.of(Test, "test rows")
 OUTPUT = Form.of(Output, "outputs")
 RESULT = Form.of(Result, "results", {"pred": _SCORE_FIRST, "gold": _NO_VERDICT, "result": _NO_VERDICT})
