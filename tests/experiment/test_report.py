@@ -385,10 +385,10 @@ def test_the_command(run, w2s):
     said = w2s("report", run, "--output", "mine.html").stdout
     answer, wrote, then = said.splitlines()
     assert answer.startswith("Stage I, iteration 2, hybrid-ft reached ")
-    assert wrote == "wrote mine.html (figures and numbers in mine/)"
+    assert wrote == "Wrote mine.html (figures and numbers in mine/)"
     assert then.startswith("Next: ")
     (run / "seed0/test/dpo/results.jsonl").unlink()
-    assert "not there yet: 1 of the run's files" in w2s("report", run, "--output", "mine.html").stderr
+    assert "1 of the run's files do not exist yet" in w2s("report", run, "--output", "mine.html").stderr
 
 
 @pytest.mark.parametrize("odd", ["$\\foo$ \ud800 \0 a/../\\g<9>", "long " * 200])

@@ -26,8 +26,8 @@ from w2s_factory.experiment.run_folder import (
 from w2s_factory.experiment.training_arguments import TrainingSection
 from w2s_factory.experiment.workflow import Progress, script_of, snakemake_command
 from w2s_factory.generating.engines import engine_names
-from w2s_factory.generating.generator import say
 from w2s_factory.llamafactory.configs import make_config
+from w2s_factory.processes import say
 from w2s_factory.quantities import Jobs
 from w2s_factory.terminal import end_of_log
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -12,11 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import psutil
-
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.run_contents import CONTENTS
 from w2s_factory.experiment.workflow import PLAN, SCRIPTS, as_json, as_workflow, script_of
+from w2s_factory.processes import kill_family, lock_at_once
 from w2s_factory.records import Outputs, is_same_file
 from w2s_factory.records.reader import read_text
 from w2s_factory.records.yaml_files import LARGEST, dump_yaml, read_yaml
@@ -85,28 +83,15 @@ def held(folder: Path) -> Iterator[None]:
         with writing(folder / _LOCK):
             folder.mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context((folder / _LOCK).open("a"))
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError("another run works in this folder", file=folder) from None
+            if not lock_at_once(lock.fileno()):
+                raise UserError("another run works in this folder", file=folder)
         end_processes(folder)
         yield
 
 
 def end_processes(folder: Path) -> None:
     """End whatever still works for a run of this folder: nobody waits for it."""
-    family = list(_processes(folder))
-    for process in family:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(family, timeout=10)
-
-
-def _processes(folder: Path) -> Iterator[psutil.Process]:
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):  # not ours to look at
-            if process.pid != os.getpid() and process.environ().get(MARK) == str(folder):
-                yield process
+    kill_family(MARK, str(folder))
 
 
 def prepare(plan: Plan, folder: Path, source: Path | None = None) -> None:

@@ -22,7 +22,6 @@ from pydantic import (
     model_validator,
 )
 
-from w2s_factory.building.pairs import PairRules
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.training_arguments import (
     Overrides,
@@ -41,6 +40,7 @@ from w2s_factory.quantities import (
     DemonstrationCount,
     Iteration,
     MaxTokens,
+    PairRules,
     QuestionCount,
     SampledTemperature,
     Samples,

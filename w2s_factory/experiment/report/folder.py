@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.run_contents import CONTENTS, Contents
+from w2s_factory.folders import RESULTS, seeds_in
 from w2s_factory.records import Form, content_hash, read, read_object
 
 if TYPE_CHECKING:
@@ -132,8 +133,8 @@ class Run:
 
     def has_samples(self, folder: Path | None) -> bool:
         """Return whether a folder of samples is named and exists, with results for each seed in it."""
-        seeds = [] if folder is None else list(self.at(folder).glob("seed*"))
-        return bool(seeds) and all((seed / "results.jsonl").is_file() for seed in seeds)
+        seeds = [] if folder is None else seeds_in(self.at(folder))
+        return bool(seeds) and all((seed / RESULTS).is_file() for seed in seeds)
 
     def absent(self) -> list[Absent]:
         """Return the files that the run names and that do not exist, in the order of the contents."""
@@ -147,11 +148,10 @@ class Run:
         """Return the existing files that a report reads: those that the run names, and their logs."""
         named = [self.at(path) for _, path in self._named()]
         named += [self.at(path) for job in self.contents.jobs for path in (job.log, job.benchmark) if path]
-        inside = ["seed*/results.jsonl", "trainer_log.jsonl"]
         return [
             file
             for path in named
-            for file in (path, *(found for pattern in inside for found in path.glob(pattern)))
+            for file in (path, *(seed / RESULTS for seed in seeds_in(path)), path / "trainer_log.jsonl")
             if file.is_file()
         ]
 
