@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.building.dataset_files import Built, Recipe, place_dataset
 from w2s_factory.llamafactory import dataset_info
-from w2s_factory.llamafactory.installed import installed_version
+from w2s_factory.llamafactory.installation import installed_version
 from w2s_factory.llamafactory.versions import NEWEST, for_installed, for_version
 from w2s_factory.records import COLUMN_PAIR, PAIR, SFT, Form, PairForm, as_columns, read_pairs, rows_of
 

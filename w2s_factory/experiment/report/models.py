@@ -110,7 +110,7 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Sampled:
-    """pass@k (`passed`) and maj@k (`majority`), means over the seeds."""
+    """The means over the seeds of pass@k (`passed`) and maj@k (`majority`)."""
 
     k: int
     passed: float

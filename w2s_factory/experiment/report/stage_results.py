@@ -93,7 +93,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Preferences:
-    """Stage II of one seed.
+    """The results of Stage II for one seed.
 
     Attributes:
         seed: The seed of the repetition.
