@@ -84,7 +84,7 @@ MISUSED = [
     (["--stage", "1", "--weak", "a.jsonl", "--icl", "b.jsonl"], "--task"),
     (["--stage", "1", "--task", "gsm9k", "--weak", "a", "--icl", "b"], 'Did you mean "gsm8k"'),
     (["--stage", "gold", "--task", "gsm8k", "--input", "nothing.jsonl"], "nothing.jsonl: no such file"),
-    (["--stage", "gold", "--weak", "a.jsonl"], "stage gold has no use for it"),
+    (["--stage", "gold", "--weak", "a.jsonl"], "stage gold"),
     (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--output", "gold.jsonl"], ".json"),
     (["--stage", "test", "--task", "gsm8k", "--input", "RAW", "--split", "train_9"], "It has train_1"),
     (["--stage", "gold", "--task", "math", "--input", "RAW"], 'field "problem": is missing'),
