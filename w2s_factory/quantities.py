@@ -40,6 +40,10 @@ Temperature: TypeAlias = Annotated[float, Ge(0), Le(100)]
 SampledTemperature: TypeAlias = Annotated[Temperature, Gt(0)]
 """A temperature at which responses differ by their seed."""
 
+PUBLISHED_SAMPLES: Final[Samples] = 10
+PUBLISHED_TEMPERATURE: Final[SampledTemperature] = 1.0
+"""The paper's sampled responses, which vote and give pass@10."""
+
 TopP: TypeAlias = Annotated[float, Gt(0), Le(1)]
 """A share of the probability mass."""
 

@@ -107,7 +107,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it 
 sys.path.insert(0, {folder!r})
 from test_workers import behave
 from w2s_factory.errors import HookError
-from w2s_factory.scoring import workers
+from w2s_factory.answers import workers
 print("ready", flush=True)
 for _ in workers.run(behave, [("count", str(n)) for n in range(9)], timeout=60, workers=2):
     pass

@@ -247,8 +247,8 @@ def test_the_next_command_is_one_that_can_be_run(tmp_path, w2s, name, answer):
         assert "no gold is known" in w2s("evaluate", "--pass-at", 1, "none", code=2).stderr
     onward = f"vote --task olympic_arena --input {name} --output {name}/majority_voting_results.jsonl"
     assert seed[-1] == f"w2s-factory {onward}"
-    assert "Stage I needs" in alone[-1]
-    assert "Stage II needs" in voted[-1]
+    assert "for Stage I, " in alone[-1]
+    assert "for Stage II, " in voted[-1]
 
 
 def test_pass_at_k_leaves_out_what_has_no_known_gold(tmp_path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.building.dataset_files import Built, Recipe, Rows, place_dataset
 from w2s_factory.llamafactory import dataset_info
-from w2s_factory.llamafactory.installed import installed_version
+from w2s_factory.llamafactory.installation import installed_version
 from w2s_factory.llamafactory.versions import NEWEST, for_installed, for_version
 from w2s_factory.records import COLUMN_PAIR, PAIR, SFT, PairForm, as_columns, read_pairs, rows_of
 
@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from w2s_factory.llamafactory.versions import PreferenceForm
     from w2s_factory.records import Pair, RowsLike, Sft, Source
     from w2s_factory.tasks import Task
-
-_LLAMAFACTORY: dict[PairForm, PreferenceForm] = {"release": "list", "columns": "columns"}
 
 
 def place_pairs(
@@ -52,7 +49,7 @@ def place_pairs(
     rows: Rows = Rows(pairs, PAIR)
     if form == "columns":
         rows = Rows(map(as_columns, pairs), COLUMN_PAIR)
-    entry = partial(dataset_info.pair_entry, form=_LLAMAFACTORY[form])
+    entry = partial(dataset_info.pair_entry, form=form)
     return place_dataset(
         *(task, rows, file),
         stem="paired",
@@ -116,4 +113,4 @@ def _chosen(pair: Pair) -> Sft:
 def form_for(version: str | None) -> PairForm:
     """Return the form of pairs that a LLaMA-Factory version reads; the installed one if it is None."""
     target = for_version(version) if version else for_installed(installed_version() or NEWEST)
-    return "columns" if target.preference_form == "columns" else "release"
+    return target.pair_form

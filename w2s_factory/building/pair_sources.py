@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from w2s_factory.building.weak_answers import joined_votes, judge_answers
 from w2s_factory.errors import UserError
-from w2s_factory.folders import results_in, samples_in, votes_in
+from w2s_factory.folders import RESULTS, results_in, samples_in, seed_number, seeds_in, votes_in
 from w2s_factory.quantities import PairRules
 from w2s_factory.records import OUTPUT, Form, Table, read, rows_of
 from w2s_factory.scoring.seeds import seed_sources
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from w2s_factory.records import Id, RowsLike, RowSource, Sample, Vote
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
-
-_FOLDER = re.compile(r"seed(\d+)")
 
 _SUFFIX = ".origins.jsonl"
 
@@ -80,11 +77,12 @@ class Seeds:
 
 def _in_folder(folder: Path) -> dict[int, RowSource]:
     """Return the results below a folder by seed, in the order of the seeds."""
-    numbers = ((_FOLDER.fullmatch(path.parent.name), path) for path in folder.glob("seed*/results.jsonl"))
-    found = sorted((int(number[1]), path) for number, path in numbers if number)
+    found: dict[int, RowSource] = {
+        seed_number(seed): seed / RESULTS for seed in seeds_in(folder) if (seed / RESULTS).exists()
+    }
     if not found:
         raise UserError("holds no seed0/results.jsonl, seed1/...", file=folder)
-    return dict(found)
+    return found
 
 
 class Origin(TypedDict):

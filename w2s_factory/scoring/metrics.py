@@ -88,7 +88,7 @@ def performance_gap_recovered(method: Share, floor: Share, ceiling: Share) -> fl
     PGR = (method - weak floor) / (strong ceiling - weak floor).
 
     Raises:
-        UserError: An accuracy is not a number from 0 to 1, or floor and ceiling are equal (no gap).
+        UserError: An accuracy is not a number from 0 to 1, or floor and ceiling are equal.
     """
     for field, accuracy in (("method", method), ("floor", floor), ("ceiling", ceiling)):
         check(accuracy, Share, field)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from w2s_factory.errors import UserError
-from w2s_factory.folders import samples_in
+from w2s_factory.folders import RESULTS, samples_in, seed_number, seeds_in
 from w2s_factory.records import RESULT, Form, Result, RowSource, Table, read, read_placed, rows_of
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ SamplesLike: TypeAlias = "str | os.PathLike[str] | Iterable[RowsLike] | RowsLike
 _SEEDED: Form[dict[str, Any]] = Form("results of several seeds", {"seed": (int,)})
 
 _NAMED = 5
-_SEED = re.compile(r"seed([0-9]+)\Z")
 
 
 def seed_files(folder: str | os.PathLike[str]) -> list[Path]:
@@ -38,12 +36,11 @@ def seed_files(folder: str | os.PathLike[str]) -> list[Path]:
     if not folder.is_dir():
         raise UserError("no such folder", file=folder)
     found: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if match := _SEED.match(path.name):
-            other = found.setdefault(int(match[1]), path)
-            if other != path:
-                raise UserError(f"is the same seed as {other.name}", file=path, hint="Remove either of them")
-    files = [found[seed] / "results.jsonl" for seed in sorted(found)]
+    for path in seeds_in(folder):
+        other = found.setdefault(seed_number(path), path)
+        if other != path:
+            raise UserError(f"is the same seed as {other.name}", file=path, hint="Remove either of them")
+    files = [path / RESULTS for path in found.values()]
     if not files:
         raise UserError("holds no seed0, seed1, ...", file=folder)
     for path in files:
@@ -67,7 +64,7 @@ def seed_sources(samples: SamplesLike) -> dict[int, RowSource]:
         UserError: As `seed_files`; or it is none of these, or has no seed.
     """
     if isinstance(samples, (str, os.PathLike)):
-        return {int(path.parent.name.removeprefix("seed")): path for path in seed_files(samples)}
+        return {seed_number(path.parent): path for path in seed_files(samples)}
     if isinstance(samples, Table) or not isinstance(samples, Iterable) or hasattr(samples, "columns"):
         return _by_seed(rows_of(samples, "samples"))  # type: ignore[arg-type]  # rows
     given = list(samples)
