@@ -116,7 +116,7 @@ def test_a_dry_run_of_weak_icl_on_the_release(w2s, release):
     )  # fmt: skip
     assert "7,000 requests" in done.stdout
     assert (
-        "demonstrations answer questions that are asked (id 102, 1126, 2619, 3037); they are kept"
+        "demonstrations give away the answers to questions of this run (id 102, 1126, 2619, 3037); they are kept"
         in done.stderr
     )
     assert "max_tokens: 1024" in done.stdout

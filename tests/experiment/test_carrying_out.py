@@ -216,7 +216,7 @@ def test_what_a_failed_step_wrote_is_cut(run):
 
 
 def test_two_runs_do_not_share_a_folder(run):
-    with held(run.folder), pytest.raises(UserError, match="another run works in this folder"):
+    with held(run.folder), pytest.raises(UserError, match="another run is active"):
         run()
 
 

@@ -224,14 +224,14 @@ def test_a_demonstration_of_a_question_that_is_asked_is_reported(tmp_path, gener
     few_shot = replace(generation, demonstrations=tmp_path / "demos.json", exclude_demos=exclude)
     [made] = generate(few_shot, tell=told.append)
     assert "(id 2)" in told[0]
-    assert ("left out there" in told[0]) == exclude
+    assert ("left out of those prompts" in told[0]) == exclude
     assert (rows(made.file)[2]["prompt"] == "Question: q2\nAnswer:") == exclude
 
 
 def test_a_file_that_is_not_ours_is_not_overwritten(tmp_path, generation):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/output.jsonl").write_text("theirs\n")
-    with pytest.raises(UserError, match="no journal of how it was made"):
+    with pytest.raises(UserError, match="without a journal of its settings"):
         generate(generation)
     assert (tmp_path / "out/output.jsonl").read_text() == "theirs\n"
     assert Echo.asked == []

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building import Accuracy, Agreement, PairCounts, PairRules
 from w2s_factory.building.agreement import agreeing
-from w2s_factory.building.joining import joined, vote_equality, weak_responses
 from w2s_factory.building.pair_sources import ORIGIN, sidecar
-from w2s_factory.building.pairs import judge_votes
+from w2s_factory.building.weak_answers import joined_votes, judge_answers
 from w2s_factory.experiment.report.folder import line_of
 from w2s_factory.records import SFT, VOTE, read, read_pairs
 from w2s_factory.tasks import get_task
@@ -75,8 +74,8 @@ def _iteration(run: Run, agreed: Agreed) -> Iteration:
     return Iteration(agreed.seed, agreed.iteration, agreement, rows)
 
 
-def _together(one: Accuracy, other: Accuracy) -> Accuracy:
-    return Accuracy(one.right + other.right, one.known + other.known)
+def _together(kept: Accuracy, dropped: Accuracy) -> Accuracy:
+    return Accuracy(kept.right + dropped.right, kept.known + dropped.known)
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Preferences:
-    """Stage II of one seed.
+    """The results of Stage II for one seed.
 
     Attributes:
         seed: The seed of the repetition.
@@ -134,8 +133,8 @@ def _preferences(run: Run, files: Preferred) -> Preferences:
     noted = _noted_rules(pairs)
     rules = noted or _rules(run)
     counts = PairCounts()
-    questions = list(joined(weak_responses(task, run.at(files.weak)), votes, run.at(files.weak)))
-    for judged in judge_votes(questions, rules, vote_equality(task, questions)):
+    questions = list(joined_votes(task, run.at(files.weak), votes))
+    for judged in judge_answers(task, questions, rules, votes)[0]:
         counts.count(judged)
     return Preferences(
         seed=files.seed,
