@@ -88,7 +88,8 @@ class Dataset:
         if self.ranking and version is not None and self.pair_form != version.pair_form:
             has, needs = _COLUMNS[self.pair_form], _COLUMNS[version.pair_form]
             raise self._wrong(
-                f"has {has}; LLaMA-Factory {version.number} needs {needs}", self._conversion(version.pair_form)
+                f"has {has}; LLaMA-Factory {version.number} needs {needs}",
+                self._conversion(version.pair_form),
             )
 
     def _conversion(self, form: PairForm) -> str | None:

@@ -1,4 +1,4 @@
-"""Diagnosis of a training environment: what is installed, whether it fits together, and the commands that fix it."""
+"""Diagnosis of a training environment: what is installed, whether it fits together, and how to fix it."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ class PreferenceMethod:
         since: The first release of LLaMA-Factory that has it.
         reference: Whether its loss compares with a reference model, which `--reference` chooses. A method
             without one has a free choice of the model it starts from, which `--start` makes.
-        early_stage: The value of `stage` that selects it in releases without `pref_loss` (up to 0.7.1).
-            In later releases `stage` is `dpo` for all of them.
+        early_stage: The value of `stage` that selects it in releases without `pref_loss` (up to 0.7.1);
+            None if it came later. In releases with `pref_loss`, `stage` is `dpo` for all methods.
     """
 
     name: str
@@ -33,13 +33,13 @@ class PreferenceMethod:
     loss: str
     since: str
     reference: bool
-    early_stage: str = "dpo"
+    early_stage: str | None = None
 
 
 METHODS: Final[Mapping[str, PreferenceMethod]] = {
     method.name: method
     for method in (
-        PreferenceMethod("dpo", "DPO", loss="sigmoid", since="0.5.0", reference=True),
+        PreferenceMethod("dpo", "DPO", loss="sigmoid", since="0.5.0", reference=True, early_stage="dpo"),
         PreferenceMethod("orpo", "ORPO", loss="orpo", since="0.6.2", reference=False, early_stage="orpo"),
         PreferenceMethod("simpo", "SimPO", loss="simpo", since="0.8.0", reference=False),
     )
@@ -49,7 +49,7 @@ METHODS: Final[Mapping[str, PreferenceMethod]] = {
 BY_LOSS: Final[Mapping[str, PreferenceMethod]] = {method.loss: method for method in METHODS.values()}
 """The preference methods by their value of `pref_loss`."""
 
-_PREFERENCE_STAGES: Final = tuple(dict.fromkeys(method.early_stage for method in METHODS.values()))
+_PREFERENCE_STAGES: Final = tuple(dict.fromkeys(m.early_stage for m in METHODS.values() if m.early_stage))
 
 STAGES: Final = ("pt", "sft", "rm", "ppo", "kto", *_PREFERENCE_STAGES)
 """The values of `stage` that some release of LLaMA-Factory knows."""
