@@ -94,4 +94,4 @@ def _chosen(pair: Pair) -> Sft:
 def form_for(version: str | None) -> PairForm:
     """The form of pairs a LLaMA-Factory version reads; of the installed one if None."""
     target = for_version(version) if version else for_installed(installed_version() or NEWEST)
-    return "columns" if target.preference_form == "columns" else "release"
+    return target.pair_form
