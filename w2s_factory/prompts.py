@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from w2s_factory.tasks import Task
 
 QUESTIONS: Form[dict[str, Any]] = Form("questions", {"question": (str,)}, optional={"id": (int, str)})
-"""The release's test form, of which only the question is needed. Rows may have an id; the release's have none."""
+"""The release's test form, of which only the question is needed; rows may have an id."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,6 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped(*parts: str) -> Path:
-    """Return the path of a shipped file: in the package if installed from a wheel, next to it in a checkout."""
+    """Return the path of a shipped file: inside the package if installed, next to it in a checkout."""
     inside = _PACKAGE.joinpath(*parts)
     return inside if inside.exists() else _PACKAGE.parent.joinpath(*parts)
