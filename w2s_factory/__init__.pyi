@@ -54,7 +54,7 @@ from .llamafactory.dataset_info import pair_entry as pair_entry
 from .llamafactory.dataset_info import sft_entry as sft_entry
 from .llamafactory.doctor import Diagnosis as Diagnosis
 from .llamafactory.doctor import diagnose as diagnose
-from .llamafactory.installed import installed_version as installed_version
+from .llamafactory.installation import installed_version as installed_version
 from .llamafactory.launch import Trained as Trained
 from .llamafactory.launch import export as export
 from .llamafactory.launch import train as train

@@ -5,7 +5,7 @@ in the module that owns the fact.
 
     Temperature: TypeAlias = Annotated[float, Ge(0), Le(100)]
 
-The alias defines the library's own check (`check`, `check_fields`), the command's option (`cli/numbers.py`),
+The alias defines the library's own check (`check`, `check_fields`), the command's option (`cli/options.py`),
 and the field of the experiment file (pydantic reads the same metadata). NaN, infinity, true and false are
 never in range.
 """

@@ -13,13 +13,13 @@ from w2s_factory.building.pairs import (
     NO_MINORITY,
     NOT_SURE_ENOUGH,
     UNSURE,
-    PairRules,
     WeakAnswer,
     draw_chosen,
     draw_rejected,
     judge_votes,
 )
 from w2s_factory.errors import UserError
+from w2s_factory.quantities import PairRules
 
 
 def sample(text: str, pred: str = "1"):

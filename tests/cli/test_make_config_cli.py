@@ -86,10 +86,10 @@ def test_a_config_may_be_written_ahead_of_what_it_names(folder):
 @pytest.mark.parametrize(
     ("model", "written", "note"),
     [
-        ("data/later", "{folder}/data/later", "{folder}/data/later is not there yet"),
-        ("./later", "{folder}/later", "{folder}/later is not there yet"),
-        ("owner/name", "owner/name", "owner/name is taken for a name on the hub; for a folder write ./owner"),
-        ("name", "name", "name is taken for a name on the hub"),
+        ("data/later", "{folder}/data/later", "{folder}/data/later does not exist yet"),
+        ("./later", "{folder}/later", "{folder}/later does not exist yet"),
+        ("owner/name", "owner/name", "owner/name is read as a name on the hub; for a folder write ./owner"),
+        ("name", "name", "name is read as a name on the hub"),
         ("model", "{folder}/model", None),
     ],
 )
@@ -122,12 +122,12 @@ BAD = [
     (changed(output="new/a.json"), "new/a.json: is not a .yaml file"),
     (changed(output_dir=""), 'field "--output-dir": is empty'),
     (changed(dataset_dir=""), 'field "--dataset-dir": is empty'),
-    (changed(dataset="toys"), 'no dataset "toys". It holds: toy, pairs'),
-    (changed(dataset="pairs"), "holds preference pairs, not supervised rows"),
-    (changed(preset="dpo"), "holds no preference pairs, which dpo needs"),
-    (changed(preset="dpo", dataset="pairs", llamafactory_version="0.6.2"), "from 0.8.0 on"),
+    (changed(dataset="toys"), 'dataset_info.json. Did you mean "toy"?'),
+    (changed(dataset="pairs"), "holds preference pairs, which sft does not train on"),
+    (changed(preset="dpo"), "does not hold preference pairs, which dpo trains on"),
+    (changed(preset="dpo", dataset="pairs", llamafactory_version="0.6.2"), "0.6.2 needs one list column"),
     (changed(dataset=None), "needs a dataset"),
-    (changed(model="data"), "holds no config.json"),
+    (changed(model="data"), "expected a folder with config.json"),
     (changed(preset="export"), "takes no dataset"),
     (
         changed(preset="orpo", dataset="pairs", llamafactory_version="0.5.0"),

@@ -47,9 +47,9 @@ def test_an_empty_environment(python: Path) -> None:
         "vLLM": "missing",
         "GPU": "missing",
     }
-    mend = found["torch"].mend
-    assert mend is not None
-    words = mend.split()
+    fix = found["torch"].fix
+    assert fix is not None
+    words = fix.split()
     assert words[:5] == [str(python), "-m", "pip", "install", "-c"]
     assert "torchaudio==" in Path(words[5]).read_text()
 
@@ -77,7 +77,7 @@ def test_torch_and_a_companion_of_another_torch(
     assert torch.state == "broken"
     assert explained in torch.detail
     assert problem in torch.detail
-    assert "torch torchvision torchaudio" in str(torch.mend)
+    assert "torch torchvision torchaudio" in str(torch.fix)
 
 
 def test_the_exit_code_says_that_training_cannot_work(python: Path) -> None:
@@ -94,3 +94,8 @@ def test_this_environment_trains() -> None:
     assert done.returncode == 0, done.stdout
     states = {finding["subject"]: finding["state"] for finding in json.loads(done.stdout)}
     assert states["torch"] == states["LLaMA-Factory"] == "fine"
+
+
+def test_the_earlier_name_of_the_fix_still_works():
+    with pytest.deprecated_call():
+        assert Diagnosis("torch", "broken", "not installed", "pip install torch").mend == "pip install torch"

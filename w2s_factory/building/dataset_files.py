@@ -1,18 +1,18 @@
-"""Datasets as files: the rows, their entries in `dataset_info.json`, and a training config each."""
+"""Files of datasets: the rows, their entries in `dataset_info.json`, and a training config for each."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory import dataset_info
 from w2s_factory.llamafactory.configs import make_config
 from w2s_factory.llamafactory.dataset_info import place, root_of
 from w2s_factory.llamafactory.versions import for_version
-from w2s_factory.records import ANY, SFT, Outputs, Table, is_stdout, to_frame
+from w2s_factory.records import ANY, Outputs, Table, is_stdout, to_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,18 +24,22 @@ if TYPE_CHECKING:
     from w2s_factory.tasks import Task
 
 
+WEAK_NAME: Final = "weak"
+"""The name that files and datasets have for a weak model without another one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How datasets are laid out and what trains on them.
+    """Layout of datasets, and the training configs to write for them.
 
     Attributes:
-        layout: `folder` (files beside their `dataset_info.json`) or `release` (the published tree).
+        layout: `folder` (files next to their `dataset_info.json`) or `release` (the published folders).
         preset: The training preset, one of `llama_factory_configs/`.
-        model: The model to train: a folder or a hub name; None for no config.
+        model: The model to train: a folder or a name on the hub; None for no config.
         settings: Training arguments that differ from the preset.
         version: The LLaMA-Factory version to write for; None for the installed one.
-        dataset: The dataset's name in the index; None for the one its file name gives.
-        force: Overwrite files and index entries that hold something else.
+        dataset: The dataset's name in the index; None for the name that its file name gives.
+        force: Whether to overwrite files and index entries that have other content.
     """
 
     layout: str = "folder"
@@ -49,14 +53,14 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Built:
-    """One dataset built.
+    """A dataset that was built.
 
     Attributes:
         dataset: Its name in the index.
-        rows: How many rows it has.
+        rows: The number of its rows.
         file: Its file; the rows themselves if no output was named.
-        index: The index with its entry; None without an output, and where the rows were printed.
-        config: The config that trains on it; None where the recipe names no model to train.
+        index: The index with its entry; None if no output was named or the rows were printed.
+        config: The config that trains on it; None if the recipe names no model to train.
     """
 
     dataset: str
@@ -72,12 +76,12 @@ class Built:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to be written.
+    """Rows to be written to one file.
 
     Attributes:
         rows: The rows, in order.
-        form: What whoever reads the file asks of each.
-        producer: Who made them, for the message about one that is not of the form.
+        form: The form that each row must have.
+        producer: The code that the rows come from, for the message about a row that is not of the form.
     """
 
     rows: Iterable[Mapping[str, Any]]
@@ -85,39 +89,35 @@ class Rows:
     producer: str | None = None
 
 
-def place_datasets(  # noqa: PLR0913  each is a thing to say of datasets
+def place_datasets(
     task: Task | None,
-    datasets: Mapping[str, Iterable[Mapping[str, Any]]],
+    datasets: Mapping[str, Rows],
     output_dir: Path | None,
     *,
     inputs: Iterable[Source],
     recipe: Recipe,
-    form: Form[Any] = SFT,
-    producer: str | None = None,
     entry: Callable[[str], DatasetEntry] = dataset_info.sft_entry,
-    beside: Mapping[Path, Rows] | None = None,
-    **facts: Any,
+    more: Mapping[Path, Rows] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> list[Built]:
-    """Write datasets below one folder with their entries and configs: all or none.
+    """Write all of some datasets below one folder with their entries and configs, or none of them.
 
     Args:
-        task: Names the folder in the `release` layout; None where the layout is `folder`.
-        datasets: The rows of each, by file name without suffix.
+        task: The task that names the folder in the `release` layout; None if the layout is `folder`.
+        datasets: The rows of each dataset, by file name without suffix.
         output_dir: The folder of files and index; in the `release` layout, the release's root. None to
             write nothing.
-        inputs: The files they were made from, for the manifest.
-        recipe: Layout and training config.
-        form: What whoever reads the datasets asks of each row.
-        producer: Who made the rows, for the message about one that is not of the form.
-        entry: Gives the index entry of a file name.
-        beside: Further files of rows, which are no datasets.
+        inputs: The files that they are built from, for the manifest.
+        recipe: The layout and the training config.
+        entry: A function that returns the index entry of a file name.
+        more: Further files of rows, which are not datasets.
         facts: What else decides the content, for the manifest.
 
     Raises:
-        UserError: A dataset has no rows, or a file or entry exists and holds something else.
+        UserError: A dataset has no rows, or a file or entry exists and has other content.
     """
     if output_dir is None:
-        return [_in_memory(task, stem, rows, recipe) for stem, rows in datasets.items()]
+        return [_in_memory(task, stem, rows.rows, recipe) for stem, rows in datasets.items()]
     placed = {
         recipe.dataset or dataset_name(stem, task): place(
             recipe.layout, output_dir, _folder(task), f"{stem}.json"
@@ -125,70 +125,84 @@ def place_datasets(  # noqa: PLR0913  each is a thing to say of datasets
         for stem in datasets
     }
     entries = {name: entry(at.file_name) for name, at in placed.items()}
-    rows = {name: Rows(given, form, producer) for name, given in zip(placed, datasets.values(), strict=True)}
+    rows = dict(zip(placed, datasets.values(), strict=True))
     with _in_place(list(placed.values()), entries, recipe, inputs) as (outputs, index):
         counts = {name: _write(outputs, at.file, rows[name]) for name, at in placed.items()}
-        for path, extra in (beside or {}).items():
+        for path, extra in (more or {}).items():
             outputs.rows(path, extra.rows, extra.form, producer=extra.producer)
-        outputs.note(**({"task": task.name} if task else {}), **facts)
+        outputs.note(**({"task": task.name} if task else {}), **(facts or {}))
         configs = {name: _config(outputs, name, at, recipe, index) for name, at in placed.items()}
     return [Built(name, counts[name], at.file, at.indexes[0], configs[name]) for name, at in placed.items()]
 
 
-def place_dataset(
+def place_dataset(  # noqa: PLR0913  as `place_datasets`, for a file
     task: Task | None,
-    rows: Iterable[Mapping[str, Any]],
+    rows: Rows,
     file: str | Path | None,
     *,
     stem: str,
+    inputs: Iterable[Source],
     recipe: Recipe,
-    **options: Any,
+    entry: Callable[[str], DatasetEntry] = dataset_info.sft_entry,
+    more: Mapping[Path, Rows] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Built:
-    """Write one dataset to a named file, its index and config beside it; options as of `place_datasets`.
+    """Write one dataset to a named file, with its index and config next to it.
 
-    Without a file nothing is written, and the dataset is called after `stem`, as a file would be.
-    In the `release` layout the file must lie where the release has it, below some root. To the standard
-    output (`-`) go the rows alone, as `.jsonl`: there is no index entry and no config.
+    In the `release` layout the file must be where the release has it, below some root. On the standard
+    output (`-`) the rows are printed as `.jsonl`, without index entry and config.
+
+    Args:
+        task: As in `place_datasets`.
+        rows: The rows of the dataset.
+        file: Its file; None to write nothing.
+        stem: The file name without suffix that names the dataset if `file` is None.
+        inputs: As in `place_datasets`.
+        recipe: As in `place_datasets`.
+        entry: As in `place_datasets`.
+        more: As in `place_datasets`.
+        facts: As in `place_datasets`.
+
+    Raises:
+        UserError: As `place_datasets`; or the file is not named `.json`.
     """
-    if file is None:
-        return place_datasets(task, {stem: rows}, None, recipe=recipe, **options)[0]
-    file = Path(file)
-    if is_stdout(file):
-        return _printed(rows, file, recipe=recipe, **options)
+    if file is not None and is_stdout(file):
+        return _printed(rows, Path(file), inputs, recipe)
+    folder = None
+    if file is not None:
+        stem, folder = Path(file).stem, _folder_of(task, Path(file), recipe)
+    [built] = place_datasets(
+        task, {stem: rows}, folder, inputs=inputs, recipe=recipe, entry=entry, more=more, facts=facts
+    )
+    return built
+
+
+def _folder_of(task: Task | None, file: Path, recipe: Recipe) -> Path:
+    """Return the folder below which a dataset is placed so that it gets this file."""
     if file.suffix != ".json":
-        raise UserError("datasets are JSON lists here", file=file, hint="Name the file .json")
-    root = root_of(recipe.layout, file, _folder(task))
-    return place_datasets(task, {file.stem: rows}, root, recipe=recipe, **options)[0]
+        raise UserError("expected a name that ends in .json", file=file, hint="Datasets are JSON lists")
+    return root_of(recipe.layout, file, _folder(task))
 
 
 def _in_memory(task: Task | None, stem: str, rows: Iterable[Mapping[str, Any]], recipe: Recipe) -> Built:
-    """Return a dataset that is not written; what only files have must not be asked for.
+    """Return a dataset that is not written.
 
     Raises:
-        UserError: It has no rows, or the recipe names a model to train.
+        UserError: It has no rows, or the recipe asks for what only written datasets have.
     """
     if recipe.model is not None:
         raise UserError("a training config needs an output", field="model", hint="Name the output")
     _refuse_unused(recipe)
     table = Table(recipe.dataset or dataset_name(stem, task), rows)
     if not table:
-        raise UserError("there is not one row", file=table)
+        raise UserError("expected at least one row, got none", file=table)
     return Built(table.name, len(table), table, None, None)
 
 
-def _printed(
-    rows: Iterable[Mapping[str, Any]],
-    file: Path,
-    *,
-    recipe: Recipe,
-    inputs: Iterable[Source],
-    form: Form[Any] = SFT,
-    producer: str | None = None,
-    **_: Any,
-) -> Built:
+def _printed(rows: Rows, file: Path, inputs: Iterable[Source], recipe: Recipe) -> Built:
     """Write the rows of one dataset to the standard output."""
     with Outputs(inputs=inputs) as outputs:
-        count = _write(outputs, file, Rows(rows, form, producer))
+        count = _write(outputs, file, rows)
     return Built(recipe.dataset or "", count, file, None, None)
 
 
@@ -197,9 +211,10 @@ def _folder(task: Task | None) -> str:
 
 
 def dataset_name(stem: str, task: Task | None = None) -> str:
-    """A file's dataset name, as published: of `train_gsm8k_x` `gsm8k_x`, of `gsm8k_train_1` `gsm8k_1`.
+    """Return the name of the dataset in a file, as published.
 
-    A task may have its own way to write it (`Task.dataset_name`).
+    The file `train_gsm8k_x` has the dataset `gsm8k_x`, the file `gsm8k_train_1` the dataset `gsm8k_1`. A task
+    may name it in its own way (`Task.dataset_name`).
     """
     name = stem.removeprefix("train_").replace("_train_", "_")
     return task.dataset_name(name) if task else name
@@ -209,16 +224,20 @@ def dataset_name(stem: str, task: Task | None = None) -> str:
 def _in_place(
     places: list[Location], entries: Mapping[str, DatasetEntry], recipe: Recipe, inputs: Iterable[Source]
 ) -> Iterator[tuple[Outputs, dict[str, DatasetEntry]]]:
-    """Outputs put in place together with the entries, in each index concerned; and what that will hold."""
+    """Yield outputs that are put in place together with the index entries, and the index as it will be.
+
+    Raises:
+        UserError: A dataset has the name of the index, or a file or entry exists and has other content.
+    """
     indexes = list(dict.fromkeys(index for at in places for index in at.indexes))
     for at in places:
         if at.file in indexes:
-            raise UserError("is the name of the index", file=at.file, hint="Choose another name")
+            raise UserError("is the name of the index of datasets", file=at.file, hint="Choose another name")
     with contextlib.ExitStack() as held, Outputs(inputs=inputs, force=recipe.force) as outputs:
         outputs.claim(*(at.file for at in places))
         planned = dataset_info.all_merged(indexes, entries, force=recipe.force)
         yield outputs, planned[indexes[-1]]
-        outputs.check()  # while there is no lock that a refusal would leave behind
+        outputs.check()  # before locking, so that a refusal leaves no lock file
         held.enter_context(dataset_info.exclusive(*indexes))
         again = dataset_info.all_merged(indexes, entries, force=recipe.force)  # others may have added to them
         for index, value in again.items():
@@ -226,16 +245,18 @@ def _in_place(
 
 
 def _write(outputs: Outputs, file: Path, rows: Rows) -> int:
+    """Write the rows of a dataset and return their number."""
     count = outputs.rows(file, rows.rows, rows.form, producer=rows.producer)
     if not count:
-        raise UserError("there is not one row to write", file=file)
+        raise UserError("expected at least one row to write, got none", file=file)
     return count
 
 
 def _refuse_unused(recipe: Recipe) -> None:
-    """What only a config would use must not be passed over in silence."""
+    """Refuse training arguments that have no effect because there is no config, and an unknown version."""
     if recipe.settings:
-        raise UserError("there is no model to train, so no config", field="--set", hint="Name it: --model")
+        problem = "there is no model to train, so there is no config to set it in"
+        raise UserError(problem, field="--set", hint="Name the model: --model")
     if recipe.version:
         for_version(recipe.version)
 
@@ -243,7 +264,10 @@ def _refuse_unused(recipe: Recipe) -> None:
 def _config(
     outputs: Outputs, name: str, at: Location, recipe: Recipe, index: Mapping[str, DatasetEntry]
 ) -> Path | None:
-    """The YAML that trains on a dataset, beside it; the adapter goes to `saves/`, LLaMA-Factory's custom."""
+    """Write the YAML that trains on a dataset next to it, and return its path; None if no model is named.
+
+    The adapter goes to `saves/`, as LLaMA-Factory's examples have it.
+    """
     if recipe.model is None:
         _refuse_unused(recipe)
         return None

@@ -1,20 +1,19 @@
-"""Full weak: every answer of the weak model, right or wrong (the paper's baseline)."""
+"""Full weak data: every response of the weak model, right or wrong (the paper's baseline)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from w2s_factory.building.dataset_files import Built, Recipe, place_dataset
-from w2s_factory.building.joining import refuse_empty
+from w2s_factory.building.dataset_files import WEAK_NAME, Built, Recipe, Rows, place_dataset
+from w2s_factory.building.joining import distinct_rows, refuse_empty
 from w2s_factory.folders import responses_in
-from w2s_factory.records import OUTPUT, SFT, read_placed, rows_of
+from w2s_factory.records import OUTPUT, SFT, rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from w2s_factory.records import Id, Output, RowsLike, RowSource, Sft
+    from w2s_factory.records import Output, RowsLike, Sft
     from w2s_factory.tasks import Task
 
 
@@ -23,27 +22,23 @@ def build_full_weak(
 ) -> Built:
     """Turn a weak model's outputs or results into the release's `*_full_weak.json`.
 
-    Every row is kept in its order: `id`, `content` (the prompt), `output` (the response). Without an
-    `output` nothing is written.
+    Every row is kept, in the same order: `id`, `content` (the prompt), `output` (the response).
+
+    Args:
+        task: A task, or its name; it names the dataset if `output` is None.
+        source: The weak model's outputs or results.
+        output: The file to write; None to write nothing.
+        recipe: The layout and the training config; the defaults of `Recipe` if None.
 
     Raises:
-        UserError: `source` is not outputs or results, has an id twice, or `output` exists and
-            holds something else.
+        UserError: `source` is not outputs or results or has a duplicate id, or `output` exists and has other
+            content.
     """
-    task, source, recipe = get_task(task), rows_of(source, "source", responses_in), recipe or Recipe()
+    task, source = get_task(task), rows_of(source, "source", responses_in)
     refuse_empty(source, OUTPUT)
-    rows, stem = map(_row, _once(source)), task.file_stem("weak", "full_weak")
-    return place_dataset(task, rows, output, stem=stem, inputs=(source,), recipe=recipe, form=SFT)
-
-
-def _once(source: RowSource) -> Iterator[Output]:
-    """The rows of a file, each id once."""
-    seen: set[Id] = set()
-    for place, row in read_placed(source, OUTPUT):
-        if row["id"] in seen:
-            raise place.error(f"duplicate id {row['id']!r}", field="id")
-        seen.add(row["id"])
-        yield row
+    rows = Rows((_row(output) for _, output in distinct_rows(source, OUTPUT)), SFT)
+    stem = task.file_stem(WEAK_NAME, "full_weak")
+    return place_dataset(task, rows, output, stem=stem, inputs=(source,), recipe=recipe or Recipe())
 
 
 def _row(output: Output) -> Sft:

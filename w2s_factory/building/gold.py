@@ -1,22 +1,21 @@
-"""Gold data: solutions to train on (weak model, strong ceiling), and questions with golds to test on."""
+"""Gold data: solutions to train the weak model and strong ceiling on, and questions with golds to test on."""
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from w2s_factory.building.dataset_files import Built, Recipe, place_dataset
+from w2s_factory.building.dataset_files import Built, Recipe, Rows, place_dataset
 from w2s_factory.building.joining import refuse_empty
 from w2s_factory.errors import HookError, UserError
-from w2s_factory.records import TEST, Form, Outputs, Table, read, read_placed, rows_of, wrong_row
+from w2s_factory.records import ANY, SFT, TEST, Outputs, Table, read, read_placed, rows_of, wrong_row
 from w2s_factory.scoring.golds import gold_id
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from w2s_factory.records import Id, Place, RowsLike, RowSource, Sft, Test
+    from w2s_factory.records import Id, Place, RowsLike, RowSource, Test
     from w2s_factory.tasks import Task
 
 
@@ -25,23 +24,20 @@ def build_gold(
 ) -> Built:
     """Turn a task's raw rows into gold SFT rows, the release's `{task}_train_{1,2}.json`.
 
-    Without an `output` nothing is written.
+    Args:
+        task: A task, or its name.
+        source: The raw rows.
+        output: The file to write; None to write nothing.
+        recipe: The layout and the training config; the defaults of `Recipe` if None.
 
     Raises:
-        UserError: A raw row is not of the task's form, or `output` exists and holds something else.
+        UserError: A raw row is not of the task's form, or `output` exists and has other content.
     """
     task, source = get_task(task), rows_of(source, "source")
     refuse_empty(source, task.raw_form)
-    rows: Iterator[Sft] = _each(task, source, task.gold_row)
-    return place_dataset(
-        task,
-        rows,
-        output,
-        stem=f"{task.stem}_gold",
-        inputs=(source,),
-        recipe=recipe or Recipe(),
-        producer=_method(task, "gold_row"),
-    )
+    rows = Rows(_converted(task, source, task.gold_row), SFT, _method(task, "gold_row"))
+    stem = f"{task.stem}_gold"
+    return place_dataset(task, rows, output, stem=stem, inputs=(source,), recipe=recipe or Recipe())
 
 
 @overload
@@ -64,28 +60,31 @@ def build_test(
     split: str | None = None,
     force: bool = False,
 ) -> int | Table:
-    """Turn a split's raw rows into the test form, the release's `data/test/*.jsonl`; return their number.
+    """Turn a split's raw rows into the test form, the release's `data/test/*.jsonl`.
 
-    Rows that already are in the test form (the release's raw GSM8K test set) are taken as they are. Without
-    an `output` nothing is written, and the rows are returned.
+    Rows that are in the test form already (the release's raw GSM8K test set) are taken as they are.
 
     Args:
-        task: Says how.
+        task: A task, or its name.
         source: The raw rows.
-        output: The file of questions and golds; `-` for the standard output.
-        split: Which split they are, for the tag `source`; by default the one whose raw file is so named.
-        force: Overwrite an output that holds something else.
+        output: The file of questions and golds; `-` for the standard output; None to write nothing.
+        split: The split that the rows are, for the tag `source`; by default the split whose raw file has the
+            name of the source.
+        force: Whether to overwrite an output that has other content.
+
+    Returns:
+        The number of rows written; the rows themselves if `output` is None.
 
     Raises:
         UserError: As `build_gold`; or the split is unknown.
     """
     task, source = get_task(task), rows_of(source, "source")
-    refuse_empty(source, Form("rows", {}))
+    refuse_empty(source, ANY)
     if _is_test_form(source):
         rows = _as_they_are(task, source, split)
     else:
         tag = _tag(task, source, split)
-        rows = _each(task, source, lambda _, raw: task.test_row(raw, tag))
+        rows = _converted(task, source, lambda _, raw: task.test_row(raw, tag))
     producer = _method(task, "test_row")
     if output is None:
         return Table("golds", _scorable(rows, task, "golds", producer))
@@ -96,15 +95,19 @@ def build_test(
 
 
 def _scorable(rows: Iterator[Test], task: Task, output: str | Path, producer: str) -> Iterator[Test]:
-    """Refuse rows that would be written and that scoring refuses: a repeated id, a gold that is none."""
+    """Yield rows in the test form, and refuse those that scoring would refuse.
+
+    Raises:
+        UserError: An id is a duplicate, or an answer is not a gold of the task.
+    """
     seen: set[Id] = set()
     for row, test in enumerate(rows):
-        if wrong_row(test, TEST):  # reported where it is written
+        if wrong_row(test, TEST):  # reported when it is written
             yield test
             continue
         name = gold_id(test, row)
         if name in seen:
-            problem = f"the id {name!r} comes twice; the row comes from {producer}"
+            problem = f"duplicate id {name!r}; the row comes from {producer}"
             raise UserError(problem, file=output, row=row + 1, field="id")
         seen.add(name)
         try:
@@ -116,24 +119,32 @@ def _scorable(rows: Iterator[Test], task: Task, output: str | Path, producer: st
 
 
 def _method(task: Task, name: str) -> str:
-    """Name a task's method as the producer of rows."""
+    """Return the name of a task's method, as the producer of rows."""
     return f"{name} of the task {task.name}"
 
 
-def _each(task: Task, source: RowSource, make: Callable[[int, dict[str, Any]], Any]) -> Iterator[Any]:
-    """Each raw row turned into another; what a task finds wrong gets its place."""
+def _converted(task: Task, source: RowSource, convert: Callable[[int, dict[str, Any]], Any]) -> Iterator[Any]:
+    """Yield each raw row converted.
+
+    Raises:
+        UserError: A row is not of the task's form or cannot be converted; names its place.
+    """
     placed: Iterator[tuple[Place, dict[str, Any]]] = read_placed(source, task.raw_form)
     for number, (place, raw) in enumerate(placed):
         try:
-            yield make(number, raw)
+            yield convert(number, raw)
         except UserError as error:
             name = raw.get("id") if isinstance(error, HookError) else None
             raise place.locate(error, name) from error
 
 
 def _as_they_are(task: Task, source: RowSource, split: str | None) -> Iterator[Test]:
-    """Rows in the test form, if their tag is the task's (and the split's, if that is named)."""
-    tags = {task.split(split).tag} if split else {one.tag for one in task.splits.values()}
+    """Yield rows that are in the test form already.
+
+    Raises:
+        UserError: The tag of a row is not the task's, or not that of the split named.
+    """
+    tags = {task.split(split).tag} if split else {known.tag for known in task.splits.values()}
     for place, row in read_placed(source, TEST):
         if tags and row["source"] not in tags:
             expected = " or ".join(sorted(tags))
@@ -142,14 +153,17 @@ def _as_they_are(task: Task, source: RowSource, split: str | None) -> Iterator[T
 
 
 def _is_test_form(source: RowSource) -> bool:
-    rows: Iterator[dict[str, Any]] = read(source, Form("rows", {}))
-    return all(TEST.required.keys() <= row.keys() for row in islice(rows, 1))
+    """Return whether the first row of a file is in the test form."""
+    return TEST.required.keys() <= next(read(source, ANY)).keys()
 
 
 def _tag(task: Task, source: RowSource, name: str | None) -> str:
-    """Return the tag of a split's rows: of the named split, or of the one whose raw file is so named.
+    """Return the tag of a split's rows: of the split named, or of the one whose raw file has this name.
 
-    The rows of a task without splits have its name, in capitals.
+    The tag of a task without splits is its name in capitals.
+
+    Raises:
+        UserError: The task has no such split, or the file has the name of none.
     """
     if name is not None:
         return task.split(name).tag
@@ -159,7 +173,7 @@ def _tag(task: Task, source: RowSource, name: str | None) -> str:
         if isinstance(source, Path) and Path(split.raw).name == source.name:
             return split.tag
     raise UserError(
-        "the name of the file does not say which split it is",
+        "the name of the file is not that of a split",
         file=source,
-        hint=f"Say it with --split: {', '.join(task.splits)}",
+        hint=f"Name the split with --split: {', '.join(task.splits)}",
     )

@@ -1,23 +1,19 @@
-"""Joining files by id, and votes with weak responses, refusing what does not belong together."""
+"""Results of two models on the same questions, joined by id; results that do not match are refused."""
 
 from __future__ import annotations
 
 import filecmp
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from w2s_factory.building.pairs import WeakAnswer, majority_answer
 from w2s_factory.errors import HookError, UserError
-from w2s_factory.records import OUTPUT, SFT, VOTE, Form, Table, read, read_placed
-from w2s_factory.scoring.equality import equality
+from w2s_factory.records import Table, read, read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from w2s_factory.records import Id, Place, Result, RowSource, Sft, Vote
-    from w2s_factory.scoring.equality import Equality
+    from w2s_factory.records import Form, Id, Place, Result, RowSource
     from w2s_factory.tasks import Task
 
 RowT = TypeVar("RowT")
@@ -25,26 +21,109 @@ RowT = TypeVar("RowT")
 SAME_SPLIT = "Both files must answer the same questions"
 
 
-def rows_by_id(path: str | RowSource, form: Form[RowT]) -> dict[Id, tuple[Place, RowT]]:
-    """The rows of a file with their places, by id.
+def refuse_empty(source: RowSource, form: Form[Any]) -> None:
+    """Refuse a file without rows.
 
     Raises:
-        UserError: The file can't be read as `form`, or an id is a duplicate.
+        UserError: The file has no rows, or its first row is not of the form.
     """
-    rows: dict[Id, tuple[Place, Any]] = {}
-    for place, row in read_placed(path, form):
+    if next(read(source, form), None) is None:
+        raise UserError(f"holds no {form.name}", file=source)
+
+
+def distinct_rows(source: RowSource, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:
+    """Yield the rows of a file with their places.
+
+    Raises:
+        UserError: The file cannot be read as `form`, or has a duplicate id.
+    """
+    seen: set[Id] = set()
+    for place, row in read_placed(source, form):
         name = row["id"]  # type: ignore[index]  # every form this is called with has an id
-        if name in rows:
+        if name in seen:
             raise place.error(f"duplicate id {name!r}", field="id")
-        rows[name] = place, row
-    return rows
+        seen.add(name)
+        yield place, row
 
 
-def final_answer(task: Task, row: Any, file: object) -> str:
+def rows_by_id(source: RowSource, form: Form[RowT]) -> dict[Id, tuple[Place, RowT]]:
+    """Return the rows of a file with their places, by id.
+
+    Raises:
+        UserError: As `distinct_rows`.
+    """
+    return {row["id"]: (place, row) for place, row in distinct_rows(source, form)}  # type: ignore[index]  # as above
+
+
+def joined_results(task: Task, weak: RowSource, icl: RowSource) -> Iterator[tuple[Result, Result]]:
+    """Yield the weak and the icl result on each question, in the order of the weak results.
+
+    Raises:
+        UserError: An id is in one file only or a duplicate, or is that of different questions.
+    """
+    left: dict[Id, tuple[Place, Result]] = rows_by_id(icl, task.results_form)
+    refuse_empty(weak, task.results_form)
+    results: Iterator[tuple[Place, Result]] = distinct_rows(weak, task.results_form)
+    for place, row in results:
+        if row["id"] not in left:
+            raise place.error(f"the id {row['id']!r} is not in {icl}", field="id", hint=SAME_SPLIT)
+        other_place, other = left.pop(row["id"])
+        _check_same_question(row, other, other_place, weak)
+        yield row, other
+    for name, (place, _) in left.items():
+        raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
+
+
+def _check_same_question(weak: Result, icl: Result, place: Place, weak_file: RowSource) -> None:
+    """Check that two results with one id have one question and one gold, and that weak was asked zero-shot.
+
+    Raises:
+        UserError: They do not; names the place of the icl result.
+    """
+    name = weak["id"]
+    if not asks_the_same(weak["prompt"], icl["prompt"]):
+        swapped = asks_the_same(icl["prompt"], weak["prompt"])
+        raise place.error(
+            f"the id {name!r} has a shorter prompt here than in {weak_file}"
+            if swapped
+            else f"the id {name!r} is that of another question in {weak_file}",
+            field="prompt",
+            hint="The weak side is asked zero-shot: are --weak and --icl swapped?" if swapped else SAME_SPLIT,
+        )
+    golds = weak.get("gold"), icl.get("gold")
+    if None not in golds and golds[0] != golds[1]:
+        raise place.error(f"the id {name!r} has another gold in {weak_file}", field="gold", hint=SAME_SPLIT)
+
+
+def asks_the_same(zero_shot: str, other: str) -> bool:
+    """Return whether two prompts ask the same question: a few-shot prompt ends with the zero-shot one."""
+    return zero_shot != "" and other.endswith(zero_shot)
+
+
+def same_content(first: RowSource, second: RowSource) -> bool:
+    """Return whether two files have the same bytes, or two tables in memory the same rows.
+
+    Raises:
+        UserError: Both are the same file, by whatever path or link.
+    """
+    if isinstance(first, Table) or isinstance(second, Table):
+        return isinstance(first, Table) and isinstance(second, Table) and first.sha256 == second.sha256
+    try:
+        same_file = Path(first).samefile(second)
+        same_bytes = same_file or filecmp.cmp(first, second, shallow=False)
+    except OSError:
+        return False  # reading the files will report the error
+    if same_file:
+        problem = "expected results of another model, got the same file on both sides"
+        raise UserError(problem, file=second, hint=f"It is the same file as {first}")
+    return same_bytes
+
+
+def final_answer(task: Task, row: Result, file: object) -> str:
     """Return the final answer of a results row.
 
     Raises:
-        UserError: The task fails; with the file and the row's id.
+        UserError: The task's method fails; names the file and the row's id.
     """
     try:
         return task.answer(row)
@@ -54,150 +133,17 @@ def final_answer(task: Task, row: Any, file: object) -> str:
 
 @contextmanager
 def naming_questions(pairs: Iterable[tuple[Id, tuple[str, str]]], file: object) -> Iterator[None]:
-    """Name the question where a task's comparison of one of these pairs of answers fails.
+    """Add the question to an error that a task's comparison of answers raises in this context.
 
     Args:
         pairs: The id of each question with the two answers compared.
         file: The file of the questions.
+
+    Raises:
+        UserError: The comparison fails; names the file and the question's id.
     """
     try:
         yield
     except HookError as error:
         name = next((name for name, pair in pairs if pair == error.arguments), None)
         raise error.at(file=file, name=name) from error
-
-
-def identical(first: RowSource, second: RowSource) -> bool:
-    """Return whether two files hold the same bytes, which can be meant; one file on both sides cannot.
-
-    Rows in memory are compared by their content.
-
-    Raises:
-        UserError: Both are one file, by whatever path or link.
-    """
-    if isinstance(first, Table) or isinstance(second, Table):
-        return isinstance(first, Table) and isinstance(second, Table) and first.sha256 == second.sha256
-    try:
-        one = Path(first).samefile(second)
-        same = one or filecmp.cmp(first, second, shallow=False)
-    except OSError:
-        return False  # who reads them says what is wrong
-    if one:
-        problem = "expected results of another model, got the same file on both sides"
-        raise UserError(problem, file=second, hint=f"It is the same file as {first}")
-    return same
-
-
-def asks_the_same(zero_shot: str, other: str) -> bool:
-    """Whether two prompts ask the same question: a few-shot prompt ends with the zero-shot one."""
-    return zero_shot != "" and other.endswith(zero_shot)
-
-
-def refuse_empty(path: str | RowSource, form: Form[Any]) -> None:
-    """Refuse a file without rows.
-
-    Raises:
-        UserError: It has none, or its first is not of the form.
-    """
-    if not any(True for _ in islice(read_placed(path, form), 1)):
-        raise UserError(f"holds no {form.name}", file=path)
-
-
-def weak_responses(task: Task, source: RowSource) -> dict[Id, WeakAnswer]:
-    """The weak model's responses by id, from its results or from its full weak data.
-
-    Full weak data has no `pred`: there the final answer is extracted as the task does it.
-
-    Raises:
-        UserError: The file is neither, or has a duplicate id.
-    """
-    if _is_full_weak(source):
-        full_weak = rows_by_id(source, SFT)
-        return {
-            name: WeakAnswer(row["content"], row["output"], _extracted(task, place, row), None)
-            for name, (place, row) in full_weak.items()
-        }
-    results: dict[Id, tuple[Place, Result]] = rows_by_id(source, task.results_form)
-    return {
-        name: WeakAnswer(row["prompt"], row["response"], final_answer(task, row, source), row.get("result"))
-        for name, (_, row) in results.items()
-    }
-
-
-def _extracted(task: Task, place: Place, row: Sft) -> str:
-    try:
-        return task.normalise(task.extract(row["output"]))
-    except UserError as error:
-        raise place.locate(error, row["id"]) from error
-
-
-def weak_texts(source: RowSource) -> dict[Id, str]:
-    """The weak model's responses by id, as text only: also from outputs that were never scored.
-
-    Raises:
-        UserError: The file is neither outputs nor full weak data, or has a duplicate id.
-    """
-    if _is_full_weak(source):
-        return {name: row["output"] for name, (_, row) in rows_by_id(source, SFT).items()}
-    return {name: row["response"] for name, (_, row) in rows_by_id(source, OUTPUT).items()}
-
-
-def joined(
-    weak: dict[Id, WeakAnswer], votes: RowSource, source: RowSource
-) -> Iterator[tuple[WeakAnswer, Vote]]:
-    """Each vote with its weak response, in the order of the votes.
-
-    Raises:
-        UserError: A vote has no weak response or answers another question, a weak response no vote; an
-            id is a duplicate, a confidence is not a share, or a vote has no majority.
-    """
-    left = dict(weak)
-    for place, vote in read_placed(votes, VOTE):
-        name = vote["id"]
-        if name not in weak:
-            raise place.error(f"the id {name!r} is not in {source}", field="id", hint=SAME_SPLIT)
-        if name not in left:
-            raise place.error(f"duplicate id {name!r}", field="id")
-        _check(place, vote)
-        response = left.pop(name)
-        if not asks_the_same(vote["prompt"], response.prompt):
-            raise place.error(
-                f"the id {name!r} names another question in {source}", field="prompt", hint=SAME_SPLIT
-            )
-        yield response, vote
-    for name in islice(left, 1):
-        raise UserError(f"the id {name!r} of {source} has no vote", file=votes, hint=SAME_SPLIT)
-
-
-def compared(questions: Iterable[tuple[WeakAnswer, Vote]]) -> Iterator[tuple[Id, tuple[str, str]]]:
-    """Yield the id of each question with the two answers compared: the weak one and the majority's."""
-    return ((vote["id"], (weak.pred, majority_answer(vote))) for weak, vote in questions)
-
-
-def vote_equality(task: Task, questions: Iterable[tuple[WeakAnswer, Vote]]) -> Equality:
-    """Return the equality of each question's weak answer and its majority's."""
-    return equality(task, (pair for _, pair in compared(questions)))
-
-
-def _is_full_weak(source: RowSource) -> bool:
-    rows: Iterator[dict[str, Any]] = read(source, Form("rows", {}))
-    return any("content" in row for row in islice(rows, 1))
-
-
-def _check(place: Place, vote: Vote) -> None:
-    if not 0 <= vote["confidence"] <= 1:
-        raise place.error(f"expected a share from 0 to 1, got {vote['confidence']}", field="confidence")
-    if not vote["pos_responses"]:
-        raise place.error("holds no response with the majority answer", field="pos_responses")
-    for pool in ("pos_responses", "neg_responses"):
-        for sample in vote[pool]:
-            if not _is_sample(sample):
-                raise place.error("expected objects with texts response and pred, and result", field=pool)
-
-
-def _is_sample(sample: Any) -> bool:
-    """Whether it is a `Sample`; `result` is missing where the gold is not known."""
-    if not isinstance(sample, dict):
-        return False
-    texts = (sample.get("response"), sample.get("pred"))
-    return all(isinstance(text, str) for text in texts) and isinstance(sample.get("result", False), bool)

@@ -1,11 +1,11 @@
-"""Whose responses a pair file holds: on which side a weak model's stand, and in how many pairs nowhere."""
+"""Check of a pair file: which pairs hold a weak model's response, and on which side."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from w2s_factory.building.joining import weak_texts
+from w2s_factory.building.weak_answers import weak_texts
 from w2s_factory.errors import UserError
 from w2s_factory.folders import responses_in
 from w2s_factory.records import read_pairs, rows_of
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class PairCheck:
-    """How the pairs of a file relate to a weak model's responses.
+    """The result of `check_pairs`.
 
     Attributes:
-        pairs: How many there are.
-        chosen: In how many the weak response is the chosen one.
-        rejected: In how many it is the rejected one.
-        neither: Ids of the pairs without it, one for each such pair.
-        unknown: Ids of the pairs whose question the weak model did not answer.
-        equal: Ids of pairs whose two responses are the same text.
+        pairs: The number of pairs.
+        chosen: The number of pairs in which the weak response is chosen.
+        rejected: The number of pairs in which the weak response is rejected.
+        neither: The ids of the pairs that do not hold the weak response, one for each such pair.
+        unknown: The ids of the pairs whose question the weak model did not answer.
+        equal: The ids of the pairs whose two responses are the same text.
     """
 
     pairs: int = 0
@@ -41,14 +41,14 @@ class PairCheck:
 
 
 def check_pairs(pairs: RowsLike, weak: RowsLike) -> PairCheck:
-    """Look for the weak model's responses in a pair file, in either form, by exact text.
+    """Check which pairs of a file hold the weak model's response, by exact text.
 
     Args:
-        pairs: Somebody's pair file.
+        pairs: The pair file, in either form.
         weak: The weak model's results or full weak data.
 
     Raises:
-        UserError: A file can't be read as what it should be, or holds no pairs.
+        UserError: A file cannot be read, or there are no pairs.
     """
     pairs = rows_of(pairs, "pairs")
     responses = weak_texts(rows_of(weak, "weak", responses_in))

@@ -1,17 +1,17 @@
-"""Sources of preference pairs: the seed, vote and file that each response of a pair came from."""
+"""Sources of preference pairs: the vote and the seed that each response came from, kept next to the pairs."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from w2s_factory.building.joining import compared, joined, naming_questions, vote_equality, weak_responses
-from w2s_factory.building.pairs import judge_votes
+from w2s_factory.building.weak_answers import joined_votes, judge_answers
 from w2s_factory.errors import UserError
 from w2s_factory.folders import RESULTS, results_in, samples_in, seed_number, seeds_in, votes_in
+from w2s_factory.quantities import PairRules
 from w2s_factory.records import OUTPUT, Form, Table, read, rows_of
 from w2s_factory.scoring.seeds import seed_sources
 from w2s_factory.tasks import get_task
@@ -19,26 +19,30 @@ from w2s_factory.tasks import get_task
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from w2s_factory.building.pairs import Judged, PairRules, WeakSide
+    from w2s_factory.building.pairs import Judged, WeakSide
+    from w2s_factory.quantities import PairThresholds
     from w2s_factory.records import Id, RowsLike, RowSource, Sample, Vote
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
 
+_SUFFIX = ".origins.jsonl"
+
 
 class Seeds:
-    """The seeds of a vote's samples, read again from the results of each seed (`DIR/seed{n}/results.jsonl`).
+    """The seeds of the samples in votes, found again in the results of each seed.
 
-    A vote holds its samples in the order of their seeds, so of several samples with one text the first in
-    a pool is that of the lowest seed.
+    A vote has its samples in the order of their seeds. So of several samples with the same text in a pool,
+    the first has the lowest seed.
 
     Args:
-        samples: The folder of the seeds' results; or the results of each seed, as `vote` takes them.
+        samples: The folder of the samples (`seed{n}/results.jsonl`); or the results of each seed, as `vote`
+            takes them.
 
     Attributes:
-        files: Each seed's results.
+        files: The results of each seed.
 
     Raises:
-        UserError: It holds no `seed{n}/results.jsonl`, or one can't be read.
+        UserError: The folder has no `seed{n}/results.jsonl`, or one cannot be read.
     """
 
     def __init__(self, samples: SamplesLike) -> None:
@@ -55,7 +59,7 @@ class Seeds:
                 self._answers.setdefault(row["id"], []).append((seed, row["response"]))
 
     def of(self, vote: Vote, pool: str, place: int) -> int:
-        """The seed of one response: of the `place`-th of `pos_responses` or `neg_responses`.
+        """Return the seed of the response at a place, from 0, in `pos_responses` or `neg_responses`.
 
         Raises:
             UserError: The seeds' responses to the question are not those of the vote.
@@ -63,7 +67,8 @@ class Seeds:
         responses = [sample["response"] for sample in [*vote["pos_responses"], *vote["neg_responses"]]]
         sampled = self._answers.get(vote["id"], [])
         if sorted(responses) != sorted(response for _, response in sampled):
-            raise UserError(f"holds other samples for the id {vote['id']!r} than the votes", file=self._name)
+            problem = f"has other samples for the id {vote['id']!r} than the votes"
+            raise UserError(problem, file=self._name, hint="Name the samples that were voted on")
         response = vote[pool][place]["response"]  # type: ignore[literal-required]
         same = [seed for seed, text in sampled if text == response]
         before = [sample["response"] for sample in vote[pool][:place]]  # type: ignore[literal-required]
@@ -80,16 +85,13 @@ def _in_folder(folder: Path) -> dict[int, RowSource]:
     return found
 
 
-_SUFFIX = ".origins.jsonl"
-
-
 class Origin(TypedDict):
-    """One pair's origin; row n of the sidecar is pair n of the file.
+    """The origin of one pair; row n of the file of origins belongs to pair n of the pair file.
 
-    `votes` counts the samples by final answer, the majority first. `pool` is the list of the vote the
-    sampled response was drawn from, `place` its 0-based place there, `seed` its sampling seed (null:
-    the vote does not tell and no samples were at hand). `weak_result` and `other_result` say whether
-    the two responses are right, where gold is known.
+    `votes` counts the samples by final answer, the majority first. `pool` is the list of the vote that the
+    sampled response was drawn from, `place` its place there, from 0, and `seed` its sampling seed (null if no
+    samples were named). `weak_result` and `other_result` say whether the two responses are right (null if the
+    gold is not known).
     """
 
     id: Id
@@ -123,12 +125,12 @@ ORIGIN: Form[Origin] = Form(
 
 
 def sidecar(pairs: str | Path) -> Path:
-    """The file of origins that belongs to a pair file: `paired.json` has `paired.origins.jsonl`."""
+    """Return the file of origins of a pair file: `paired.origins.jsonl` for `paired.json`."""
     return Path(pairs).with_suffix(_SUFFIX)
 
 
 def origins(judged: Judged, seeds: Seeds | None = None) -> Iterator[Origin]:
-    """The origins of a question's pairs, in the order of the pairs."""
+    """Yield the origins of a question's pairs, in the order of the pairs."""
     if judged.weak_side is None:
         return
     vote, asked = judged.vote, _asked(judged)
@@ -154,72 +156,79 @@ def origins(judged: Judged, seeds: Seeds | None = None) -> Iterator[Origin]:
 
 @dataclass(frozen=True)
 class PairSource:
-    """What a pair file was built from, to tell why a question has no pair.
+    """The files and thresholds that pairs were built from, to explain why a question has no pair.
 
     Attributes:
-        task: Says when two answers are equal.
+        task: The task that says when two answers are equal.
         weak: The weak model's results or full weak data.
         votes: The majority file.
-        rules: Those the pairs were built by; of them only the two thresholds decide whether there is a pair.
+        rules: The thresholds. The other rules have no part in whether a question gives a pair.
     """
 
     task: Task | str
     weak: RowsLike
     votes: RowsLike
-    rules: PairRules
+    rules: PairThresholds
 
 
 def explain_pair(pairs: RowsLike, name: Id, source: PairSource | None = None) -> str:
-    """One question's story: what was asked, how the samples voted, what was set against what.
+    """Return how the pairs of a question came about: the question, the votes, and the responses paired.
 
     Args:
         pairs: The pair file, which has its origins next to it; or the origins (`Stage2.origins`).
         name: The question's id.
-        source: What the file was built from; then a question without a pair has a story, too.
+        source: The files and thresholds that the pairs were built from, to explain also why a question has
+            no pair.
 
     Raises:
-        UserError: There is no sidecar; or the question gave no pair, and why is not known.
+        UserError: There are no origins; or the question has no pair, and the reason cannot be found.
     """
     path, name = _origins(rows_of(pairs, "origins")), str(name)
     found = [origin for origin in read(path, ORIGIN) if str(origin["id"]) == name]
     if found:
         return "\n".join([_question(found[0]), *map(_pair, found)])
     if source is None:
-        hint = "Name --task, --weak and --votes, too, to be told why"
-        raise UserError(f'no pair of the question "{name}"', file=path, hint=hint)
+        hint = "To find out why, also name --task, --weak and --votes"
+        raise UserError(f'has no pair of the question "{name}"', file=path, hint=hint)
     return _skipped(source, name, path)
 
 
 def _origins(pairs: RowSource) -> RowSource:
-    """Return where the origins of pairs are: next to their file, or given themselves."""
+    """Return the origins of pairs, which are next to their file, or given themselves.
+
+    Raises:
+        UserError: They are not next to the file.
+    """
     if isinstance(pairs, Table) or pairs.name.endswith(_SUFFIX):
         return pairs
     path = sidecar(pairs)
     if not path.exists():
-        problem = f"{path.name}, which says where its pairs came from, is not in its folder"
-        hint = "build-data writes both, convert-pairs only pairs: name the file that was converted"
+        problem = f"{path.name}, the file of its pairs' origins, is not in its folder"
+        hint = "build-data writes both files, convert-pairs only pairs: name the file that was converted"
         raise UserError(problem, file=pairs, hint=hint)
     return path
 
 
 def _skipped(source: PairSource, name: str, path: RowSource) -> str:
-    """Why a question has no pair, judged again as it was when the pairs were built."""
+    """Return why a question has no pair, judging it again.
+
+    Raises:
+        UserError: The votes do not have the question, or they give a pair with these thresholds.
+    """
     task, weak = get_task(source.task), rows_of(source.weak, "weak", results_in)
     votes = rows_of(source.votes, "votes", votes_in)
-    questions = joined(weak_responses(task, weak), votes, weak)
-    mine = [(weak, vote) for weak, vote in questions if str(vote["id"]) == name]
-    if not mine:
-        raise UserError(f'no question "{name}"', file=votes)
-    with naming_questions(compared(mine), votes):
-        [judged] = judge_votes(mine, source.rules, vote_equality(task, mine))
+    questions = [each for each in joined_votes(task, weak, votes) if str(each[1]["id"]) == name]
+    if not questions:
+        raise UserError(f'has no question "{name}"', file=votes)
+    [judged], _ = judge_answers(task, questions, PairRules(**asdict(source.rules)), votes)
     if judged.skipped is None:
-        problem = f'no pair of the question "{name}", to which these votes and thresholds give one'
-        raise UserError(problem, file=path, hint="Name the files and thresholds it was built with")
+        problem = f'has no pair of the question "{name}", to which these votes and thresholds give a pair'
+        raise UserError(problem, file=path, hint="Name the files and thresholds that it was built with")
     return f"{_question(_asked(judged))}\nno pair: {judged.skipped}"
 
 
 def _asked(judged: Judged) -> Mapping[str, Any]:
-    """What every origin of a question says alike."""
+    """Return the part of a question's origins that they all share."""
     vote = judged.vote
     answers = Counter(sample["pred"] for sample in [*vote["pos_responses"], *vote["neg_responses"]])
     return {
@@ -233,6 +242,7 @@ def _asked(judged: Judged) -> Mapping[str, Any]:
 
 
 def _question(origin: Mapping[str, Any]) -> str:
+    """Return the lines on a question: its prompt, its votes, and the weak answer."""
     votes = ", ".join(f"{answer or 'no answer'} {count}x" for answer, count in origin["votes"].items())
     return (
         f"question {origin['id']}: {origin['prompt']}\n"
@@ -242,6 +252,7 @@ def _question(origin: Mapping[str, Any]) -> str:
 
 
 def _pair(origin: Origin) -> str:
+    """Return the line on one pair."""
     other = "rejected" if origin["weak_side"] == "chosen" else "chosen"
     seed = "an unknown seed" if origin["seed"] is None else f"seed {origin['seed']}"
     answer = f"{origin['other_pred'] or 'none'}{_verdict(origin['other_result'])}"

@@ -1,44 +1,16 @@
-"""Preference pairs from a weak response and a vote, or the reason why there is none (release, Stage II)."""
+"""Judgement of a weak answer by a vote: preference pairs, or the reason why there are none (Stage II)."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
-
-from w2s_factory.errors import UserError
-from w2s_factory.quantities import MIN_CONFIDENCE, NEGATIVE_CONFIDENCE, SEED, Confidence, PairsPerQuestion
-from w2s_factory.ranges import Seed, check_fields
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from w2s_factory.quantities import PairRules
     from w2s_factory.records import Pair, Sample, Vote
-
-ItemT = TypeVar("ItemT")
-
-
-def draw_rejected(minority: list[Sample], most: int, generator: random.Random) -> list[Sample]:
-    """The minority responses set against a weak response that is right.
-
-    A single pair is always drawn, even from a pool of one: that moves the generator on, and every later
-    draw depends on it. For several pairs a pool no larger than asked is taken whole, undrawn.
-    """
-    if most > 1 and len(minority) <= most:
-        return minority
-    return generator.sample(minority, most)
-
-
-def draw_chosen(majority: list[Sample], most: int, generator: random.Random) -> list[Sample]:
-    """The majority responses set against a weak response that is wrong.
-
-    One is drawn; the others follow in the order of their seeds where their text differs from the drawn
-    one (not from each other: the published sets hold such duplicates), until there are `most`.
-    """
-    first = generator.sample(majority, 1)[0]
-    others = [sample for sample in majority if sample["response"] != first["response"]]
-    return [first, *others[: most - 1]]
-
 
 WeakSide: TypeAlias = Literal["chosen", "rejected"]
 
@@ -47,37 +19,7 @@ EMPTY = "the majority gives no answer"
 NO_MINORITY = "weak agrees, and nobody differs"
 NOT_SURE_ENOUGH = "weak differs, and the majority is not confident enough"
 SKIPPED = (UNSURE, EMPTY, NO_MINORITY, NOT_SURE_ENOUGH)
-"""Why a question gives no pair, in the order in which it is asked."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairRules:
-    """How votes become pairs; the defaults are the release's for GSM8K.
-
-    Attributes:
-        min_confidence: The least share of the samples that must give the majority answer.
-        negative_confidence: The least share with which a weak answer counts as wrong; not below
-            `min_confidence`, under which a question is left out anyway.
-        pairs_per_question: The most pairs of one question.
-        seed: Seeds the generator, once for all questions.
-        drop_duplicates: Leave out a pair whose chosen and rejected texts the question already has. An
-            improvement: the published MATH files hold such pairs.
-    """
-
-    min_confidence: Confidence = MIN_CONFIDENCE
-    negative_confidence: Confidence = NEGATIVE_CONFIDENCE
-    pairs_per_question: PairsPerQuestion = 1
-    seed: Seed = SEED
-    drop_duplicates: bool = False
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if self.negative_confidence < self.min_confidence:
-            raise UserError(
-                f"expected at least min_confidence ({self.min_confidence}), got {self.negative_confidence}",
-                field="negative_confidence",
-                hint="Questions below min_confidence are left out anyway",
-            )
+"""The reasons why a question gives no pair, in the order in which they are checked."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +27,10 @@ class WeakAnswer:
     """The weak model's response to a question, with its final answer.
 
     Attributes:
-        prompt: What it answers.
-        response: What it wrote.
+        prompt: The prompt that it answers.
+        response: Its text.
         pred: Its final answer.
-        result: Whether that is right; None where the gold is not at hand.
+        result: Whether the answer is right; None if the gold is not known.
     """
 
     prompt: str
@@ -99,13 +41,13 @@ class WeakAnswer:
 
 @dataclass(frozen=True)
 class Judged:
-    """What became of one question: its pairs' other responses, or why there are none.
+    """The judgement of one question: the sampled responses of its pairs, or why it gives none.
 
     Attributes:
         vote: The question's vote.
         weak: The weak model's response.
-        weak_side: On which side of each pair the weak response stands; None if there is no pair.
-        others: The sampled responses on the other side.
+        weak_side: The side of each pair that the weak response is on; None if there is no pair.
+        others: The sampled response of each pair, which is on the other side.
         skipped: One of `SKIPPED`; None if there are pairs.
     """
 
@@ -116,7 +58,7 @@ class Judged:
     skipped: str | None = None
 
     def pairs(self) -> Iterator[Pair]:
-        """The pairs in the published form."""
+        """Yield the pairs in the published form."""
         for other in self.others:
             sides = [self.weak.response, other["response"]]
             yield {
@@ -130,12 +72,12 @@ class Judged:
 def judge_votes(
     questions: Iterable[tuple[WeakAnswer, Vote]], rules: PairRules, same: Callable[[str, str], bool]
 ) -> Iterator[Judged]:
-    """Judge each question in turn, drawing from one generator in row order (paper, section 3.2).
+    """Judge each question in turn, drawing from one generator in the order of the rows (paper, section 3.2).
 
     Args:
         questions: The weak response and the vote of each question, in the order of the votes.
-        rules: Thresholds, number of pairs, seed.
-        same: Whether the weak answer (first) is the majority answer (second).
+        rules: The thresholds, the number of pairs and the seed.
+        same: A function that says whether the weak answer (first) equals the majority answer (second).
     """
     generator = random.Random(rules.seed)
     for weak, vote in questions:
@@ -143,7 +85,7 @@ def judge_votes(
 
 
 def majority_answer(vote: Vote) -> str:
-    """The answer most samples gave, as the first of them wrote it."""
+    """Return the answer that most samples gave, as the first of them wrote it."""
     return vote["pos_responses"][0]["pred"]
 
 
@@ -154,6 +96,7 @@ def _judged(
     same: Callable[[str, str], bool],
     generator: random.Random,
 ) -> Judged:
+    """Judge one question, drawing from the generator only if it gives pairs."""
     majority = majority_answer(vote)
     if vote["confidence"] < rules.min_confidence:
         return Judged(vote, weak, skipped=UNSURE)
@@ -171,10 +114,35 @@ def _judged(
 
 
 def _kept(drawn: list[Sample], rules: PairRules) -> tuple[Sample, ...]:
-    """The drawn responses; each text once if duplicates are dropped, which is after drawing."""
+    """Return the drawn responses, each text once if duplicates are dropped.
+
+    They are dropped after drawing, so that the draws are the same as without.
+    """
     if not rules.drop_duplicates:
         return tuple(drawn)
     texts: dict[str, Sample] = {}
     for sample in drawn:
         texts.setdefault(sample["response"], sample)
     return tuple(texts.values())
+
+
+def draw_rejected(minority: list[Sample], most: int, generator: random.Random) -> list[Sample]:
+    """Return the minority responses that are rejected for a weak response.
+
+    For a single pair one response is always drawn, even from a pool of one: that advances the generator, on
+    which every later draw depends. For several pairs a pool that is not larger is taken whole, undrawn.
+    """
+    if most > 1 and len(minority) <= most:
+        return minority
+    return generator.sample(minority, most)
+
+
+def draw_chosen(majority: list[Sample], most: int, generator: random.Random) -> list[Sample]:
+    """Return the majority responses that are chosen over a weak response, at most `most`.
+
+    The first is drawn. The others follow in the order of their seeds if their text differs from the drawn
+    one; they may equal each other, as in the published sets.
+    """
+    first = generator.sample(majority, 1)[0]
+    others = [sample for sample in majority if sample["response"] != first["response"]]
+    return [first, *others[: most - 1]]

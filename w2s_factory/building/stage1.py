@@ -1,4 +1,4 @@
-"""Stage I: the questions on which weak and icl responses agree (paper, section 3.1), padded on request."""
+"""Stage I: datasets of the questions on which weak and icl answers agree (paper, 3.1), padded on request."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from w2s_factory.building.agreement import Agreement, agreeing
-from w2s_factory.building.dataset_files import Built, Recipe, place_datasets
-from w2s_factory.building.joining import identical
+from w2s_factory.building.dataset_files import WEAK_NAME, Built, Recipe, Rows, place_datasets
+from w2s_factory.building.joining import same_content
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in
 from w2s_factory.quantities import SEED, Iteration, PaddedSize
 from w2s_factory.ranges import Seed, check, check_fields
-from w2s_factory.records import rows_of
+from w2s_factory.records import SFT, rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -29,17 +29,22 @@ if TYPE_CHECKING:
 
 ItemT = TypeVar("ItemT")
 
+SIDES = ("weak", "icl", "hybrid")
+"""The three datasets of an iteration, in the order of the release's index."""
+
 PADDED_KEYS = ("gold", "pred", "result")
-"""What every row of a padded set carries besides, in the published order, where its results have it."""
+"""The keys of results that rows of padded sets have too, in the published order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Padding:
-    """How a Stage I set is padded. Which questions pad the published sets is not reproducible.
+    """Padding of a Stage I set with questions on which weak and icl disagree.
+
+    The draw that padded the published sets cannot be reproduced.
 
     Attributes:
-        to: Questions a side shall have.
-        seed: Of the draw of those added.
+        to: The number of questions of each side after padding.
+        seed: The seed of the draw of the added questions.
     """
 
     to: PaddedSize
@@ -49,39 +54,40 @@ class Padding:
         check_fields(self)
 
     def drawn(self, kept: int, others: Sequence[ItemT]) -> list[ItemT]:
-        """The questions added to `kept` ones, in drawn order.
+        """Return the questions to add, in the order drawn.
+
+        Args:
+            kept: The number of questions to which they are added.
+            others: The questions to draw from.
 
         Raises:
-            UserError: More are kept already, or there are not enough others.
+            UserError: More questions are kept than asked for, or there are too few others.
         """
         missing = self.to - kept
         if missing < 0:
             raise UserError(f"{kept} questions are kept, more than {self.to}", field="--pad-to")
         if missing > len(others):
-            raise UserError(
-                f"{kept} questions are kept and {len(others)} are not: too few for {self.to}",
-                field="--pad-to",
-            )
+            problem = f"{kept} questions are kept and {len(others)} are not: too few for {self.to}"
+            raise UserError(problem, field="--pad-to")
         return random.Random(self.seed).sample(others, missing)
 
 
-SIDES = ("weak", "icl", "hybrid")
-"""The three datasets of an iteration, in the order of the release's index."""
-
-
 class EqualResultsWarning(UserWarning):
-    """Weak and icl results are equal, so they agree on everything: the same file was probably copied."""
+    """A warning that weak and icl results are equal, so that they agree on everything.
+
+    Probably one of the files is a copy of the other.
+    """
 
 
 @dataclass(frozen=True)
 class Stage1:
-    """What `build_stage1` did.
+    """The result of `build_stage1`.
 
     Attributes:
         agreement: The counts.
         built: The three datasets by side.
-        unpadded: Of padded ones, the same before padding; else empty.
-        identical: Whether both results files hold the same bytes, so that they agree on everything.
+        unpadded: The three datasets before padding; empty if there is no padding.
+        identical: Whether both results files have the same bytes, so that they agree on everything.
     """
 
     agreement: Agreement
@@ -100,41 +106,40 @@ def build_stage1(
     icl: RowsLike,
     output_dir: str | Path | None = None,
     *,
-    weak_name: str = "weak",
+    weak_name: str = WEAK_NAME,
     iteration: Iteration = 1,
     padding: Padding | None = None,
     recipe: Recipe | None = None,
 ) -> Stage1:
-    """Keep the questions on which two results files agree; write hybrid, weak and icl datasets.
+    """Build the weak, icl and hybrid datasets of the questions on which weak and icl results agree.
 
-    The files are the release's `train_{task}_{weak_name}_iter{n}_{side}.json`: for each kept question,
-    in the order of the weak results, `weak` has the weak response, `icl` the other, `hybrid` both, weak
+    The files are the release's `train_{task}_{weak_name}_iter{n}_{side}.json`. For each question kept, in the
+    order of the weak results, `weak` has the weak response, `icl` the icl response, and `hybrid` both, weak
     first. The prompt is always the zero-shot one.
 
-    With `padding` the sets also hold questions on which the results disagree, as the release's padded MATH
-    sets: rows carry `gold`, `pred`, `result`; `hybrid` is the kept rows in turn, then the other weak rows,
-    then the other icl rows. The sets before padding go to `*_wo_aug.json`.
+    With `padding` the sets also have questions on which the results disagree, as the release's padded MATH
+    sets: rows also have `gold`, `pred` and `result`, and `hybrid` ends with the added weak rows, then the
+    added icl rows. The sets before padding go to `*_wo_aug.json`.
 
     Args:
-        task: Decides what agreeing means.
-        weak: Results of the weak side (iteration 2: of the model trained on iteration 1's weak set).
+        task: The task that says when two answers are equal.
+        weak: Results of the weak side (in iteration 2: of the model trained on the weak set of iteration 1).
         icl: Results of the icl side on the same questions.
-        output_dir: Folder for the datasets, `dataset_info.json` and a training config each; None to write
+        output_dir: The folder for the datasets, `dataset_info.json` and a training config each; None to write
             nothing.
-        weak_name: The weak model, as file and dataset names have it.
-        iteration: 1, or 2 for results of the models iteration 1 made.
-        padding: To how many questions, and with which seed; None for the questions that agree alone.
-        recipe: Layout and training config; the defaults of `Recipe` if None.
+        weak_name: The weak model's name in the names of files and datasets.
+        iteration: The iteration, for the names; 2 for results of the models that iteration 1 trained.
+        padding: The number of questions to pad to, and the seed; None for no padding.
+        recipe: The layout and the training config; the defaults of `Recipe` if None.
 
     Raises:
-        UserError: Both results are one file or one object, without `pred`, with missing, different or
-            repeated ids, or unreadable; no question is left, or there are too few to pad with; nothing is
-            written then.
+        UserError: Both results are the same file or object, cannot be read, have no `pred`, or differ in
+            their questions; no question is left, or there are too few to pad with. Nothing is written then.
     """
     check(iteration, Iteration, "iteration")
     _refuse_one_object(weak, icl)
     task, weak, icl = get_task(task), rows_of(weak, "weak", results_in), rows_of(icl, "icl", results_in)
-    same_bytes = identical(weak, icl)
+    same_bytes = same_content(weak, icl)
     if same_bytes:
         problem = f"{weak} and {icl} are equal, so they agree on everything"
         warnings.warn(problem, EqualResultsWarning, stacklevel=2)
@@ -147,13 +152,14 @@ def build_stage1(
     if padding:
         padded = _sides(kept, padding.drawn(len(kept), others), keys=PADDED_KEYS)
         sets = padded | {f"{side}_wo_aug": rows for side, rows in sets.items()}
+    stems = {side: task.file_stem(weak_name, f"iter{iteration}_{side}") for side in sets}
     built = place_datasets(
         task,
-        {task.file_stem(weak_name, f"iter{iteration}_{side}"): rows for side, rows in sets.items()},
+        {stems[side]: Rows(rows, SFT) for side, rows in sets.items()},
         None if output_dir is None else Path(output_dir),
         inputs=(weak, icl),
         recipe=recipe or Recipe(),
-        padding=asdict(padding) if padding else None,
+        facts={"padding": asdict(padding) if padding else None},
     )
     by_side = dict(zip(SIDES, built, strict=False))
     unpadded = dict(zip(SIDES, built[len(SIDES) :], strict=False))
@@ -161,7 +167,7 @@ def build_stage1(
 
 
 def _refuse_one_object(weak: RowsLike, icl: RowsLike) -> None:
-    """Refuse the same rows in memory on both sides, as one file is refused (`identical`)."""
+    """Refuse the same object in memory on both sides, as `same_content` refuses the same file."""
     if weak is icl and not isinstance(weak, (str, os.PathLike)):
         problem = "expected results of another model, got the same object on both sides"
         raise UserError(problem, field="icl", hint="It is the object given as weak")
@@ -172,19 +178,27 @@ def _sides(
     others: Iterable[tuple[Result, Result]] = (),
     keys: tuple[str, ...] = (),
 ) -> dict[str, Iterable[Sft]]:
-    """The three sets of kept questions, then of others, with further keys of the results."""
-    weak, weak_tail = ([_row(one, one, keys) for one, _ in pairs] for pairs in (kept, others))
-    icl, icl_tail = ([_row(one, other, keys) for one, other in pairs] for pairs in (kept, others))
+    """Return the rows of each side: of the questions kept, then of others.
+
+    Args:
+        kept: The weak and the icl result on each question kept.
+        others: The weak and the icl result on each question added.
+        keys: The keys of results that rows have, too.
+    """
+    weak, weak_tail = ([_row(first, first, keys) for first, _ in pairs] for pairs in (kept, others))
+    icl, icl_tail = ([_row(first, second, keys) for first, second in pairs] for pairs in (kept, others))
     hybrid = [*_interleaved(weak, icl), *weak_tail, *icl_tail]
     return {"weak": weak + weak_tail, "icl": icl + icl_tail, "hybrid": hybrid}
 
 
 def _interleaved(weak: list[Sft], icl: list[Sft]) -> Iterator[Sft]:
+    """Yield the rows of both sides in turn."""
     for pair in zip(weak, icl, strict=True):
         yield from pair
 
 
 def _row(question: Result, answer: Result, keys: tuple[str, ...]) -> Sft:
+    """Return the row with a question's prompt and a response to it."""
     row: Sft = {"id": question["id"], "content": question["prompt"], "output": answer["response"]}
     more = {key: answer[key] for key in keys if key in answer}  # type: ignore[literal-required]
-    return {**row, **more}  # type: ignore[typeddict-item]  # padded rows carry keys of results
+    return {**row, **more}  # type: ignore[typeddict-item]  # padded rows have keys of results

@@ -1,4 +1,4 @@
-"""Stage II: votes over samples turned into preference pairs (paper, section 3.2)."""
+"""Stage II: preference pairs from the weak model's responses and votes over samples (paper, section 3.2)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from w2s_factory.building.agreement import Accuracy
 from w2s_factory.building.conversion import place_pairs
 from w2s_factory.building.dataset_files import Built, Recipe, Rows
-from w2s_factory.building.joining import compared, joined, naming_questions, vote_equality, weak_responses
 from w2s_factory.building.pair_sources import ORIGIN, Seeds, origins, sidecar
-from w2s_factory.building.pairs import SKIPPED, Judged, PairRules, judge_votes
+from w2s_factory.building.pairs import SKIPPED, Judged
+from w2s_factory.building.weak_answers import joined_votes, judge_answers
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in, votes_in
+from w2s_factory.quantities import PairRules
 from w2s_factory.records import Table, is_stdout, rows_of
 from w2s_factory.tasks import get_task
 
@@ -27,16 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class PairCounts:
-    """What became of the questions of a Stage II.
+    """Counts of Stage II.
 
     Attributes:
-        questions: How many were asked.
-        weak_chosen: Pairs whose chosen response is the weak model's.
-        weak_rejected: Pairs whose rejected response is the weak model's.
-        limits: Comparisons that a limit of time or memory ended; the weak answer counts as another one.
-        skipped: Questions without a pair, by reason.
-        chosen: How right the chosen responses are, where gold is known.
-        rejected: How right the rejected ones are.
+        questions: The number of questions asked.
+        weak_chosen: The number of pairs whose chosen response is the weak model's.
+        weak_rejected: The number of pairs whose rejected response is the weak model's.
+        limits: The number of comparisons that a limit of time or memory ended; they count as unequal.
+        skipped: The number of questions without a pair, by reason.
+        chosen: The accuracy of the chosen responses.
+        rejected: The accuracy of the rejected responses.
     """
 
     questions: int = 0
@@ -49,11 +50,11 @@ class PairCounts:
 
     @property
     def pairs(self) -> int:
-        """All pairs."""
+        """The number of all pairs."""
         return self.weak_chosen + self.weak_rejected
 
     def count(self, judged: Judged) -> None:
-        """Take one question into account."""
+        """Count a question and its pairs."""
         self.questions += 1
         if judged.skipped is not None:
             self.skipped[judged.skipped] += 1
@@ -72,8 +73,8 @@ class Stage2:
     Attributes:
         counts: The counts.
         built: The dataset of pairs.
-        origins: The file that says where each pair is from; its rows if no output was named; None where the
-            pairs were printed.
+        origins: The file of the pairs' origins; its rows if no output was named; None if the pairs were
+            printed.
     """
 
     counts: PairCounts
@@ -96,48 +97,48 @@ def build_stage2(
     form: PairForm | None = None,
     recipe: Recipe | None = None,
 ) -> Stage2:
-    """Make preference pairs of the original weak responses and a majority vote.
+    """Build preference pairs from the original weak model's responses and a majority vote.
 
-    A weak answer that a confident majority shares is chosen over a minority response; one that a very
-    confident majority does not share is rejected for a majority response. Draws are the published ones.
+    A weak response whose answer a confident majority shares is chosen over a minority response. One whose
+    answer a very confident majority does not share is rejected for a majority response. The draws are those
+    of the release.
 
     Args:
-        task: Says how many pairs a question gives at most, and when two answers are equal.
+        task: The task that says when two answers are equal, and how many pairs a question gives at most.
         weak: The original weak model's results, or its full weak data.
-        votes: The majority file over the samples of M_plus on the same questions.
+        votes: The majority file over the samples of M_plus (the model that Stage I trained) on the same
+            questions.
         output: The pair file; None to write nothing.
-        rules: Thresholds, number of pairs, seed; the published ones of the task if None.
-        samples: The seeds' results, as `vote` takes them, to record which seed each response came from.
-        form: The pairs' form: `release` or `columns`; by default the one the LLaMA-Factory version reads.
-        recipe: Layout and training config.
+        rules: The thresholds, the number of pairs and the seed; the published ones of the task if None.
+        samples: The results of each seed, as `vote` takes them, to record the seed of each response.
+        form: The form of the pairs, `release` or `columns`; None for the form that the LLaMA-Factory version
+            reads.
+        recipe: The layout and the training config; the defaults of `Recipe` with the preset `dpo` if None.
 
     Raises:
-        UserError: The files do not belong together, or no pair is left; nothing is written then.
+        UserError: The files have different questions or cannot be read, or no question gives a pair. Nothing
+            is written then.
     """
     task, weak = get_task(task), rows_of(weak, "weak", results_in)
     votes = rows_of(votes, "votes", votes_in)
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
-    counts = PairCounts()
     seeds = None if samples is None else Seeds(samples)
-    questions = list(joined(weak_responses(task, weak), votes, weak))
-    with naming_questions(compared(questions), votes):
-        same = vote_equality(task, questions)
-        counts.limits = same.limits
-        judged = list(judge_votes(questions, rules, same))
-    for one in judged:
-        counts.count(one)
+    judged, limits = judge_answers(task, list(joined_votes(task, weak, votes)), rules, votes)
+    counts = PairCounts(limits=limits)
+    for judgement in judged:
+        counts.count(judgement)
     if not counts.pairs:
         raise UserError(f"none of {counts.questions} questions gives a pair", file=votes)
-    beside = (row for one in judged for row in origins(one, seeds))
-    where = Table("origins", beside) if output is None else sidecar(output)
+    rows = (row for judgement in judged for row in origins(judgement, seeds))
+    origins_file = Table("origins", rows) if output is None else sidecar(output)
     built = place_pairs(
         task,
-        (pair for one in judged for pair in one.pairs()),
+        (pair for judgement in judged for pair in judgement.pairs()),
         output,
         form=form,
         inputs=(weak, votes, *(seeds.files if seeds else ())),
         recipe=recipe or Recipe(preset="dpo"),
-        beside={where: Rows(beside, ORIGIN)} if isinstance(where, Path) else None,
-        rules=asdict(rules),
+        more={origins_file: Rows(rows, ORIGIN)} if isinstance(origins_file, Path) else None,
+        facts={"rules": asdict(rules)},
     )
-    return Stage2(counts, built, None if is_stdout(output) else where)
+    return Stage2(counts, built, None if is_stdout(output) else origins_file)

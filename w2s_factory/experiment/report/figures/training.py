@@ -1,4 +1,4 @@
-"""How training went: the loss of each model; rewards and log-probabilities of preference learning; times."""
+"""Figures of training: loss, rewards and log-probabilities of preference learning, durations of steps."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.report.training_curves import Timed, TrainingCurves
 
 _STEP_NAME = 60
-"""Characters of the name of a step, which may hold those of a model, a split and a shard."""
+"""The most characters of a step's name, which may contain a model, a split and a shard."""
 
 _MOST_STEPS = 20
 _SIDES: Final = {"chosen": ("green", "-"), "rejected": ("red", "--")}
 
 
 def loss_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
-    """A small panel for each model, a line in it for each seed."""
+    """Draw a small panel for each model, with a line for each seed."""
     models = _by_model(trainings, "loss")
     if not models:
         return None
@@ -32,8 +32,8 @@ def loss_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
     with canvas(30 + 130 * rows) as figure:
         for number, (label, runs) in enumerate(models.items(), 1):
             axes = figure.add_subplot(rows, 2, number)
-            for one in runs:
-                axes.plot(*zip(*one.curves["loss"], strict=True), color=LIGHT["blue"], linewidth=1.3)
+            for run in runs:
+                axes.plot(*zip(*run.curves["loss"], strict=True), color=LIGHT["blue"], linewidth=1.3)
             axes.set_title(drawable(_short(label)), fontsize=11)
             axes.set_ylim(bottom=0)
         figure.supxlabel("step", fontsize=11)
@@ -45,8 +45,8 @@ def loss_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
 
 
 def preference_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
-    """Rewards and log-probabilities of chosen and rejected responses, a row for each method."""
-    models = _by_model([one for one in trainings if one.preference], "rewards/chosen")
+    """Draw rewards and log-probabilities of chosen and rejected responses, with a row for each method."""
+    models = _by_model([training for training in trainings if training.preference], "rewards/chosen")
     if not models:
         return None
     with canvas(50 + 150 * len(models)) as figure:
@@ -62,10 +62,10 @@ def preference_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
 
 
 def times_figure(timed: Sequence[Timed]) -> Drawing | None:
-    """The longest steps, the mean of each over its seeds."""
+    """Draw the durations of the longest steps, each the mean over its seeds."""
     steps: dict[str, list[float]] = {}
-    for one in timed:
-        steps.setdefault(one.job.name.split("/", 1)[-1], []).append(one.seconds)
+    for timing in timed:
+        steps.setdefault(timing.job.name.split("/", 1)[-1], []).append(timing.seconds)
     means = {name: sum(seconds) / len(seconds) for name, seconds in steps.items()}
     longest = sorted(means, key=lambda name: -means[name])[:_MOST_STEPS]
     if not longest:
@@ -94,16 +94,16 @@ def times_figure(timed: Sequence[Timed]) -> Drawing | None:
 
 def _by_model(trainings: Sequence[TrainingCurves], curve: str) -> dict[str, list[TrainingCurves]]:
     models: dict[str, list[TrainingCurves]] = {}
-    for one in trainings:
-        if curve in one.curves:
-            models.setdefault(one.label, []).append(one)
+    for training in trainings:
+        if curve in training.curves:
+            models.setdefault(training.label, []).append(training)
     return models
 
 
 def _sides(axes: Axes, runs: Sequence[TrainingCurves], name: str) -> None:
     for side, (colour, dashes) in _SIDES.items():
-        for number, one in enumerate(runs):
-            points = one.curves.get(f"{name}/{side}", [])
+        for number, run in enumerate(runs):
+            points = run.curves.get(f"{name}/{side}", [])
             if points:
                 label = side if number == 0 else None
                 axes.plot(
@@ -116,7 +116,7 @@ def _sides(axes: Axes, runs: Sequence[TrainingCurves], name: str) -> None:
 
 
 def _short(label: str) -> str:
-    """A label that fits over a small panel."""
+    """Return a label that fits above a small panel."""
     return label.replace("Stage I, iteration ", "I.").replace(" fine-tuning", " FT").partition(" (")[0]
 
 

@@ -1,10 +1,14 @@
-"""What `build-data` works on: the files a user names, or else the embedded example."""
+"""Input files of the stages of `build-data`: those that the user names, or else the embedded example.
+
+The files of an experiment's run are found in `experiment/`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from w2s_factory.building.dataset_files import WEAK_NAME
 from w2s_factory.errors import UserError
 from w2s_factory.tasks import get_task
 
@@ -23,27 +27,27 @@ NEEDED = {
     "1": ("weak", "icl"),
     "2": ("weak", "votes"),
 }
-"""The options that name the inputs of each stage."""
+"""The options that name the input files of each stage; all of them are needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What one `build-data` reads.
+    """The input files of a stage, and what is known with them.
 
     Attributes:
-        task: The task the files belong to.
+        task: The task that the files belong to.
         files: The files by option name (`input`; `weak` and `icl`; `weak` and `votes`).
-        weak_name: The weak model in file names, where the example knows it.
-        model: The model to train, where the example knows it.
-        preset: The preset that trains it, where the example knows it.
+        weak_name: The weak model's name in file names.
+        model: The model to train; None if it is not known.
+        preset: The preset that trains it; None if it is not known.
         embedded: Whether this is the embedded example.
-        experiment: The experiment whose files these are, where a run's folder named them.
-        simulated: Whether the responses come from simulated solvers, as the embedded example's do.
+        experiment: The name of the experiment whose run has these files; None if they are not from a run.
+        simulated: Whether the responses come from simulated solvers, as those of the embedded example do.
     """
 
     task: Task
     files: Mapping[str, Path]
-    weak_name: str | None = None
+    weak_name: str = WEAK_NAME
     model: str | None = None
     preset: str | None = None
     embedded: bool = False
@@ -52,22 +56,28 @@ class Inputs:
 
 
 def inputs_of(stage: str, task_name: str | None, named: Mapping[str, Path | None]) -> Inputs:
-    """The inputs of a stage: the named files, or the embedded example if none is named.
+    """Return the inputs of a stage: the files named, or the embedded example if no file is named.
+
+    Args:
+        stage: The stage, as `build-data` calls it.
+        task_name: The task; None if it is not named.
+        named: The file that each option names; None if it is not given.
 
     Raises:
-        UserError: Some inputs are named but not all, or one this stage does not read, or no task.
+        UserError: Only some of the stage's files are named, a file is named that it does not read, or the
+            task is not named.
     """
     given = {option: path for option, path in named.items() if path is not None}
     needed = NEEDED[stage]
     for option in given.keys() - set(needed):
-        raise UserError(f"stage {stage} has no use for it", field=f"--{option}")
+        raise UserError(f"is not read by stage {stage}", field=f"--{option}")
     if not given and task_name in (None, EXAMPLE_TASK) and stage != "2":
         return _embedded(stage)
     missing = [option for option in needed if option not in given]
     if missing:
         raise UserError(f"stage {stage} needs {_options(missing)}")
     if task_name is None:
-        raise UserError("say which task these files belong to", field="--task")
+        raise UserError("is needed with input files", field="--task", hint="Name the task they belong to")
     return Inputs(task=get_task(task_name), files=given)
 
 
@@ -76,6 +86,7 @@ def _options(names: Iterable[str]) -> str:
 
 
 def _embedded(stage: str) -> Inputs:
+    """Return the embedded example's inputs of a stage."""
     task = get_task(EXAMPLE_TASK)
     example = task.example
     if example is None:

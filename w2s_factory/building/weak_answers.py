@@ -1,0 +1,149 @@
+"""The weak model's answers for Stage II: read from its results or full weak data, and judged by the votes."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.building.joining import (
+    SAME_SPLIT,
+    asks_the_same,
+    distinct_rows,
+    final_answer,
+    naming_questions,
+    rows_by_id,
+)
+from w2s_factory.building.pairs import WeakAnswer, judge_votes, majority_answer
+from w2s_factory.errors import UserError
+from w2s_factory.ranges import Share, problem
+from w2s_factory.records import ANY, OUTPUT, SFT, VOTE, read
+from w2s_factory.scoring.equality import equality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from w2s_factory.building.pairs import Judged
+    from w2s_factory.quantities import PairRules
+    from w2s_factory.records import Id, Place, Result, RowSource, Sft, Vote
+    from w2s_factory.tasks import Task
+
+
+def weak_responses(task: Task, source: RowSource) -> dict[Id, WeakAnswer]:
+    """Return the weak model's responses by id, from its results or from its full weak data.
+
+    Full weak data has no `pred`; there the task extracts the final answer.
+
+    Raises:
+        UserError: The file is neither, or has a duplicate id.
+    """
+    if _is_full_weak(source):
+        return {
+            row["id"]: WeakAnswer(row["content"], row["output"], _extracted(task, place, row), None)
+            for place, row in distinct_rows(source, SFT)
+        }
+    results: Iterator[tuple[Place, Result]] = distinct_rows(source, task.results_form)
+    return {
+        row["id"]: WeakAnswer(
+            row["prompt"], row["response"], final_answer(task, row, source), row.get("result")
+        )
+        for _, row in results
+    }
+
+
+def weak_texts(source: RowSource) -> dict[Id, str]:
+    """Return the texts of the weak model's responses by id, also from outputs that were never scored.
+
+    Raises:
+        UserError: The file is neither outputs nor full weak data, or has a duplicate id.
+    """
+    if _is_full_weak(source):
+        return {name: row["output"] for name, (_, row) in rows_by_id(source, SFT).items()}
+    return {name: row["response"] for name, (_, row) in rows_by_id(source, OUTPUT).items()}
+
+
+def joined_votes(task: Task, weak: RowSource, votes: RowSource) -> Iterator[tuple[WeakAnswer, Vote]]:
+    """Yield each vote with the weak model's response to its question, in the order of the votes.
+
+    Raises:
+        UserError: A vote has no weak response or a weak response no vote, they answer different questions,
+            an id is a duplicate, a confidence is not a share, or a vote has no majority.
+    """
+    responses = weak_responses(task, weak)
+    left = dict(responses)
+    for place, vote in distinct_rows(votes, VOTE):
+        name = vote["id"]
+        if name not in responses:
+            raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
+        _check(place, vote)
+        response = left.pop(name)
+        if not asks_the_same(vote["prompt"], response.prompt):
+            raise place.error(
+                f"the id {name!r} is that of another question in {weak}", field="prompt", hint=SAME_SPLIT
+            )
+        yield response, vote
+    for name in islice(left, 1):
+        raise UserError(f"the id {name!r} of {weak} has no vote", file=votes, hint=SAME_SPLIT)
+
+
+def judge_answers(
+    task: Task, questions: Sequence[tuple[WeakAnswer, Vote]], rules: PairRules, votes: RowSource
+) -> tuple[list[Judged], int]:
+    """Judge weak answers by the votes on their questions, as the task compares answers.
+
+    Args:
+        task: The task that says when two answers are equal.
+        questions: The questions, as `joined_votes` yields them.
+        rules: The thresholds, the number of pairs and the seed.
+        votes: The file of the votes, for messages.
+
+    Returns:
+        The judgement of each question, and the number of comparisons that a limit of time or memory ended.
+
+    Raises:
+        UserError: The task's comparison fails; names the question.
+    """
+    with naming_questions(_compared(questions), votes):
+        same = equality(task, (pair for _, pair in _compared(questions)))
+        return list(judge_votes(questions, rules, same)), same.limits
+
+
+def _compared(questions: Iterable[tuple[WeakAnswer, Vote]]) -> Iterator[tuple[Id, tuple[str, str]]]:
+    """Yield the id of each question with the two answers compared: the weak one and the majority's."""
+    return ((vote["id"], (weak.pred, majority_answer(vote))) for weak, vote in questions)
+
+
+def _is_full_weak(source: RowSource) -> bool:
+    """Return whether the first row of a file is one of full weak data."""
+    return "content" in next(read(source, ANY), {})
+
+
+def _extracted(task: Task, place: Place, row: Sft) -> str:
+    try:
+        return task.normalise(task.extract(row["output"]))
+    except UserError as error:
+        raise place.locate(error, row["id"]) from error
+
+
+def _check(place: Place, vote: Vote) -> None:
+    """Check what the form of a vote does not: its confidence and its samples.
+
+    Raises:
+        UserError: The confidence is not a share, or the vote has no majority or a wrong sample.
+    """
+    if wrong := problem(vote["confidence"], Share):
+        raise place.error(wrong, field="confidence")
+    if not vote["pos_responses"]:
+        raise place.error("expected at least one majority response, got none", field="pos_responses")
+    for pool in ("pos_responses", "neg_responses"):
+        if not all(map(_is_sample, vote[pool])):
+            raise place.error(
+                "expected objects with response and pred (text) and result (true or false)", field=pool
+            )
+
+
+def _is_sample(sample: Any) -> bool:
+    """Return whether a value is a `Sample`, whose `result` is missing if the gold is not known."""
+    if not isinstance(sample, dict):
+        return False
+    texts = (sample.get("response"), sample.get("pred"))
+    return all(isinstance(text, str) for text in texts) and isinstance(sample.get("result", False), bool)
