@@ -13,6 +13,7 @@ never in range.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import numbers
 import sys
@@ -24,7 +25,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 Seed: TypeAlias = Annotated[int, Ge(0), Le(2**32 - 1)]
 """The seed of a random generator: 32 bits, which NumPy and torch both accept."""
@@ -157,6 +158,25 @@ def check_fields(instance: Any) -> None:
     """
     for name, alias in declared(type(instance)).items():
         check(getattr(instance, name), alias, name)
+
+
+def check_arguments(function: Any, arguments: Mapping[str, Any]) -> None:
+    """Check the arguments of a function or class whose parameters are declared numbers.
+
+    These are the parameters whose annotation is the name of an alias in the function's module.
+
+    Args:
+        function: The function or class that will be called.
+        arguments: Its arguments by name.
+
+    Raises:
+        UserError: A number is out of its range.
+    """
+    names = vars(sys.modules[function.__module__])
+    for name, parameter in inspect.signature(function).parameters.items():
+        alias = names.get(str(parameter.annotation))
+        if name in arguments and is_number(alias):
+            check(arguments[name], alias, name)
 
 
 def declared(kind: type) -> dict[str, Any]:

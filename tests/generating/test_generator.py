@@ -252,7 +252,7 @@ def test_no_questions(tmp_path, generation):
 
 
 def test_a_preview_of_a_shard_without_questions(generation):
-    with pytest.raises(UserError, match=r"--shard.* of 2 questions holds none"):
+    with pytest.raises(UserError, match=r"--shard.* of the 2 questions is empty"):
         preview(replace(generation, limit=2, shard=Shard(1, 4)))
 
 
