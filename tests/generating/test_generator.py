@@ -151,7 +151,7 @@ def test_a_changed_setting_can_begin_the_run_anew(generation):
     assert (Echo.asked, made.file.read_bytes()) == ([], undisturbed)
 
 
-def test_an_unchanged_run_goes_on_where_a_changed_one_would_begin_anew(generation, options):
+def test_an_unchanged_run_goes_on_where_a_changed_one_would_start_over(generation, options):
     options.update(stop_after=2, error=DelegateError("died"))
     with pytest.raises(DelegateError):
         generate(generation, restart_if_changed=True)

@@ -27,7 +27,7 @@ class Journal:
     Args:
         path: The file. If it does not exist or has no whole line, it is started with `header`.
         header: The description of the run to which the rows belong.
-        anew: Delete the content of the file.
+        restart: Delete the content of the file.
 
     Attributes:
         header: The header in the file, which is an older one if the file existed.
@@ -37,12 +37,12 @@ class Journal:
         UserError: Another process is writing the file, it cannot be written, or a line within it is broken.
     """
 
-    def __init__(self, path: str | Path, header: Mapping[str, Any], *, anew: bool = False) -> None:
+    def __init__(self, path: str | Path, header: Mapping[str, Any], *, restart: bool = False) -> None:
         self.path = Path(path)
         self._file = _locked(self.path)
         try:
             with _writable(self.path):
-                if anew:
+                if restart:
                     os.ftruncate(self._file, 0)
                 lines = _whole_lines(self._file, self.path)
                 self._end = self._synced = os.fstat(self._file).st_size
@@ -55,7 +55,7 @@ class Journal:
             os.close(self._file)
             raise
 
-    def begin_anew(self, header: Mapping[str, Any]) -> None:
+    def start_over(self, header: Mapping[str, Any]) -> None:
         """Delete the rows and start over with another header; this process stays the only writer."""
         with _writable(self.path):
             os.ftruncate(self._file, 0)
