@@ -151,7 +151,7 @@ def test_a_changed_setting_can_begin_the_run_anew(generation):
     assert (Echo.asked, made.file.read_bytes()) == ([], undisturbed)
 
 
-def test_an_unchanged_run_goes_on_where_a_changed_one_would_begin_anew(generation, options):
+def test_an_unchanged_run_goes_on_where_a_changed_one_would_start_over(generation, options):
     options.update(stop_after=2, error=DelegateError("died"))
     with pytest.raises(DelegateError):
         generate(generation, restart_if_changed=True)
@@ -252,7 +252,7 @@ def test_no_questions(tmp_path, generation):
 
 
 def test_a_preview_of_a_shard_without_questions(generation):
-    with pytest.raises(UserError, match=r"--shard.* of 2 questions holds none"):
+    with pytest.raises(UserError, match=r"--shard.* of the 2 questions is empty"):
         preview(replace(generation, limit=2, shard=Shard(1, 4)))
 
 

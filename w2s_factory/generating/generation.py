@@ -145,7 +145,7 @@ class Generation:
         return [Request(question, seed, prompt) for question, prompt in prompts]
 
     def settings(self, engine: Mapping[str, Any], seed: Seed) -> dict[str, Any]:
-        """Return all settings that decide one seed's responses; a run is continued only with equal settings."""
+        """Return the settings that decide one seed's responses; only a run with equal ones is continued."""
         return {
             "task": self.task.name,
             "questions": _hash([[question.id, question.text] for question in self.all_questions]),

@@ -85,7 +85,7 @@ class Part:
         if unknown and not (restart or restart_if_changed):
             raise UserError("exists without a journal of its settings", file=self.file, hint=_ELSEWHERE)
         header = {"settings": settings, "rows": len(requests), "questions": questions}
-        self.journal = Journal(journal, header, anew=restart)
+        self.journal = Journal(journal, header, restart=restart)
         try:
             if restart or unknown:
                 self.file.unlink(missing_ok=True)  # it would be taken for the file of this run
@@ -105,7 +105,7 @@ class Part:
             begun = self.journal.rows or self.file.exists()
             if begun and not restart_if_changed:
                 raise
-            self.journal.begin_anew(header)
+            self.journal.start_over(header)
             self.file.unlink(missing_ok=True)
 
     def _journal_rows(self) -> list[dict[str, Any]]:

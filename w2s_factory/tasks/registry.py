@@ -57,7 +57,7 @@ def _entries() -> metadata.EntryPoints:
 def _loaded(entry: metadata.EntryPoint) -> Task:
     try:
         task = entry.load()
-    except RAISED as error:  # somebody else's module may raise anything
+    except RAISED as error:  # the module of another package may raise any error
         raise UserError(
             f'task "{entry.name}" cannot be loaded from {entry.value} ({type(error).__name__}: {error})'
         ) from error

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.errors import RAISED, UserError, W2SError, did_you_mean, missing_package, shown
 from w2s_factory.generating.engines.base import Bos, Engine, Model
 from w2s_factory.generating.engines.model_folders import check_local
+from w2s_factory.ranges import check_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,6 +54,8 @@ def make_engine(name: str, model: Model, options: Mapping[str, Any]) -> Engine:
         check_local(model)  # before torch is imported, which takes seconds
     factory = _factory(name)
     _check_options(name, factory, options)
+    if name in _BUILT_IN:
+        check_arguments(factory, options)
     try:
         return factory(model, **options)
     except W2SError:
@@ -89,6 +92,11 @@ def _built_in(name: str) -> Callable[..., Engine]:
 
 
 def _check_options(name: str, factory: Callable[..., Engine], options: Mapping[str, Any]) -> None:
+    """Check that an engine has these options: its options are the parameters of its factory.
+
+    Raises:
+        UserError: It lacks one.
+    """
     parameters = inspect.signature(factory).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
