@@ -31,7 +31,7 @@ misuse: $(READY)  ## try 20,000 misused commands, files, rows and tasks (TRIES=N
 		$(if $(SEED),--hypothesis-seed=$(SEED)) tests/misuse $(ARGS)
 
 test-hostile: $(READY)  ## score 10,000 hostile answers in each mode, half a second each (a quarter of an hour)
-	W2S_HOSTILE=10000 $(BIN)/python -m pytest --timeout 0 -s tests/scoring/test_hostile.py
+	W2S_HOSTILE=10000 $(BIN)/python -m pytest --timeout 0 -s tests/answers/test_hostile.py
 
 test-browser: $(READY)  ## look at the report in headless chromium, screenshots in screenshots/
 	W2S_SCREENSHOTS=screenshots $(BIN)/python -m pytest -m browser tests/experiment $(ARGS)

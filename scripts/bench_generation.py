@@ -27,7 +27,7 @@ os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 
-from w2s_factory.generating import Generation, Model, Sampling, generate, make_engine, running
+from w2s_factory.generating import Generation, Model, Sampling, generate, generator, make_engine
 from w2s_factory.shipped import shipped
 from w2s_factory.tasks import get_task
 
@@ -76,7 +76,7 @@ def whole_run(generation: Generation):
     engine = make_engine("vllm", generation.model, generation.engine_options)
     list(engine.complete(engine.batches(generation.requests(0)[:8]), generation.sampling))
     engine.close = lambda: None
-    running.make_engine = lambda *_: engine
+    generator.make_engine = lambda *_: engine
 
     def run() -> list[str]:
         with tempfile.TemporaryDirectory() as folder:

@@ -19,11 +19,12 @@ from typing import Any
 import click
 from sympy.parsing.latex import parse_latex
 
-from w2s_factory.scoring import symbolic
-from w2s_factory.scoring.judge import equations, rules, values
-from w2s_factory.scoring.judge.gold import Gold
-from w2s_factory.scoring.judge.judging import equal, equal_at_once
-from w2s_factory.scoring.judge.writing import boxed, normalised
+from w2s_factory.answers import symbolic
+from w2s_factory.answers.judge import rules, values
+from w2s_factory.answers.judge import rules as rules_module
+from w2s_factory.answers.judge.notation import boxed, normalised
+from w2s_factory.answers.judge.structured_gold import Gold
+from w2s_factory.answers.judge.verdict import equal, equal_at_once
 
 
 def by_antlr(answer: str) -> Any:
@@ -46,9 +47,9 @@ def without_short_ways() -> None:
     values._number = values._number.__wrapped__
     rules.same_number = plain
     rules.AUTOMATIC["NV"] = plain
-    equations._sides = equations._sides.__wrapped__
-    equations._difference = equations._difference.__wrapped__
-    equations._differ = unclear
+    rules_module._sides = rules_module._sides.__wrapped__
+    rules_module._difference = rules_module._difference.__wrapped__
+    rules_module._differ = unclear
 
 
 def quickly(pred: str, gold: str) -> bool:

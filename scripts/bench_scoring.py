@@ -47,7 +47,7 @@ print(right)
 """
 FOUND = click.Path(path_type=Path, exists=True)
 VECTORS = "../release_facts/cases/scoring_vectors.jsonl"
-IDLE = "import w2s_factory.scoring.files"
+IDLE = "import w2s_factory.scoring.score"
 
 
 def measured(command: list[str]) -> tuple[float, float, str]:

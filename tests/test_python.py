@@ -135,7 +135,7 @@ def test_a_folder_stands_for_the_file_that_was_written_into_it(tmp_path, monkeyp
     assert made.counts == w2s.build_stage2(TASK, WEAK, votes, rules=rules).counts
     assert w2s.check_pairs("p.json", "weak").clean
     source = w2s.PairSource(TASK, "weak", "samp", rules)
-    assert "pair: weak is " in w2s.explain("p.json", made.to_frame()["id"][0], source)
+    assert "pair: weak is " in w2s.explain_pair("p.json", made.to_frame()["id"][0], source)
 
 
 @pytest.mark.parametrize(
@@ -220,11 +220,11 @@ def test_votes_and_stage_2(given, tmp_path):
     assert written.to_frame().equals(made.to_frame())
     assert w2s.check_pairs(given(rows(written.built.file)), given(WEAK)).clean
     name = made.origins[0]["id"]
-    stories = [w2s.explain(pairs, name) for pairs in (made.origins, str(tmp_path / "p.json"))]
+    stories = [w2s.explain_pair(pairs, name) for pairs in (made.origins, str(tmp_path / "p.json"))]
     assert re.sub(r"seed \d", "an unknown seed", stories[0]) == stories[1]
     skipped = next(row["id"] for row in votes if row["id"] not in set(made.to_frame()["id"]))
     source = w2s.PairSource("arithmetic", given(WEAK), given(votes), rules)
-    assert "no pair: " in w2s.explain(made.origins, skipped, source)
+    assert "no pair: " in w2s.explain_pair(made.origins, skipped, source)
 
 
 def test_other_datasets(given, tmp_path):
@@ -290,14 +290,14 @@ def test_demonstrations_and_generation(given, tmp_path):
 
 
 def test_generation_notes_rows_in_memory(tmp_path, monkeypatch):
-    from w2s_factory.generating import running
+    from w2s_factory.generating import generator
 
     sys.path.insert(0, str(ROOT / "tests/generating"))
     try:
         from echo_engine import Echo
     finally:
         sys.path.pop(0)
-    monkeypatch.setattr(running, "make_engine", lambda _, model, __: Echo(model))
+    monkeypatch.setattr(generator, "make_engine", lambda _, model, __: Echo(model))
     shown = w2s.pick_demonstrations("arithmetic", OUTPUTS, count=1)
     asked = w2s.Generation(
         task="arithmetic",
@@ -449,7 +449,7 @@ def test_tasks_and_paths_elsewhere(tmp_path):
 
 
 WITHOUT_ROWS_OR_TASKS = {
-    *("diagnose", "draw", "export", "get_task", "install_template", "installed_version", "judge"),
+    *("diagnose", "draw_plan", "export", "get_task", "install_template", "installed_version", "judge"),
     *("launch_commands", "make_config", "merge_shards", "pair_entry", "paired_bootstrap", "pass_at_k"),
     *("performance_gap_recovered", "plan", "preset_names", "read_experiment", "report", "run", "task_names"),
     *("template_status", "train", "uninstall_template", "verify_release", "wilson_interval"),
@@ -469,3 +469,9 @@ def test_every_public_function_is_in_one_of_the_tests_above():
         for parameter in signature.parameters.values():
             if "Path" in str(parameter.annotation):
                 assert "str" in str(parameter.annotation), f"{name}({parameter.name})"
+
+
+@pytest.mark.parametrize("former", w2s._RENAMED)
+def test_former_names_work_with_a_warning(former):
+    with pytest.warns(DeprecationWarning, match=w2s._RENAMED[former]):
+        assert getattr(w2s, former) is getattr(w2s, w2s._RENAMED[former])

@@ -20,8 +20,8 @@ from pydantic import BaseModel
 
 import w2s_factory
 from w2s_factory import building, generating
-from w2s_factory.building.padding import Padding
 from w2s_factory.building.pairs import PairRules
+from w2s_factory.building.stage1 import Padding
 from w2s_factory.cli import COMMANDS
 from w2s_factory.cli.numbers import number
 from w2s_factory.errors import UserError

@@ -91,7 +91,7 @@ def test_seeds_are_named_where_the_samples_are_at_hand(files):
         strict=True,
     ):
         assert f"seed {origin['seed']}\n" in pair["output"][origin["weak_side"] == "chosen"]
-    story = building.explain(made.built.file, "1")
+    story = building.explain_pair(made.built.file, "1")
     assert "weak is rejected" in story
     assert "seed" in story
 
@@ -134,28 +134,28 @@ def test_what_does_not_belong_together_is_refused_and_writes_nothing(tmp_path, w
 def test_why_a_question_has_no_pair(files):
     made = stage2(files)
     with pytest.raises(UserError, match=r'no pair of the question "2". Name --task, --weak and --votes'):
-        building.explain(made.built.file, "2")
+        building.explain_pair(made.built.file, "2")
     weak, votes = files / "weak.jsonl", files / "votes.jsonl"
     source = building.PairSource(GSM8K, weak, votes, building.PairRules())
-    story = building.explain(made.built.file, "2", source)
+    story = building.explain_pair(made.built.file, "2", source)
     assert story.splitlines()[2:] == [
         "votes: 1 5x, 2 5x (confidence 0.50)",
         "weak answer: 1",
         "no pair: no confident majority",
     ]
-    assert "weak is rejected" in building.explain(made.built.file, "1", source)
+    assert "weak is rejected" in building.explain_pair(made.built.file, "1", source)
     with pytest.raises(UserError, match='no question "9"'):
-        building.explain(made.built.file, "9", source)
+        building.explain_pair(made.built.file, "9", source)
     lower = building.PairSource(GSM8K, weak, votes, building.PairRules(min_confidence=0.5))
     with pytest.raises(UserError, match="to which these votes and thresholds give one"):
-        building.explain(made.built.file, "2", lower)
+        building.explain_pair(made.built.file, "2", lower)
 
 
 def test_the_origins_of_a_converted_file_are_said_to_lie_elsewhere(files):
     made = stage2(files, form="release")
     converted = building.convert_pairs(made.built.file, files / "out/columns.json", "columns")
     with pytest.raises(UserError, match=r"columns.json: columns.origins.jsonl, .* file that was converted"):
-        building.explain(converted.file, "0")
+        building.explain_pair(converted.file, "0")
 
 
 def test_the_command_tells_a_story_and_checks(files, w2s):

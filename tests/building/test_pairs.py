@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s_factory.building.draws import draw_chosen, draw_rejected
 from w2s_factory.building.pairs import (
     EMPTY,
     NO_MINORITY,
     NOT_SURE_ENOUGH,
     UNSURE,
     PairRules,
-    Weak,
+    WeakAnswer,
+    draw_chosen,
+    draw_rejected,
     judge_votes,
 )
 from w2s_factory.errors import UserError
@@ -37,7 +38,7 @@ def vote(confidence: float, majority: str = "1", positives: int = 6, negatives: 
 
 
 def judged(pred: str, ballot, **rules):
-    weak = Weak(ballot["prompt"], "weak", pred, None)
+    weak = WeakAnswer(ballot["prompt"], "weak", pred, None)
     (one,) = judge_votes([(weak, ballot)], PairRules(**rules), str.__eq__)
     return one
 

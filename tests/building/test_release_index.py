@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from w2s_factory.building.placing import Recipe, place_datasets
+from w2s_factory.building.dataset_files import Recipe, place_datasets
 from w2s_factory.llamafactory.dataset_info import sft_entry
 from w2s_factory.tasks import get_task
 

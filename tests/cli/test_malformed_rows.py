@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from w2s_factory.cli import main
-from w2s_factory.release.auditing import audit
+from w2s_factory.release.audit import audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

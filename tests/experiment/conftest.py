@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from w2s_factory.experiment.machines import Need
-from w2s_factory.experiment.planning import Plan, plan
-from w2s_factory.experiment.spec import Experiment
+from w2s_factory.experiment.plan import Plan, plan
+from w2s_factory.experiment.spec import Experiment, Need
 from w2s_factory.experiment.steps import Step
 
 SMALL = {

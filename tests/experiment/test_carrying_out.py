@@ -17,8 +17,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.experiment.conftest import SMALL
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.experiment.folder import MARK, held
-from w2s_factory.experiment.running import carry_out
+from w2s_factory.experiment.run import carry_out
+from w2s_factory.experiment.run_folder import MARK, held
 from w2s_factory.experiment.steps import Step
 from w2s_factory.experiment.workflow import as_workflow, script_of, snakemake_command
 
@@ -261,7 +261,7 @@ def test_seeds_and_shards_of_earlier_plans_are_removed(run):
 RUN_IT = """
 import pickle, sys
 from pathlib import Path
-from w2s_factory.experiment.running import carry_out
+from w2s_factory.experiment.run import carry_out
 from w2s_factory.experiment.workflow import snakemake_command
 plan = pickle.loads(Path(sys.argv[1]).read_bytes())
 folder = Path(sys.argv[2])

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s_factory import paired_bootstrap, wilson_interval
-from w2s_factory.experiment.reporting import intervals, words
-from w2s_factory.experiment.reporting.figures import palette
-from w2s_factory.experiment.reporting.figures.confidence import border
-from w2s_factory.experiment.reporting.figures.iterations import spread
+from w2s_factory.experiment.report import models, wording
+from w2s_factory.experiment.report.figures import palette
+from w2s_factory.experiment.report.figures.accuracy import spread
+from w2s_factory.experiment.report.figures.stage_data import border
 from w2s_factory.shipped import shipped
 
 MINUS = "\N{MINUS SIGN}"
@@ -23,12 +23,12 @@ MINUS = "\N{MINUS SIGN}"
 def test_one_seed_has_the_intervals_of_evaluate():
     generator = np.random.default_rng(0)
     first, second = generator.random((2, 1, 80)) < 0.7
-    assert intervals.share_right(first)[1:] == wilson_interval(int(first.sum()), 80)
-    assert intervals.difference(first, second) == paired_bootstrap(first[0].tolist(), second[0].tolist())
+    assert models.share_right(first)[1:] == wilson_interval(int(first.sum()), 80)
+    assert models.difference(first, second) == paired_bootstrap(first[0].tolist(), second[0].tolist())
 
 
 def test_all_right_on_all_seeds_is_not_certain():
-    assert intervals.share_right(np.ones((3, 50), dtype=bool))[1:] == wilson_interval(50, 50)
+    assert models.share_right(np.ones((3, 50), dtype=bool))[1:] == wilson_interval(50, 50)
 
 
 @pytest.mark.parametrize("of_seeds", [0.0, 0.03])
@@ -37,7 +37,7 @@ def test_intervals_over_seeds_and_questions_cover_the_truth(of_seeds):
     hits, runs = 0, 60
     for _ in range(runs):
         chances = 0.7 + generator.normal(0, of_seeds, (3, 1)) + generator.normal(0, 0.1, (1, 200))
-        found = intervals.share_right(generator.random((3, 200)) < chances)
+        found = models.share_right(generator.random((3, 200)) < chances)
         hits += found.low <= 0.7 <= found.high
     assert hits / runs >= 0.9
 
@@ -45,7 +45,7 @@ def test_intervals_over_seeds_and_questions_cover_the_truth(of_seeds):
 def test_seeds_that_differ_make_the_interval_wider():
     same = np.tile(np.arange(100) < 70, (3, 1))
     apart = np.array([np.arange(100) < right for right in (50, 70, 90)])
-    one, other = intervals.share_right(same), intervals.share_right(apart)
+    one, other = models.share_right(same), models.share_right(apart)
     assert one.value == other.value == pytest.approx(0.7)
     assert other.high - other.low > 1.5 * (one.high - one.low)
 
@@ -96,7 +96,7 @@ def test_both_modes_have_the_same_names_and_no_colour_twice():
 
 
 def test_the_page_uses_only_colours_of_the_palette():
-    folder = shipped("experiment", "reporting", "templates")
+    folder = shipped("experiment", "report", "templates")
     text = "".join(path.read_text() for path in folder.iterdir())
     assert len(text) > 1000
     assert set(re.findall(r"var\(--(\w+)\)", text)) <= palette.LIGHT.keys()
@@ -106,20 +106,20 @@ def test_the_page_uses_only_colours_of_the_palette():
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        (words.percent(0.8466), "84.7%"),
-        (words.percent(None), ""),
-        (words.points(-0.0144), f"{MINUS}1.4"),
-        (words.points(0.0003), "0.0"),
-        (words.points(-0.0003), "0.0"),
-        (words.ratio(-0.126), f"{MINUS}0.13"),
-        (words.ratio(None), ""),
-        (words.joined([]), ""),
-        (words.joined(["a"]), "a"),
-        (words.joined(["a", "b", "c"], "or"), "a, b or c"),
-        (words.duration(4.26), "4.3 s"),
-        (words.duration(59.7), "1 min 00 s"),
-        (words.duration(3599.9), "1 h 00 min"),
-        (words.duration(7621), "2 h 07 min"),
+        (wording.percent(0.8466), "84.7%"),
+        (wording.percent(None), ""),
+        (wording.points(-0.0144), f"{MINUS}1.4"),
+        (wording.points(0.0003), "0.0"),
+        (wording.points(-0.0003), "0.0"),
+        (wording.ratio(-0.126), f"{MINUS}0.13"),
+        (wording.ratio(None), ""),
+        (wording.joined([]), ""),
+        (wording.joined(["a"]), "a"),
+        (wording.joined(["a", "b", "c"], "or"), "a, b or c"),
+        (wording.duration(4.26), "4.3 s"),
+        (wording.duration(59.7), "1 min 00 s"),
+        (wording.duration(3599.9), "1 h 00 min"),
+        (wording.duration(7621), "2 h 07 min"),
     ],
 )
 def test_words(said, expected):

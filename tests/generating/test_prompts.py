@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from w2s_factory.generating import few_shot_prompt, named_demonstrations, read_questions, split_file
-from w2s_factory.generating.prompts import demonstrated, prompt_of
-from w2s_factory.generating.questions import Question
+from w2s_factory.prompts import Question, demonstrated, prompt_of
 from w2s_factory.records import write
 from w2s_factory.tasks import get_task
 

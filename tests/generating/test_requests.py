@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating import Request, Sampling, Shard
-from w2s_factory.generating.layout import seed_folder, shard_folder
+from w2s_factory.generating.generation_files import seed_folder, shard_folder
 
 
 def test_draw_seeds_are_fixed_for_good():

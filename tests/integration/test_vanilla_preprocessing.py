@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from conftest import ROWS, save_tokenizer, training
 
+from w2s_factory.llamafactory.datasets import Dataset
 from w2s_factory.llamafactory.installation import find_installation
-from w2s_factory.llamafactory.lengths import measure
+from w2s_factory.llamafactory.long_rows import measure
+from w2s_factory.llamafactory.template import with_vanilla
 from w2s_factory.llamafactory.training_config import Config
-from w2s_factory.llamafactory.training_data import Dataset
-from w2s_factory.llamafactory.vanilla import with_vanilla
 
 pytestmark = pytest.mark.train
 

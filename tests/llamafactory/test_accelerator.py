@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.llamafactory import accelerator
-from w2s_factory.llamafactory.accelerator import GPU_ONLY, check_accelerator, gpu_only
+from w2s_factory.llamafactory import preflight
 from w2s_factory.llamafactory.arguments import TABLE
+from w2s_factory.llamafactory.preflight import GPU_ONLY, check_accelerator, gpu_only
 from w2s_factory.llamafactory.presets import load_preset, preset_names
 from w2s_factory.llamafactory.settings import ON_CPU
 from w2s_factory.llamafactory.training_config import Config
@@ -31,7 +31,7 @@ def torch(monkeypatch: pytest.MonkeyPatch):
             asked.append(f"{program} {' '.join(arguments)}")
             return {"devices": list(devices), "vanilla": None}
 
-        monkeypatch.setattr(accelerator, "run_inside", run_inside)
+        monkeypatch.setattr(preflight, "run_inside", run_inside)
         return asked
 
     monkeypatch.delenv("USE_RAY", raising=False)
@@ -93,7 +93,7 @@ def test_a_torch_that_is_broken_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     def run_inside(*_: Any, **__: Any) -> None:
         raise DelegateError("no module named torch")
 
-    monkeypatch.setattr(accelerator, "run_inside", run_inside)
+    monkeypatch.setattr(preflight, "run_inside", run_inside)
     with pytest.raises(
         DelegateError, match=r"torch cannot be imported by python \(no module named torch\).*doctor"
     ):

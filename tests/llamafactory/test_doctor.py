@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from w2s_factory.llamafactory.doctor import Finding, diagnose
-from w2s_factory.llamafactory.vanilla import template_status
+from w2s_factory.llamafactory.doctor import Diagnosis, diagnose
+from w2s_factory.llamafactory.template import template_status
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def add(python: Path, name: str, version: str, code: str = "") -> None:
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
 
 
-def by_subject(findings: list[Finding]) -> dict[str, Finding]:
+def by_subject(findings: list[Diagnosis]) -> dict[str, Diagnosis]:
     return {finding.subject: finding for finding in findings}
 
 

@@ -240,7 +240,7 @@ subprocess.run([sys.executable, "-c", torchrun, rank, {folder!r}])
 WITH_LITTLE_PATIENCE = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # even where the tests run in the background
-import w2s_factory.llamafactory.running as running
+import w2s_factory.processes as running
 running.GRACE = 1
 from w2s_factory.cli import main
 main()

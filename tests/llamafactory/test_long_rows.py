@@ -12,10 +12,10 @@ import yaml
 
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory import long_rows
+from w2s_factory.llamafactory.datasets import named_datasets
 from w2s_factory.llamafactory.installation import Installation
-from w2s_factory.llamafactory.lengths import Lengths, LongRow
+from w2s_factory.llamafactory.long_rows import Lengths, LongRow
 from w2s_factory.llamafactory.training_config import read_config
-from w2s_factory.llamafactory.training_data import named_datasets
 
 ROWS = [{"content": "a", "output": "b"}, {"content": "a " * 99, "output": "b"}]
 

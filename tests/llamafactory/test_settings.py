@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s_factory import UserError
+from w2s_factory.llamafactory.arguments import renamed, translated
 from w2s_factory.llamafactory.presets import Entry, load_preset
 from w2s_factory.llamafactory.settings import as_yaml, parsed_settings, with_settings
-from w2s_factory.llamafactory.translation import renamed, translated
 from w2s_factory.llamafactory.versions import for_version
 
 

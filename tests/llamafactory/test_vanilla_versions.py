@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from w2s_factory.llamafactory.vanilla import STARTUP
+from w2s_factory.llamafactory.template import STARTUP
 
 if TYPE_CHECKING:
     from pathlib import Path

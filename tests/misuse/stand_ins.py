@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from echo_engine import Echo
 
-from w2s_factory.generating.engines import folders
+from w2s_factory.generating.engines import model_folders
 
 ASKED = {"look_around.py"}
 """Programs that an interpreter is asked to run; `-c` is a question, too."""
@@ -30,9 +30,9 @@ class Loading(Echo):
     """Answers like `Echo`, after the checks of model and adapter that every engine makes."""
 
     def __init__(self, model, **options):
-        folders.model_folder(model.name)
+        model_folders.model_folder(model.name)
         if model.adapter:
-            folders.adapter_folder(model.adapter)
+            model_folders.adapter_folder(model.adapter)
         super().__init__(model)
 
 

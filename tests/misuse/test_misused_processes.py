@@ -142,8 +142,12 @@ def test_a_folder_that_is_gone_is_said(start, folder):
         ]
         environ = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=gone, env=environ, capture_output=True, check=False, timeout=60)
+        if done.returncode == 0 and not any(word.startswith(("in/", "out")) for word in line.words):
+            continue  # it uses no file of the folder
         assert done.returncode == 2, done.stderr
-        assert done.stderr.count(b"\n") == 1, done.stderr
+        assert done.stderr.splitlines()[-1].startswith(b"Error: "), done.stderr
+        assert b"Traceback" not in done.stderr
+        assert done.stderr.count(b"Error: ") == 1, done.stderr
 
 
 def test_files_that_may_not_grow_leave_nothing_half_written(start, folder):
@@ -152,8 +156,8 @@ def test_files_that_may_not_grow_leave_nothing_half_written(start, folder):
 
     for line in TRIED:
         _, err = ended(start(line.words, folder, preexec_fn=small), codes=(0, 2))
-        left = written(folder)
-        assert not left or b"Error" not in err, (line, left.keys(), err)
+        left = [name for name in written(folder) if not name.endswith(".journal.jsonl")]
+        assert not left or b"Error" not in err, (line, left, err)
         shutil.rmtree(folder / "out", ignore_errors=True)
 
 

@@ -15,10 +15,11 @@ from latex_strategies import judged, pairs, whole
 from sympy import simplify, srepr
 from sympy.parsing.latex import parse_latex
 
-from w2s_factory.scoring import mathverify, symbolic, workers
-from w2s_factory.scoring.judge import equations, judging
-from w2s_factory.scoring.judge.rules import AUTOMATIC, holds
-from w2s_factory.scoring.shortcuts import equals_itself
+from w2s_factory.answers import math_verify, symbolic, workers
+from w2s_factory.answers.judge import rules
+from w2s_factory.answers.judge import verdict as verdict_module
+from w2s_factory.answers.judge.rules import AUTOMATIC, holds
+from w2s_factory.answers.shortcuts import equals_itself
 
 BATCH = 16
 TRIES = int(os.environ.get("W2S_MISUSE", "0")) // 4
@@ -56,12 +57,12 @@ def is_symbolic(pred, gold):
 
 
 def is_math_verify(pred, gold):
-    return mathverify.quick(pred, gold) in (None, mathverify.slow(pred, gold))
+    return math_verify.quick(pred, gold) in (None, math_verify.slow(pred, gold))
 
 
 def is_judged(pred, gold):
     """Whether the judge's verdict at once is that of its rules, and EQ's is that of the simplification."""
-    at_once = judging.equal_at_once(pred, gold) in (None, judging.equal(pred, gold))
+    at_once = verdict_module.equal_at_once(pred, gold) in (None, verdict_module.equal(pred, gold))
     if pred.count("=") != 1 or gold.count("=") != 1:
         return at_once
     by_numbers = holds(AUTOMATIC["EQ"], pred, gold)
@@ -70,11 +71,11 @@ def is_judged(pred, gold):
 
 def by_simplification(pred, gold):
     """The verdict of EQ where no numbers are put for the symbols."""
-    differ, equations._differ = equations._differ, lambda left, right: False
+    differ, rules._differ = rules._differ, lambda left, right: False
     try:
         return holds(AUTOMATIC["EQ"], pred, gold)
     finally:
-        equations._differ = differ
+        rules._differ = differ
 
 
 CHECKS = {
@@ -82,10 +83,10 @@ CHECKS = {
     "math-verify": (
         is_math_verify,
         st.one_of(pairs, st.tuples(whole, whole)),
-        mathverify.quick,
-        mathverify.prepare,
+        math_verify.quick,
+        math_verify.prepare,
     ),
-    "judge": (is_judged, judged, judging.equal_at_once, symbolic.prepare),
+    "judge": (is_judged, judged, verdict_module.equal_at_once, symbolic.prepare),
 }
 
 

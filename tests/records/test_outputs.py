@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from w2s_factory import records
+from w2s_factory import processes, records
 from w2s_factory.errors import UserError
-from w2s_factory.records import locking, manifest
-from w2s_factory.records.writing import _NamedFile
+from w2s_factory.records import manifest
+from w2s_factory.records.outputs import _NamedFile
 
 FORM = records.Form("answers", {"id": (int,), "answer": (str,)})
 
@@ -194,7 +194,7 @@ def test_of_different_commands_at_once_one_writes_and_the_others_are_refused(tmp
 
 def test_writers_of_a_folder_wait_for_each_other(tmp_path):
     other = threading.Thread(target=write, args=(tmp_path / "a.jsonl",))
-    with locking.locked([tmp_path, tmp_path / "."]):  # the same folder twice does not deadlock
+    with processes.locked([tmp_path, tmp_path / "."]):  # the same folder twice does not deadlock
         other.start()
         other.join(0.3)
         assert other.is_alive()
@@ -214,7 +214,7 @@ def test_where_folders_cannot_be_locked_a_file_is(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", no_folders)
     write(tmp_path / "a.jsonl")
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"a.jsonl", "manifest.jsonl", locking.FALLBACK}
+    assert names == {"a.jsonl", "manifest.jsonl", processes.FALLBACK}
 
 
 WRONG_ROWS = [

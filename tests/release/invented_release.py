@@ -7,7 +7,7 @@ import random
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from w2s_factory.release.published import FILES, Published, git_hash
+from w2s_factory.release.published_files import FILES, Published, git_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,6 +187,6 @@ def _olympic(root: Path) -> None:
 
 def _index(root: Path) -> None:
     """The published index, which is known to the letter, has nothing to do with the rows."""
-    from w2s_factory.release.index import index
+    from w2s_factory.release.rebuilt_sets import index
 
     index(root / "data/llama_factory/dataset_info.json")

@@ -11,8 +11,8 @@ import pytest
 from w2s_factory import building
 from w2s_factory.errors import UserError
 from w2s_factory.release import audit
-from w2s_factory.release.auditing.checks.responses import repeats_itself
-from w2s_factory.release.auditing.checks.splits import normal
+from w2s_factory.release.audit.checks.model_rows import repeats_itself
+from w2s_factory.release.audit.checks.questions import normal
 from w2s_factory.shipped import shipped
 from w2s_factory.tasks import get_task
 

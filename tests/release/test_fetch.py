@@ -12,7 +12,7 @@ from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.release import SOURCES, fetch
 from w2s_factory.release.clone import fetch_release
 from w2s_factory.release.hub import MATH_SUBJECTS, last_boxed
-from w2s_factory.release.splits import halves
+from w2s_factory.release.train_halves import halves
 
 
 def git(folder, *arguments):

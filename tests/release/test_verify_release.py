@@ -11,9 +11,9 @@ from invented_release import make_release
 
 from w2s_factory.errors import UserError
 from w2s_factory.release import verify_release, write_page
-from w2s_factory.release.checking import check_file
-from w2s_factory.release.index import published_index
-from w2s_factory.release.published import FILES
+from w2s_factory.release.published_files import FILES
+from w2s_factory.release.rebuilt_sets import published_index
+from w2s_factory.release.verify import check_file
 
 SFT = "data/llama_factory"
 
@@ -132,17 +132,19 @@ def test_padded_sets_and_their_parts(published, copy, suffix, without):
 
 def test_code_that_makes_other_bytes_is_a_difference(published, monkeypatch):
     """Not the tree but this code at fault: the check does not trust the hash alone."""
-    from w2s_factory.release import checking, recipes
+    from w2s_factory.release import recipes, verify
 
     def broken(path):
         recipe = recipes.recipe_of(path)
         way = recipe.ways[0]
-        return recipes.Recipe((recipes.Way(way.sources, lambda out, *_: out.write_text("[]"), way.kept),))
+        return recipes.PublishedRecipe(
+            (recipes.Way(way.sources, lambda out, *_: out.write_text("[]"), way.kept),)
+        )
 
-    monkeypatch.setattr(checking, "recipe_of", broken)
+    monkeypatch.setattr(verify, "recipe_of", broken)
     root, files = published
     path = f"{SFT}/gsm8k/gsm8k_train_1.json"
-    one = checking.check_file(root, files[path], frozenset(files))
+    one = verify.check_file(root, files[path], frozenset(files))
     assert one.kind == "different"
     assert one.difference.startswith("this code makes another: row 1")
 

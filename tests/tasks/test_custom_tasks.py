@@ -28,10 +28,10 @@ from w2s_factory import (
     score_responses,
     vote,
 )
-from w2s_factory.experiment.golds import raw_file
+from w2s_factory.answers.comparison import Comparison
+from w2s_factory.experiment.stages import raw_file
 from w2s_factory.generating import split_file
 from w2s_factory.records import Form
-from w2s_factory.scoring.modes import Comparison
 from w2s_factory.tasks.base import Example
 
 FORM = Form("capitals", {"country": (str,), "city": (str,)})
@@ -464,7 +464,7 @@ def test_a_task_that_does_not_read_rows_says_so(tmp_path):
 
 @pytest.mark.parametrize(("method", "place"), [("prompt", "id 0"), ("written_response", "id 0")])
 def test_a_broken_prompt_is_named_with_the_question(files, method, place, monkeypatch):
-    from w2s_factory.generating import generate, running
+    from w2s_factory.generating import generate, generator
 
     class Once:
         packages = ()
@@ -486,7 +486,7 @@ def test_a_broken_prompt_is_named_with_the_question(files, method, place, monkey
         def close(self):
             pass
 
-    monkeypatch.setattr(running, "make_engine", lambda *_: Once())
+    monkeypatch.setattr(generator, "make_engine", lambda *_: Once())
     task = made(**{method: fails})
     asked = Generation(
         task=task, questions=files / "golds.jsonl", model=Model("m"), engine="e", output_dir=files / "out"

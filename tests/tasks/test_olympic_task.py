@@ -7,8 +7,8 @@ import json
 import pytest
 
 from w2s_factory import UserError, get_task, named_demonstrations
-from w2s_factory.generating.prompts import few_shot_prompt
-from w2s_factory.scoring.judge.gold import Gold
+from w2s_factory.answers.judge.structured_gold import Gold
+from w2s_factory.prompts import few_shot_prompt
 
 TASK = get_task("olympic_arena")
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from w2s_factory.building.agreement import Accuracy, Agreement
+from w2s_factory.building.build_inputs import Inputs, inputs_of
 from w2s_factory.building.conversion import chosen_side, convert_pairs
-from w2s_factory.building.example import Inputs, inputs_of
+from w2s_factory.building.dataset_files import Built, Recipe
 from w2s_factory.building.full_weak import build_full_weak
 from w2s_factory.building.gold import build_gold, build_test
-from w2s_factory.building.padding import Padding
 from w2s_factory.building.pair_check import PairCheck, check_pairs
+from w2s_factory.building.pair_sources import PairSource, explain_pair
 from w2s_factory.building.pairs import PairRules
-from w2s_factory.building.placing import Built, Recipe
-from w2s_factory.building.provenance import PairSource, explain
-from w2s_factory.building.stage1 import EqualResultsWarning, Stage1, build_stage1
+from w2s_factory.building.stage1 import EqualResultsWarning, Padding, Stage1, build_stage1
 from w2s_factory.building.stage2 import PairCounts, Stage2, build_stage2
 
 __all__ = [
@@ -37,6 +36,6 @@ __all__ = [
     "check_pairs",
     "chosen_side",
     "convert_pairs",
-    "explain",
+    "explain_pair",
     "inputs_of",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.building.placing import Built, Recipe, place_dataset
+from w2s_factory.building.dataset_files import Built, Recipe, place_dataset
 from w2s_factory.llamafactory import dataset_info
 from w2s_factory.llamafactory.installed import installed_version
 from w2s_factory.llamafactory.versions import NEWEST, for_installed, for_version

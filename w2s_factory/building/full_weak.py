@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from w2s_factory.building.dataset_files import Built, Recipe, place_dataset
 from w2s_factory.building.joining import refuse_empty
-from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.folders import responses_in
 from w2s_factory.records import OUTPUT, SFT, read_placed, rows_of
 from w2s_factory.tasks import get_task

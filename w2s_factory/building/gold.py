@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from w2s_factory.building.dataset_files import Built, Recipe, place_dataset
 from w2s_factory.building.joining import refuse_empty
-from w2s_factory.building.placing import Built, Recipe, place_dataset
 from w2s_factory.errors import HookError, UserError
 from w2s_factory.records import TEST, Form, Outputs, Table, read, read_placed, rows_of, wrong_row
 from w2s_factory.scoring.golds import gold_id

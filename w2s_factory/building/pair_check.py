@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from w2s_factory.building.votes import weak_texts
+from w2s_factory.building.joining import weak_texts
 from w2s_factory.errors import UserError
 from w2s_factory.folders import responses_in
 from w2s_factory.records import read_pairs, rows_of

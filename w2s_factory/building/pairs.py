@@ -1,12 +1,11 @@
-"""From a weak response and a vote to preference pairs, or the reason why there is none."""
+"""Preference pairs from a weak response and a vote, or the reason why there is none (release, Stage II)."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
-from w2s_factory.building.draws import draw_chosen, draw_rejected
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import MIN_CONFIDENCE, NEGATIVE_CONFIDENCE, SEED, Confidence, PairsPerQuestion
 from w2s_factory.ranges import Seed, check_fields
@@ -15,6 +14,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from w2s_factory.records import Pair, Sample, Vote
+
+ItemT = TypeVar("ItemT")
+
+
+def draw_rejected(minority: list[Sample], most: int, generator: random.Random) -> list[Sample]:
+    """The minority responses set against a weak response that is right.
+
+    A single pair is always drawn, even from a pool of one: that moves the generator on, and every later
+    draw depends on it. For several pairs a pool no larger than asked is taken whole, undrawn.
+    """
+    if most > 1 and len(minority) <= most:
+        return minority
+    return generator.sample(minority, most)
+
+
+def draw_chosen(majority: list[Sample], most: int, generator: random.Random) -> list[Sample]:
+    """The majority responses set against a weak response that is wrong.
+
+    One is drawn; the others follow in the order of their seeds where their text differs from the drawn
+    one (not from each other: the published sets hold such duplicates), until there are `most`.
+    """
+    first = generator.sample(majority, 1)[0]
+    others = [sample for sample in majority if sample["response"] != first["response"]]
+    return [first, *others[: most - 1]]
+
 
 WeakSide: TypeAlias = Literal["chosen", "rejected"]
 
@@ -57,7 +81,7 @@ class PairRules:
 
 
 @dataclass(frozen=True)
-class Weak:
+class WeakAnswer:
     """The weak model's response to a question, with its final answer.
 
     Attributes:
@@ -86,7 +110,7 @@ class Judged:
     """
 
     vote: Vote
-    weak: Weak
+    weak: WeakAnswer
     weak_side: WeakSide | None = None
     others: tuple[Sample, ...] = ()
     skipped: str | None = None
@@ -104,7 +128,7 @@ class Judged:
 
 
 def judge_votes(
-    questions: Iterable[tuple[Weak, Vote]], rules: PairRules, same: Callable[[str, str], bool]
+    questions: Iterable[tuple[WeakAnswer, Vote]], rules: PairRules, same: Callable[[str, str], bool]
 ) -> Iterator[Judged]:
     """Judge each question in turn, drawing from one generator in row order (paper, section 3.2).
 
@@ -124,7 +148,7 @@ def majority_answer(vote: Vote) -> str:
 
 
 def _judged(
-    weak: Weak,
+    weak: WeakAnswer,
     vote: Vote,
     rules: PairRules,
     same: Callable[[str, str], bool],

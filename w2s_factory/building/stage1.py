@@ -1,31 +1,69 @@
-"""Stage I: the questions on which weak and icl responses agree (paper, section 3.1)."""
+"""Stage I: the questions on which weak and icl responses agree (paper, section 3.1), padded on request."""
 
 from __future__ import annotations
 
 import os
+import random
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from w2s_factory.building.agreement import Agreement, agreeing
+from w2s_factory.building.dataset_files import Built, Recipe, place_datasets
 from w2s_factory.building.joining import identical
-from w2s_factory.building.padding import PADDED_KEYS, Padding
-from w2s_factory.building.placing import Built, Recipe, place_datasets
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in
-from w2s_factory.quantities import Iteration
-from w2s_factory.ranges import check
+from w2s_factory.quantities import SEED, Iteration, PaddedSize
+from w2s_factory.ranges import Seed, check, check_fields
 from w2s_factory.records import rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pandas as pd
 
     from w2s_factory.records import Result, RowsLike, Sft
     from w2s_factory.tasks import Task
+
+ItemT = TypeVar("ItemT")
+
+PADDED_KEYS = ("gold", "pred", "result")
+"""What every row of a padded set carries besides, in the published order, where its results have it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Padding:
+    """How a Stage I set is padded. Which questions pad the published sets is not reproducible.
+
+    Attributes:
+        to: Questions a side shall have.
+        seed: Of the draw of those added.
+    """
+
+    to: PaddedSize
+    seed: Seed = SEED
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def drawn(self, kept: int, others: Sequence[ItemT]) -> list[ItemT]:
+        """The questions added to `kept` ones, in drawn order.
+
+        Raises:
+            UserError: More are kept already, or there are not enough others.
+        """
+        missing = self.to - kept
+        if missing < 0:
+            raise UserError(f"{kept} questions are kept, more than {self.to}", field="--pad-to")
+        if missing > len(others):
+            raise UserError(
+                f"{kept} questions are kept and {len(others)} are not: too few for {self.to}",
+                field="--pad-to",
+            )
+        return random.Random(self.seed).sample(others, missing)
+
 
 SIDES = ("weak", "icl", "hybrid")
 """The three datasets of an iteration, in the order of the release's index."""

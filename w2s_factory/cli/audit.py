@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from w2s_factory.release.auditing import Audit
+    from w2s_factory.release.audit import Audit
 
 
 @click.command()
@@ -29,7 +29,7 @@ def command(ctx: click.Context, folder: Path, task_name: str | None, as_json: bo
       w2s-factory audit w2s-data
       w2s-factory audit w2s-data --json
     """  # noqa: D301  click reads \b
-    from w2s_factory.release.auditing import audit
+    from w2s_factory.release.audit import audit
 
     found = audit(folder, task=task_name)
     click.echo(_json(found) if as_json else tell_audit(found))

@@ -150,7 +150,7 @@ def _inputs(stage: str, task_name: str | None, named: dict[str, Path | None], it
     from w2s_factory import building
 
     if task_name is None and not any(named.values()) and Path(CONTENTS).is_file():
-        from w2s_factory.experiment.inputs import inputs_of_run
+        from w2s_factory.experiment.run_inputs import inputs_of_run
 
         return inputs_of_run(Path(), stage, iteration)
     return building.inputs_of(stage, task_name, named)

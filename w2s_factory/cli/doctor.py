@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from w2s_factory.llamafactory.doctor import Finding
+    from w2s_factory.llamafactory.doctor import Diagnosis
 
 _COLOURS = {"fine": "green", "missing": "yellow", "broken": "red"}
 
@@ -42,7 +42,7 @@ def command(
     context.exit(any(finding.state == "broken" for finding in findings))
 
 
-def _as_text(findings: list[Finding]) -> str:
+def _as_text(findings: list[Diagnosis]) -> str:
     lines = []
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
@@ -53,7 +53,7 @@ def _as_text(findings: list[Finding]) -> str:
     return "\n".join(lines)
 
 
-def _as_json(findings: list[Finding]) -> str:
+def _as_json(findings: list[Diagnosis]) -> str:
     import json
     from dataclasses import asdict
 

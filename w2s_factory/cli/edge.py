@@ -119,6 +119,8 @@ def _told(error: BaseException) -> tuple[str, int]:
 
 def _environment(error: OSError) -> tuple[str, int]:
     """Return what the system said of a file, which is the user's to fix; of no file, it is nobody's."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # raised by os.getcwd()
+        return str(UserError("the current folder no longer exists")), UserError.exit_code
     if error.filename is None:
         return f"the system: {error.strerror}", UserError.exit_code if error.errno in _DISK else 1
     return str(UserError(str(error.strerror), file=os.fsdecode(error.filename))), UserError.exit_code

@@ -75,7 +75,7 @@ def command(
     import dataclasses
 
     from w2s_factory.records import Outputs
-    from w2s_factory.scoring.evaluation import evaluate
+    from w2s_factory.scoring.evaluate import evaluate
     from w2s_factory.tasks import get_task
 
     if task_name and not pass_at:

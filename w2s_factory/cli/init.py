@@ -27,7 +27,7 @@ def command(task: str, output: Path, force: bool) -> None:
     Example:
       w2s-factory init --task gsm8k --output experiment.yaml
     """  # noqa: D301  click reads \b
-    from w2s_factory.experiment.beginning import write_experiment
+    from w2s_factory.experiment.init import write_experiment
 
     write_experiment(task, output, force=force)
     click.echo(f"Wrote {output}")

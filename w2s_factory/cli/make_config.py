@@ -10,7 +10,7 @@ import click
 from w2s_factory.cli.next_steps import after_config
 
 if TYPE_CHECKING:
-    from w2s_factory.llamafactory.preference import Model
+    from w2s_factory.llamafactory.configs import Model
 
 
 @click.command()
@@ -66,8 +66,7 @@ def command(
         --model meta-llama/Llama-2-70b-hf --set num_train_epochs=3 \\
         --output-dir out --output iter1.yaml
     """  # noqa: D301  click's mark for a paragraph kept as it is
-    from w2s_factory.llamafactory.configs import make_config
-    from w2s_factory.llamafactory.inputs import config_reads, not_there
+    from w2s_factory.llamafactory.configs import config_reads, make_config, not_there
     from w2s_factory.llamafactory.presets import load_preset, preset_names
     from w2s_factory.llamafactory.settings import ON_CPU, parsed_settings
     from w2s_factory.model_names import on_hub

@@ -74,7 +74,7 @@ def _explain(task: str | None, options: dict[str, Any]) -> None:
 
     if not options["output"] or str(options["output"]) == DASH:
         raise UserError("name the pair file", field="--output")
-    click.echo(building.explain(options["output"], options["explain"], _source(task, options)))
+    click.echo(building.explain_pair(options["output"], options["explain"], _source(task, options)))
 
 
 def _source(task: str | None, options: dict[str, Any]) -> PairSource | None:

@@ -28,7 +28,7 @@ def command(folder: Path, output: Path | None, force: bool) -> None:
       w2s-factory report runs/arithmetic
       w2s-factory report runs/arithmetic --output report.html
     """  # noqa: D301  click reads \b
-    from w2s_factory.experiment.report import report
+    from w2s_factory.experiment.report.report import report
 
     made = report(folder, output, force=force)
     click.echo(made.answer)

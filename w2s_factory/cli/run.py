@@ -48,18 +48,18 @@ def command(
       w2s-factory run experiments/arithmetic.yaml --dag plan.svg
       w2s-factory run experiment.yaml --executor slurm --jobs 8 -- --default-resources slurm_account=me
     """  # noqa: D301  click reads \b
-    from w2s_factory.experiment.running import plan_experiment, run
+    from w2s_factory.experiment.run import plan_experiment, run
 
     if dry_run or dag is not None:
         plan = plan_experiment(file, preset)
         if dry_run:
-            from w2s_factory.experiment.table import as_table
+            from w2s_factory.experiment.plan_view import as_table
 
             click.echo(as_table(plan))
         if dag is not None:
-            from w2s_factory.experiment.drawing import draw
+            from w2s_factory.experiment.plan_view import draw_plan
 
-            click.echo(f"wrote {draw(plan, dag)} ({len(plan.steps):,} steps)")
+            click.echo(f"wrote {draw_plan(plan, dag)} ({len(plan.steps):,} steps)")
         return
     ran = run(file, output_dir=output_dir, preset=preset, jobs=jobs, executor=executor, arguments=arguments)
     if ran.answer:

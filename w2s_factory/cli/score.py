@@ -17,7 +17,7 @@ from w2s_factory.folders import OUTPUT, RESULTS, samples_in, seeds_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 
 if TYPE_CHECKING:
-    from w2s_factory.scoring.files import ScoreSummary
+    from w2s_factory.scoring.score import ScoreSummary
 
 _MODES = click.Choice(["published", "symbolic", "math-verify"])
 
@@ -101,7 +101,7 @@ def command(
         _refuse_unread(ctx)
         if answers == "any":
             raise click.UsageError("--compare compares modes; it takes --answers keyed only.")
-        from w2s_factory.tasks.scored import compare_modes
+        from w2s_factory.scoring.mode_comparison import compare_modes
 
         modes = [name.strip() for name in compare.split(",")]
         found = compare_modes(
@@ -116,8 +116,8 @@ def command(
         )
         click.echo(found.table())
         return
+    from w2s_factory.scoring.score import score
     from w2s_factory.tasks import get_task
-    from w2s_factory.tasks.scored import score
 
     files = _files(responses, output)
     several = len(files) > 1

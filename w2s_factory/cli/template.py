@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from w2s_factory.llamafactory.vanilla import TemplateStatus
+    from w2s_factory.llamafactory.template import TemplateStatus
 
 
 def _environment(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,7 +41,7 @@ def command() -> None:
 @_environment
 def install(python: Path | None, llamafactory_cli: Path | None) -> None:
     """Put two small files into the environment's site-packages. Doing it again changes nothing."""
-    from w2s_factory.llamafactory.vanilla import install_template
+    from w2s_factory.llamafactory.template import install_template
 
     click.echo(_told(install_template(python, llamafactory_cli=llamafactory_cli)))
 
@@ -50,7 +50,7 @@ def install(python: Path | None, llamafactory_cli: Path | None) -> None:
 @_environment
 def status(python: Path | None, llamafactory_cli: Path | None) -> None:
     """Say whether the environment's LLaMA-Factory knows vanilla, and from where."""
-    from w2s_factory.llamafactory.vanilla import template_status
+    from w2s_factory.llamafactory.template import template_status
 
     click.echo(_told(template_status(python, llamafactory_cli=llamafactory_cli)))
 
@@ -59,7 +59,7 @@ def status(python: Path | None, llamafactory_cli: Path | None) -> None:
 @_environment
 def uninstall(python: Path | None, llamafactory_cli: Path | None) -> None:
     """Remove the two files."""
-    from w2s_factory.llamafactory.vanilla import uninstall_template
+    from w2s_factory.llamafactory.template import uninstall_template
 
     removed = uninstall_template(python, llamafactory_cli=llamafactory_cli)
     for file in removed:
@@ -69,7 +69,7 @@ def uninstall(python: Path | None, llamafactory_cli: Path | None) -> None:
 
 
 def _told(status: TemplateStatus) -> str:
-    from w2s_factory.llamafactory.vanilla import install_command
+    from w2s_factory.llamafactory.template import install_command
 
     factory = (
         f"LLaMA-Factory {status.llamafactory}" if status.llamafactory else "LLaMA-Factory (not installed)"

@@ -41,7 +41,7 @@ def command(folder: Path, output: Path, task_name: str | None, force: bool) -> N
     \b
         w2s-factory vote --input outputs/t1.0 --output majority_voting_results.jsonl
     """  # noqa: D301  click needs the character
-    from w2s_factory.scoring.majority import vote
+    from w2s_factory.scoring.vote import vote
     from w2s_factory.tasks import get_task
 
     folder = samples_in(folder)

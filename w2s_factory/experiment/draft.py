@@ -11,10 +11,9 @@ from w2s_factory.experiment.steps import OURS, Step
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from w2s_factory.experiment.contents import Agreed, Evaluated, Preferred
-    from w2s_factory.experiment.machines import Kind
-    from w2s_factory.experiment.spec import Experiment
-    from w2s_factory.experiment.tree import Tree
+    from w2s_factory.experiment.run_contents import Agreed, Evaluated, Preferred
+    from w2s_factory.experiment.spec import Experiment, Kind
+    from w2s_factory.experiment.steps import Tree
     from w2s_factory.tasks import Task
 
 

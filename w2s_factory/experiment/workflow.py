@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
-from w2s_factory.experiment.contents import CONTENTS
+from w2s_factory.experiment.run_contents import CONTENTS
 from w2s_factory.experiment.steps import OURS
 from w2s_factory.quantities import Jobs
 from w2s_factory.ranges import check
@@ -20,8 +20,8 @@ from w2s_factory.records import content_hash
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from w2s_factory.experiment.machines import Environments, Need
-    from w2s_factory.experiment.planning import Plan
+    from w2s_factory.experiment.plan import Plan
+    from w2s_factory.experiment.spec import Environments, Need
     from w2s_factory.experiment.steps import Step
 
 PLAN: Final = "plan.json"

@@ -11,13 +11,12 @@ from w2s_factory.generating.demonstrations import (
 )
 from w2s_factory.generating.engines import Engine, Model, default_engine, engine_names, make_engine
 from w2s_factory.generating.generation import Generation, published_sampling
-from w2s_factory.generating.layout import Shard
-from w2s_factory.generating.merging import merge_shards
+from w2s_factory.generating.generation_files import Shard
+from w2s_factory.generating.generator import Preview, generate, preview
 from w2s_factory.generating.part import Generated
-from w2s_factory.generating.prompts import few_shot_prompt
-from w2s_factory.generating.questions import Question, read_questions, split_file
 from w2s_factory.generating.requests import Completion, Request, Sampling
-from w2s_factory.generating.running import Preview, generate, preview
+from w2s_factory.generating.shards import merge_shards
+from w2s_factory.prompts import Question, few_shot_prompt, read_questions, split_file
 
 __all__ = [
     "PUBLISHED_COUNT",

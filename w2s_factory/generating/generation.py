@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.errors import UserError, shown
 from w2s_factory.generating.demonstrations import read_demonstrations
 from w2s_factory.generating.engines import Model, default_engine
-from w2s_factory.generating.layout import Shard
-from w2s_factory.generating.prompts import demonstrated, prompt_of
-from w2s_factory.generating.questions import read_questions
+from w2s_factory.generating.generation_files import Shard
 from w2s_factory.generating.requests import Request, Sampling
+from w2s_factory.prompts import demonstrated, prompt_of, read_questions
 from w2s_factory.quantities import QuestionCount, Temperature
 from w2s_factory.ranges import Seed, check, check_fields
 from w2s_factory.records import rows_of
@@ -26,7 +25,7 @@ from w2s_factory.tasks import get_task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2s_factory.generating.questions import Question
+    from w2s_factory.prompts import Question
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
 

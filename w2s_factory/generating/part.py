@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
-from w2s_factory.generating.layout import JOURNAL, OUTPUT
+from w2s_factory.generating.generation_files import JOURNAL, OUTPUT
 from w2s_factory.records import OUTPUT as OUTPUT_FORM
 from w2s_factory.records import Form, Journal, Outputs, require, to_frame
 

@@ -1,27 +1,208 @@
-"""Training YAMLs: a preset, filled in for one model and dataset, for one version of LLaMA-Factory."""
+"""Training YAMLs: a preset, filled in for one model and dataset, for one version of LLaMA-Factory.
+
+Includes the checks of models, adapters and folders that a user names, and the reference model of
+preference training.
+"""
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from packaging.version import Version as Number
 
-from w2s_factory.errors import UserError, listed, one_line
+from w2s_factory.errors import UserError, encodable, listed, one_line
+from w2s_factory.llamafactory.arguments import renamed, translated
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
-from w2s_factory.llamafactory.inputs import absolute, check_inputs, given, given_folder, weights
+from w2s_factory.llamafactory.datasets import check_datasets
 from w2s_factory.llamafactory.installed import installed_version
-from w2s_factory.llamafactory.lookup import check_datasets
-from w2s_factory.llamafactory.preference import Model, preference_settings
 from w2s_factory.llamafactory.presets import FOLDER, Entry, Preset, load_preset
 from w2s_factory.llamafactory.settings import as_yaml, check_preset, with_settings
-from w2s_factory.llamafactory.translation import renamed, translated
 from w2s_factory.llamafactory.versions import NEWEST, Version, for_installed, for_version
+from w2s_factory.model_names import on_hub
+from w2s_factory.records import read_object
 from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from w2s_factory.llamafactory.presets import Preset
+
+
+def check_inputs(
+    preset: Preset, dataset: str | None, dataset_dir: str | Path | None, adapter: Sequence[str | Path]
+) -> None:
+    """Refuse inputs the preset has no use for, and the lack of those it needs.
+
+    Raises:
+        UserError: Names the option.
+    """
+    needed = f'preset "{preset.name}" needs '
+    if preset.trains and (dataset is None or dataset_dir is None):
+        raise UserError(needed + "a dataset", hint="Name it and its folder: --dataset NAME --dataset-dir DIR")
+    if not preset.trains and (dataset is not None or dataset_dir is not None):
+        raise UserError(
+            f'preset "{preset.name}" takes no dataset', hint="Leave out --dataset and --dataset-dir"
+        )
+    if not preset.trains and not adapter:
+        raise UserError(needed + "an adapter to merge", hint="Name it: --adapter DIR")
+    if adapter and preset.entries["finetuning_type"].value == "full":
+        raise UserError(f'preset "{preset.name}" trains all parameters and takes no adapter')
+
+
+def weights(model: str | Path, adapters: Sequence[str | Path], *, ahead: bool) -> list[str | Entry]:
+    """The lines that name the model and its adapters.
+
+    Args:
+        model: A folder or hub name.
+        adapters: Folders or hub names.
+        ahead: Let folders be missing: they will be made before the training.
+
+    Raises:
+        UserError: A folder is missing or holds something else.
+    """
+    lines: list[str | Entry] = [given("model_name_or_path", _named(model, "config.json", "--model", ahead))]
+    names = [_named(adapter, "adapter_config.json", "--adapter", ahead) for adapter in adapters]
+    if any("," in name for name in names):
+        raise UserError("an adapter's path cannot hold a comma, which separates adapters", field="--adapter")
+    return [*lines, given("adapter_name_or_path", ",".join(names))] if names else lines
+
+
+def not_there(
+    model: str | Path, adapters: Sequence[str | Path], dataset_dir: str | Path | None
+) -> list[Path]:
+    """Folders (and the index) that a training needs and that do not exist yet; hub names do not count."""
+    folders = [absolute(name) for name in (model, *adapters) if not on_hub(name)]
+    index = [] if dataset_dir is None else [absolute(dataset_dir) / INDEX]
+    return [path for path in [*folders, *index] if not path.exists()]
+
+
+def config_reads(
+    preset: str,
+    model: str | Path,
+    adapters: Sequence[str | Path],
+    dataset: str | None,
+    dataset_dir: str | Path | None,
+) -> list[Path]:
+    """Return the files a config is made from: the preset, the index with its data, and those of models."""
+    files = [shipped(FOLDER, f"{preset}.yaml"), absolute(model) / "config.json"]
+    files += [absolute(adapter) / "adapter_config.json" for adapter in adapters]
+    if dataset is None or dataset_dir is None:
+        return files
+    index = absolute(dataset_dir) / INDEX
+    entries = read_object(index) if index.is_file() else {}
+    found = [entries.get(name.strip()) for name in dataset.split(",")]
+    names = [entry.get("file_name") for entry in found if isinstance(entry, dict)]
+    return [*files, index, *(index.parent / name for name in names if isinstance(name, str))]
+
+
+def given(key: str, text: str) -> Entry:
+    """A line with what the user gave.
+
+    Raises:
+        UserError: It holds bytes that are not UTF-8, which no YAML can hold.
+    """
+    return Entry(key, as_yaml(_encoded(key, text)), "given")
+
+
+def given_folder(key: str, path: str | Path) -> Entry:
+    """A line with a folder, made absolute.
+
+    Raises:
+        UserError: Its path holds bytes that are not UTF-8, which no YAML can hold.
+    """
+    text = _encoded(key, str(absolute(path)))
+    return Entry(key, as_yaml(text), "given; absolute, so that it holds in any working folder")
+
+
+def _encoded(key: str, text: str) -> str:
+    if encodable(text) != text:
+        raise UserError(f"expected UTF-8 text, got {text!r}", field=key)
+    return text
+
+
+def absolute(path: str | Path) -> Path:
+    """The path from the root, `~` expanded; links stay, since other machines may know only them."""
+    return Path(path).expanduser().absolute()
+
+
+def _named(weights: str | Path, file: str, option: str, ahead: bool) -> str:
+    """A folder's absolute path, or a name on the hub as it is."""
+    path, text = absolute(weights), str(weights)
+    if path.exists():
+        if not (path / file).exists():
+            raise UserError(f"holds no {file}, so it is not what {option} takes", file=path)
+        return str(path)
+    if on_hub(weights):
+        return text
+    if not ahead:
+        raise UserError(f"no such folder ({option})", file=text)
+    return str(path)
+
+
+Model: TypeAlias = Literal["m-plus", "base"]
+"""M_plus, the model Stage I made, or the strong base it was trained from."""
+
+_NEVER_MERGED = ("quantization_bit", "quantization_method", "deepspeed")
+
+
+def preference_settings(
+    preset: Preset,
+    adapters: Sequence[str | Path],
+    settings: Mapping[str, Any],
+    *,
+    reference: Model | None = None,
+    start: Model | None = None,
+) -> dict[str, Any]:
+    """The settings that give DPO its reference, ORPO and SimPO their start.
+
+    LLaMA-Factory's reference, with LoRA and no `ref_model`, is the model with its adapter disabled. With
+    `create_new_adapter` M_plus's adapter is merged first and a new one trained, so the reference is
+    M_plus; without it M_plus's own adapter is trained on, and the reference is the base. The release
+    does not say which it used.
+
+    Args:
+        preset: The preset chosen.
+        adapters: M_plus's adapter on its base; none if the model is M_plus merged, or the base.
+        settings: The user's settings.
+        reference: DPO's; `m-plus` if None.
+        start: ORPO's and SimPO's: `base` takes no adapter.
+
+    Raises:
+        UserError: The preset has no use for the option, the adapter that it needs is missing or one
+            that it excludes is given, or LLaMA-Factory would not merge the adapter.
+    """
+    _check(preset, adapters, reference, start)
+    if preset.method is None or not adapters:
+        return {}
+    if reference == "base":
+        return {"create_new_adapter": False}
+    for key in _NEVER_MERGED:
+        if settings.get(key) is not None:
+            raise UserError(
+                "LLaMA-Factory does not merge an adapter then, and the base would be the reference",
+                field=key,
+                hint="Merge M_plus first (preset export) and name the merged model with --model",
+            )
+    return {}
+
+
+def _check(
+    preset: Preset, adapters: Sequence[str | Path], reference: Model | None, start: Model | None
+) -> None:
+    if reference is not None and preset.method != "dpo":
+        raise UserError(f'the preset "{preset.name}" has no reference model', field="--reference")
+    if start is not None and preset.method not in ("orpo", "simpo"):
+        raise UserError(f'the preset "{preset.name}" has no such choice', field="--start")
+    if reference == "base" and not adapters:
+        raise UserError(
+            "the reference would be the model itself",
+            field="--reference",
+            hint="Name the base with --model and M_plus's adapter with --adapter",
+        )
+    if start == "base" and adapters:
+        raise UserError("a start from the base takes no adapter", field="--start", hint="Leave out --adapter")
 
 
 def make_config(  # noqa: PLR0913  each is one thing to say of a training

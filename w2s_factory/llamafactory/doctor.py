@@ -12,7 +12,7 @@ from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory.environment import look, run_inside
 from w2s_factory.llamafactory.installation import named_interpreter
 from w2s_factory.llamafactory.installed import DISTRIBUTIONS
-from w2s_factory.llamafactory.vanilla import install_command
+from w2s_factory.llamafactory.template import install_command
 from w2s_factory.llamafactory.versions import RELEASES, for_version
 from w2s_factory.shipped import shipped
 
@@ -27,7 +27,7 @@ State: TypeAlias = Literal["fine", "missing", "broken"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing looked at.
 
     Attributes:
@@ -45,7 +45,7 @@ class Finding:
 
 def diagnose(
     python: str | Path | None = None, *, llamafactory_cli: str | Path | None = None
-) -> list[Finding]:
+) -> list[Diagnosis]:
     """Look at an environment: Python, torch, LLaMA-Factory, vanilla, vLLM, GPU.
 
     torch and LLaMA-Factory are really imported, each in a process of its own, which takes seconds.
@@ -63,7 +63,7 @@ def diagnose(
     factory, vanilla = _llamafactory(environment, torch)
     devices = seen.get("devices", [])
     return [
-        Finding("Python", "fine", f"{environment.python_version} ({environment.python})"),
+        Diagnosis("Python", "fine", f"{environment.python_version} ({environment.python})"),
         torch,
         factory,
         vanilla,
@@ -72,17 +72,17 @@ def diagnose(
     ]
 
 
-def _torch(environment: Environment) -> tuple[Finding, dict[str, Any]]:
+def _torch(environment: Environment) -> tuple[Diagnosis, dict[str, Any]]:
     found = {name: environment.versions[name] for name in TORCH if environment.versions[name]}
     detail = ", ".join(f"{name} {version}" for name, version in found.items())
     mend = _pip(environment, *TORCH)
     if "torch" not in found:
-        return Finding("torch", "broken", "not installed", mend), {}
+        return Diagnosis("torch", "broken", "not installed", mend), {}
     try:
         seen = run_inside(environment.python, "imports_work.py", arguments=list(found))
     except DelegateError as error:
-        return Finding("torch", "broken", f"{detail}: {_misfit(found)}{error.problem}", mend), {}
-    return Finding("torch", "fine", detail), seen
+        return Diagnosis("torch", "broken", f"{detail}: {_misfit(found)}{error.problem}", mend), {}
+    return Diagnosis("torch", "fine", detail), seen
 
 
 def _misfit(found: dict[str, str | None]) -> str:
@@ -101,50 +101,50 @@ def _misfit(found: dict[str, str | None]) -> str:
     return f"{' and '.join(wrong)}; " if wrong else ""
 
 
-def _llamafactory(environment: Environment, torch: Finding) -> tuple[Finding, Finding]:
+def _llamafactory(environment: Environment, torch: Diagnosis) -> tuple[Diagnosis, Diagnosis]:
     package = next((name for name in DISTRIBUTIONS if environment.versions[name]), None)
-    unknown = Finding("vanilla", "missing", "LLaMA-Factory can't be asked")
+    unknown = Diagnosis("vanilla", "missing", "LLaMA-Factory can't be asked")
     if package is None or environment.templates is None:
         mend = _pip(environment, "llamafactory", *TORCH)
-        return Finding("LLaMA-Factory", "broken", "not installed", mend), unknown
+        return Diagnosis("LLaMA-Factory", "broken", "not installed", mend), unknown
     version = str(environment.versions[package])
     try:
         asked = run_inside(environment.python, "imports_work.py", arguments=[f"{package}.train.tuner"])
     except DelegateError as error:
         mend = torch.mend or _pip(environment, "llamafactory", *TORCH)
-        return Finding(
+        return Diagnosis(
             "LLaMA-Factory", "broken", f"{version}, can't be imported: {error.problem}", mend
         ), unknown
     supported = (
         "" if _is_known(version) else f", not among those known here ({RELEASES[0]} to {RELEASES[-1]})"
     )
-    return Finding("LLaMA-Factory", "fine", f"{version}{supported}"), _vanilla(
+    return Diagnosis("LLaMA-Factory", "fine", f"{version}{supported}"), _vanilla(
         environment, bool(asked["vanilla"])
     )
 
 
-def _vanilla(environment: Environment, known: bool) -> Finding:
+def _vanilla(environment: Environment, known: bool) -> Diagnosis:
     if known:
         how = "built in" if environment.vanilla_built_in else "installed"
-        return Finding("vanilla", "fine", f"known to llamafactory-cli ({how})")
+        return Diagnosis("vanilla", "fine", f"known to llamafactory-cli ({how})")
     detail = "known to w2s-factory train, not to plain llamafactory-cli"
-    return Finding("vanilla", "missing", detail, install_command(environment.python))
+    return Diagnosis("vanilla", "missing", detail, install_command(environment.python))
 
 
-def _vllm(environment: Environment, devices: list[str]) -> Finding:
+def _vllm(environment: Environment, devices: list[str]) -> Diagnosis:
     version = environment.versions["vllm"]
     if version:
-        return Finding("vLLM", "fine", version)
+        return Diagnosis("vLLM", "fine", version)
     mend = _pip(environment, "vllm") if devices else None
-    return Finding("vLLM", "missing", "not installed; generation uses transformers", mend)
+    return Diagnosis("vLLM", "missing", "not installed; generation uses transformers", mend)
 
 
-def _gpu(torch: Finding, devices: list[str]) -> Finding:
+def _gpu(torch: Diagnosis, devices: list[str]) -> Diagnosis:
     if devices:
-        return Finding("GPU", "fine", ", ".join(devices))
+        return Diagnosis("GPU", "fine", ", ".join(devices))
     if torch.state == "broken":
-        return Finding("GPU", "missing", "torch can't be asked")
-    return Finding("GPU", "missing", "none seen by torch; training runs on the CPU")
+        return Diagnosis("GPU", "missing", "torch can't be asked")
+    return Diagnosis("GPU", "missing", "none seen by torch; training runs on the CPU")
 
 
 def _is_known(version: str) -> bool:

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory import records
 from w2s_factory.errors import UserError, listed
-from w2s_factory.llamafactory.accelerator import check_accelerator
-from w2s_factory.llamafactory.checks import check_export, check_training
 from w2s_factory.llamafactory.installation import find_installation
 from w2s_factory.llamafactory.long_rows import settle_long_rows
-from w2s_factory.llamafactory.running import run
+from w2s_factory.llamafactory.preflight import check_accelerator, check_export, check_training
+from w2s_factory.llamafactory.template import with_vanilla
+from w2s_factory.llamafactory.trained_weights import Weights, check_weights, kind_of, state, weight_files
 from w2s_factory.llamafactory.training_config import read_config, write_merged
-from w2s_factory.llamafactory.vanilla import with_vanilla
-from w2s_factory.llamafactory.weights import Weights, check_weights, kind_of, state, weight_files
+from w2s_factory.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

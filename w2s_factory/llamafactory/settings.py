@@ -7,8 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
-from w2s_factory.llamafactory.argument_ranges import argument_problem
-from w2s_factory.llamafactory.arguments import check_known
+from w2s_factory.llamafactory.arguments import argument_problem, check_known
 from w2s_factory.llamafactory.presets import Entry, Preset, load_preset, preset_names
 from w2s_factory.llamafactory.versions import NEWEST, for_version
 from w2s_factory.records.yaml_files import dump_yaml, parse_value

@@ -9,7 +9,8 @@ from __future__ import annotations
 from w2s_factory.records.journal import Journal
 from w2s_factory.records.manifest import NAME as MANIFEST
 from w2s_factory.records.manifest import Hashed, Source, content_hash, note, noted
-from w2s_factory.records.pairs import (
+from w2s_factory.records.outputs import Outputs, is_same_file, is_stdout, write
+from w2s_factory.records.preference_rows import (
     COLUMN_PAIR,
     ColumnPair,
     PairForm,
@@ -17,7 +18,7 @@ from w2s_factory.records.pairs import (
     as_pair,
     read_pairs,
 )
-from w2s_factory.records.reading import Place, read, read_object, read_placed, require
+from w2s_factory.records.reader import Place, read, read_object, read_placed, require
 from w2s_factory.records.rows import (
     ANSWERED,
     ANY,
@@ -46,7 +47,6 @@ from w2s_factory.records.rows import (
     wrong_row,
 )
 from w2s_factory.records.tables import RowsLike, RowSource, Table, plain_value, rows_of, to_frame
-from w2s_factory.records.writing import Outputs, is_same_file, is_stdout, write
 
 __all__ = [
     "ANSWERED",

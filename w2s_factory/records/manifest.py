@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from w2s_factory.errors import UserError
-from w2s_factory.records.locking import locked
+from w2s_factory.processes import locked
 from w2s_factory.records.tables import Table
 
 if TYPE_CHECKING:

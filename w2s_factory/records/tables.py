@@ -107,7 +107,7 @@ def rows_of(source: RowsLike, name: str, find: Callable[[Path], Path] | None = N
 
 def to_frame(source: RowSource) -> pd.DataFrame:
     """Return the rows of a file or a table as a DataFrame."""
-    from w2s_factory.records.reading import read  # noqa: PLC0415  it reads tables, too
+    from w2s_factory.records.reader import read  # noqa: PLC0415  it reads tables, too
     from w2s_factory.records.rows import Form  # noqa: PLC0415
 
     rows: Iterator[dict[str, Any]] = read(source, Form("rows", {}))

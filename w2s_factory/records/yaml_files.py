@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from w2s_factory.errors import UserError
-from w2s_factory.records.reading import read_text
+from w2s_factory.records.reader import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from w2s_factory.release.auditing import Audit, Finding, SetStatistics, audit
-from w2s_factory.release.checking import CLASSES, Checked
-from w2s_factory.release.fetching import SOURCES, Fetched, fetch
-from w2s_factory.release.page import write_page
-from w2s_factory.release.verifying import Verification, verify_release
+from w2s_factory.release.audit import Audit, Finding, SetStatistics, audit
+from w2s_factory.release.fetch import SOURCES, Fetched, fetch
+from w2s_factory.release.html_page import write_page
+from w2s_factory.release.verify import CLASSES, Checked, Verification, verify_release
 
 __all__ = [
     "CLASSES",

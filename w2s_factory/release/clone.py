@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.release.fetching import Fetched
-from w2s_factory.release.published import COMMIT, REPOSITORY
+from w2s_factory.release.fetch import Fetched
+from w2s_factory.release.published_files import COMMIT, REPOSITORY
 from w2s_factory.terminal import shortened
 
 _SAFE = {

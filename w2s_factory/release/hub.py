@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.records import MANIFEST, MATH_RAW, TEST, Form, Outputs, require
-from w2s_factory.release.fetching import Fetched
+from w2s_factory.release.fetch import Fetched
 from w2s_factory.release.sources import gsm8k_test_row
-from w2s_factory.release.splits import GSM8K_ROWS, SEED, halves
+from w2s_factory.release.train_halves import GSM8K_ROWS, SEED, halves
 from w2s_factory.tasks import get_task
 from w2s_factory.terminal import first_line
 

@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.building import build_full_weak, build_gold, build_test
-from w2s_factory.llamafactory.layouts import RELEASE_DATA
-from w2s_factory.release import sources, stage1
-from w2s_factory.release.index import OLYMPIC, index
-from w2s_factory.release.published import FILES
-from w2s_factory.release.tokens import has_cl100k
+from w2s_factory.llamafactory.dataset_info import RELEASE_DATA
+from w2s_factory.release import rebuilt_sets, sources
+from w2s_factory.release.published_files import FILES
+from w2s_factory.release.rebuilt_sets import OLYMPIC, index
+from w2s_factory.release.sources import has_cl100k
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -53,76 +53,76 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PublishedRecipe:
     """The ways to make one file, the best first, and why it can't be made in full where that is so."""
 
     ways: tuple[Way, ...] = ()
     reason: str | None = None
 
 
-def recipe_of(path: str) -> Recipe:
+def recipe_of(path: str) -> PublishedRecipe:
     """How a published file can be made."""
     for pattern, make in _PATTERNS.items():
         if match := re.fullmatch(pattern, path):
             return make(**match.groupdict())
-    return Recipe(reason="nothing is known of how it was made")
+    return PublishedRecipe(reason="nothing is known of how it was made")
 
 
-def _test(name: str) -> Recipe:
+def _test(name: str) -> PublishedRecipe:
     task = get_task(name.partition("_")[0])
     split = next(key for key, at in task.splits.items() if at.test == f"data/test/{name}.jsonl")
-    return Recipe((Way((task.splits[split].raw,), partial(_build_test, task=task, split=split)),))
+    return PublishedRecipe((Way((task.splits[split].raw,), partial(_build_test, task=task, split=split)),))
 
 
 def _build_test(out: Path, raw: Path, *, task: Task, split: str) -> None:
     build_test(task, raw, out, split=split)
 
 
-def _gsm8k_raw(split: str) -> Recipe:
+def _gsm8k_raw(split: str) -> PublishedRecipe:
     task = get_task("gsm8k")
     if split == "test":
-        return Recipe((Way((task.splits["test"].test,), partial(sources.gsm8k_test, task=task)),))
+        return PublishedRecipe((Way((task.splits["test"].test,), partial(sources.gsm8k_test, task=task)),))
     kept = ("question", "answer", "the augmented rows")
     make = partial(sources.gsm8k_ids, half=int(split[-1]))
-    return Recipe((Way((), make, kept, itself=True),), AUGMENTED)
+    return PublishedRecipe((Way((), make, kept, itself=True),), AUGMENTED)
 
 
-def _math_raw(split: str) -> Recipe:
+def _math_raw(split: str) -> PublishedRecipe:
     if split == "train_1":
-        return Recipe(reason=PROBLEMS)
-    return Recipe((Way((get_task("math").splits[split].test,), sources.math_raw),))
+        return PublishedRecipe(reason=PROBLEMS)
+    return PublishedRecipe((Way((get_task("math").splits[split].test,), sources.math_raw),))
 
 
-def _gold(name: str, half: str) -> Recipe:
+def _gold(name: str, half: str) -> PublishedRecipe:
     task = get_task(name)
-    return Recipe((Way((task.splits[f"train_{half}"].raw,), partial(_build_gold, task=task)),))
+    return PublishedRecipe((Way((task.splits[f"train_{half}"].raw,), partial(_build_gold, task=task)),))
 
 
 def _build_gold(out: Path, raw: Path, *, task: Task) -> None:
     build_gold(task, raw, out)
 
 
-def _full_weak(name: str, weak: str) -> Recipe:
+def _full_weak(name: str, weak: str) -> PublishedRecipe:
     make = partial(_build_full_weak, task=get_task(name))
-    return Recipe((Way((results_path(name, weak),), make),))
+    return PublishedRecipe((Way((results_path(name, weak),), make),))
 
 
 def _build_full_weak(out: Path, results: Path, *, task: Task) -> None:
     build_full_weak(task, results, out)
 
 
-def _olympic_full_weak() -> Recipe:
+def _olympic_full_weak() -> PublishedRecipe:
     output = f"olympic_outputs/{OLYMPIC}/test/output.jsonl"
-    return Recipe((Way((output,), sources.olympic_full_weak, certain=False),), RESPONSES)
+    return PublishedRecipe((Way((output,), sources.olympic_full_weak, certain=False),), RESPONSES)
 
 
-def _results(name: str, weak: str) -> Recipe:
+def _results(name: str, weak: str) -> PublishedRecipe:
     task = get_task(name)
     needed = (full_weak_path(name, weak), task.splits["train_2"].test)
     if has_cl100k():
-        return Recipe((Way(needed, partial(_results_counted, task=task)),))
+        return PublishedRecipe((Way(needed, partial(_results_counted, task=task)),))
     kept = ("num_tokens (tiktoken has no cl100k vocabulary at hand)",)
-    return Recipe((Way(needed, partial(_results_as_counted, task=task), kept, itself=True),))
+    return PublishedRecipe((Way(needed, partial(_results_as_counted, task=task), kept, itself=True),))
 
 
 def _results_counted(out: Path, full_weak: Path, golds: Path, *, task: Task) -> None:
@@ -151,38 +151,38 @@ class Stage1Set:
         return f"{self.stem}_{side}{self.suffix}.json"
 
 
-def _stage1(stem: str, side: str, suffix: str | None) -> Recipe:
+def _stage1(stem: str, side: str, suffix: str | None) -> PublishedRecipe:
     of = Stage1Set(stem, suffix or "")
     sides = of.path("weak"), of.path("icl")
     if side == "hybrid":
-        return Recipe((Way((*sides, *of.unpadded), stage1.hybrid),))
+        return PublishedRecipe((Way((*sides, *of.unpadded), rebuilt_sets.hybrid),))
     icl = side == "icl"
-    ways = [Way((of.path("hybrid"), *of.unpadded), partial(stage1.side, icl=icl))]
+    ways = [Way((of.path("hybrid"), *of.unpadded), partial(rebuilt_sets.side, icl=icl))]
     if of.suffix:
         padded = Stage1Set(stem)
-        make = partial(stage1.agreeing, icl_side=icl)
+        make = partial(rebuilt_sets.agreeing, icl_side=icl)
         ways.append(Way((padded.path("weak"), padded.path("icl")), make, certain=False))
     elif side == "weak" and not of.unpadded and stem.endswith("_iter1"):
         full_weak = f"{stem.removesuffix('_iter1')}_full_weak.json"
-        ways.append(Way((full_weak,), stage1.at_ids, ("id",), itself=True))
-    return Recipe(tuple(ways))
+        ways.append(Way((full_weak,), rebuilt_sets.at_ids, ("id",), itself=True))
+    return PublishedRecipe(tuple(ways))
 
 
-def _pairs(name: str, weak: str) -> Recipe:
+def _pairs(name: str, weak: str) -> PublishedRecipe:
     kept = ("id", "output")
     ways = [Way((full_weak_path(name, weak),), sources.pair_prompts_of, kept, itself=True, certain=False)]
     if name != "olympic":
         task = get_task(name)
         make = partial(sources.pair_prompts, task=task)
         ways.append(Way((task.splits["train_2"].test,), make, kept, itself=True, certain=False))
-    return Recipe(tuple(ways), SAMPLES)
+    return PublishedRecipe(tuple(ways), SAMPLES)
 
 
-def _olympic_output(file: str) -> Recipe:
+def _olympic_output(file: str) -> PublishedRecipe:
     if file == "input.jsonl":
         output = f"olympic_outputs/{OLYMPIC}/test/output.jsonl"
-        return Recipe((Way((output,), sources.without_response, certain=False),), PROBLEMS)
-    return Recipe(reason=RESPONSES if file == "output.jsonl" else EVALUATION)
+        return PublishedRecipe((Way((output,), sources.without_response, certain=False),), PROBLEMS)
+    return PublishedRecipe(reason=RESPONSES if file == "output.jsonl" else EVALUATION)
 
 
 def full_weak_path(name: str, weak: str) -> str:
@@ -198,11 +198,11 @@ def results_path(name: str, weak: str) -> str:
 
 _DATASETS = re.escape(str(RELEASE_DATA))
 _STEM = rf"{_DATASETS}/\w+/train_.+_iter\d"
-_PATTERNS: dict[str, Callable[..., Recipe]] = {
+_PATTERNS: dict[str, Callable[..., PublishedRecipe]] = {
     r"data/test/(?P<name>\w+)\.jsonl": _test,
     r"data/raw/gsm8k/(?P<split>\w+)\.jsonl": _gsm8k_raw,
     r"data/raw/math/(?P<split>\w+)\.jsonl": _math_raw,
-    rf"{_DATASETS}/dataset_info\.json": lambda: Recipe((Way((), index),)),
+    rf"{_DATASETS}/dataset_info\.json": lambda: PublishedRecipe((Way((), index),)),
     rf"{_DATASETS}/\w+/(?P<name>gsm8k|math)_train_(?P<half>[12])\.json": _gold,
     rf"{_DATASETS}/\w+/train_(?P<name>gsm8k|math)_(?P<weak>\w+)_full_weak\.json": _full_weak,
     rf"{_DATASETS}/olympicarena/train_olympic_.+_full_weak\.json": _olympic_full_weak,

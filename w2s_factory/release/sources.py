@@ -1,20 +1,57 @@
-"""Raw rows and results from what else is published of them."""
+"""Raw rows and results recovered from other published files, and token counts by cl100k."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.records import RESULT, SFT, TEST, Form, read, write
-from w2s_factory.release.splits import GSM8K_ROWS, halves
-from w2s_factory.release.tokens import cl100k
-from w2s_factory.scoring.answers import score_responses
+from w2s_factory.release.train_halves import GSM8K_ROWS, halves
+from w2s_factory.scoring.results import score_responses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
+
+    from tiktoken import Encoding
 
     from w2s_factory.records import Result, Test
     from w2s_factory.tasks import Task
+
+_NAME = "9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
+"""Of the vocabulary in tiktoken's cache: the SHA-1 of its address."""
+
+_SHA256 = "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
+
+
+def has_cl100k() -> bool:
+    """Whether tiktoken is installed and has the vocabulary, whole, in its cache."""
+    try:
+        import tiktoken  # noqa: F401, PLC0415  optional
+    except ImportError:
+        return False
+    vocabulary = _cache() / _NAME
+    return vocabulary.is_file() and hashlib.sha256(vocabulary.read_bytes()).hexdigest() == _SHA256
+
+
+@cache
+def cl100k() -> Encoding:
+    """The encoding, to be asked for only where `has_cl100k`: else tiktoken would download it."""
+    import tiktoken  # noqa: PLC0415  optional
+
+    return tiktoken.get_encoding("cl100k_base")
+
+
+def _cache() -> Path:
+    """Where tiktoken looks first."""
+    for variable in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
+        if variable in os.environ:
+            return Path(os.environ[variable])
+    return Path(tempfile.gettempdir(), "data-gym-cache")
+
 
 ROWS: Form[dict[str, Any]] = Form("rows", {})
 

@@ -1,1 +1,1 @@
-"""From response to final answer to verdict; vote and metrics."""
+"""Results from responses, votes over samples, metrics and evaluation."""

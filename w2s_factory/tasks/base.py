@@ -25,9 +25,9 @@ from w2s_factory.tasks.hooks import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from w2s_factory.answers.comparison import Comparison
     from w2s_factory.quantities import MaxTokens, PairsPerQuestion
     from w2s_factory.records import Result, Sft, Test
-    from w2s_factory.scoring.modes import Comparison
 
 _NAME = re.compile(r"[\w.-]+")
 
@@ -272,9 +272,9 @@ class Task:
         Raises:
             UserError: A package it needs is missing or of the wrong version.
         """
-        from w2s_factory.scoring.modes import own_comparison  # noqa: PLC0415  most uses compare nothing
+        from w2s_factory.answers.comparison import own_comparison  # noqa: PLC0415  most uses compare nothing
 
-        return own_comparison(self)
+        return own_comparison(self.equal, slow=self.slow_comparison)
 
     @property
     def folder(self) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from w2s_factory.answers.extraction import last_number
 from w2s_factory.errors import UserError
 from w2s_factory.records import GSM8K_RAW
-from w2s_factory.scoring.extraction import last_number
 from w2s_factory.tasks.base import LLAMA2_70B, Split
 from w2s_factory.tasks.published_task import PublishedTask
 

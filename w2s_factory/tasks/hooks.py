@@ -284,7 +284,7 @@ def _checked_comparison(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def checked(self: Any) -> Any:
-        from w2s_factory.scoring.modes import Comparison  # noqa: PLC0415  most uses compare nothing
+        from w2s_factory.answers.comparison import Comparison  # noqa: PLC0415  most uses compare nothing
 
         called = "comparison", str(self.name), ()
         how = _run(called, "a Comparison", function, (self,), {})

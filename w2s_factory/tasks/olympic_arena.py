@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from w2s_factory.answers.judge.notation import boxed, normalised
+from w2s_factory.answers.judge.structured_gold import hub_gold, is_structured, read_gold
 from w2s_factory.errors import UserError
 from w2s_factory.records import OLYMPIC_RAW
-from w2s_factory.scoring.judge.gold import hub_gold, is_structured, read_gold
-from w2s_factory.scoring.judge.writing import boxed, normalised
 from w2s_factory.tasks.base import Split, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from w2s_factory.answers.comparison import Comparison
     from w2s_factory.records import Test
-    from w2s_factory.scoring.modes import Comparison
 
 SUBJECTS = ("Math", "Physics", "Chemistry", "Biology", "Geography", "Astronomy")
 """Those of the paper, in the release's order."""
@@ -92,14 +92,14 @@ class OlympicArena(Task):
 
     def equal(self, pred: str, gold: str) -> bool:
         """The automatic judge's verdict, in this process and without a limit."""
-        from w2s_factory.scoring.judge.judging import equal  # noqa: PLC0415  most uses compare nothing
+        from w2s_factory.answers.judge.verdict import equal  # noqa: PLC0415  most uses compare nothing
 
         return equal(pred, gold)
 
     def comparison(self) -> Comparison:
         """The automatic judge: text and plain numbers at once, the rest in workers."""
-        from w2s_factory.scoring.judge.judging import COMPARISON  # noqa: PLC0415
-        from w2s_factory.scoring.modes import need_parser  # noqa: PLC0415
+        from w2s_factory.answers.comparison import need_parser  # noqa: PLC0415
+        from w2s_factory.answers.judge.verdict import COMPARISON  # noqa: PLC0415
 
         need_parser()
         return COMPARISON

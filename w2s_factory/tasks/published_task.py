@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from w2s_factory.scoring.extraction import final_answer
-from w2s_factory.scoring.normalisation import normalise
+from w2s_factory.answers.extraction import final_answer
+from w2s_factory.answers.normalisation import normalise
 from w2s_factory.tasks.base import Task
 
 

@@ -8,7 +8,16 @@ import pytest
 from echo_engine import Echo
 
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.generating import Completion, Generation, Model, Request, engines, generate, preview, running
+from w2s_factory.generating import (
+    Completion,
+    Generation,
+    Model,
+    Request,
+    engines,
+    generate,
+    generator,
+    preview,
+)
 from w2s_factory.records import write
 from w2s_factory.tasks import get_task
 
@@ -39,7 +48,7 @@ def engine(monkeypatch):
 
     def use(**attributes):
         kind = type("Mine", (Echo,), attributes)
-        monkeypatch.setattr(running, "make_engine", lambda _, model, __: kind(model))
+        monkeypatch.setattr(generator, "make_engine", lambda _, model, __: kind(model))
 
     return use
 

@@ -9,7 +9,7 @@ import pytest
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating import Model, default_engine, engine_names, engines, make_engine
-from w2s_factory.generating.engines.folders import adapter_folder, content, model_folder
+from w2s_factory.generating.engines.model_folders import adapter_folder, content, model_folder
 
 
 @pytest.fixture

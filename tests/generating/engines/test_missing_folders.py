@@ -9,7 +9,7 @@ import pytest
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.engines import Model
-from w2s_factory.generating.engines.folders import check_local
+from w2s_factory.generating.engines.model_folders import check_local
 
 CODE = """
 import sys

@@ -17,8 +17,8 @@ from transformers import AutoModelForCausalLM
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating import Model, Request, Sampling, make_engine
-from w2s_factory.generating.engines.decoding import SeededDraws
-from w2s_factory.generating.engines.merging import merged_folder, rank_served
+from w2s_factory.generating.engines.transformers import SeededDraws
+from w2s_factory.generating.engines.vllm import merged_folder, rank_served
 
 PROMPTS = [
     "Question: What is 1 + 2?\nAnswer:",

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from w2s_factory.generating.engines.vllm_settings import deciding
+from w2s_factory.generating.engines.vllm import deciding
 
 
 @pytest.mark.parametrize(

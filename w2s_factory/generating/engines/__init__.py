@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import RAISED, UserError, W2SError, shown
 from w2s_factory.generating.engines.base import Bos, Engine, Model
-from w2s_factory.generating.engines.folders import check_local
+from w2s_factory.generating.engines.model_folders import check_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

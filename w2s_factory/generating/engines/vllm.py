@@ -1,38 +1,210 @@
-"""The engine `vllm`, in process: tensor and data parallel, every response given as it finishes."""
+"""The engine `vllm`, in process: tensor and data parallel, every response given as it finishes.
+
+Three parts: adapters that vLLM serves or that are merged into a copy; the engine arguments that decide
+responses; and the two ways to feed vLLM, step by step on one replica or asynchronously on several.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import difflib
 import os
+import shutil
+import tempfile
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # results alone go to stdout
 
+from peft import PeftModel
 from vllm import SamplingParams
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
+from vllm.usage.usage_lib import UsageContext
+from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.llm_engine import LLMEngine
 
 from w2s_factory.errors import DelegateError, UserError, W2SError
-from w2s_factory.generating.engines.folders import adapter_folder, content, model_folder
-from w2s_factory.generating.engines.merging import merged_folder, rank_served
+from w2s_factory.generating.engines.concurrency import by_tasks
+from w2s_factory.generating.engines.model_folders import adapter_folder, beside_weights, content, model_folder
 from w2s_factory.generating.engines.tokens import Tokens
-from w2s_factory.generating.engines.vllm_settings import deciding
-from w2s_factory.generating.engines.vllm_streams import Ask, open_stream
-from w2s_factory.generating.engines.weights import check_fits
+from w2s_factory.generating.engines.weights import check_fits, load
 from w2s_factory.generating.requests import Completion, Finish
+from w2s_factory.records import read_object
 from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+
+    from vllm import RequestOutput
 
     from w2s_factory.generating.engines.base import Model
     from w2s_factory.generating.requests import Request, Sampling
+
+_NOT_SERVED = ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "trainable_token_indices")
+_SERVED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+
+
+def rank_served(adapter: Path) -> int | None:
+    """The `max_lora_rank` with which vLLM serves an adapter; None if it is no plain LoRA."""
+    config = read_object(adapter / "adapter_config.json")
+    plain = config.get("peft_type") == "LORA" and config.get("bias", "none") == "none"
+    own = config.get("r")
+    if not plain or type(own) is not int or any(config.get(key) for key in _NOT_SERVED):
+        return None
+    return next((rank for rank in _SERVED_RANKS if own <= rank), None)
+
+
+@contextmanager
+def merged_folder(folder: Path, adapter: Path) -> Iterator[Path]:
+    """A copy of a model with an adapter merged in, for as long as the block runs.
+
+    Raises:
+        UserError: The adapter is not for this model, or of a kind that can't be merged.
+    """
+    merged = load(folder, adapter, "auto", "cpu")
+    if isinstance(merged, PeftModel):
+        raise UserError("an adapter of this kind can't be merged, as vLLM needs it", file=adapter)
+    with tempfile.TemporaryDirectory(prefix="w2s-merged-") as name:
+        merged.save_pretrained(name)
+        for file in beside_weights(folder):  # an index of the base's shards would point to weights not there
+            if not Path(name, file.name).exists():
+                shutil.copy(file, name)
+        yield Path(name)
+
+
+NOT_DECIDING = frozenset(
+    {
+        # on how many devices, and how they are told
+        "tensor_parallel_size",
+        "pipeline_parallel_size",
+        "data_parallel_size",
+        "data_parallel_size_local",
+        "data_parallel_backend",
+        "distributed_executor_backend",
+        "max_parallel_loading_workers",
+        # in how much memory, and how many requests at a time
+        "gpu_memory_utilization",
+        "kv_cache_memory_bytes",
+        "cpu_offload_gb",
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        # how quickly, and what is shown
+        "enforce_eager",
+        "use_tqdm_on_load",
+        # from where: the weights' content is in the settings, and a token is not to be written down
+        "download_dir",
+        "hf_token",
+    }
+)
+"""Arguments under which a model writes the same, but for the last bits of a score. All others count."""
+
+
+def deciding(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those arguments that can decide a text, as plain values that a journal gives back as they were."""
+    return {name: _plain(value) for name, value in sorted(arguments.items()) if name not in NOT_DECIDING}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; of what it has not, the text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
+
+
+WAITING = 4096
+"""Requests a replica has at hand: more than it computes at a time, so that it never runs dry."""
+
+BULK = UsageContext.LLM_CLASS
+"""Tells vLLM to choose batch sizes for throughput, as its `LLM` does, not for latency."""
+
+
+class Ask(NamedTuple):
+    """A request in vLLM's terms."""
+
+    name: str
+    tokens: list[int]
+    params: SamplingParams
+    lora: LoRARequest | None
+
+
+class Stream(Protocol):
+    """A running vLLM."""
+
+    def complete(self, asks: Iterator[Ask]) -> Iterator[RequestOutput]:
+        """Finished requests as they finish."""
+        ...
+
+    def close(self) -> None:
+        """Stop it."""
+        ...
+
+
+def open_stream(arguments: AsyncEngineArgs) -> Stream:
+    """Start vLLM: its plain engine, which knows one replica only, or its asynchronous one for several."""
+    return _Stepwise(arguments) if arguments.data_parallel_size == 1 else _Replicas(arguments)
+
+
+class _Stepwise:
+    """One replica, stepped by hand; what `LLM.generate` does, but for handing out responses at once."""
+
+    def __init__(self, arguments: AsyncEngineArgs) -> None:
+        self._engine = LLMEngine.from_engine_args(arguments, usage_context=BULK)
+
+    def complete(self, asks: Iterator[Ask]) -> Iterator[RequestOutput]:
+        waiting = 0
+        while True:
+            for ask in islice(asks, WAITING - waiting):
+                self._engine.add_request(ask.name, _prompt(ask), ask.params, lora_request=ask.lora)
+                waiting += 1
+            if not waiting:
+                return
+            for output in self._engine.step():
+                if output.finished:
+                    waiting -= 1
+                    yield output
+
+    def close(self) -> None:
+        self._engine.engine_core.shutdown()
+
+
+class _Replicas:
+    """Several replicas, between which vLLM spreads the requests itself."""
+
+    def __init__(self, arguments: AsyncEngineArgs) -> None:
+        self._runner = asyncio.Runner()
+        self._replicas = arguments.data_parallel_size
+        self._engine = self._runner.run(_started(arguments))
+
+    def complete(self, asks: Iterator[Ask]) -> Iterator[RequestOutput]:
+        return by_tasks(self._runner, map(self._one, asks), WAITING * self._replicas)
+
+    def close(self) -> None:
+        self._engine.shutdown()
+        self._runner.close()
+
+    async def _one(self, ask: Ask) -> RequestOutput:
+        outputs = self._engine.generate(_prompt(ask), ask.params, ask.name, lora_request=ask.lora)
+        return [output async for output in outputs][-1]
+
+
+def _prompt(ask: Ask) -> Any:
+    return {"type": "token", "prompt_token_ids": ask.tokens}
+
+
+async def _started(arguments: AsyncEngineArgs) -> AsyncLLM:
+    """Made within the loop, so that the engine's own tasks run in it."""
+    return AsyncLLM.from_engine_args(arguments, usage_context=BULK)
+
 
 ADAPTER_WAYS = ("auto", "served", "merged")
 _OWN = {"model", "enable_lora", "max_lora_rank", "trust_remote_code", "load_format", "disable_log_stats"}
@@ -51,7 +223,7 @@ class Vllm:
             ways can differ slightly, so it is recorded.
         engine_args: Of vLLM's `EngineArgs`, by their own names: `tensor_parallel_size`,
             `data_parallel_size`, `dtype`, `gpu_memory_utilization`, `max_model_len` ... All but those of
-            `vllm_settings.NOT_DECIDING` are settings of the run.
+            `NOT_DECIDING` are settings of the run.
 
     Raises:
         UserError: A folder is missing, or vLLM has no such argument.

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from w2s_factory.errors import UserError
+from w2s_factory.experiment.load import read_experiment
+from w2s_factory.experiment.plan import plan
+
+PAPER = ["llama2_7b", "gemma_2b", "mistral_7b"]
+OLYMPIC = "olympic_arena_llama3_8b_instruct"
+
+
+def named(planned, name):
+    """The step of that name in repetition 0."""
+    return next(step for step in planned.steps if step.name == f"seed0/{name}")
+
+
+def words(step) -> str:
+    return "\n".join(step.lines())
+
+
+def datasets(planned) -> set[str]:
+    return {Path(file).name for step in planned.steps for file in step.writes if "llama_factory" in file}
+
+
+def sets(*stems) -> set[str]:
+    return {f"{stem}.json" for stem in stems}
+
+
+def iteration(stem, number) -> list[str]:
+    return [f"{stem}_iter{number}_{side}" for side in ("weak", "icl", "hybrid")]
+
+
+def of_the_paper(name):
+    return plan(read_experiment(ROOT / f"experiments/{name}.yaml"))
+
+
+@pytest.mark.parametrize("name", [*PAPER, "gemma_2b_careful"])
+def test_the_papers_gsm8k_makes_the_published_datasets(name):
+    stem = f"train_gsm8k_{name.removesuffix('_careful')}"
+    planned = of_the_paper(f"gsm8k_{name}")
+    assert datasets(planned) == sets(
+        *("gsm8k_train_1", "gsm8k_train_2", f"{stem}_full_weak", f"{stem}_iter2_hybrid_paired"),
+        *(f"{stem}_iter2_hybrid_chosen", *iteration(stem, 1), *iteration(stem, 2)),
+    )
+    # 12 trainings: weak, full weak, ceiling, 2 x 3 of Stage I, DPO, ORPO, control. Generations: 13 answers
+    # to test and as many samples of it; train_2 by weak ICL, and by weak-ft and icl-ft for iteration 2; its
+    # samples by M_plus. Scores: these, and the published weak answers, zero-shot in any format with strict.
+    assert Counter(step.kind for step in planned.steps) == {
+        "data": 10, "train": 12, "generate": 2 * 14 + 3 + 1, "score": 2 * 14 + 3 + 1 + 1, "vote": 1,
+        "export": 1, "report": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_math_makes_the_published_datasets(name):
+    stem = f"train_math_{name}"
+    planned = of_the_paper(f"math_{name}")
+    assert datasets(planned) == sets(
+        *("math_train_1", "math_train_2", f"{stem}_full_weak", f"{stem}_iter1_hybrid_paired"),
+        *(f"{stem}_iter1_hybrid_chosen", *iteration(stem, 1)),
+    )
+    assert Counter(step.kind for step in planned.steps) == {
+        "data": 9, "train": 9, "generate": 2 * 11 + 1 + 1, "score": 2 * 11 + 1 + 1 + 1, "vote": 1,
+        "export": 1, "report": 1,
+    }  # fmt: skip
+
+
+def test_the_papers_olympic_arena_makes_the_published_datasets():
+    stem = "train_olympic_llama3-8b-instruct"
+    planned = of_the_paper(OLYMPIC)
+    assert datasets(planned) == sets(
+        *(f"{stem}_full_weak", f"{stem}_iter2_hybrid_paired", f"{stem}_iter2_hybrid_chosen"),
+        *(*iteration(stem, 1), *iteration(stem, 2)),
+    )
+    # 9 trainings: full weak, 2 x 3 of Stage I, ORPO, control; the weak model answers as it is, and there is
+    # no ceiling. Generations: 12 answers to test and as many samples of it; train_2 by the weak model, by
+    # weak ICL, and by weak-ft and icl-ft for iteration 2; its samples by M_plus.
+    assert Counter(step.kind for step in planned.steps) == {
+        "data": 8, "train": 9, "generate": 2 * 12 + 4 + 1, "score": 2 * 12 + 4 + 1, "vote": 1,
+        "export": 1, "report": 1,
+    }  # fmt: skip
+    assert "--task olympic_arena" in words(named(planned, "vote"))
+    dataset = "--dataset olympic_llama3_8b_instruct_iter2_hybrid "
+    assert dataset in words(named(planned, "train_iter2_hybrid"))
+    assert "--dataset olympic_llama3-8b-instruct_iter2_hybrid_paired" in words(named(planned, "train_orpo"))
+    assert "Biology_1120,Physics_971,Math_609,Biology_16" in words(named(planned, "demonstrations"))
+
+
+@pytest.mark.release
+def test_the_release_has_olympic_arenas_names(release):
+    tree = json.loads((release.parent / "release_facts/tree.json").read_text())
+    published = {file["path"] for file in tree["files"]}
+    made = {file.removeprefix("seed0/") for step in of_the_paper(OLYMPIC).steps for file in step.writes}
+    ours = {file for file in made if "data/llama_factory" in file and "_chosen" not in file}
+    assert len(ours) == 8
+    assert ours <= published
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("name", [*(f"gsm8k_{weak}" for weak in PAPER), *(f"math_{weak}" for weak in PAPER)])
+def test_the_release_has_those_names(release, name):
+    tree = json.loads((release.parent / "release_facts/tree.json").read_text())
+    published = {file["path"] for file in tree["files"]}
+    planned = of_the_paper(name)
+    made = {file.removeprefix("seed0/") for step in planned.steps for file in step.writes}
+    ours = {file for file in made if "data/llama_factory" in file and "_chosen" not in file}
+    assert ours <= published
+    task, _, weak = name.partition("_")
+    answers = f"outputs/{task}_train_2/zero_shot/{weak}_{task}_1/zero-shot/direct/results.jsonl"
+    assert answers in made & published
+
+
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [
+        ("gsm8k_llama2_7b", "2619,456,102,3037"),
+        ("gsm8k_mistral_7b", "2619,456,102,3037"),
+        ("gsm8k_gemma_2b", "3401,173,354,6272"),
+        ("gsm8k_gemma_2b_careful", "2619,102,3037,1126"),
+        ("math_llama2_7b", "883,4166,1433,3722"),
+        ("math_gemma_2b", "4162,5457,5178,5737"),
+        ("math_mistral_7b", "4162,5457,5178,5737"),
+    ],
+)
+def test_the_papers_demonstrations_are_the_published_rows(name, ids):
+    assert f"--ids {ids}" in words(named(of_the_paper(name), "demonstrations"))
+
+
+def test_every_step_comes_after_those_it_reads():
+    planned = of_the_paper("gsm8k_llama2_7b")
+    made = set()
+    writers = {file for step in planned.steps for file in step.writes}
+    for step in planned.steps:
+        assert all(file in made for file in step.reads if file in writers)
+        assert not made & set(step.writes)
+        made |= set(step.writes)
+    assert len({step.rule for step in planned.steps}) == len(planned.steps)
+
+
+def test_the_report_comes_after_everything(planned):
+    *others, report = planned().steps
+    assert {file for step in others for file in step.writes} <= set(report.reads)
+
+
+def test_iteration_2_reads_what_the_models_of_iteration_1_answer_and_trains_the_base(planned):
+    two = planned(iterations=2)
+    step = words(named(two, "stage1_iter2"))
+    weak = (
+        "seed0/outputs/arithmetic_train_2/zero_shot/s_arithmetic_w_iter1_weak/zero-shot/direct/results.jsonl"
+    )
+    assert f"--weak {weak}" in step
+    assert f"--icl {weak.replace('_weak', '_icl')}" in step
+    assert "--model some/strong " in words(named(two, "train_iter2_hybrid"))
+
+
+def test_pairs_are_built_against_the_original_weak_answers(planned):
+    pairs = words(named(planned(stage2={"min_confidence": 0.5}), "pairs"))
+    weak = "seed0/outputs/arithmetic_train_2/zero_shot/w_arithmetic_1/zero-shot/direct/results.jsonl"
+    assert f"--weak {weak} " in pairs
+    assert "--min-confidence 0.5 --negative-confidence 0.8 --seed 42" in pairs
+
+
+def test_stage_2_starts_from_merged_m_plus(planned):
+    two = planned(stage2={"methods": {"dpo": {}, "orpo": {}, "sft_chosen": {}}})
+    assert "--adapter seed0/models/s_arithmetic_w_iter2_hybrid" in words(named(two, "merge_m_plus"))
+    for name in ("train_dpo", "train_orpo", "train_sft_chosen"):
+        assert "--model seed0/models/m_plus " in words(named(two, name))
+    asked = words(named(two, "generate_dpo_test"))
+    assert (
+        "--model seed0/models/m_plus --adapter seed0/models/s_arithmetic_w_iter2_hybrid_paired_dpo" in asked
+    )
+
+
+def test_the_base_can_be_dpos_reference_and_orpos_start(planned):
+    methods = {"dpo": {"reference": "base"}, "orpo": {"start": "base"}}
+    two = planned(stage2={"methods": methods})
+    dpo = words(named(two, "train_dpo"))
+    assert "--model some/strong --adapter seed0/models/s_arithmetic_w_iter2_hybrid " in dpo
+    assert "--reference base" in dpo
+    assert "--model some/strong --dataset" in words(named(two, "train_orpo"))
+
+
+def test_m_plus_with_all_parameters_needs_no_merging(planned):
+    strong = {"name": "s", "model": "some/strong", "preset": "weak_full_sft"}
+    two = planned(strong=strong, stage2={"methods": {"dpo": {}}})
+    assert "export" not in {step.kind for step in two.steps}
+    assert "--model seed0/models/s_arithmetic_w_iter2_hybrid " in words(named(two, "train_dpo"))
+
+
+def test_the_control_takes_as_many_steps_as_the_first_method(planned):
+    overrides = {"per_device_train_batch_size": 4, "num_train_epochs": 2.0}
+    methods = {"orpo": {"overrides": overrides}, "sft_chosen": {"overrides": {"learning_rate": 1e-3}}}
+    step = words(named(planned(stage2={"methods": methods}), "train_sft_chosen"))
+    assert "--preset tiny_lora_sft" in step
+    for setting in ("per_device_train_batch_size=4", "gradient_accumulation_steps=8", "num_train_epochs=2.0"):
+        assert f"--set {setting}" in step
+    assert "--set max_steps=-1" in step
+    assert "--set learning_rate=0.001" in step
+
+
+def test_the_embedded_control_keeps_no_steps_of_the_strong_models_preset():
+    for preset in (None, "smoke", "three_seeds"):
+        planned = plan(read_experiment(ROOT / "experiments/arithmetic.yaml", preset))
+        control = words(named(planned, "train_sft_chosen"))
+        for setting in ("max_steps=-1", "num_train_epochs=1.0", "per_device_train_batch_size=16"):
+            assert f"--set {setting} " in control
+        assert control.count("max_steps") == 1
+
+
+def test_only_what_was_asked_for_is_planned(planned):
+    small = planned(baselines=[], last_iteration=["hybrid"], iterations=1)
+    assert [model.key for model in small.contents.models] == ["iter1_hybrid_ft"]
+    assert Counter(step.kind for step in small.steps)["train"] == 2  # weak, hybrid
+    assert small.contents.stage2 == []
+
+
+def test_each_baseline_has_its_evaluation(planned):
+    keys = {model.key for model in planned(iterations=1).contents.models}
+    expected = {"weak_floor", "strong_zero_shot", "full_weak_ft", "weak_icl", "strong_ceiling"}
+    assert keys == expected | {"iter1_weak_ft", "iter1_icl_ft", "iter1_hybrid_ft"}
+
+
+def test_zero_shot_is_scored_strictly_and_in_any_format(planned):
+    step = named(planned(), "score_strong_test")
+    assert [Path(file).name for file in step.writes] == ["results_any.jsonl", "results.jsonl"]
+    assert step.lines()[-1].endswith("results.jsonl --force")  # metrics.json beside them is the strict one
+    assert "results_any.jsonl" not in words(named(of_the_paper("math_gemma_2b"), "score_strong_test"))
+
+
+def test_published_results_take_the_weak_models_place(planned):
+    small = planned(weak={"name": "w", "results": "/p/results.jsonl"})
+    assert "weak_floor" not in {model.key for model in small.contents.models}
+    assert named(small, "score_weak_train_2").reads[1] == "/p/results.jsonl"
+    assert not [step for step in small.steps if step.name.endswith(("generate_weak_train_2", "train_weak"))]
+
+
+def test_published_results_on_the_split_are_the_floor(planned):
+    weak = {"name": "w", "results": "/p/r.jsonl", "test_results": "/p/t.jsonl"}
+    floor = planned(weak=weak).contents.models[0]
+    assert (floor.key, floor.training) == ("weak_floor", None)
+
+
+def test_a_ready_weak_model_is_not_trained(planned):
+    small = planned(weak={"name": "w", "model": "a/b", "adapter": "/adapters/w"})
+    assert "--model a/b --adapter /adapters/w" in words(named(small, "generate_weak_test"))
+    assert "train_weak" not in {step.name for step in small.steps}
+
+
+def test_every_seed_has_a_pipeline_of_its_own(planned):
+    both = planned(seeds=[0, 3], stage2={"samples": 10})
+    ends = [
+        {s.name.partition("/")[2] for s in both.steps if s.seed == n and s.name != "report"} for n in (0, 3)
+    ]
+    assert ends[0] == ends[1]
+    third = {step.name: words(step) for step in both.steps}
+    assert "--set seed=45" in third["seed3/train_iter1_hybrid"]
+    assert "--seed 45" in third["seed3/demonstrations"]
+    assert "--seed 45" in third["seed3/pairs"]
+    assert "--first-seed 30" in third["seed3/generate_iter2_hybrid_train_2_samples"]
+    assert "seed0/" not in "\n".join(text for name, text in third.items() if name.startswith("seed3/"))
+
+
+def test_generation_is_spread_over_shards_and_joined(planned):
+    spread = planned(generation={"shards": 3})
+    parts = [step for step in spread.steps if step.name.startswith("seed0/generate_weak_test_shard")]
+    assert [words(step).split("--shard ")[1][:3] for step in parts] == ["1/3", "2/3", "3/3"]
+    merge = named(spread, "merge_weak_test")
+    assert set(merge.reads) == {step.writes[0] for step in parts}
+    assert named(spread, "score_weak_test").reads[1] == merge.writes[0]
+
+
+def test_sampling_seeds_are_spread_over_jobs(planned):
+    spread = planned(generation={"samples_per_job": 4}, stage2={"samples": 10})
+    jobs = [
+        words(step) for step in spread.steps if "train_2_samples_" in step.name and step.kind == "generate"
+    ]
+    assert [text.split("--samples ")[1].split(" --temp")[0] for text in jobs] == [
+        "4 --first-seed 0", "4 --first-seed 4", "2 --first-seed 8",
+    ]  # fmt: skip
+    assert len(named(spread, "score_iter2_hybrid_train_2_samples").writes) == 10
+
+
+def test_pass_at_k_samples_the_models_named(planned):
+    pass_at = {"k": 5, "models": ["weak_icl"]}
+    small = planned(evaluation={"pass_at": pass_at})
+    sampled = {model.key: model.samples for model in small.contents.models if model.samples}
+    assert sampled == {"weak_icl": Path("seed0/outputs/arithmetic/few_shot/s/few-shot/direct/t1.0")}
+    assert "--demos" in words(named(small, "generate_strong_few_shot_test_samples"))
+
+
+def test_a_limit_asks_the_first_questions_only(planned):
+    small = planned(limit={"train_2": 7})
+    assert "--limit 7" in words(named(small, "generate_weak_train_2"))
+    assert "--partial" in words(named(small, "score_weak_train_2"))
+    assert "--limit" not in words(named(small, "generate_weak_test"))
+
+
+def test_the_settings_of_engines_reach_generate(planned):
+    generation = {"engine": "vllm", "options": {"enforce_eager": True, "dtype": "float32"}, "bos": "none"}
+    step = words(named(planned(generation={**generation, "max_tokens": 9}), "generate_weak_test"))
+    for option in ("--engine vllm", "--engine-option enforce_eager=true", "--bos none", "--max-tokens 9"):
+        assert option in step
+
+
+def test_versions_and_interpreters_reach_training(planned):
+    small = planned(llamafactory={"version": "0.6.2"}, environments={"train": "/env/bin/python"}, stage2={})
+    train = words(named(small, "train_weak"))
+    assert "--llamafactory-version 0.6.2" in train
+    assert "--python /env/bin/python" in train
+    assert "--llamafactory-version 0.6.2" in words(named(small, "pairs"))
+
+
+def test_editing_a_confidence_changes_the_pairs_alone(planned):
+    methods = {"methods": {"dpo": {}, "sft_chosen": {}}}
+    before, after = (
+        {step.name: step for step in planned(stage2={"min_confidence": least, **methods}).steps}
+        for least in (0.6, 0.7)
+    )
+    assert [name for name, step in before.items() if step != after[name]] == ["seed0/pairs"]
+
+
+def test_the_contents_name_files_that_steps_write(planned):
+    small = planned(stage2={"methods": {"dpo": {}}}, evaluation={"pass_at": {"k": 2}})
+    written = {file for step in small.steps for file in step.writes}
+    contents = small.contents
+    for model in contents.models:
+        assert str(model.results) in written
+        assert model.any_format is None or str(model.any_format) in written
+        assert f"{model.samples}/seed0/results.jsonl" in written
+        assert model.training is None or f"{model.training}/manifest.jsonl" in written
+    for path in (contents.golds, contents.train_golds):
+        assert str(path) in written
+    for one in contents.stage1:
+        assert {str(one.weak), str(one.icl), str(one.hybrid)} <= written
+    [two] = contents.stage2
+    assert {str(two.weak), str(two.votes), str(two.pairs)} <= written
+    assert [job.name for job in contents.jobs] == [step.name for step in small.steps[:-1]]
+
+
+def test_a_plan_that_would_never_end_is_refused(planned):
+    with pytest.raises(
+        UserError, match=r"expected a plan of at most 20,000 files, got a larger one. Lower seeds"
+    ):
+        planned(generation={"shards": 10_000, "samples_per_job": 1}, stage2={"samples": 10_000})
+
+
+def test_seeds_stay_within_what_a_generator_takes(planned):
+    with pytest.raises(
+        UserError, match=r"demonstrations.seed.*expected a whole number from 0 to 4,294,967,295"
+    ):
+        planned(demonstrations={"seed": 2**32 - 1}, seeds=[0, 1])

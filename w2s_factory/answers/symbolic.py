@@ -1,0 +1,153 @@
+"""The published comparison with a working LaTeX parser (SymPy 1.14, antlr runtime 4.11).
+
+Besides, the values of SymPy expressions with numbers put for their symbols, where two precisions confirm
+them.
+"""
+
+from __future__ import annotations
+
+import cmath
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from w2s_factory.answers.shortcuts import same_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+POINTS: Final = (("1.1", "0.37"), ("2.3", "0.53"))
+"""The points: the number for the first symbol, and by how much the number for each next symbol is larger."""
+
+NEAR: Final = 1e-6
+"""A value must be larger than this, and smaller than its inverse, to count as a finite one that is not 0."""
+
+_DIGITS: Final = (15, 50)
+"""A value counts only where more digits confirm it: terms that cancel leave none of the few."""
+
+_AGREEING: Final = 1e-9
+"""The largest difference between two such values, as a share."""
+
+
+def value_at(expression: Any, symbols: list[Any], point: tuple[str, str]) -> complex:
+    """Return the expression's value at a point; 0 where it is unclear.
+
+    It is unclear where SymPy integrates numerically or adds up a series, since there the result with more
+    digits may be as wrong as the result with few.
+    """
+    from sympy import Derivative, Float, Integral, Limit, Product, Sum  # noqa: PLC0415  heavy
+
+    if expression.has(Integral, Sum, Product, Limit, Derivative):
+        return 0
+    fine: complex = 0
+    for digits in _DIGITS:
+        numbers = count(*(Float(part, digits) for part in point))
+        rough, fine = fine, _value(expression, dict(zip(symbols, numbers, strict=False)))
+        if not fine:
+            return 0
+    return fine if abs(rough - fine) <= _AGREEING * abs(fine) else 0
+
+
+def is_not_zero(expression: Any) -> bool:
+    """Return whether a value shows that an expression is not zero; False if that is unclear.
+
+    Expressions with decimals are always unclear, because what SymPy makes of them depends on its rounding.
+    """
+    from sympy import Float  # noqa: PLC0415  heavy
+
+    if expression.has(Float):
+        return False
+    return value_at(expression, sorted(expression.free_symbols, key=str), POINTS[0]) != 0
+
+
+def _value(expression: Any, numbers: dict[Any, Any]) -> complex:
+    """Return the expression's value; 0 where it has no finite one, or one too small to tell from 0."""
+    try:
+        found = complex(expression.subs(numbers))
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  unknown functions and overflows show nothing
+        return 0
+    return found if cmath.isfinite(found) and NEAR < abs(found) < 1 / NEAR else 0
+
+
+PACKAGES = ("sympy", "antlr4-python3-runtime")
+
+_KEPT = 4096
+
+quick = same_answer
+
+
+def prepare() -> None:
+    """Import SymPy and its LaTeX parser, once for all workers."""
+    parsed("1")
+
+
+def slow(pred: str, gold: str) -> bool:
+    """Return whether `simplify(gold - pred) == 0`; where SymPy can't parse one, whether the texts are equal.
+
+    Any other failure is False, as published: so an inequality is not equal to itself. There is no limit
+    on time or memory here; `workers` sets them.
+    """
+    theirs = parsed(gold)  # first: golds repeat, and with one that can't be parsed the texts decide
+    mine = None if theirs is None else parsed(pred)
+    if mine is None:
+        return pred == gold
+    from sympy import simplify  # noqa: PLC0415  most answers need no SymPy
+
+    try:
+        difference = theirs - mine
+        return not is_not_zero(difference) and bool(simplify(difference) == 0)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  the published verdict
+        return False
+
+
+@lru_cache(_KEPT)
+def parsed(answer: str) -> Any:
+    """Return the expression `parse_latex` builds; None where it raises."""
+    from sympy.parsing.latex import LaTeXParsingError, parse_latex  # noqa: PLC0415  heavy
+
+    for prediction in (_without_context(), nullcontext()):
+        try:
+            with prediction:
+                return parse_latex(answer)
+        except LaTeXParsingError:
+            continue
+        except (ImportError, MemoryError):
+            raise
+        except Exception:  # noqa: BLE001  whatever the parser raises means that it could not
+            break
+    return None
+
+
+@contextmanager
+def _without_context() -> Iterator[None]:
+    """Let SymPy's parser predict without context, which takes a fifth of the time.
+
+    Where that succeeds, antlr promises the same tree as with context; else it reports a syntax error.
+    """
+    from sympy.parsing.latex import _parse_latex_antlr as module  # noqa: PLC0415  heavy
+
+    default, quick_parser = _parsers()
+    module.LaTeXParser = quick_parser
+    try:
+        yield
+    finally:
+        module.LaTeXParser = default
+
+
+@lru_cache(1)
+def _parsers() -> tuple[Any, Any]:
+    """Return SymPy's generated parser, and one like it that predicts without context."""
+    from antlr4 import PredictionMode  # noqa: PLC0415  heavy
+    from sympy.parsing.latex import _parse_latex_antlr as module  # noqa: PLC0415
+
+    class WithoutContext(module.LaTeXParser):  # type: ignore[misc]
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self._interp.predictionMode = PredictionMode.SLL
+
+    return module.LaTeXParser, WithoutContext

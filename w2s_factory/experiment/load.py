@@ -1,0 +1,264 @@
+"""Loading an experiment file: every mistake is reported with its line, its field and the nearest key."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from w2s_factory.errors import UserError, short
+from w2s_factory.experiment.spec import Experiment
+from w2s_factory.model_names import is_path
+from w2s_factory.records.yaml_files import read_yaml
+from w2s_factory.shipped import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pydantic_core import ErrorDetails
+
+
+def place_of(root: yaml.Node, where: Sequence[str | int], prefix: Sequence[str] = ()) -> int:
+    """The line, from 1, of a field or else of the section that should hold it.
+
+    Args:
+        root: The whole file.
+        where: The keys that lead to the field.
+        prefix: The keys that lead to a part of the file laid over the rest: looked at first.
+    """
+    over, reached = _followed(root, [*prefix, *where])
+    if prefix and reached == len(prefix) + len(where):
+        return over
+    return _followed(root, where)[0]
+
+
+def _followed(node: yaml.Node, where: Sequence[str | int]) -> tuple[int, int]:
+    """The line of the last key that is there, and how many are."""
+    line = node.start_mark.line + 1
+    for number, part in enumerate(where):
+        found = _inner(node, part)
+        if found is None:
+            return line, number
+        line, node = found
+    return line, len(where)
+
+
+def _inner(node: yaml.Node, part: str | int) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return key.start_mark.line + 1, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        item = node.value[part]
+        return item.start_mark.line + 1, item
+    return None
+
+
+RELEASE = "W2S_RELEASE"
+
+_EXPECTED: Final = {
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "`key: value` lines"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    "string_type": "text",
+    "list_type": "a list",
+}
+"""The expected kind of value, by pydantic's name for the error."""
+
+
+def read_experiment(path: str | Path, preset: str | None = None, *, models_there: bool = True) -> Experiment:
+    """Read an experiment file, laying one of its presets over it.
+
+    Folders named in it are made absolute, from the file's own folder on, and `W2S_RELEASE` from the working
+    one; what is not a folder there, and cannot only mean one (see `is_path`), is a name on the hub.
+
+    Args:
+        path: The YAML, or the name of an experiment that comes with the package (`arithmetic`).
+        preset: The name of one of its `presets`.
+        models_there: Refuse model folders that are missing.
+
+    Raises:
+        UserError: The file is no YAML, a value is not what its key takes, or a folder of a model is
+            missing; with its line.
+    """
+    path = file_of(path)
+    found = read_yaml(path, missing=_nearest)
+    root, values = found.root, found.values
+    chosen = _preset(values, preset, path)
+    prefix = ("presets", preset) if preset else ()
+    try:
+        context = {"folder": path.absolute().parent}
+        experiment = Experiment.model_validate(_merged(values, chosen), context=context)
+    except ValidationError as errors:
+        raise _told(errors, path, root, prefix) from None
+    resolved = _resolved(experiment, path.absolute().parent)
+    for where, folder in _model_folders(resolved) if models_there else ():
+        if not Path(folder).is_dir():
+            line = place_of(root, where, prefix)
+            raise UserError(f"no such folder: {folder}", file=path, line=line, field=".".join(where))
+    return resolved
+
+
+def file_of(name: str | Path) -> Path:
+    """Return the file of that name, or the experiment that comes with the package under it.
+
+    Raises:
+        UserError: There is neither, or a bare name stands for both an experiment and a file `NAME.yaml`.
+    """
+    path, own = Path(name), shipped("experiments", f"{name}.yaml")
+    if path.is_file() or path.parent != Path() or not own.is_file():
+        return path
+    local = path.with_name(f"{name}.yaml")
+    if local.is_file() and local.read_bytes() != own.read_bytes():
+        problem = f"is both an experiment of the package ({own}) and the file {local} here, which differ"
+        raise UserError(problem, file=path, hint=f"Name the one you mean: {local}, or the other by its path")
+    return own
+
+
+def _nearest(path: Path) -> str:
+    """Return a hint that names the experiment that was meant: a file in the same folder, or a shipped one."""
+    own = [file.stem for file in sorted(shipped("experiments").glob("*.yaml"))]
+    bare = path.parent == Path()
+    files = [str(file) for file in sorted(path.parent.glob("*.y*ml"))] if path.parent.is_dir() else []
+    known = {Path(name).stem: name for name in [*(own if bare else ()), *files]}
+    near = difflib.get_close_matches(path.stem, known, 1)
+    if near:
+        return f'Did you mean "{known[near[0]]}"?'
+    listed = f" The package has: {', '.join(own)}." if bare else ""
+    return f"w2s-factory init writes one (see w2s-factory init --help).{listed}"
+
+
+def _preset(values: Mapping[str, Any], name: str | None, path: Path) -> dict[str, Any]:
+    if name is None:
+        return {}
+    presets = values.get("presets") or {}
+    if not isinstance(presets, dict):
+        raise UserError("expected presets by name", file=path, field="presets")
+    if name not in presets:
+        raise UserError(f'no preset "{name}"', file=path, hint=_meant(name, list(presets)))
+    if not isinstance(presets[name] or {}, dict):
+        raise UserError("expected `key: value` lines", file=path, field=f"presets.{name}")
+    return dict(presets[name] or {})
+
+
+def _merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `values`: mappings key by key, everything else as a whole."""
+    merged = dict(values)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _told(errors: ValidationError, path: Path, root: yaml.Node, prefix: tuple[str, ...]) -> UserError:
+    """The most telling error as a line."""
+    told = errors.errors(include_url=False)
+    mistyped = (
+        error for error in told if error["type"] == "extra_forbidden"
+    )  # may be why others are missing
+    error = next(mistyped, told[0])
+    where = tuple(part for part in error["loc"] if part != "[key]")
+    line = place_of(root, where, prefix)
+    field = ".".join(map(str, where)) or None
+    if error["type"] == "extra_forbidden":
+        hint = _meant(str(where[-1]), _keys(where[:-1]))
+        return UserError("is not a key known here", file=path, line=line, field=field, hint=hint)
+    return UserError(_in_words(error), file=path, line=line, field=field)
+
+
+def _in_words(error: ErrorDetails) -> str:
+    """Return what a value should be and is, in the words of other errors."""
+    kind, context, got = error["type"], error.get("ctx", {}), short(error["input"])
+    if kind == "missing":
+        return "is missing"
+    if kind == "too_short":
+        count = context["min_length"]
+        return f"expected at least {count} item{'s' if count > 1 else ''}, got {context['actual_length']}"
+    if kind == "too_long":
+        return f"expected at most {context['max_length']} items, got {context['actual_length'] or 'more'}"
+    if kind == "literal_error":
+        return f"expected {context['expected']}, got {got}"
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}, got {got}"
+    problem = error["msg"].removeprefix("Value error, ")
+    return problem[:1].lower() + problem[1:]
+
+
+def _keys(where: Sequence[str | int]) -> list[str]:
+    """The keys a section knows."""
+    section: type[BaseModel] = Experiment
+    for part in where:
+        annotation = section.model_fields[str(part)].annotation
+        candidates = [annotation, *get_args(annotation)]
+        section = next(one for one in candidates if isinstance(one, type) and issubclass(one, BaseModel))
+    return list(section.model_fields)
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    if near:
+        return f'Did you mean "{near[0]}"?'
+    return f"Known here: {', '.join(known)}" if known else "None is known here"
+
+
+def _resolved(experiment: Experiment, folder: Path) -> Experiment:
+    """The experiment with its folders absolute, so that its file can be copied into the run."""
+    weak, strong, environments = experiment.weak, experiment.strong, experiment.environments
+    root = None if experiment.release is None else _folder(experiment.release, folder)
+    if root is None and os.environ.get(RELEASE):
+        root = _folder(os.environ[RELEASE], Path.cwd())
+    changed: dict[str, Any] = {
+        "release": root,
+        "weak": weak.model_copy(
+            update={
+                **{key: _model(getattr(weak, key), folder) for key in ("model", "adapter")},
+                **{key: _file(getattr(weak, key), folder, root) for key in ("results", "test_results")},
+            }
+        ),
+        "strong": strong.model_copy(update={"model": _model(strong.model, folder)}),
+        "environments": environments.model_copy(
+            update={key: _interpreter(getattr(environments, key), folder) for key in ("train", "generate")}
+        ),
+        "presets": {},
+    }
+    return experiment.model_copy(update=changed)
+
+
+def _model(name: str | None, folder: Path) -> str | None:
+    if name is None or not (is_path(name, folder) or (folder / name).is_dir()):
+        return name
+    return _folder(name, folder)
+
+
+def _model_folders(experiment: Experiment) -> Iterator[tuple[tuple[str, str], str]]:
+    """The folders of models that must be there, by the field that names each.
+
+    What a server answers for has a name on that server, and what is on the hub none that is absolute.
+    """
+    weak, on_server = experiment.weak, experiment.generation.engine == "openai"
+    named = {
+        ("weak", "model"): None if on_server and weak.train is None else weak.model,
+        ("weak", "adapter"): weak.adapter,
+        ("strong", "model"): experiment.strong.model,
+    }
+    return ((where, name) for where, name in named.items() if name is not None and Path(name).is_absolute())
+
+
+def _file(name: str | None, folder: Path, release: str | None) -> str | None:
+    """A file beside the experiment's, or below `{release}`."""
+    if name is None:
+        return None
+    return _folder(name.replace("{release}", release or "release"), folder)
+
+
+def _interpreter(name: str | None, folder: Path) -> str | None:
+    """A path with a slash lies beside the file; a bare name is found on the `PATH`."""
+    return _folder(name, folder) if name and "/" in name else name
+
+
+def _folder(name: str, folder: Path) -> str:
+    return os.path.normpath(folder / Path(name).expanduser())

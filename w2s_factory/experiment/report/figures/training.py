@@ -1,0 +1,132 @@
+"""How training went: the loss of each model; rewards and log-probabilities of preference learning; times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from w2s_factory.experiment.report.figures.canvas import canvas, drawable, drawn
+from w2s_factory.experiment.report.figures.palette import LIGHT
+from w2s_factory.experiment.report.wording import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from w2s_factory.experiment.report.figures.canvas import Drawing
+    from w2s_factory.experiment.report.training_curves import Timed, TrainingCurves
+
+_STEP_NAME = 60
+"""Characters of the name of a step, which may hold those of a model, a split and a shard."""
+
+_MOST_STEPS = 20
+_SIDES: Final = {"chosen": ("green", "-"), "rejected": ("red", "--")}
+
+
+def loss_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
+    """A small panel for each model, a line in it for each seed."""
+    models = _by_model(trainings, "loss")
+    if not models:
+        return None
+    rows = (len(models) + 1) // 2
+    with canvas(30 + 130 * rows) as figure:
+        for number, (label, runs) in enumerate(models.items(), 1):
+            axes = figure.add_subplot(rows, 2, number)
+            for one in runs:
+                axes.plot(*zip(*one.curves["loss"], strict=True), color=LIGHT["blue"], linewidth=1.3)
+            axes.set_title(drawable(_short(label)), fontsize=11)
+            axes.set_ylim(bottom=0)
+        figure.supxlabel("step", fontsize=11)
+        said = [
+            f"{label}: from {runs[0].curves['loss'][0][1]:.2f} to {runs[0].curves['loss'][-1][1]:.2f}"
+            for label, runs in models.items()
+        ]
+        return drawn(figure, "loss", "Training loss", f"First seed: {'; '.join(said)}.")
+
+
+def preference_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
+    """Rewards and log-probabilities of chosen and rejected responses, a row for each method."""
+    models = _by_model([one for one in trainings if one.preference], "rewards/chosen")
+    if not models:
+        return None
+    with canvas(50 + 150 * len(models)) as figure:
+        for number, (label, runs) in enumerate(models.items()):
+            for column, name in enumerate(("rewards", "logps")):
+                axes = figure.add_subplot(len(models), 2, 2 * number + column + 1)
+                _sides(axes, runs, name)
+                axes.set_title(f"{drawable(_short(label))}: {name}", fontsize=11)
+        axes = figure.axes[0]
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
+        figure.supxlabel("step", fontsize=11)
+        return drawn(figure, "preference", "Chosen and rejected during training", _said(models))
+
+
+def times_figure(timed: Sequence[Timed]) -> Drawing | None:
+    """The longest steps, the mean of each over its seeds."""
+    steps: dict[str, list[float]] = {}
+    for one in timed:
+        steps.setdefault(one.job.name.split("/", 1)[-1], []).append(one.seconds)
+    means = {name: sum(seconds) / len(seconds) for name, seconds in steps.items()}
+    longest = sorted(means, key=lambda name: -means[name])[:_MOST_STEPS]
+    if not longest:
+        return None
+    with canvas(50 + 22 * len(longest)) as figure:
+        axes = figure.add_subplot()
+        places = range(len(longest))
+        axes.barh(places, [means[name] for name in longest], color=LIGHT["teal"], height=0.65)
+        axes.set_yticks(places, [drawable(name, _STEP_NAME) for name in longest])
+        for place, name in enumerate(longest):
+            axes.annotate(
+                duration(means[name]),
+                (means[name], place),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=11,
+            )
+        axes.invert_yaxis()
+        axes.margins(x=0.22)
+        axes.set_xlabel("seconds")
+        axes.grid(visible=False, axis="y")
+        said = ", ".join(f"{name} {duration(means[name])}" for name in longest)
+        return drawn(figure, "times", "The longest steps", f"{said}.")
+
+
+def _by_model(trainings: Sequence[TrainingCurves], curve: str) -> dict[str, list[TrainingCurves]]:
+    models: dict[str, list[TrainingCurves]] = {}
+    for one in trainings:
+        if curve in one.curves:
+            models.setdefault(one.label, []).append(one)
+    return models
+
+
+def _sides(axes: Axes, runs: Sequence[TrainingCurves], name: str) -> None:
+    for side, (colour, dashes) in _SIDES.items():
+        for number, one in enumerate(runs):
+            points = one.curves.get(f"{name}/{side}", [])
+            if points:
+                label = side if number == 0 else None
+                axes.plot(
+                    *zip(*points, strict=True),
+                    color=LIGHT[colour],
+                    linestyle=dashes,
+                    linewidth=1.3,
+                    label=label,
+                )
+
+
+def _short(label: str) -> str:
+    """A label that fits over a small panel."""
+    return label.replace("Stage I, iteration ", "I.").replace(" fine-tuning", " FT").partition(" (")[0]
+
+
+def _said(models: dict[str, list[TrainingCurves]]) -> str:
+    said = []
+    for label, runs in models.items():
+        ends = [
+            f"{name} {runs[0].curves[name][-1][1]:.2f}"
+            for name in ("rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected")
+            if name in runs[0].curves
+        ]
+        said.append(f"{label}, first seed, at the end: {', '.join(ends)}")
+    return "; ".join(said) + "."

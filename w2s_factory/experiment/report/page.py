@@ -1,0 +1,199 @@
+"""The report as one HTML file that needs nothing else: its table of models, tiles and sections."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from w2s_factory.experiment.report import wording
+from w2s_factory.experiment.report.figures import palette
+from w2s_factory.experiment.report.folder import versions
+from w2s_factory.experiment.report.models import (
+    CEILING,
+    CONTROL,
+    FLOOR,
+    WEAK_ICL,
+    compared_by_tag,
+    find,
+    gap_recovered,
+    hybrids,
+)
+from w2s_factory.experiment.report.summary import clauses
+from w2s_factory.experiment.report.training_curves import by_kind
+from w2s_factory.experiment.report.wording import percent, percent_interval, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from w2s_factory.experiment.report.figures.all_figures import Drawings
+    from w2s_factory.experiment.report.findings import Findings
+    from w2s_factory.experiment.report.models import Group, ReportedModel
+
+_GROUPS: Final = {"baseline": "Baselines", "stage1": "Stage I", "stage2": "Stage II", CEILING: "Ceiling"}
+_NO_PAPER: Final[dict[str, Any]] = {"accuracy": None, "pgr": None, "pass_at_10": None, "source": None}
+
+
+def model_rows(found: Findings) -> list[dict[str, Any]]:
+    """A row for each model: by group, then as in the run's contents."""
+    paper = {row["paper"]: row for row in found.paper}
+    return [_row(model, found.models, paper) for model in found.models]
+
+
+def tiles(found: Findings) -> list[dict[str, str]]:
+    """The few numbers on top: floor, weak ICL, M_plus, Stage II, ceiling."""
+    models = found.models
+    stage2 = [model for model in models if model.stage == "stage2" and model.key != CONTROL]
+    shown = [
+        find(models, FLOOR),
+        find(models, WEAK_ICL),
+        *hybrids(models)[-1:],
+        *stage2,
+        find(models, CEILING),
+    ]
+    return [
+        {
+            "label": model.label,
+            "number": percent(model.accuracy.value),
+            "beside": percent_interval(model.accuracy),
+            "pgr": "" if model.key in {FLOOR, CEILING} else ratio(gap_recovered(models, model)),
+        }
+        for model in shown
+        if model
+    ]
+
+
+def paper_sources(found: Findings) -> list[str]:
+    """Where the paper's numbers were read, with the models each source holds for; the commonest one alone."""
+    sources = Counter(row["source"] for row in found.paper)
+    return [
+        f"{source} ({', '.join(row['paper'] for row in found.paper if row['source'] == source)})"
+        if number
+        else source
+        for number, (source, _) in enumerate(sources.most_common())
+    ]
+
+
+def _row(
+    model: ReportedModel, models: Sequence[ReportedModel], paper: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    group = CEILING if model.key == CEILING else model.stage
+    published = _published(model, paper)
+    sampled = model.sampled
+    return {
+        "label": model.label,
+        "place": list(_GROUPS).index(group),
+        "group": _GROUPS[group],
+        "main": model.m_plus,
+        "accuracy": model.accuracy.value,
+        "interval": percent_interval(model.accuracy),
+        "each": ", ".join(f"{share * 100:.1f}" for share in model.strict.by_seed().values()),
+        "any_format": float(model.any_format.right.mean()) if model.any_format else None,
+        "passed": percent(sampled.passed) if sampled else "",
+        "majority": percent(sampled.majority) if sampled else "",
+        "pgr_said": _gap_said(model, models),
+        **{f"paper_{name}": published[name] for name in _NO_PAPER},
+    }
+
+
+def _published(model: ReportedModel, paper: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The paper's number for the same model.
+
+    For OlympicArena it gives M_plus, the last hybrid, and M_pro, trained on the pairs by ORPO.
+    """
+    other = "m_plus" if model.m_plus else {"orpo": "m_pro"}.get(model.key, "")
+    return paper.get(model.key) or paper.get(other, _NO_PAPER)
+
+
+def _gap_said(model: ReportedModel, models: Sequence[ReportedModel]) -> str:
+    if find(models, CEILING) is None:
+        return "no ceiling"
+    recovered = gap_recovered(models, model)
+    return "none" if recovered is None else ratio(recovered)
+
+
+_ONE_SEED = "Intervals are Wilson's, over the questions; there is one seed, so they say nothing of others."
+_SEVERAL = (
+    "Accuracies are means over seeds; intervals are bootstrapped over questions and seeds together "
+    "(a model with a single repetition: Wilson's, over the questions)."
+)
+
+
+def page(found: Findings, drawings: Drawings, beside: str) -> str:
+    """The HTML of a report.
+
+    Args:
+        found: What was worked out.
+        drawings: The figures.
+        beside: The folder beside the page that holds figures and numbers.
+    """
+    environment = Environment(
+        loader=PackageLoader("w2s_factory.experiment.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        name: getattr(wording, name)
+        for name in ("percent", "percent_interval", "points", "points_interval", "duration", "ratio")
+    }
+    return environment.get_template("report.html").render(_context(found, drawings, beside))
+
+
+def _context(found: Findings, drawings: Drawings, beside: str) -> dict[str, Any]:
+    models = found.models
+    several = any(len(model.strict.seeds) > 1 for model in models)
+    return {
+        **{name: getattr(found, name) for name in found.__dataclass_fields__},
+        "drawings": drawings,
+        "beside": beside,
+        "palette": palette.style(":root"),
+        "clauses": clauses(models),
+        "tiles": tiles(found),
+        "sections": _sections(found),
+        "rows": model_rows(found),
+        "sources": paper_sources(found),
+        "several": several,
+        "intervals_said": _SEVERAL if several else _ONE_SEED,
+        "questions": len(models[0].strict.questions) if models else 0,
+        "k": next((model.sampled.k for model in models if model.sampled), 10),
+        "has_ceiling": find(models, CEILING) is not None,
+        "strangers": _strangers(models),
+        "sampling_seeds": sorted({seed for one in found.stage2 for seed in one.sources}),
+        "trained": sum(model.training is not None for model in found.contents.models),
+        "tags": _by_tag(found.groups),
+        "tag_models": compared_by_tag(models),
+        "kinds": by_kind(found.timed),
+        "versions": versions(found.artefacts),
+        "changed": [one for one in found.artefacts if one.state == "changed"],
+    }
+
+
+def _sections(found: Findings) -> list[tuple[str, str]]:
+    there = [
+        ("models", "All models", found.models),
+        ("comparisons", "Comparisons", found.compared),
+        ("stage1", "Stage I", found.stage1),
+        ("stage2", "Stage II", found.stage2),
+        ("tags", "By tag", found.groups),
+        ("changes", "Changes", found.changes),
+        ("training", "Training", any(model.training for model in found.contents.models)),
+        ("times", "Time", found.timed),
+        ("provenance", "Provenance", True),
+    ]
+    return [(name, title) for name, title, has in there if has]
+
+
+def _strangers(models: list[ReportedModel]) -> list[ReportedModel]:
+    """The models that answered other questions than the first."""
+    return [model for model in models if set(model.strict.questions) != set(models[0].strict.questions)]
+
+
+def _by_tag(groups: list[Group]) -> dict[str, list[Group]]:
+    tags: dict[str, list[Group]] = {}
+    for group in groups:
+        tags.setdefault(group.tag, []).append(group)
+    return tags

@@ -1,0 +1,142 @@
+"""Training curves from LLaMA-Factory's logs, and the duration of each step."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from w2s_factory.errors import UserError
+from w2s_factory.records import Form, read, read_object
+from w2s_factory.records.reader import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from w2s_factory.experiment.report.folder import Run
+    from w2s_factory.experiment.run_contents import Job
+
+LOG, STATE = "trainer_log.jsonl", "trainer_state.json"
+CURVES: Final = (
+    "loss",
+    "rewards/chosen",
+    "rewards/rejected",
+    "rewards/accuracies",
+    "logps/chosen",
+    "logps/rejected",
+)
+"""What is drawn, by the trainer's names; all but the loss only in preference learning."""
+
+_LINE: Form[Any] = Form("lines of a training log", {"current_steps": (int,)})
+
+
+@dataclass(frozen=True)
+class TrainingCurves:
+    """One training.
+
+    Attributes:
+        key, label, seed: Of the model it made.
+        curves: By name, the steps and the values at them.
+    """
+
+    key: str
+    label: str
+    seed: int
+    curves: dict[str, list[tuple[int, float]]]
+
+    @property
+    def preference(self) -> bool:
+        """Whether it learned preferences."""
+        return "rewards/chosen" in self.curves
+
+
+def trainings(run: Run) -> list[TrainingCurves]:
+    """The trainings that left a log, in the order of the contents.
+
+    Raises:
+        UserError: A log can't be read.
+    """
+    found = []
+    for model in run.contents.models:
+        if model.training is not None and run.has(model.training):
+            curves = _curves(run.at(model.training))
+            if curves:
+                found.append(TrainingCurves(model.key, model.label, model.seed, curves))
+    return found
+
+
+def _curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """The curves of a training: from its state, which has everything, else from the log kept as it went."""
+    if (folder / STATE).is_file():
+        history = read_object(folder / STATE).get("log_history", [])
+        if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
+            raise UserError("expected a list of objects", file=folder / STATE, field="log_history")
+        return _named(history, "step")
+    if (folder / LOG).is_file():
+        return _named(read(folder / LOG, _LINE), "current_steps")
+    return {}
+
+
+def _named(rows: Iterable[Mapping[str, Any]], step: str) -> dict[str, list[tuple[int, float]]]:
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        for name in CURVES:
+            if isinstance(row.get(name), (int, float)) and isinstance(row.get(step), int):
+                curves.setdefault(name, []).append((row[step], float(row[name])))
+    return curves
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A job that was run, and its seconds."""
+
+    job: Job
+    seconds: float
+
+
+@dataclass(frozen=True)
+class KindTime:
+    """All jobs of a kind."""
+
+    kind: str
+    jobs: int
+    seconds: float
+
+
+def times(run: Run) -> list[Timed]:
+    """The jobs whose benchmark is there, in the order of the contents.
+
+    Raises:
+        UserError: A benchmark is not Snakemake's.
+    """
+    return [
+        Timed(job, _seconds(run.at(job.benchmark))) for job in run.contents.jobs if run.has(job.benchmark)
+    ]
+
+
+def by_kind(timed: Sequence[Timed]) -> list[KindTime]:
+    """The sums of each kind, the longest first."""
+    kinds = dict.fromkeys(one.job.kind for one in timed)
+    sums = [
+        KindTime(
+            kind,
+            sum(one.job.kind == kind for one in timed),
+            sum(one.seconds for one in timed if one.job.kind == kind),
+        )
+        for kind in kinds
+    ]
+    return sorted(sums, key=lambda one: -one.seconds)
+
+
+def _seconds(path: Path) -> float:
+    """The seconds of the table's one row."""
+    try:
+        lines = read_text(path).splitlines()
+        seconds = float(next(csv.DictReader(lines, delimiter="\t"))["s"])
+        if not math.isfinite(seconds):
+            raise ValueError
+        return seconds
+    except (StopIteration, KeyError, TypeError, ValueError):
+        raise UserError('expected a table with the column "s", of seconds', file=path) from None

@@ -1,0 +1,331 @@
+"""Running an experiment: check what is planned, let Snakemake do what is not done yet, report failures."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import shlex
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from w2s_factory.errors import DelegateError, UserError, W2SError
+from w2s_factory.experiment.load import file_of, read_experiment
+from w2s_factory.experiment.plan import REPORT, Plan, plan
+from w2s_factory.experiment.progress import Progress
+from w2s_factory.experiment.run_folder import (
+    MARK,
+    end_processes,
+    held,
+    prepare,
+    refuse_others,
+    unwritable,
+    writing,
+)
+from w2s_factory.experiment.training_arguments import TrainingSection
+from w2s_factory.experiment.workflow import script_of, snakemake_command
+from w2s_factory.generating.engines import engine_names
+from w2s_factory.generating.generator import say
+from w2s_factory.llamafactory.configs import make_config
+from w2s_factory.quantities import Jobs
+from w2s_factory.terminal import end_of_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from w2s_factory.experiment.plan import Plan
+    from w2s_factory.experiment.spec import Experiment
+
+
+def check_trainings(experiment: Experiment) -> None:
+    """Check that each training's preset and overrides go with the LLaMA-Factory they are for.
+
+    Raises:
+        UserError: One does not; `field` says which, as it stands in the file.
+    """
+    for section, training, stage in _trainings(experiment):
+        _check_stage(section, training, stage)
+        try:
+            make_config(
+                training.preset,
+                model="model",
+                output_dir="output",
+                dataset="dataset",
+                dataset_dir="data",
+                version=experiment.llamafactory.version,
+                settings=training.overrides,
+                ahead=True,
+            )
+        except UserError as error:
+            if error.file is not None:  # a preset of the user's own
+                raise
+            argument = f".overrides.{error.field}" if error.field else ""
+            raise UserError(error.problem, field=f"{section}{argument}", hint=error.hint) from None
+
+
+def check_engine(experiment: Experiment) -> None:
+    """Check the engine's name; what is installed in another environment is not known here.
+
+    Raises:
+        UserError: There is no such engine.
+    """
+    engine, known = experiment.generation.engine, engine_names()
+    if engine is not None and engine not in known and experiment.environments.generate is None:
+        raise UserError(f'no engine "{engine}"', field="generation.engine", hint=_meant(engine, known))
+
+
+def check_named_models(plan: Plan) -> None:
+    """Check that the models to be sampled for pass@k are ones the run has.
+
+    Raises:
+        UserError: One is not.
+    """
+    pass_at = plan.experiment.evaluation.pass_at
+    known = list(dict.fromkeys(model.key for model in plan.contents.models))
+    for name in (pass_at and pass_at.models) or ():
+        if name not in known:
+            raise UserError(
+                f'this run has no model "{name}"', field="evaluation.pass_at.models", hint=_meant(name, known)
+            )
+
+
+def _meant(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f'Did you mean "{near[0]}"?' if near else f"Known here: {', '.join(known)}"
+
+
+def _check_stage(section: str, training: TrainingSection, stage: str) -> None:
+    """A preset of another stage would train on data it can't read; a seed would make repetitions alike."""
+    if training.value("stage") != stage:
+        raise UserError(
+            f"the preset {training.preset} is for the stage {training.value('stage')}, here is {stage}",
+            field=f"{section}.preset",
+        )
+    if "seed" in training.overrides:
+        raise UserError(
+            "each repetition has its own", field=f"{section}.overrides.seed", hint="Name them in `seeds`"
+        )
+
+
+def _trainings(experiment: Experiment) -> Iterator[tuple[str, TrainingSection, str]]:
+    """Each training with the section it is described in, and its stage."""
+    if experiment.weak.train is not None:
+        yield "weak.train", experiment.weak.train, "sft"
+    yield "strong", experiment.strong_training, "sft"
+    if experiment.stage2 is None:
+        return
+    methods = experiment.stage2.methods
+    for name, method in methods.preference.items():
+        section = f"stage2.methods.{name}"
+        yield section, TrainingSection(preset=method.preset or name, overrides=method.overrides), "dpo"
+    if methods.sft_chosen is not None:
+        preset = methods.sft_chosen.preset or experiment.strong_training.preset
+        training = TrainingSection(preset=preset, overrides=methods.sft_chosen.overrides)
+        yield "stage2.methods.sft_chosen", training, "sft"
+
+
+RUNS: Final = Path("runs")
+LOG: Final = "logs/snakemake.log"
+
+_GRACE = 10.0
+"""Seconds Snakemake has, once interrupted, to end its jobs and take back those of a cluster."""
+
+_USAGE = 2
+"""Snakemake's exit code where it refuses its arguments."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished run.
+
+    Attributes:
+        folder: Where everything lies.
+        report: Its page.
+        answer: What the report finds, in a sentence; empty where it was not brought up to date.
+    """
+
+    folder: Path
+    report: Path
+    answer: str
+
+
+def plan_experiment(file: str | Path, preset: str | None = None) -> Plan:
+    """Read an experiment file and plan it; no model, GPU or file of a task need be there.
+
+    Raises:
+        UserError: The file can't be used; with the line, or the argument LLaMA-Factory does not know.
+    """
+    experiment = read_experiment(file, preset)
+    try:
+        check_trainings(experiment)
+        check_engine(experiment)
+        planned = plan(experiment)
+        check_named_models(planned)
+    except UserError as error:
+        raise UserError(
+            error.problem, file=error.file or file, line=error.line, field=error.field, hint=error.hint
+        ) from None
+    return planned
+
+
+def run(
+    file: str | Path,
+    *,
+    output_dir: str | Path | None = None,
+    preset: str | None = None,
+    jobs: Jobs | None = None,
+    executor: str | None = None,
+    arguments: Sequence[str] = (),
+    tell: Callable[[str], None] = say,
+) -> Ran:
+    """Run an experiment up to its report; what is complete already is not done again.
+
+    A step is run again when its commands, the set of its inputs or their content have changed, and then
+    everything that depends on it.
+
+    Args:
+        file: The experiment, or the name of one that comes with the package (`arithmetic`).
+        output_dir: The run's folder; `runs/NAME` if None, with a preset `runs/NAME_PRESET`.
+        preset: One of the file's presets to lay over it.
+        jobs: Processor cores to use, or with an executor: jobs at once.
+        executor: Where jobs run: one of Snakemake's executors; here if None.
+        arguments: More arguments of Snakemake.
+        tell: Given a line for each finished step.
+
+    Raises:
+        UserError: The file can't be used, an input is missing, or another run works in the folder.
+        DelegateError: A step failed; what it printed has been told.
+    """
+    planned = plan_experiment(file, preset)
+    name = planned.experiment.name
+    folder = Path(output_dir or RUNS / (f"{name}_{preset}" if preset else name)).absolute()
+    command = snakemake_command(planned, folder, jobs=jobs, executor=executor, arguments=arguments)
+    carry_out(planned, folder, command, source=file_of(file), tell=tell)
+    return Ran(folder, folder / REPORT, _answer(folder, planned))
+
+
+def _answer(folder: Path, planned: Plan) -> str:
+    """The first line the step of the report printed; none where the report is older than what it is of.
+
+    So it is where Snakemake was told not to go that far (`-- -n`, `-- --until STEP`).
+    """
+    report = next(step for step in planned.steps if step.writes == (REPORT,))
+    files = [folder / file for file in (*report.reads, *report.writes, report.log)]
+    if not all(file.exists() for file in files):
+        return ""
+    newest = max(file.stat().st_mtime for file in files[:-2])
+    if (folder / REPORT).stat().st_mtime < newest:
+        return ""
+    return (folder / report.log).read_text("utf-8").partition("\n")[0]
+
+
+def carry_out(
+    planned: Plan,
+    folder: Path,
+    command: Sequence[str],
+    *,
+    source: Path | None = None,
+    tell: Callable[[str], None] = say,
+) -> None:
+    """Bring a folder up to date with a plan.
+
+    Args:
+        planned: The plan.
+        folder: The run's folder, absolute.
+        command: The `snakemake_command` that does it.
+        source: The experiment file that was read, which is never overwritten.
+        tell: Given a line for each finished step.
+
+    Raises:
+        UserError: An input is missing, another run works in the folder, or its disk does not take a file.
+        DelegateError: A step failed; what it printed has been told.
+    """
+    refuse_others(planned.experiment.name, folder)  # before anything is written there
+    with held(folder):
+        prepare(planned, folder, source)
+        progress = Progress({step.rule: step.name for step in planned.steps}, tell)
+        start = _size(folder / LOG)
+        code = _snakemake(command, folder, progress)
+        if code != 0:
+            raise _failed(planned, folder, progress, code, tell, start)
+    if progress.total == 0:
+        tell("nothing to do: every step is complete")
+
+
+def _size(log: Path) -> int:
+    """Return the bytes that earlier runs wrote to a log."""
+    return log.stat().st_size if log.exists() else 0
+
+
+def _snakemake(command: Sequence[str], folder: Path, progress: Progress) -> int:
+    """Run Snakemake to its end; what it says goes to the log, and what that means is told."""
+    log = folder / LOG
+    with writing(log):
+        log.parent.mkdir(exist_ok=True)
+        log.touch()
+    process = subprocess.Popen(
+        list(command),
+        cwd=folder,
+        env=_environment(folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        process_group=0,  # an interrupt from the terminal reaches it once: through us
+    )
+    with _ended_with_us(process, folder), writing(log), log.open("a", encoding="utf-8") as written:
+        for line in process.stdout or ():
+            written.write(line)
+            written.flush()
+            progress.take(line)
+        return process.wait()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Ours, with a mark; and with paths that hold in the run's folder, too."""
+    paths = os.environ.get("PYTHONPATH", "")
+    absolute = os.pathsep.join(str(Path(path).absolute()) for path in paths.split(os.pathsep) if path)
+    return {**os.environ, **({"PYTHONPATH": absolute} if absolute else {}), MARK: str(folder)}
+
+
+@contextlib.contextmanager
+def _ended_with_us(process: subprocess.Popen[str], folder: Path) -> Iterator[None]:
+    """Leave no process behind if we are interrupted."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(_GRACE)
+        raise
+    finally:
+        end_processes(folder)
+
+
+def _failed(
+    planned: Plan, folder: Path, progress: Progress, code: int, tell: Callable[[str], None], start: int
+) -> W2SError:
+    """Print why each failed step did, and how to repeat it; return the error to raise.
+
+    `start` is the size that the log of Snakemake had before this run.
+    """
+    failed = [step for step in planned.steps if step.rule in progress.failed]
+    for step in failed:
+        tell(f"\n{step.name} failed; the end of {folder / step.log}:")
+        tell("\n".join(f"    {line}" for line in end_of_log(folder / step.log)))
+        script = " && ".join(script_of(step, planned.experiment.environments))
+        tell(f"To repeat it alone: cd {shlex.quote(str(folder))} && {script}")
+    ends = [*(end_of_log(folder / step.log) for step in failed), end_of_log(folder / LOG, start)]
+    refused = next(filter(None, (unwritable(end, folder) for end in ends)), None)
+    if failed and refused is None:
+        names = ", ".join(step.name for step in failed)
+        return DelegateError(f"failed: {names}", hint="Once it is fixed, the same command goes on from there")
+    if progress.refused and (code == _USAGE or progress.total == 0):
+        return UserError(f"Snakemake: {progress.refused}", hint="What follows -- goes to Snakemake")
+    if not failed:
+        tell("\n".join(f"    {line}" for line in ends[-1]))
+    return refused or DelegateError(f"Snakemake failed with exit code {code}", hint=f"See {folder / LOG}")

@@ -1,0 +1,189 @@
+"""The folder of a run: one run at a time, its files in place, nothing left of earlier plans."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+from w2s_factory.errors import UserError
+from w2s_factory.experiment.run_contents import CONTENTS
+from w2s_factory.experiment.workflow import PLAN, SCRIPTS, as_json, as_workflow, script_of
+from w2s_factory.records import Outputs, is_same_file
+from w2s_factory.records.reader import read_text
+from w2s_factory.records.yaml_files import LARGEST, dump_yaml, read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from w2s_factory.experiment.plan import Plan
+
+_REASONS: Final = [os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)]
+"""Why a disk does not take a file, as the system says it in any program's message."""
+
+_FILES: Final = (
+    re.compile(r"Error: (?P<file>.+?): cannot be written \("),  # ours
+    re.compile(r"\[Errno \d+\] [^:]+: '(?P<file>[^']+)'"),  # Python's
+)
+
+_HINT: Final = "Make room there; the same command goes on from there"
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """Report what the system says of a file, often without naming it, as the user's to fix.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", file=error.filename or file) from None
+
+
+def unwritable(log: Iterable[str], folder: Path) -> UserError | None:
+    """Return the error for a file that the disk did not take, if the end of a step's log says so.
+
+    Args:
+        log: The last lines of the log.
+        folder: The run's folder, in which the step ran; it is named where the log names no file.
+    """
+    for line in log:
+        for reason in _REASONS:
+            if reason in line:
+                found = next(filter(None, (pattern.search(line) for pattern in _FILES)), None)
+                file = folder / found["file"] if found else folder
+                return UserError(f"cannot be written ({reason})", file=file, hint=_HINT)
+    return None
+
+
+EXPERIMENT = "experiment.yaml"
+MARK = "W2S_FACTORY_EXPERIMENT"
+"""The variable by which the processes of a run are found: its value is the folder."""
+
+_LOCK = ".run.lock"
+_PART = re.compile(r"seed\d+|\d+-of-\d+")
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other runs out of the folder while the block lasts, and end what killed ones left working.
+
+    Raises:
+        UserError: Another run works there.
+    """
+    with contextlib.ExitStack() as stack:
+        with writing(folder / _LOCK):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((folder / _LOCK).open("a"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError("another run works in this folder", file=folder) from None
+        end_processes(folder)
+        yield
+
+
+def end_processes(folder: Path) -> None:
+    """End whatever still works for a run of this folder: nobody waits for it."""
+    family = list(_processes(folder))
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(family, timeout=10)
+
+
+def _processes(folder: Path) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):  # not ours to look at
+            if process.pid != os.getpid() and process.environ().get(MARK) == str(folder):
+                yield process
+
+
+def prepare(plan: Plan, folder: Path, source: Path | None = None) -> None:
+    """Write the experiment, its contents and its plan into the folder; remove parts no longer planned.
+
+    Args:
+        plan: The plan.
+        folder: The run's folder.
+        source: The experiment file that was read, which is never overwritten.
+
+    Raises:
+        UserError: The folder is another experiment's, or no run's, or an input is missing.
+    """
+    refuse_others(plan.experiment.name, folder)
+    workflow = as_workflow(plan)
+    resolved = plan.experiment.model_dump(mode="json", exclude_defaults=True)
+    text = dump_yaml(resolved, sort_keys=False)
+    with Outputs(reads=_kept(source, folder / EXPERIMENT, text), force=True) as outputs:
+        outputs.text(folder / EXPERIMENT, text)
+        outputs.text(folder / CONTENTS, plan.contents.model_dump_json(indent=1) + "\n")
+        outputs.text(folder / PLAN, as_json(workflow))
+        for step in plan.steps:
+            script = script_of(step, plan.experiment.environments)
+            outputs.text(folder / SCRIPTS / f"{step.rule}.sh", "\n".join(script) + "\n")
+    _remove_unplanned(plan, folder)
+
+
+def _kept(source: Path | None, written: Path, text: str) -> list[Path]:
+    """Return the experiment file if it must be kept; the run's own may be read if it stays as it is.
+
+    Raises:
+        UserError: It is the run's own, and the run would change it.
+    """
+    if source is None:
+        return []
+    if not is_same_file(source, written):
+        return [source]
+    if read_text(source, largest=LARGEST) != text:
+        problem = "is the copy that the run keeps in its folder, and would be changed"
+        hint = "Copy it elsewhere and run that, or name another folder: --output-dir DIR"
+        raise UserError(problem, file=source, hint=hint)
+    return []
+
+
+def refuse_others(name: str, folder: Path) -> None:
+    """Keep out of a folder that is no run's of this experiment.
+
+    Raises:
+        UserError: It holds the experiment file somebody wrote, or the run of another experiment; or it is
+            no folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError("is not a folder", file=folder, hint="Name another: --output-dir DIR")
+    there = folder / EXPERIMENT
+    if not there.exists():
+        return
+    if not (folder / PLAN).exists():
+        raise UserError(
+            f"holds {EXPERIMENT}, which a run would overwrite",
+            file=folder,
+            hint="Name another folder: --output-dir DIR",
+        )
+    other = read_yaml(there).values.get("name")
+    if other != name:
+        raise UserError(
+            f"is the folder of another experiment ({other})", file=folder, hint="Name one: --output-dir DIR"
+        )
+
+
+def _remove_unplanned(plan: Plan, folder: Path) -> None:
+    """Remove seeds and shards of earlier plans beside planned ones: all that lie together are read."""
+    planned = {
+        parent for step in plan.steps for file in step.writes for parent in Path(file).parents
+        if _PART.fullmatch(parent.name)
+    }  # fmt: skip
+    for siblings in {part.parent for part in planned} - {Path()}:
+        for path in (folder / siblings).glob("*"):
+            if _PART.fullmatch(path.name) and siblings / path.name not in planned:
+                with writing(path):
+                    shutil.rmtree(path)

@@ -1,0 +1,190 @@
+"""Generating: ask the engine for what is not there yet, keep each response as it comes, write the files."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.generating.engines import make_engine
+from w2s_factory.generating.engines.contract import Contracted
+from w2s_factory.generating.generation_files import OUTPUT, seed_folder, shard_folder
+from w2s_factory.generating.part import Generated, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+    from tqdm import tqdm
+
+    from w2s_factory.generating.engines import Engine
+    from w2s_factory.generating.generation import Generation
+
+_TERMINAL_SECONDS, _PIPE_SECONDS = 0.5, 30.0
+
+
+def say(text: str) -> None:
+    """Print a line on stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201  where long work tells of itself
+
+
+def generate(
+    generation: Generation,
+    *,
+    restart: bool = False,
+    restart_if_changed: bool = False,
+    tell: Callable[[str], None] = say,
+) -> list[Generated]:
+    """Generate responses into `output_dir`, continuing where an earlier call with the same settings ended.
+
+    Each response reaches a journal beside its `output.jsonl` when it is finished. `output.jsonl` itself is
+    written when all are there: rows of id, prompt, response in the order of the questions.
+
+    Args:
+        generation: What is to be generated.
+        restart: Throw away what an earlier run left there.
+        restart_if_changed: Throw it away if it was begun with other settings; else continue it.
+        tell: Given a line of text where there is something to say before or after the work.
+
+    Returns:
+        The files, one a seed.
+
+    Raises:
+        UserError: An input is missing, an earlier run had other settings, the disk is full ...
+        DelegateError: The engine failed. In either case every finished response is kept.
+    """
+    _tell_given_away(generation, tell)
+    with ExitStack() as stack:
+        engine = stack.enter_context(closing(_engine(generation)))
+        parts: dict[int, Part] = {}
+        for seed in generation.seeds:
+            part = _part(generation, engine, seed, restart=restart, restart_if_changed=restart_if_changed)
+            parts[seed] = stack.enter_context(closing(part))
+        if not all(part.complete for part in parts.values()):
+            _complete(generation, engine, parts, tell)
+        return [_write(generation, engine, part) for part in parts.values()]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a run would do.
+
+    Attributes:
+        prompt: The first one.
+        tokens: Its tokens, ids and names; None where only a server knows them.
+        settings: All that decides the responses.
+        requests: How many there would be in all.
+        files: Where they would go.
+    """
+
+    prompt: str
+    tokens: list[tuple[int, str]] | None
+    settings: dict[str, Any]
+    requests: int
+    files: list[Path]
+
+
+def preview(generation: Generation, *, tell: Callable[[str], None] = say) -> Preview:
+    """What `generate` would ask first, and under which settings. Loads no weights, writes nothing.
+
+    Raises:
+        UserError: As `generate`, as far as it shows without weights or a server.
+    """
+    _tell_given_away(generation, tell)
+    with closing(_engine(generation)) as engine:
+        requests = generation.requests(generation.seeds[0])
+        if not requests:
+            problem = f"this part of {len(generation.all_questions):,} questions holds none"
+            raise UserError(problem, field="--shard", hint="Take fewer parts")
+        return Preview(
+            prompt=requests[0].prompt,
+            tokens=engine.tokens(requests[0].prompt),
+            settings=generation.settings(engine.settings(), generation.seeds[0]),
+            requests=len(requests) * len(generation.seeds),
+            files=[_folder(generation, seed) / OUTPUT for seed in generation.seeds],
+        )
+
+
+def _engine(generation: Generation) -> Engine:
+    engine = make_engine(generation.engine, generation.model, generation.engine_options)
+    return Contracted(generation.engine, engine)
+
+
+def _folder(generation: Generation, seed: int) -> Path:
+    folder = seed_folder(generation.output_dir, generation.sampling.temperature, seed)
+    return shard_folder(folder, generation.shard)
+
+
+def _part(generation: Generation, engine: Engine, seed: int, **restarts: bool) -> Part:
+    return Part(
+        _folder(generation, seed),
+        generation.requests(seed),
+        generation.settings(engine.settings(), seed),
+        questions=len(generation.all_questions),
+        inputs=generation.inputs,
+        **restarts,
+    )
+
+
+def _complete(
+    generation: Generation, engine: Engine, parts: dict[int, Part], tell: Callable[[str], None]
+) -> None:
+    """Have the missing responses made; write each part's file as soon as it has all of its own."""
+    unfinished = [part for part in parts.values() if not part.complete]
+    with _progress(parts.values()) as bar:
+        try:
+            batches = [batch for part in unfinished for batch in part.missing(engine.batches(part.requests))]
+            for completion in engine.complete(batches, generation.sampling):
+                part = parts[completion.request.seed]
+                bar.update(part.take(completion))
+                if part.complete:
+                    _write(generation, engine, part)
+        except BaseException:
+            bar.close()
+            tell(
+                f"{bar.n:,} of {bar.total:,} responses are kept; "
+                "the same command, without --restart, continues from there"
+            )
+            raise
+    missing = [name for part in parts.values() for name in part.unanswered]
+    if missing:
+        shown = ", ".join(map(repr, missing[:3])) + (" ..." if len(missing) > 3 else "")
+        raise DelegateError(
+            f"engine {generation.engine}: complete left {len(missing):,} requests unanswered (id {shown})"
+        )
+
+
+def _write(generation: Generation, engine: Engine, part: Part) -> Generated:
+    return part.write(
+        generation.task,
+        packages=engine.packages,
+        model=generation.model.name,
+        adapter=generation.model.adapter,
+    )
+
+
+def _progress(parts: Collection[Part]) -> tqdm[Any]:
+    """A bar with rate and remaining time, on stderr; in a pipe a line now and then."""
+    from tqdm import tqdm  # noqa: PLC0415  a dry run needs none
+
+    return tqdm(
+        total=sum(len(part.requests) for part in parts),
+        initial=sum(part.finished for part in parts),
+        unit=" responses",
+        mininterval=_TERMINAL_SECONDS if sys.stderr.isatty() else _PIPE_SECONDS,
+        file=sys.stderr,
+    )
+
+
+def _tell_given_away(generation: Generation, tell: Callable[[str], None]) -> None:
+    """A demonstration of a question that is asked gives its answer away: say so."""
+    if generation.given_away:
+        ids = ", ".join(map(str, generation.given_away))
+        done = (
+            "are left out there"
+            if generation.exclude_demos
+            else "are kept, as published; see --exclude-demos"
+        )
+        tell(f"demonstrations answer questions that are asked (id {ids}); they {done}")

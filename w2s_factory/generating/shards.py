@@ -1,0 +1,107 @@
+"""Joining shards: only if they are all there, whole, of one run, and no question twice."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.generating.generation_files import JOURNAL, OUTPUT, SHARDS, Shard, shard_folder
+from w2s_factory.records import OUTPUT as OUTPUT_FORM
+from w2s_factory.records import Form, Outputs, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from w2s_factory.records import Id, Output
+
+_SHARD = re.compile(r"\d+-of-\d+")
+
+_HEADER: Form[dict[str, Any]] = Form("journals", {"settings": (dict,), "rows": (int,), "questions": (int,)})
+
+
+def merge_shards(output_dir: str | Path, *, here: bool = False, force: bool = False) -> list[Path]:
+    """Write the `output.jsonl` of every folder below `output_dir` that has shards, from these.
+
+    Args:
+        output_dir: The `output_dir` of the shards' runs.
+        here: Only its own, not those of folders below: sampled runs lie below greedy ones.
+        force: Overwrite files that hold something else.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: There are no shards; one is missing, unfinished, or of another run; or two hold the
+            same question.
+    """
+    found = Path(output_dir).glob(SHARDS) if here else Path(output_dir).rglob(SHARDS)
+    folders = sorted(path.parent for path in found if path.is_dir())
+    if not folders:
+        raise UserError("holds no shards", file=output_dir)
+    shards = {folder: _all_shards(folder) for folder in folders}
+    with Outputs(
+        inputs=[part / OUTPUT for parts in shards.values() for part in parts], force=force
+    ) as outputs:
+        for folder, parts in shards.items():
+            outputs.rows(folder / OUTPUT, _joined(folder, parts), OUTPUT_FORM)
+            settings = {**_header(parts[0])["settings"], "shard": None}
+            outputs.note(inputs=[part / OUTPUT for part in parts], settings=settings)
+    return [folder / OUTPUT for folder in folders]
+
+
+def _all_shards(folder: Path) -> list[Path]:
+    """The folders of a run's shards, in order."""
+    names = sorted(
+        path.name
+        for path in (folder / SHARDS).glob("*-of-*")
+        if path.is_dir() and _SHARD.fullmatch(path.name)
+    )
+    if not names:
+        raise UserError("holds no shards (folders such as 1-of-4)", file=folder / SHARDS)
+    counts = {name.rpartition("-of-")[2] for name in names}
+    if len(counts) != 1:
+        raise UserError(f"shards of several runs overlap ({', '.join(names)})", file=folder / SHARDS)
+    of = int(counts.pop())
+    parts = [shard_folder(folder, Shard(index, of)) for index in range(1, of + 1)]
+    for part in parts:
+        _check(part, parts[0])
+    return parts
+
+
+def _check(part: Path, first: Path) -> None:
+    if not part.is_dir():
+        raise UserError(
+            "this shard is missing", file=part, hint="Generate it, with the options of the others"
+        )
+    if not (part / OUTPUT).exists():
+        raise UserError("this shard is not finished", file=part, hint="Start its command again")
+    settings, others = _header(part)["settings"], _header(first)["settings"]
+    changed = [key for key in others if key != "shard" and settings.get(key) != others[key]]
+    if changed:
+        raise UserError(f"this shard was made with another {', '.join(changed)} than {first.name}", file=part)
+
+
+def _joined(folder: Path, parts: Sequence[Path]) -> Iterator[Output]:
+    seen: set[Id] = set()
+    for part in parts:
+        for row in read(part / OUTPUT, OUTPUT_FORM):
+            if row["id"] in seen:
+                raise UserError(f"question {row['id']} is in another shard, too", file=part / OUTPUT)
+            seen.add(row["id"])
+            yield row
+    questions = _header(parts[0])["questions"]
+    if len(seen) != questions:
+        problem = f"the shards hold {len(seen):,} of {questions:,} questions"
+        raise UserError(problem, file=folder / SHARDS)
+
+
+def _header(part: Path) -> dict[str, Any]:
+    header = next(read(part / JOURNAL, _HEADER), None)
+    if header is None:
+        hint = "Generate the shard again: the same command with --restart"
+        raise UserError(
+            "expected the settings of a generation, got an empty file", file=part / JOURNAL, hint=hint
+        )
+    return header

@@ -1,0 +1,98 @@
+"""Questions to ask, and the prompts built from them: zero-shot, or after demonstrations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+from w2s_factory.records import Form, read_placed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from w2s_factory.records import Demonstration, Id, RowSource
+    from w2s_factory.tasks import Task
+
+QUESTIONS: Form[dict[str, Any]] = Form("questions", {"question": (str,)}, optional={"id": (int, str)})
+"""The release's test form, of which asking needs only the question. Its rows have no id, others may."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question and its id: the row's own `id`, or else its 0-based place in the file."""
+
+    id: Id
+    text: str
+
+
+def split_file(task: Task, split: str, release: Path | None = None) -> Path:
+    """The file of a split's questions, below the task's own root or else below `release`.
+
+    Raises:
+        UserError: The task has no such split, no root is known, or the file is not there.
+    """
+    named = task.split(split)
+    if task.root is None and release is None:
+        hint = "Name its root with --release DIR or W2S_RELEASE, or a file with --questions"
+        raise UserError(f"the questions of task {task.name} lie in the published release", hint=hint)
+    path = task.path(named.test, None if task.root else release)
+    if not path.is_file():
+        hint = "Make it from raw rows (w2s-factory build-data --stage test) and name it with --questions"
+        raise UserError(f"no such file, the questions of split {split}", file=path, hint=hint)
+    return path
+
+
+def read_questions(path: str | RowSource) -> list[Question]:
+    """The questions of a file in the release's test form.
+
+    Raises:
+        UserError: The file can't be read, a question is missing or cannot be encoded, or an id is duplicate.
+    """
+    questions: dict[Id, Question] = {}
+    for position, (place, row) in enumerate(read_placed(path, QUESTIONS)):
+        place.require_utf8(row, "question")
+        question = Question(row.get("id", position), row["question"])
+        if question.id in questions:
+            raise place.error(f"the id {question.id!r} stands there twice", field="id")
+        questions[question.id] = question
+    return list(questions.values())
+
+
+def few_shot_prompt(task: Task, demonstrations: Sequence[Demonstration], question: str) -> str:
+    """Each demonstration as `{prompt} {response}` with the task's end behind it, then the zero-shot prompt.
+
+    With no demonstrations this is the zero-shot prompt.
+    """
+    shown = [f"{shown['prompt']} {shown['response']}{task.demonstration_end}" for shown in demonstrations]
+    return "".join(shown) + task.prompt(question)
+
+
+def zero_shot_prompt(task: Task, question: Question) -> str:
+    """Return the zero-shot prompt of a question.
+
+    Raises:
+        UserError: The task fails; with the question's id.
+    """
+    try:
+        return task.prompt(question.text)
+    except UserError as error:
+        raise error.at(name=question.id) from error
+
+
+def prompt_of(
+    task: Task, question: Question, demonstrations: Sequence[Demonstration], *, exclude_own: bool = False
+) -> str:
+    """The prompt of a question, `exclude_own` without demonstrations of that very question."""
+    zero_shot = zero_shot_prompt(task, question)
+    kept = [shown for shown in demonstrations if not (exclude_own and shown["prompt"] == zero_shot)]
+    return few_shot_prompt(task, kept, question.text)
+
+
+def demonstrated(
+    task: Task, questions: Sequence[Question], demonstrations: Sequence[Demonstration]
+) -> list[Id]:
+    """The ids of questions which a demonstration answers, so that the prompt gives the answer away."""
+    shown = {demonstration["prompt"] for demonstration in demonstrations}
+    return [question.id for question in questions if zero_shot_prompt(task, question) in shown]

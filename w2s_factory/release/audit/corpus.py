@@ -1,0 +1,304 @@
+"""A folder of data as an audit sees it: its files, their kinds and the fields their rows must have."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from w2s_factory.errors import UserError
+from w2s_factory.llamafactory import dataset_info
+from w2s_factory.records import COLUMN_PAIR, OUTPUT, RESULT, VOTE, Form, read_object, read_placed
+from w2s_factory.tasks import BUILT_IN, get_task, task_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from w2s_factory.records import Place
+    from w2s_factory.tasks import Task
+
+Kind: TypeAlias = Literal["split", "sft", "pairs", "results", "votes", "demonstrations"]
+Row: TypeAlias = dict[str, Any]
+
+_KEYS: tuple[tuple[Kind, frozenset[str]], ...] = (
+    ("demonstrations", frozenset({"prompt", "response", "sha256"})),
+    ("votes", frozenset({"pos_responses", "neg_responses"})),
+    ("results", frozenset({"prompt", "response"})),
+    ("pairs", frozenset({"instruction", "output"})),
+    ("pairs", frozenset({"instruction", "chosen", "rejected"})),
+    ("sft", frozenset({"content", "output"})),
+    ("split", frozenset({"question", "answer"})),
+    ("split", frozenset({"problem", "solution", "answer", "unique_id"})),
+)
+"""The keys by which each kind is recognised, the more particular first."""
+
+_Types: TypeAlias = dict[str, tuple[type, ...]]
+
+_TEXT = (str,)
+_GOLD = (str, int, float, type(None))
+_ID: _Types = {"id": (int, str)}
+_VERDICT: _Types = {"pred": _TEXT, "gold": _TEXT, "result": (bool,)}
+
+_FORMS: Mapping[Kind, Form[Any]] = {
+    "demonstrations": Form("demonstrations", {"prompt": _TEXT, "response": _TEXT}, optional=_ID),
+    "votes": VOTE,
+    "results": Form("results", OUTPUT.required, optional={**_VERDICT, **RESULT.optional}),
+    "sft": Form("SFT rows", {"content": _TEXT, "output": _TEXT}, optional=_ID | _VERDICT),
+    "split": Form("test rows", {"question": _TEXT, "answer": _GOLD}, {"solution": (str, type(None))}),
+}
+_RAW: Form[Any] = Form("raw rows", {"problem": _TEXT, "solution": _TEXT, "answer": _GOLD})
+_PAIR_LIST: Form[Any] = Form("preference pairs", {"instruction": _TEXT, "output": (list,)}, optional=_ID)
+_PAIR_COLUMNS: Form[Any] = Form(
+    "preference pairs",
+    {key: kinds for key, kinds in COLUMN_PAIR.required.items() if key not in ("id", "input")},
+    optional=_ID,
+)
+
+
+def kind_of(rows: Iterable[Row]) -> Kind | None:
+    """Return the kind of the first row that is of a known one; None if there is no such row."""
+    return next((kind for row in rows if (kind := _kind(row))), None)
+
+
+def problem_of(kind: Kind, row: Row, place: Place) -> UserError | None:
+    """Return what keeps the checks from reading a row; None if nothing does."""
+    try:
+        place.require(row, _form(kind, row))
+        _require_texts(kind, row, place)
+    except UserError as error:
+        return error
+    return None
+
+
+def _kind(row: Row) -> Kind | None:
+    if isinstance(row.get("output"), str) and "instruction" in row and "chosen" not in row:
+        return None  # supervised rows in the Alpaca form, which is not the release's
+    return next((kind for kind, keys in _KEYS if keys <= row.keys()), None)
+
+
+def _form(kind: Kind, row: Row) -> Form[Any]:
+    if kind == "pairs":
+        return _PAIR_COLUMNS if row.keys() & {"chosen", "rejected"} else _PAIR_LIST
+    return _RAW if kind == "split" and "problem" in row else _FORMS[kind]
+
+
+def _require_texts(kind: Kind, row: Row, place: Place) -> None:
+    """Check the items of lists, which a form does not describe."""
+    if kind == "pairs" and "chosen" not in row and [type(text) for text in row["output"]] != [str, str]:
+        raise place.error("expected a list of two texts, [chosen, rejected]", field="output")
+    for pool in ("pos_responses", "neg_responses") if kind == "votes" else ():
+        if not all(_is_sample(sample) for sample in row[pool]):
+            raise place.error("expected objects with the texts response and pred", field=pool)
+
+
+def _is_sample(sample: Any) -> bool:
+    return isinstance(sample, dict) and all(isinstance(sample.get(key), str) for key in ("response", "pred"))
+
+
+_ROWS: Form[Row] = Form("rows", {})
+_STEM = re.compile(
+    r"train_(?P<task>[^_]+(?:_arena)?)_(?P<weak>.+?)_"
+    r"(?P<kind>full_weak|(?:iter\d+_)?(?:hybrid_)?paired|iter\d+_(?P<side>weak|icl|hybrid)(?P<unpadded>_wo_aug)?)"
+)
+_SPLIT = re.compile(r"(?:^|_)(train_\d+|train|dev|val|test)$")
+_SAMPLE = 50
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of rows.
+
+    Attributes:
+        path: Where it lies.
+        name: Its path below the folder looked at.
+        kind: What its rows are.
+        rows: The rows that hold what their kind asks for; where they have no id, it is their place.
+        places: The 0-based place of each in the file.
+        parts: What its name says, of a file named as in the release: task, weak, kind, iteration, side.
+        malformed: What is wrong with each of the other rows, which no check looks at.
+    """
+
+    path: Path
+    name: str
+    kind: Kind
+    rows: list[Row]
+    places: list[int]
+    parts: dict[str, str]
+    malformed: tuple[str, ...] = ()
+
+    @property
+    def stage1(self) -> tuple[str, ...] | None:
+        """What the sets of one iteration share: folder, name, whether before padding; None if it is none."""
+        if "side" not in self.parts:
+            return None
+        stem, _, _ = self.path.stem.removesuffix("_wo_aug").rpartition("_")
+        return str(self.path.parent), stem, self.parts.get("unpadded", "")
+
+    @property
+    def weak_model(self) -> tuple[str, str] | None:
+        """Task and weak model in its name; None if it names none."""
+        return (self.parts["task"], self.parts["weak"]) if "weak" in self.parts else None
+
+
+class Corpus:
+    """The data below a folder.
+
+    Args:
+        root: The folder.
+        task: The task all of it belongs to; None to tell each file's.
+
+    Attributes:
+        root: The folder.
+        files: Its files of rows that are of a known kind.
+        indexes: Its `dataset_info.json` files.
+        broken: What can't be read, with the reason.
+
+    Raises:
+        UserError: It is not a folder.
+    """
+
+    def __init__(self, root: Path, task: Task | None = None) -> None:
+        if not root.is_dir():
+            raise UserError("is not a folder", file=root)
+        self.root = root
+        self._task = task
+        self.files: list[File] = []
+        self.indexes: dict[str, tuple[Path, dict[str, Any]]] = {}
+        self.broken: dict[str, str] = {}
+        for path in sorted(root.rglob("*.json*")):
+            if path.suffix in (".json", ".jsonl") and path.is_file() and not self._hidden(path):
+                self._take(path)
+
+    def of(self, *kinds: Kind) -> Iterator[File]:
+        """The files of some kinds."""
+        return (file for file in self.files if file.kind in kinds)
+
+    def task_of(self, file: File) -> Task | None:
+        """The task a file belongs to: by its name, folder, tag, or the answer key of its responses."""
+        if self._task:
+            return self._task
+        return self._by_name(file) or _by_tag(file) or _by_answer_key(file)
+
+    def text_task_of(self, file: File) -> Task | None:
+        """The task of a file, if its final answers are compared as text; else nothing is said of them."""
+        task = self.task_of(file)
+        return None if task is None or task.compares_responses or task.slow_comparison else task
+
+    def _by_name(self, file: File) -> Task | None:
+        named = [file.parts.get("task", ""), file.path.parent.name, file.path.stem.partition("_")[0]]
+        named += [part.partition("_train")[0] for part in Path(file.name).parts]
+        for task in self._tasks:
+            if {task.name, task.folder} & set(named):
+                return task
+        return None
+
+    @cached_property
+    def _tasks(self) -> list[Task]:
+        return [get_task(name) for name in task_names()]
+
+    def _hidden(self, path: Path) -> bool:
+        return any(part.startswith(".") for part in path.relative_to(self.root).parts)
+
+    def _take(self, path: Path) -> None:
+        name = path.relative_to(self.root).as_posix()
+        try:
+            if path.name == dataset_info.NAME:
+                self.indexes[name] = path, read_object(path)
+                return
+            placed = _placed_rows(path)
+            kind = kind_of(row for _, row in placed)
+            if kind:
+                self.files.append(_file(path, name, kind, placed))
+        except UserError as error:
+            self.broken[name] = str(error)
+
+
+def split_name(file: File) -> str:
+    """What split a file of questions is: `train_1`, `test`; its own name if that says none."""
+    match = _SPLIT.search(file.path.stem)
+    if match:
+        return match[1]
+    return "test" if file.path.parent.name == "test" else file.path.stem
+
+
+def _placed_rows(path: Path) -> list[tuple[Place, Row]]:
+    """The rows of a file; none of a `.json` that holds something else than a list of objects."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_SAMPLE)
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", file=path) from None
+    if path.suffix == ".json" and not re.match(rb"(?:\xef\xbb\xbf)?\s*\[\s*(?:\{|null)", start):
+        return []  # metrics, reports, models
+    return list(read_placed(path, _ROWS))
+
+
+def _file(path: Path, name: str, kind: Kind, placed: Sequence[tuple[Place, Row]]) -> File:
+    """The file, its well-formed rows apart from the others."""
+    problems = [problem_of(kind, row, place) for place, row in placed]
+    sound = [number for number, problem in enumerate(problems) if problem is None]
+    match = _STEM.fullmatch(path.stem)
+    return File(
+        path,
+        name,
+        kind,
+        rows=[_with_id(kind, placed[number][1], number) for number in sound],
+        places=sound,
+        parts={key: value for key, value in match.groupdict().items() if value} if match else {},
+        malformed=tuple(_where(problem) for problem in problems if problem is not None),
+    )
+
+
+def _with_id(kind: Kind, row: Row, place: int) -> Row:
+    return row if kind == "split" or "id" in row else {**row, "id": place}
+
+
+def _where(problem: UserError) -> str:
+    """A problem with its line or row, without the file."""
+    place = f"line {problem.line}" if problem.line is not None else f"row {problem.row}"
+    return f"{place}: field {problem.field}: {problem.problem}"
+
+
+def _by_tag(file: File) -> Task | None:
+    tags = {str(row.get("source")) for row in file.rows[:_SAMPLE]}
+    built_in = (get_task(name) for name in BUILT_IN)
+    return next((task for task in built_in if any(s.tag in tags for s in task.splits.values())), None)
+
+
+def _by_answer_key(file: File) -> Task | None:
+    """The built-in task whose answer key most of the first responses (or solutions) hold."""
+    texts = [str(text) for row in file.rows[:_SAMPLE] for text in responses(file.kind, row)]
+    texts += [solution_of(row) for row in file.rows[:_SAMPLE] if "answer" in row]
+    for name in BUILT_IN:
+        task = get_task(name)
+        if sum(task.answer_key in text for text in texts) * 2 > len(texts):
+            return task
+    return None
+
+
+def responses(kind: Kind, row: Row) -> list[str]:
+    """The responses a row holds."""
+    if kind == "sft":
+        return [row["output"]]
+    if kind == "results":
+        return [row["response"]]
+    if kind == "pairs":
+        return pair_of(row)
+    return []
+
+
+def solution_of(row: Row) -> str:
+    """The gold solution of a raw or test row: raw GSM8K rows call it their answer."""
+    return str((row["solution"] if "solution" in row else row["answer"]) or "")
+
+
+def pair_of(row: Row) -> list[str]:
+    """Chosen and rejected of a pair in either form."""
+    return [row["chosen"], row["rejected"]] if "chosen" in row else list(row["output"])
+
+
+def prompt_of(row: Row) -> str:
+    """The prompt of a row of any kind that has one."""
+    return str(row.get("content") or row.get("instruction") or row.get("prompt") or "")

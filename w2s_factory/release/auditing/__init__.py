@@ -1,9 +1,0 @@
-"""What is wrong in training data, found from the data alone: in the release, or in a folder of one's own."""
-
-from __future__ import annotations
-
-from w2s_factory.release.auditing.running import Audit, Finding, audit
-from w2s_factory.release.auditing.statistics import SetStatistics
-from w2s_factory.release.auditing.table import CHECKS
-
-__all__ = ["CHECKS", "Audit", "Finding", "SetStatistics", "audit"]
