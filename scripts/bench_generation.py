@@ -1,14 +1,15 @@
-"""How much `generate` adds to a bare call of vLLM's `LLM.generate` on the same prompts, in one run.
+"""Measure the time that `generate` adds to a bare call of vLLM's `LLM.generate` on the same prompts.
 
     .venv-vllm/bin/python scripts/bench_generation.py [--model PATH] [--questions N] [--rounds N]
 
-Without a model named it makes one of random weights, of about 20 million parameters, with the embedded task's
-tokenizer.
+Without --model, the script creates a model of random weights with about 20 million parameters and the
+embedded task's tokenizer.
 
-The two take turns in one process, over one loaded engine each, with vLLM's prefix cache off so that no
-round profits from the one before it. What is timed of `generate` is all of it but starting vLLM: reading
-questions, making prompts, tokens, journal, progress, `output.jsonl`, manifest. The bare call gets the texts
-ready-made. Reported is the median of the rounds and, since a shared machine is noisy, their spread.
+The two ways alternate in one process, each with its own loaded engine and with vLLM's prefix cache off,
+so that no round profits from the one before it. For `generate`, everything but starting vLLM is timed:
+reading questions, building prompts, tokens, journal, progress, `output.jsonl`, manifest. The bare call
+gets finished texts. The script reports the median of the rounds and, since a shared machine is noisy,
+their spread.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The CPU time of turning 7,000 results into full weak data, beyond the start-up of Python and click."""
+"""Measure the CPU time of turning 7,000 results into full weak data, without starting Python and click."""
 
 from __future__ import annotations
 

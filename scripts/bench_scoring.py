@@ -1,12 +1,13 @@
-"""Rows per second of each scoring mode against a plain loop over SymPy, in the same run.
+"""Measure the rows per second of each scoring mode against a plain loop over SymPy, in the same run.
 
     python scripts/bench_scoring.py --json
 
-Both sides are whole processes, start-up and reading included, and read the same files. The plain loop
-takes final answers as the release does and compares every row with `parse_latex` and `simplify`, one
-after the other. The data are read from a clone of the release (`--release`, or `W2S_RELEASE`): GSM8K
-the published results, MATH the file named by `--math` (rows with response, answer and answer_key; by
-default the scoring vectors beside the release), or else the 500 test answers against each other.
+Both sides are whole processes, including start-up and reading, and read the same files. The plain loop
+extracts final answers as the release does and compares every row with `parse_latex` and `simplify`, one
+after the other. The data are read from a clone of the release (`--release`, or `W2S_RELEASE`). For GSM8K
+they are the published results; for MATH, the file named by `--math` (rows with response, answer and
+answer_key; by default the scoring vectors next to the release), or else the 500 test answers compared
+with each other.
 """
 
 from __future__ import annotations

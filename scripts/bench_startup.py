@@ -1,4 +1,4 @@
-"""The CPU time of `w2s-factory --help` beside that of importing click; the aim is at most twice that."""
+"""Compare the CPU time of `w2s-factory --help` with that of importing click; the target is at most twice."""
 
 from __future__ import annotations
 

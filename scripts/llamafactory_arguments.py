@@ -1,14 +1,15 @@
-"""Make `w2s_factory/llamafactory/arguments.json`: the argument names of each LLaMA-Factory release.
+"""Build `w2s_factory/llamafactory/arguments.json`: the argument names of each LLaMA-Factory release.
 
 The names are read from the packages' own dataclasses, without running them:
 
     pip download --no-deps --ignore-requires-python -d WHEELS llamafactory==0.9.5 transformers==5.6.0 …
     python scripts/llamafactory_arguments.py WHEELS > w2s_factory/llamafactory/arguments.json
 
-Each name has the first and last release that knows it, for each stretch of releases. `always` holds
-what training and export take, `training` what only training takes. The latter LLaMA-Factory has
-mostly from transformers; those names count where the oldest or the newest transformers that the
-release allows has them (`TRANSFORMERS`; where it allows any, the newest of its time).
+Each name has the first and last release that knows it, for each uninterrupted range of releases.
+`always` contains the arguments of both training and export, `training` those of training only.
+LLaMA-Factory inherits most of the latter from transformers. A name counts if it is in the oldest or the
+newest transformers that the release allows (`TRANSFORMERS`; where a release allows any, the newest one
+of its time).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Make the embedded task `arithmetic`: questions with worked solutions, golds, simulated results.
+"""Build the embedded task `arithmetic`: questions with worked solutions, gold answers, simulated results.
 
-`make data` runs this and reproduces `data/arithmetic/` byte for byte; docs/arithmetic.md says what it holds.
+`make data` runs this script, which reproduces `data/arithmetic/` byte for byte. docs/arithmetic.md
+describes the data.
 """
 
 from __future__ import annotations

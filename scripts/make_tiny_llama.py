@@ -1,7 +1,7 @@
-"""Make `data/models/tiny_llama/`: a Llama of random weights with a word-level tokenizer for `arithmetic`.
+"""Build `data/models/tiny_llama/`: a Llama of random weights with a word-level tokenizer for `arithmetic`.
 
-`make data` runs this. The weights are drawn by Python's own generator, so that they do not depend on
-torch's version; the tokenizer's words are those of `data/arithmetic/`.
+`make data` runs this script. The weights are drawn by Python's own generator, so that they do not depend
+on the version of torch. The tokenizer's words are those of `data/arithmetic/`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Pretrain the embedded task's two base models from nothing: `data/models/arithmetic_weak` and `_strong`.
+"""Pretrain the embedded task's two base models from scratch: `data/models/arithmetic_weak` and `_strong`.
 
-docs/arithmetic.md says on what, for how long, and what came out; the models' cards are written by hand.
+docs/arithmetic.md describes the documents, the training and the results. The model cards are written by
+hand.
 """
 
 from __future__ import annotations

@@ -4,23 +4,25 @@
     python scripts/record_outputs.py record --tree DIR --output before.json --only TEXT --update
     python scripts/record_outputs.py compare before.json after.json [--all]
 
-`record` runs the cases of recorded_commands.py with a copy of DIR, each in a fresh folder, two at once. Of
-each command it keeps the exit code and the text printed; of each file written its name, size and SHA-256.
-W2S_RELEASE names the published release, and release_facts/cases next to it the published code's expected
-results. Cases that need what is not there are listed as left out.
+`record` runs the cases of recorded_commands.py with a copy of DIR, each in a new folder, two at a time.
+For each command it keeps the exit code and the printed text; for each file written its name, size and
+SHA-256. W2S_RELEASE names the published release; the published code's expected results are read from
+release_facts/cases next to it. Cases whose inputs are missing are listed as left out.
 
-What differs from run to run, or between machines, is made equal before it is hashed:
+Whatever differs between runs or machines is made equal before it is hashed:
 
-- the paths of the case's folder, the tree, the release, the expected results and the environment get names
-  (`<folder>`, `<tree>`, ...), and so do times (2025-01-31T12:00:00Z), in all UTF-8 text written or printed;
-- a manifest is compared by its lines without hashes, times and versions (the names of the packages stay);
-- lines of progress bars are left out of what is printed;
-- Snakemake's own folder (`.snakemake`), Python's caches and the planted inputs are not recorded.
+- The paths of the case's folder, the tree, the release, the expected results and the environment are
+  replaced by names (`<folder>`, `<tree>`, ...), and so are times like 2025-01-31T12:00:00Z, in all UTF-8
+  text written or printed.
+- The lines of a manifest are compared without hashes, times and versions; the names of the packages
+  remain.
+- Lines of progress bars are removed from printed text.
+- Snakemake's own folder (`.snakemake`), Python's caches and the input files are not recorded.
 
-JSON printed on stdout (`--json`) is compared like a file. `compare` ends with exit code 1 if anything differs
-but what may: messages, also those inside printed JSON; HTML pages; logs; lock files; drawings of plans;
-files written by `init`; comments in YAML. The numbers and paths that `evaluate`, `score --compare` and
-`run --dry-run` print may not differ.
+JSON printed on stdout (`--json`) is compared like a file. `compare` ends with exit code 1 if anything
+differs except for messages, also those in printed JSON; HTML pages; logs; lock files; drawings of plans;
+files written by `init`; and comments in YAML. The numbers and paths that `evaluate`, `score --compare`
+and `run --dry-run` print must be equal.
 """
 
 from __future__ import annotations

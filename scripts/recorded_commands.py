@@ -1,10 +1,10 @@
-"""The commands that record_outputs.py runs, and those it leaves out.
+"""The commands that record_outputs.py runs, and those that it leaves out.
 
-A fixed list: it stays when README, docs and help are reworded, so that two states of the code do the same
-work. Each command is the rest of a line `w2s-factory ...`; one that begins with `sh: ` is a line for bash.
-Two lists are files: `recorded/documented.txt`, the commands of README, docs and help when the list was
-made, and `recorded/wrong.txt`, command lines with a mistake: their exit codes count, and that they write
-nothing.
+The list is fixed: it does not follow rewordings of README, docs and help, so that two states of the code
+do the same work. Each command is the rest of a line `w2s-factory ...`; a command that begins with `sh: `
+is a line for bash. Two lists are files. `recorded/documented.txt` contains the commands of README, docs
+and help at the time when the list was written. `recorded/wrong.txt` contains command lines with a
+mistake: their exit codes are compared, and they must not write anything.
 """
 
 from __future__ import annotations

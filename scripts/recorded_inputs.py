@@ -1,7 +1,7 @@
 """The files that the recorded commands read, written into each case's folder.
 
-The published release and the published code's expected results are outside the project: without them, cases
-that need them are left out.
+The published release and the published code's expected results are not part of the project. Without
+them, the cases that need them are left out.
 """
 
 from __future__ import annotations

@@ -162,11 +162,11 @@ WRITES = (
 WRITERS = {
     "experiment/run_folder.py": {"rmtree", "open"},  # seeds that are no longer planned; the run's lock
     "experiment/run.py": {"touch", "open"},  # the log of Snakemake
-    "generating/engines/vllm.py": {"copy"},  # into a temporary folder
+    "generating/engines/weights.py": {"copy"},  # into a temporary folder
     "generating/part.py": {"unlink"},  # what --restart throws away, which is not an input
     "llamafactory/training_config.py": {"write_text"},  # into a temporary folder
     "llamafactory/template.py": {"unlink"},  # what it installed
-    "release/clone.py": {"replace"},  # a whole clone
+    "release/fetch_release.py": {"replace"},  # a whole clone
 }
 """Files besides `records/` that write, move or remove files themselves, and how."""
 
@@ -202,13 +202,13 @@ def _write(call: ast.Call) -> str | None:
 
 def test_these_tests_see_imports(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
-    source = "import torch.nn\nif TYPE_CHECKING:\n    from w2s_factory.cli.edge import _told\n"
+    source = "import torch.nn\nif TYPE_CHECKING:\n    from w2s_factory.cli.exit import _message\n"
     source += "def f():\n    import a\nfrom w2s_factory import building\n"
     (tmp_path / "records.py").write_text(source)
     assert [found[1:] for found in imports()] == [
         (1, "torch.nn", ""),
         (6, "w2s_factory", "building"),
-        (3, "w2s_factory.cli.edge", "_told"),
+        (3, "w2s_factory.cli.exit", "_message"),
         (5, "a", ""),
     ]
     for test in (test_rooms_know_only_whom_they_may, test_rooms_keep_their_private_names):

@@ -1,55 +1,250 @@
-"""The commands in README, docs and help are run; those that train, ask a model, or change an environment are parsed."""
+"""The commands and Python examples of README and docs, run in order in one folder per page; the examples of the help.
+
+A page's folder holds what a clone holds, and nothing else: each command reads what those before it wrote. A page
+marks a command that cannot run everywhere with a comment that gives the reason, `# needs REASON` (see NEEDS).
+Such a command is parsed, and what later commands read of its output is written by a stand-in.
+"""
 
 from __future__ import annotations
 
-import importlib
 import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
 
+import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
-from tests.cli.chained import run, set_up
+import w2s_factory
 from tests.conftest import ROOT
+from tests.experiment.made_runs import make_run
 from w2s_factory.cli import COMMANDS, group
-from w2s_factory.shipped import shipped
 
-PARSED = {
-    *("train", "export", "template", "doctor", "generate", "merge-shards", "run", "report"),
-    *("fetch", "verify-release", "audit"),
+NEEDS = {
+    "minutes of training",
+    "a GPU",
+    "several GPUs",
+    "a Slurm cluster",
+    "the network",
+    "LLaMA-Factory",
+    "vLLM",
+    "the release",
+    "another environment",
 }
-"""Run by tests of their own, in environments of their own."""
+"""The reasons a page may give for a command that is not run here."""
+
+ENGINE = """\
+[w2s_factory.engines]
+answering = tests.answering_engine:Answering
+"""
+"""The entry point of an engine that stands in for models: it answers at once."""
+
+CLONE = ("data", "experiments", "scripts", "llama_factory_configs")
+"""What the reader of a page has: the pages say that commands run in a clone of the repository."""
+
+PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted(ROOT.glob("docs/*.md")))]
+PAGES.remove("docs/design.md")
 
 
-def commands_of(text: str) -> list[list[str]]:
-    """Each `w2s-factory ...` line, continued lines joined, or code span of a Markdown text."""
-    joined = re.sub(r"\\\n\s*", " ", text)
-    lines = re.findall(r"^\s*(w2s-factory .*)$", joined, re.M)
-    spans = re.findall(r"`(w2s-factory [^`…]*)`", joined)
-    return [shlex.split(line, comments=True)[1:] for line in [*lines, *spans]]
+class Step(NamedTuple):
+    """A command line or Python block of a page, and the reason why it is not run here, if there is one."""
+
+    kind: str
+    text: str
+    needs: str | None
 
 
-def documents() -> dict[str, str]:
-    pages = {path.name: path.read_text() for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]}
-    helps = {name: CliRunner().invoke(group, [name, "--help"]).output for name in COMMANDS}
-    del pages["design.md"]
-    return pages | helps
+def steps_of(page: str) -> list[Step]:
+    """Return the command lines and Python blocks of a page, in order."""
+    steps = []
+    for language, block in re.findall(r"^```(sh|python)\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S):
+        if language == "python":
+            steps.append(Step("a block of Python", block, reason(block)))
+            continue
+        for line in re.sub(r"\\\n\s*", " ", block).splitlines():
+            if words := shlex.split(line, comments=True):
+                steps.append(Step(words[0], shlex.join(words), reason(line)))
+    return [with_variables(step) for step in steps]
 
 
-def chain_of(text: str) -> list[list[str]]:
-    """The commands of a page's shell blocks that generate, in order."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
-    return [command for block in blocks if "w2s-factory generate" in block for command in commands_of(block)]
+def reason(text: str) -> str | None:
+    found = re.search(r"# needs (.*)$", text, re.M)
+    return found and found[1].strip()
 
 
-CHAIN = chain_of((ROOT / "README.md").read_text())
-EXAMPLES = [
-    pytest.param(command, id=f"{name}: {' '.join(command)[:60]}")
-    for name, text in documents().items()
-    for command in commands_of(text)
-    if command and command[0] in COMMANDS and len(command) > 1 and command not in CHAIN
-]
+def with_variables(step: Step) -> Step:
+    """Name the program of a line that begins with environment variables."""
+    if step.kind == "a block of Python":
+        return step
+    words = (word for word in shlex.split(step.text) if not re.match(r"[A-Z0-9_]+=", word))
+    return step._replace(kind=next(words))
+
+
+def invoke(words: list[str]) -> None:
+    done = CliRunner().invoke(group, words, standalone_mode=False)
+    assert done.exception is None, f"w2s-factory {shlex.join(words)}: {done.exception}\n{done.output}"
+
+
+def parsed(words: list[str]) -> dict:
+    """Parse a command line strictly: options, their types and ranges, and what is required."""
+    command, name, rest = group, "w2s-factory", words
+    while isinstance(command, click.Group) and rest:
+        name, command, rest = command.resolve_command(click.Context(command), rest)
+    with command.make_context(name, list(rest)) as context:
+        return context.params
+
+
+def empty_weights(config: str, overrides: tuple[str, ...], **_) -> None:
+    """Write the files of a trained adapter or model without weights, which the engine `answering` does not read."""
+    settings = yaml.safe_load(Path(config).read_text()) | dict(value.split("=", 1) for value in overrides)
+    folder, base = Path(settings["output_dir"]), settings["model_name_or_path"]
+    folder.mkdir(parents=True)
+    if settings["finetuning_type"] == "full":
+        shutil.copy(Path(base, "config.json"), folder)
+    else:
+        adapter = {"peft_type": "LORA", "base_model_name_or_path": base, "r": settings["lora_rank"]}
+        (folder / "adapter_config.json").write_text(json.dumps(adapter))
+
+
+def simulated_run(file: str, output_dir: str | None = None, preset: str | None = None, **_) -> None:
+    """Write the folder of a complete run, whose answers are simulated; started again, a run has nothing to do."""
+    name = yaml.safe_load(Path(file).read_text())["name"]
+    folder = Path(output_dir or "runs/" + "_".join(filter(None, [name, preset])))
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        make_run(folder, questions=40, asked=30, seeds=(0,))
+
+
+def small_benchmark(source: str, output_dir: Path, **_) -> None:
+    """Fetch a benchmark from a folder of the hub's form that holds questions of the embedded task."""
+    if source != "olympic_arena":
+        return
+    rows = [
+        json.loads(line) for line in Path("data/arithmetic/golds/dev.jsonl").read_text().splitlines()[:12]
+    ]
+    asked = {"answer_type": "NV", "language": "EN", "subject": "Math"}
+    Path("hub/Math").mkdir(parents=True)
+    for split in ("val", "test"):
+        questions = [
+            asked
+            | {"id": f"Math_{n}", "prompt": f"\n\nproblem:\n{row['question']}", "answer": [row["answer"]]}
+            for n, row in enumerate(rows)
+        ]
+        Path(f"hub/Math/{split}.json").write_text(json.dumps(questions))
+    invoke(["fetch", source, "--from", "hub", "--output-dir", str(output_dir)])
+
+
+STAND_INS = {"train": empty_weights, "run": simulated_run, "fetch": small_benchmark}
+"""Writers of what later commands read, in place of commands that are marked."""
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """The working folder of a page's reader."""
+    for name in CLONE:
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "plugins/answering-1.0.dist-info").mkdir(parents=True)
+    (tmp_path / "plugins/answering-1.0.dist-info/entry_points.txt").write_text(ENGINE)
+    monkeypatch.syspath_prepend(tmp_path / "plugins")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("W2S_RELEASE", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_run_in_order(clone, monkeypatch, page):
+    for step in steps_of(page):
+        if step.kind == "a block of Python":
+            code = compile(step.text, page, "exec")
+            if step.needs is None:
+                exec(code, {"__name__": "documentation"})
+        elif step.kind == "w2s-factory":
+            with monkeypatch.context() as patch:
+                take(step, patch)
+        else:
+            other_program(step)
+
+
+def take(step: Step, patch: pytest.MonkeyPatch) -> None:
+    """Run a command of ours, or, if it is marked, parse it and write what later ones read."""
+    words = shlex.split(step.text)
+    start = words.index("w2s-factory")
+    for variable in words[:start]:
+        patch.setenv(*variable.split("=", 1))
+    words = words[start + 1 :]
+    given = parsed(words)
+    if words[0] == "generate":
+        invoke([*words, "--engine", "answering"])
+    elif step.needs is None:
+        invoke(words)
+    elif words[0] in STAND_INS:
+        STAND_INS[words[0]](**given)
+
+
+def other_program(step: Step) -> None:
+    """Check a line that runs another program: it is the set-up, or marked; its script or target exists."""
+    words = [word for word in shlex.split(step.text) if not re.match(r"[A-Z0-9_]+=", word)]
+    assert step.needs or words in (["make", "setup"], ["source", ".venv/bin/activate"]), step
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.M)
+    for word in words:
+        assert not word.startswith("scripts/") or (ROOT / word).is_file()
+
+
+def test_the_pages_give_known_reasons_for_few_commands():
+    needs = [step.needs for page in PAGES for step in steps_of(page)]
+    assert set(needs) == {None, *NEEDS}
+    assert needs.count(None) > 60
+
+
+def test_the_chain_of_the_readme_has_both_stages():
+    readme = [step.text.split()[1] for step in steps_of("README.md") if step.kind == "w2s-factory"]
+    assert readme[-14:] == [
+        *("generate", "score", "demos", "generate", "score", "build-data", "train"),
+        *("generate", "score", "vote", "build-data", "make-config", "train", "evaluate"),
+    ]
+
+
+@pytest.mark.train
+@pytest.mark.timeout(1800)
+def test_the_step_by_step_chain_of_the_readme_runs_as_written(clone, monkeypatch):
+    """The small models answer, and LLaMA-Factory trains."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    commands = [shlex.split(step.text)[1:] for step in steps_of("README.md") if step.kind == "w2s-factory"]
+    for words in commands[[words[0] for words in commands].index("generate") :]:
+        subprocess.run([sys.executable, "-m", "w2s_factory", *words], check=True)
+    assert Path("stage2/dpo/adapter_model.safetensors").is_file()
+
+
+def test_a_block_of_commands_is_fenced():
+    for page in PAGES:
+        assert not re.search(r"^    (W2S\w+=\S+ )?w2s-factory", (ROOT / page).read_text(), re.M), page
+
+
+def spans() -> list[tuple[str, str]]:
+    """Return the commands that stand in the sentences and tables of the pages."""
+    return [
+        (page, span)
+        for page in PAGES
+        for span in re.findall(r"`w2s-factory ([^`…]* [^`…]*)`", (ROOT / page).read_text())
+    ]
+
+
+@pytest.mark.parametrize(("page", "span"), spans())
+def test_a_command_in_a_sentence_is_understood(page, span):
+    words = shlex.split(span)
+    command = words[0]
+    assert command in COMMANDS
+    options = {name for parameter in group.get_command(None, command).params for name in parameter.opts}
+    options |= {"--help"}
+    assert {word for word in words if word.startswith("--")} <= options
 
 
 PROMPT = "Question: How many?\nAnswer:"
@@ -58,90 +253,60 @@ RESULT = OUTPUT | {"pred": "2", "gold": "2", "result": True}
 RAW = {"id": "gsm8k_0", "question": "How many?", "answer": "<<1+1=2>>2.\n#### 2"}
 TAG = {"subject": "Algebra", "level": 2, "unique_id": "test/algebra/1.json"}
 TEST = {"source": "GSM8K", "question": "How many?", "solution": "#### 2", "answer": "2", "tag": TAG}
-SAMPLE = {"response": "3.\n#### 3", "pred": "3", "result": False}
-VOTE = {
-    "id": 0,
-    "prompt": PROMPT,
-    "gold": "2",
-    "pos_responses": [{**SAMPLE, "pred": "2", "result": True}] * 9,
-}
-VOTE |= {"neg_responses": [SAMPLE], "confidence": 0.9}
 PAIR = {"id": 0, "instruction": PROMPT, "input": "", "output": ["2.\n#### 2", "3.\n#### 3"]}
+DEMONSTRATIONS = (102, 456, 2619, 3037)
 FILES = {
     "raw/gsm8k/train_1.jsonl": RAW,
-    "train_1.jsonl": RAW,
-    **dict.fromkeys(("results.jsonl", "weak.jsonl", "icl.jsonl", "weak_results.jsonl"), RESULT),
+    **dict.fromkeys(("results.jsonl", "weak.jsonl", "icl.jsonl"), RESULT),
     **dict.fromkeys(("weak/results.jsonl", "strong/results.jsonl"), RESULT),
     **{f"outputs/t1.0/seed{seed}/output.jsonl": OUTPUT for seed in range(10)},
     **{f"outputs/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
-    **{f"outputs/test/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
     "output.jsonl": OUTPUT,
-    "full_weak.json": [
-        {"id": number, "content": PROMPT, "output": "2.\n#### 2"} for number in (102, 456, 2619, 3037)
-    ],
-    "votes/majority_voting_results.jsonl": VOTE,
+    "full_weak.json": [{"id": row, "content": PROMPT, "output": "2.\n#### 2"} for row in DEMONSTRATIONS],
     "published/paired.json": PAIR,
     "data/test/gsm8k_train_2.jsonl": TEST,
     "data/test/math.jsonl": TEST,
 }
-"""What the examples name, each a file of one row."""
+"""The files that examples in the help of commands name, of one row each: every example is run alone."""
+
+PARSED = {
+    *("train", "export", "template", "doctor", "generate", "merge-shards", "run", "report"),
+    *("fetch", "verify-release", "audit"),
+}
+"""Commands whose help examples are parsed: they train, need a model, or change an environment."""
 
 
-@pytest.fixture
-def sandbox(tmp_path):
-    """The files the examples name, in the folder where commands are run."""
-    folder = tmp_path / "cwd"
+def help_examples() -> list[list[str]]:
+    texts = "".join(CliRunner().invoke(group, [name, "--help"]).output for name in COMMANDS)
+    lines = re.findall(r"^\s+(w2s-factory .*)$", re.sub(r"\\\n\s*", " ", texts), re.M)
+    return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+def test_every_help_has_an_example():
+    assert {words[0] for words in help_examples()} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("words", help_examples(), ids=lambda words: " ".join(words)[:70])
+def test_an_example_of_the_help(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
     for name, row in FILES.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(json.dumps(row) + "\n")
-    (folder / "path/to").mkdir(parents=True)
-    (folder / "path/to/strong-model").symlink_to(shipped("data", "models", "tiny_llama"))
-    return folder
-
-
-def test_there_are_examples():
-    assert len(EXAMPLES) > 15
-
-
-@pytest.mark.parametrize("command", EXAMPLES)
-def test_example(sandbox, w2s, command):
-    if command[0] in PARSED or "--help" in command:
-        parsed(command)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(row) + "\n")
+    if words[0] in PARSED:
+        parsed(words)
     else:
-        w2s(*command)
-
-
-def test_the_chain_of_the_readme_runs_in_one_folder(tmp_path, monkeypatch):
-    set_up(tmp_path, monkeypatch)
-    assert [command[0] for command in CHAIN] == [
-        *("generate", "score", "demos", "generate", "score", "build-data", "train"),
-        *("generate", "score", "vote", "build-data", "make-config", "evaluate"),
-    ]
-    for command in CHAIN:
-        run(*command)
-    run("train", "dpo.yaml")
-
-
-def parsed(command: list[str]) -> None:
-    module = importlib.import_module(f"w2s_factory.cli.{command[0].replace('-', '_')}")
-    arguments = [part.strip("[]") for part in command[1:]]
-    module.command.make_context(command[0], arguments, resilient_parsing=True)
-
-
-def python_blocks(page: str) -> list[str]:
-    """The Python code of a page of the documentation."""
-    return re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.M | re.S)
+        invoke(words)
 
 
 def test_the_tasks_of_the_documentation_work():
-    [block] = python_blocks("tasks.md")
+    [block] = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/tasks.md").read_text(), re.M | re.S)
     exec(compile(block, "docs/tasks.md", "exec"), {"__name__": "documentation"})
     assert block.count("\nassert ") == 4
 
 
-def test_the_public_names_of_the_readme_exist():
-    package = importlib.import_module("w2s_factory")
-    names = set(re.findall(r"w2s\.(\w+)", (ROOT / "README.md").read_text()))
-    assert names
-    assert names <= set(package.__all__)
-    assert all(getattr(package, name) for name in package.__all__)
+def test_the_public_names_of_the_pages_exist():
+    text = "".join((ROOT / page).read_text() for page in PAGES)
+    names = set(re.findall(r"w2s(?:_factory)?\.([a-zA-Z]\w+)\(", text))
+    assert len(names) > 5
+    assert names <= set(w2s_factory.__all__)
+    assert all(getattr(w2s_factory, name) for name in w2s_factory.__all__)

@@ -23,7 +23,7 @@ from w2s_factory import building, generating
 from w2s_factory.building.pairs import PairRules
 from w2s_factory.building.stage1 import Padding
 from w2s_factory.cli import COMMANDS
-from w2s_factory.cli.numbers import number
+from w2s_factory.cli.options import number
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.spec import Experiment
 from w2s_factory.generating import Generation, Model, Sampling, Shard
@@ -145,8 +145,8 @@ def test_an_option_shows_its_range():
         return whole, part
 
     shown = command.get_help(click.Context(command))
-    assert "1<=x<=100" in shown
-    assert "0<x<1" in shown
+    assert "allowed: 1 to 100" in shown
+    assert "allowed: above 0, below 1" in shown
     assert command.main(["--whole", "7", "--part", "0.5"], standalone_mode=False) == (7, 0.5)
 
 

@@ -1,14 +1,20 @@
-"""The two ways a command fails: the user's mistake, or a program we delegate to."""
+"""Errors that are reported in one line, and the wording they share: values, near names, missing packages.
+
+A command fails in two ways: through the user's mistake, or through a program that we start.
+"""
 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from typing import Any, Final
 
 _SHOWN = 60
 """Characters of a value in a message."""
 
+_CLOSE = 0.6
+"""The least `difflib` ratio at which a name is taken for a misspelt one, by default."""
 
 RAISED: Final = (Exception, SystemExit)
 """Errors of other packages' code that are reported as its mistake; an interrupt is the user's and passes."""
@@ -106,6 +112,47 @@ class DelegateError(W2SError):
     def __init__(self, problem: str, *, hint: str | None = None, exit_code: int = 1) -> None:
         self.problem, self.hint, self.exit_code = problem, hint, exit_code
         super().__init__(one_line(f"{problem}. {hint}" if hint else problem))
+
+
+def nearest(name: str, known: Iterable[str], *, closeness: float = _CLOSE) -> str | None:
+    """Return the known name nearest to a name, or None if none is near.
+
+    Args:
+        name: The name that is not known.
+        known: The names that are.
+        closeness: The least similarity of a near name, from 0 (anything) to 1 (the name itself).
+    """
+    import difflib  # noqa: PLC0415  only messages need it
+
+    return next(iter(difflib.get_close_matches(name, known, 1, closeness)), None)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return 'Did you mean "X"?' for the known name nearest to a name, or "" if none is near."""
+    near = nearest(name, known)
+    return "" if near is None else f'Did you mean "{near}"?'
+
+
+def missing_package(
+    package: str, requirement: str | None = None, *, needed_by: str | None = None, file: object = None
+) -> UserError:
+    """Return the error that a package is not installed, with the command that installs it, to be raised.
+
+    Args:
+        package: The package that cannot be imported.
+        requirement: The requirement that pip is to install, such as `w2s-factory[hub]`; by default the
+            package.
+        needed_by: The part of this package that needs it, such as `engine openai`.
+        file: The file that cannot be read without it.
+    """
+    missing = f"the package {package} is not installed"
+    problem = f"{needed_by} needs the package {package}, which is not installed" if needed_by else missing
+    return UserError(problem, file=file, hint=pip_install(requirement or package))
+
+
+def pip_install(requirement: str) -> str:
+    """Return the hint to install a requirement, with the exact command."""
+    return f"Install it: pip install {shlex.quote(requirement)}"
 
 
 def one_line(text: str) -> str:

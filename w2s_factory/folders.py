@@ -1,4 +1,4 @@
-"""The file that is meant where a folder is named: the one written there under its usual name."""
+"""The files and folders that commands look for where a folder is named, by their usual names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def results_in(path: Path) -> Path:
     Raises:
         UserError: The folder has no such file.
     """
-    return _file_in(path, (RESULTS,), "w2s-factory score makes it of an output.jsonl")
+    return _file_in(path, (RESULTS,), "w2s-factory score makes it from an output.jsonl")
 
 
 def responses_in(path: Path) -> Path:
@@ -48,17 +48,17 @@ def votes_in(path: Path) -> Path:
     Raises:
         UserError: The folder has no such file.
     """
-    hint = "w2s-factory vote makes it of scored samples"
+    hint = "w2s-factory vote makes it from scored samples"
     return _file_in(samples_in(path) if path.is_dir() else path, (VOTES,), hint)
 
 
 def samples_in(folder: Path) -> Path:
-    """Return the folder that holds `seed0`, `seed1`, ...: the one named, or the `t1.0` in it.
+    """Return the folder that holds `seed0`, `seed1`, ...: the named one, or its only `t1.0`, `t0.7`, ...
 
-    A folder without seeds is returned as it is: what reads it says what is missing.
+    A folder without seeds is returned as it is: the function that reads it reports what is missing.
 
     Raises:
-        UserError: It holds samples of several temperatures.
+        UserError: The folder holds samples of several temperatures.
     """
     if seeds_in(folder) or not folder.is_dir():
         return folder
@@ -74,11 +74,23 @@ def samples_in(folder: Path) -> Path:
 
 
 def seeds_in(folder: Path) -> list[Path]:
-    """Return the folders of the seeds directly in a folder, by their number."""
+    """Return the folders `seed0`, `seed1`, ... directly in a folder, in the order of their numbers.
+
+    Links that lead nowhere are among them, so that what reads the seeds reports them; files are not.
+    """
     if not folder.is_dir():
         return []
-    seeds = {path: match for path in folder.iterdir() if (match := _SEED.fullmatch(path.name))}
-    return sorted((path for path in seeds if path.is_dir()), key=lambda path: int(seeds[path][1]))
+    seeds = [path for path in folder.iterdir() if _SEED.fullmatch(path.name) and not path.is_file()]
+    return sorted(seeds, key=lambda path: (seed_number(path), path))
+
+
+def seed_number(folder: Path) -> int:
+    """Return the number in the name of a seed's folder.
+
+    Raises:
+        ValueError: The folder is not named like a seed's.
+    """
+    return int(folder.name.removeprefix("seed"))
 
 
 def _file_in(path: Path, names: tuple[str, ...], hint: str) -> Path:

@@ -1,18 +1,18 @@
-"""Locks on folders, and programs run in the foreground with their families of processes."""
+"""Locks, families of processes, signals handed on to them, and progress on stderr."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 import uuid
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psutil
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    from tqdm import tqdm
+
+ItemT = TypeVar("ItemT")
+
 FALLBACK: Final = ".w2s-factory.lock"
 """The lock file in folders of file systems that cannot lock a folder itself."""
 
@@ -32,10 +36,10 @@ _NO_FOLDER_LOCKS: Final = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS
 
 @contextmanager
 def locked(folders: Iterable[Path]) -> Iterator[None]:
-    """Hold these folders until the block ends, waiting for whoever holds one of them.
+    """Hold the locks of these folders until the block ends, waiting for processes that hold one of them.
 
     The lock is on the folder itself and leaves no file behind. On a file system that has no such locks a
-    lock file stays in the folder instead. A process that ends, however it ends, lets go of its locks.
+    lock file stays in the folder instead. A process that ends, however it ends, releases its locks.
 
     Raises:
         UserError: A folder cannot be opened or locked.
@@ -47,11 +51,19 @@ def locked(folders: Iterable[Path]) -> Iterator[None]:
             held.callback(os.close, handle)
             status = os.fstat(handle)
             opened.setdefault((status.st_dev, status.st_ino), (handle, folder))
-        for _, (handle, folder) in sorted(
-            opened.items()
-        ):  # one order for all, so that none waits in a circle
-            _lock(handle, folder, held)
+        in_order = sorted(opened.items())  # the same in every process, so that none waits in a circle
+        for _, (handle, folder) in in_order:
+            _lock_folder(handle, folder, held)
         yield
+
+
+def lock_at_once(handle: int) -> bool:
+    """Lock an open file until it is closed; return False if another process holds its lock.
+
+    Raises:
+        OSError: The file cannot be locked at all.
+    """
+    return _lock(handle, wait=False)
 
 
 def _opened(folder: Path) -> int:
@@ -61,13 +73,13 @@ def _opened(folder: Path) -> int:
         raise UserError(f"cannot be opened ({error.strerror})", file=folder) from None
 
 
-def _lock(handle: int, folder: Path, held: ExitStack) -> None:
+def _lock_folder(handle: int, folder: Path, held: ExitStack) -> None:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _lock(handle, wait=True)
     except OSError as error:
         if error.errno not in _NO_FOLDER_LOCKS:
             raise UserError(f"cannot be locked ({error.strerror})", file=folder) from None
-        from filelock import FileLock  # noqa: PLC0415  costs time that most file systems need not pay
+        from filelock import FileLock  # noqa: PLC0415  as below
 
         try:
             held.enter_context(FileLock(folder / FALLBACK))
@@ -75,28 +87,37 @@ def _lock(handle: int, folder: Path, held: ExitStack) -> None:
             raise UserError(f"cannot be locked ({failed.strerror})", file=folder) from None
 
 
+def _lock(handle: int, *, wait: bool) -> bool:
+    from filelock import lock_descriptor  # noqa: PLC0415  commands that write nothing need not load it
+
+    return lock_descriptor(handle, blocking=wait)
+
+
 GRACE = 10.0
-"""Seconds all processes have to end after a signal handed on, and again after SIGTERM, before SIGKILL."""
+"""Seconds that all processes have to end after a signal, and again after SIGTERM, before SIGKILL."""
 
 _HANDED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _MARK = "W2S_FACTORY_RUN"
-"""The variable by which a run's processes are found, whoever started them, living or not."""
+"""The environment variable by which a run's processes are found, also those whose parent has ended."""
 
 
 class _Signalled(BaseException):
+    """A signal that is to be handed on."""
+
     def __init__(self, number: int) -> None:
         self.number = number
 
 
 def run(command: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Run a command to its end; its output goes where ours goes, and it reads nothing.
+    """Run a command to its end, with our standard output and error, and with an empty standard input.
 
-    SIGINT, SIGTERM and SIGHUP are handed on to every process of the run. LLaMA-Factory kills `torchrun`
-    when it is interrupted, which then can't end its ranks: whoever is left after a while is ended here.
+    SIGINT, SIGTERM and SIGHUP are handed on to every process of the run. When LLaMA-Factory is interrupted,
+    it kills `torchrun`, which then cannot end its ranks: processes that are still there after `GRACE` seconds
+    are ended here.
 
     Raises:
-        UserError: It can't be started.
-        DelegateError: It failed, and `exit_code` is its own, or was ended by a signal, 128 + its number.
+        UserError: The command cannot be started.
+        DelegateError: It failed (`exit_code` is its own), or a signal ended it (128 + the signal's number).
         KeyboardInterrupt: We were interrupted, and the run has ended.
     """
     mark = uuid.uuid4().hex
@@ -131,7 +152,7 @@ def _started(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.P
 
 @contextlib.contextmanager
 def _signals_raised() -> Iterator[None]:
-    """Turn the signals to hand on into an exception; those our caller ignores (nohup) stay ignored."""
+    """Raise `_Signalled` at the signals to hand on; those our caller ignores (nohup) stay ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread can handle signals
         return
@@ -149,12 +170,15 @@ def _signals_raised() -> Iterator[None]:
 
 
 def _end(process: subprocess.Popen[bytes], mark: str, number: int) -> None:
-    """End every process of the run: the signal, then SIGTERM, then SIGKILL; at once if signalled again."""
+    """End every process of the run: by the signal, then SIGTERM, then SIGKILL.
+
+    A second signal to us skips to SIGKILL.
+    """
     with contextlib.suppress(_Signalled):
         for gentle in (number, signal.SIGTERM):
             _send(mark, gentle)
             until = time.monotonic() + GRACE
-            while _family(mark) and time.monotonic() < until:
+            while _family(_MARK, mark) and time.monotonic() < until:
                 process.poll()  # so that it does not stay as a zombie
                 time.sleep(0.05)
     _send(mark, signal.SIGKILL)
@@ -162,18 +186,32 @@ def _end(process: subprocess.Popen[bytes], mark: str, number: int) -> None:
 
 
 def _send(mark: str, number: int) -> None:
-    for one in _family(mark):
+    for process in _family(_MARK, mark):
         with contextlib.suppress(psutil.Error):
-            one.send_signal(number)
+            process.send_signal(number)
 
 
-def _family(mark: str) -> list[psutil.Process]:
-    """The run's living processes. Those we may not look at are not ours."""
+def kill_family(variable: str, value: str) -> None:
+    """Kill all processes, except this one, that have a value in an environment variable; wait for their end.
+
+    Args:
+        variable: The variable, which children inherit.
+        value: The value that marks the family.
+    """
+    family = _family(variable, value)
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(family, timeout=GRACE)
+
+
+def _family(variable: str, value: str) -> list[psutil.Process]:
+    """Return the living processes, except this one, that have a value in an environment variable."""
     found = []
-    for one in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if one.environ().get(_MARK) == mark:
-                found.append(one)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):  # those that we may not read are not ours
+            if process.pid != os.getpid() and process.environ().get(variable) == value:
+                found.append(process)
     return found
 
 
@@ -185,3 +223,52 @@ def _failed(command: Sequence[str], code: int) -> DelegateError:
 
 def _ended(command: Sequence[str], number: int) -> DelegateError:
     return DelegateError(f"{command[0]} was ended by {signal.Signals(number).name}", exit_code=128 + number)
+
+
+def cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+_TERMINAL_SECONDS, _PIPE_SECONDS = 0.5, 30.0
+"""Seconds between two states of a progress bar, in a terminal and in a file or pipe."""
+
+
+def say(text: str) -> None:
+    """Print a line on stderr, at once."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def with_progress(items: Iterable[ItemT], name: str, unit: str) -> Iterator[ItemT]:
+    """Yield the items; in a terminal a progress bar on stderr shows how many are done, and then disappears.
+
+    Args:
+        items: The items.
+        name: The text before the bar.
+        unit: The name of one item.
+    """
+    from tqdm import tqdm  # noqa: PLC0415  only long work shows progress
+
+    yield from tqdm(items, name, unit=unit, leave=False, disable=None)
+
+
+def progress_bar(total: int, done: int, unit: str) -> tqdm[Any]:
+    """Return a progress bar on stderr with rate and remaining time, for the caller to update.
+
+    It stays when it is closed. Where stderr is a file or a pipe, it is printed every 30 seconds.
+
+    Args:
+        total: The number of items.
+        done: The number of items that were done before.
+        unit: The name of the items, in the plural.
+    """
+    from tqdm import tqdm  # noqa: PLC0415  only long work shows progress
+
+    return tqdm(
+        total=total,
+        initial=done,
+        unit=f" {unit}",
+        mininterval=_TERMINAL_SECONDS if sys.stderr.isatty() else _PIPE_SECONDS,
+        file=sys.stderr,
+    )

@@ -6,7 +6,7 @@ takes it, else in the module that owns the fact.
     Temperature: TypeAlias = Annotated[float, Ge(0), Le(100)]
 
 From the alias come the library's own check (`check`, `check_fields`), the command's option
-(`cli/numbers.py`), and the experiment file's field (pydantic reads the same metadata). NaN, infinity and
+(`cli/options.py`), and the experiment file's field (pydantic reads the same metadata). NaN, infinity and
 true or false are never numbers here. This module imports nothing of ours but errors.
 """
 

@@ -1,1 +1,1 @@
-"""The parts of `make_arithmetic.py`: problems, the stories that tell them, the solvers that answer them."""
+"""The parts of `make_arithmetic.py`: problems, stories that describe them, solvers that answer them."""

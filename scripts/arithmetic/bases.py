@@ -1,4 +1,4 @@
-"""The two bases: their shapes, what each is pretrained on and for how long, and how it is stored."""
+"""The two base models: their shapes, their pretraining data and schedules, and how they are stored."""
 
 from __future__ import annotations
 

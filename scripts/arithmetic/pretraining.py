@@ -1,4 +1,4 @@
-"""Pretraining a tiny Llama from nothing on documents: batches, schedule, loop."""
+"""The pretraining of a tiny Llama on documents: batches, schedule, training loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A word problem: its question, and the steps that answer it."""
+"""Word problems: a question, and the steps that answer it."""
 
 from __future__ import annotations
 

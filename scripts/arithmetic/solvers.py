@@ -1,4 +1,4 @@
-"""Simulated solvers: one that is right, and careless ones. Not models: their mistakes are drawn by lot."""
+"""Simulated solvers, a correct one and careless ones: not models, their mistakes are drawn at random."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The stories: chains, comparisons, money, two groups; each of one to three steps.
+"""The stories: chains, comparisons, money, two groups; each with one to three steps.
 
-They use few words on purpose: a word-level tokenizer of some two hundred tokens holds them all. Things
-are always in the plural and people are named again instead of "he" or "she".
+They use few words on purpose, so that a word-level tokenizer of about two hundred tokens covers them
+all. Things are always in the plural, and people are named again instead of "he" or "she".
 """
 
 from __future__ import annotations

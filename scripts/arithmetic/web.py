@@ -1,7 +1,7 @@
-"""The "web" the two bases are pretrained on: documents of a few problems by authors of every kind.
+"""The "web" on which the two base models are pretrained: documents of a few problems by different authors.
 
-A document is by one author, who has one way to put a question, one way to give the answer, and one set of
-habits. The problems come from the task's own generator; the task's own questions are left out.
+Each document is by one author, with one form of question, one form of answer, and one set of habits. The
+problems come from the task's own generator; the task's own questions are excluded.
 """
 
 from __future__ import annotations

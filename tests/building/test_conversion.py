@@ -50,7 +50,7 @@ def test_an_input_is_part_of_what_is_asked(tmp_path):
 def test_columns_beside_an_output_of_their_own_are_refused(tmp_path, form):
     row = {"id": 1, "instruction": "q", "input": "", "chosen": "a", "rejected": "b", "output": "mine"}
     (tmp_path / "rows.json").write_text(json.dumps([row]))
-    with pytest.raises(UserError, match=r'rows.json: row 1: field "output": stands beside chosen'):
+    with pytest.raises(UserError, match=r'rows.json: row 1: field "output": expected no such key'):
         convert_pairs(tmp_path / "rows.json", tmp_path / "other.json", form)
     assert not (tmp_path / "other.json").exists()
 

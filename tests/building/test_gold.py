@@ -41,7 +41,7 @@ WRONG = [
     ({**ROW, "tag": {"x": {1}}}, MADE + "set is not JSON serializable"),
     (
         {**ROW, "id": 0},
-        r'golds\.json: row 2: field "id": the id 0 comes twice; the row comes from test_row of',
+        r'golds\.json: row 2: field "id": duplicate id 0; the row comes from test_row of',
     ),
 ]
 

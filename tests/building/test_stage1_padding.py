@@ -96,4 +96,4 @@ def test_the_command_warns(w2s, tmp_path):
 
 
 def test_a_seed_without_padding_is_refused(w2s):
-    assert "draws nothing without --pad-to" in w2s("build-data", "--stage", 1, "--seed", 3, code=2).stderr
+    assert "only with --pad-to" in w2s("build-data", "--stage", 1, "--seed", 3, code=2).stderr

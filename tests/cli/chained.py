@@ -49,7 +49,7 @@ def run(*words: object) -> Said:
 
 def completed(sentence: str, *missing: object) -> list[str]:
     """Return the command a sentence names, with the options that it says are missing."""
-    words = re.search(r"w2s-factory (.*?) also takes", sentence)[1]
+    words = re.search(r"w2s-factory (.*?) and add ", sentence)[1]
     for option in missing[::2]:
         assert str(option) in sentence
     return [*shlex.split(words), *map(str, missing)]

@@ -65,7 +65,7 @@ def test_without_a_config_there_is_the_dataset_alone(tmp_path, w2s):
 
 @pytest.mark.parametrize("stage", ["gold", "test", "full-weak"])
 def test_each_other_stage_of_the_embedded_example(w2s, stage):
-    assert "wrote w2s-data" in w2s("build-data", "--stage", stage).stdout
+    assert "Wrote w2s-data" in w2s("build-data", "--stage", stage).stdout
 
 
 OUTPUT = json.dumps({"id": 0, "prompt": "p", "response": "r"}) + "\n"
@@ -84,15 +84,15 @@ MISUSED = [
     (["--stage", "1", "--weak", "a.jsonl", "--icl", "b.jsonl"], "--task"),
     (["--stage", "1", "--task", "gsm9k", "--weak", "a", "--icl", "b"], 'Did you mean "gsm8k"'),
     (["--stage", "gold", "--task", "gsm8k", "--input", "nothing.jsonl"], "nothing.jsonl: no such file"),
-    (["--stage", "gold", "--weak", "a.jsonl"], "stage gold has no use for it"),
+    (["--stage", "gold", "--weak", "a.jsonl"], "is not read by stage gold"),
     (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--output", "gold.jsonl"], ".json"),
     (["--stage", "test", "--task", "gsm8k", "--input", "RAW", "--split", "train_9"], "It has train_1"),
     (["--stage", "gold", "--task", "math", "--input", "RAW"], 'field "problem": is missing'),
     (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--dataset-name", "a,b"], "dataset"),
     (["--stage", "1", "--layout", "round"], "layout"),
-    (["--stage", "1", "--dataset-name", "x"], "no use for it"),
-    (["--stage", "1", "--output", "x.json"], "no use for it"),
-    (["--stage", "gold", "--weak-name", "x"], "no use for it"),
+    (["--stage", "1", "--dataset-name", "x"], "is not read by stage"),
+    (["--stage", "1", "--output", "x.json"], "is not read by stage"),
+    (["--stage", "gold", "--weak-name", "x"], "is not read by stage"),
     (["--stage", "gold", "--output", "a.json", "--output-dir", "b"], "Give one of the two"),
     (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--set", "a=1"], "no model to train"),
     (["--stage", "gold", "--task", "gsm8k", "--input", "RAW", "--output", "dataset_info.json"], "the index"),

@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from w2s_factory.cli import COMMANDS, edge, group
-from w2s_factory.cli.paths import TO_STDOUT
+from w2s_factory.cli import COMMANDS, group
+from w2s_factory.cli.exit import fail
+from w2s_factory.cli.options import TO_STDOUT
 from w2s_factory.errors import UserError
 from w2s_factory.records import content_hash
 
@@ -223,7 +224,7 @@ def test_a_dash_is_stdout_where_rows_are_written_and_refused_elsewhere(name, com
     if (name, parameter.name) in TO_STDOUT:
         assert str(parameter.process_value(click.Context(command), "-")) == "-"
         return
-    with pytest.raises(UserError, match=r"from the standard input|would be the standard output"):
+    with pytest.raises(UserError, match=r"from the standard input|to the standard output"):
         parameter.process_value(click.Context(command), ("-",) if parameter.nargs == -1 else "-")
 
 
@@ -262,14 +263,14 @@ ERRORS = [
     (OSError(errno.ENOSPC, "No space left on device"), "the system: No space left on device", 2),
     (OSError(errno.ENOMEM, "Cannot allocate memory"), "the system: Cannot allocate memory", 1),
     (RuntimeError("Symlink loop from '/a/b'"), "/a/b: Too many levels of symbolic links", 2),
-    (RuntimeError("other"), "RuntimeError: other (unexpected; --debug shows where)", 1),
+    (RuntimeError("other"), "RuntimeError: other (unexpected; --debug shows the traceback)", 1),
 ]
 
 
 @pytest.mark.parametrize(("error", "line", "code"), ERRORS)
 def test_what_the_system_says_of_a_file_is_the_users_to_fix(error, line, code, capsys):
     with pytest.raises(SystemExit) as left:
-        edge.fail(error)
+        fail(error)
     assert left.value.code == code
     assert capsys.readouterr().err == f"Error: {line}\n"
 

@@ -63,11 +63,11 @@ def test_demos(w2s, tmp_path, full_weak):
     drawn = json.loads((tmp_path / "cwd/demos.json").read_text())
     assert len(drawn) == 4
     assert f"ids {', '.join(str(one['id']) for one in drawn)}" in done.stdout
-    assert "w2s-factory generate --task gsm8k --demos demos.json also takes --model" in done.stdout
+    assert "w2s-factory generate --task gsm8k --demos demos.json and add --model" in done.stdout
     done = w2s(
         "demos", "--task", "gsm8k", "--from", full_weak, "--ids", "7, 3,40 ,12", "--output", "my named.json"
     )
-    assert "--demos 'my named.json' also takes" in done.stdout
+    assert "--demos 'my named.json' and add" in done.stdout
     (tmp_path / "cwd/my named.json").rename(tmp_path / "cwd/named.json")
     assert [one["id"] for one in json.loads((tmp_path / "cwd/named.json").read_text())] == [7, 3, 40, 12]
     manifest = (tmp_path / "cwd/manifest.jsonl").read_text().splitlines()
@@ -128,7 +128,7 @@ def test_a_dry_run_of_weak_icl_on_the_release(w2s, release):
 
 def test_greedy_then_again(w2s, tmp_path):
     done = w2s("generate", *QUICK, "--engine", "transformers")
-    assert done.stdout.splitlines()[0].startswith("wrote out/output.jsonl (6 responses")
+    assert done.stdout.splitlines()[0].startswith("Wrote out/output.jsonl (6 responses")
     following = shlex.split(done.stdout.splitlines()[1].removeprefix("Next: w2s-factory "))
     assert following[:2] == ["score", "--task"]
     assert "of 6 right" in w2s(*following).stdout
@@ -152,7 +152,7 @@ def test_shards(w2s, tmp_path):
     elsewhere = [*QUICK[:-1], "my out"]
     done = w2s("generate", *elsewhere, "--engine", "transformers", "--shard", "1/1")
     merging = shlex.split(done.stdout.splitlines()[-1].partition("w2s-factory ")[2])
-    assert w2s(*merging).stdout.startswith("wrote my out/output.jsonl\nNext: w2s-factory score ")
+    assert w2s(*merging).stdout.startswith("Wrote my out/output.jsonl\nNext: w2s-factory score ")
     assert len((tmp_path / "cwd/my out/output.jsonl").read_text().splitlines()) == 6
 
 

@@ -11,7 +11,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from w2s_factory.cli import COMMANDS, group
+from w2s_factory.cli import COMMANDS, SECTIONS, group
+from w2s_factory.cli.build_data_options import READ, STAGES
+from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.tasks.registry import BUILT_IN
 
 HEAVY = {"torch", "transformers", "datasets", "pandas", "sympy", "vllm", "llamafactory", "snakemake"}
@@ -35,6 +37,14 @@ def test_the_group_lists_every_command():
         assert f"{name} " in shown.output
         assert line.split()[0] in shown.output
     assert CliRunner().invoke(group, ["-h"]).output == shown.output
+
+
+def test_every_line_of_the_group_fits_80_columns():
+    """Commands are listed under their headings, each with its help on the same line."""
+    lines = CliRunner().invoke(group, ["--help"]).output.splitlines()
+    for title, commands in SECTIONS.items():
+        below = lines[lines.index(f"{title}:") + 1 :][: len(commands)]
+        assert [line.split(maxsplit=1) for line in below] == [list(item) for item in commands.items()]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -98,8 +108,8 @@ def test_every_help_is_the_same_without_docstrings(monkeypatch, level):
     monkeypatch.setenv("PYTHONOPTIMIZE", level)
     assert shown() == normal
     assert normal.count("Usage: ") == len(COMMANDS) + 4
-    assert "A weak model's answers become training data" in normal
-    assert "Remove the two files." in normal
+    assert "Turns a weak model's answers into training data" in normal
+    assert "Remove the two files that install wrote." in normal
 
 
 def test_an_unknown_command_is_one_line():
@@ -113,3 +123,45 @@ def test_an_unknown_command_is_one_line():
 def test_the_help_names_every_built_in_task(w2s, name):
     said = " ".join(w2s(name, "--help").stdout.split())
     assert ", ".join(BUILT_IN) in said
+
+
+def test_options_are_listed_under_their_headings():
+    stage = heading("Stage 1")
+
+    @click.command(cls=HeadedCommand)
+    @click.argument("file")
+    @option("--plain", help="No heading.", show_default="in words")
+    @stage("--first", help="One.")
+    @heading("Stage 2")("--second", help="Two.")
+    @stage("--third", help="Three.")
+    def command(**options):
+        return options
+
+    shown = command.get_help(click.Context(command)).partition("Stage 1:")[2].split()
+    words = "--first TEXT One. --third TEXT Three. Stage 2: --second TEXT Two. Other options: --plain TEXT No heading."
+    assert shown == [
+        *words.split(),
+        "[default:",
+        "in",
+        "words]",
+        "--help",
+        "Show",
+        "this",
+        "message",
+        "and",
+        "exit.",
+    ]
+    assert command.main(["x", "--third", "3"], standalone_mode=False)["third"] == "3"
+
+
+def test_build_data_groups_options_by_the_stages_that_read_them():
+    headings: dict[str, set[tuple[str, ...]]] = {}
+    for parameter in command_of("build-data").params:
+        readers = tuple(stage for stage in STAGES if parameter.name in READ[stage]) or STAGES
+        headings.setdefault(parameter.heading, set()).add(readers)
+    assert headings["All stages"] == {STAGES}
+    assert headings["Stages 1 and 2"] == {("1", "2")}
+    assert headings["Stage 1"] == {("1",)}
+    assert headings["Stage 2"] == {("2",)}
+    assert headings["Stage 2, to inspect a pair file instead of building one"] == {("2",)}
+    assert headings["Training config (all stages but test)"] == {("gold", "full-weak", "1", "2")}

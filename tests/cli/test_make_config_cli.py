@@ -86,10 +86,10 @@ def test_a_config_may_be_written_ahead_of_what_it_names(folder):
 @pytest.mark.parametrize(
     ("model", "written", "note"),
     [
-        ("data/later", "{folder}/data/later", "{folder}/data/later is not there yet"),
-        ("./later", "{folder}/later", "{folder}/later is not there yet"),
-        ("owner/name", "owner/name", "owner/name is taken for a name on the hub; for a folder write ./owner"),
-        ("name", "name", "name is taken for a name on the hub"),
+        ("data/later", "{folder}/data/later", "{folder}/data/later does not exist yet"),
+        ("./later", "{folder}/later", "{folder}/later does not exist yet"),
+        ("owner/name", "owner/name", "owner/name is read as a name on the hub; for a folder write ./owner"),
+        ("name", "name", "name is read as a name on the hub"),
         ("model", "{folder}/model", None),
     ],
 )

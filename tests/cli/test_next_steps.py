@@ -49,7 +49,7 @@ def test_weak_then_icl_then_stage_1_then_train(folder):
     weak = run(*run(*WEAK).next("score"))
     run(*weak.next("evaluate"))
     run(*run(*weak.next("build-data")).next("train"))
-    assert "other side" in weak.sentences[0]
+    assert "as --weak and --icl" in weak.sentences[0]
     demos = run("demos", *TASK, "--from", "weak", "--output", "demos.json")
     icl = completed(demos.sentences[0], "--model", "path/to/strong-model", "--output-dir", "icl", *SPLIT)
     scored = run(*run(*icl).next("score"))
@@ -67,7 +67,7 @@ def test_samples_then_vote_then_stage_2_then_train(folder):
     vote = run(*scored.next("vote"))
     run(*vote.next("evaluate"))
     stage2 = run(*vote.next("build-data"))
-    assert "12 pairs of 12 questions" in stage2.stdout
+    assert "12 pairs from 12 questions" in stage2.stdout
     options = [
         "--preset",
         "dpo",
@@ -102,12 +102,12 @@ def test_questions_without_golds_lead_to_both_stages(folder):
     asked = ["--questions", "bare.jsonl"]
     weak = run("generate", *TASK, *asked, "--model", "path/to/weak-model", "--output-dir", "weak")
     scored = run(*weak.next("score"))
-    assert "no gold is known in bare.jsonl" in scored.stdout
+    assert "no gold answer is known in bare.jsonl" in scored.stdout
     assert [words[0] for words in scored.commands] == ["build-data"]
     plus = run("generate", *TASK, *asked, *M_PLUS, "--samples", 10, "--output-dir", "plus")
     vote = run(*run(*plus.next("score")).next("vote"))
     assert [words[0] for words in vote.commands] == ["build-data"]
-    assert "12 pairs of 12 questions" in run(*vote.next("build-data")).stdout
+    assert "12 pairs from 12 questions" in run(*vote.next("build-data")).stdout
 
 
 def test_a_held_out_split_leads_to_evaluation_only(folder):
@@ -222,7 +222,7 @@ def test_an_unfinished_seed_is_left_out_and_named(walked):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["score", *TASK, "--golds", "bare.jsonl", "--input", "path"], "without output.jsonl"),
+        (["score", *TASK, "--golds", "bare.jsonl", "--input", "path"], "output.jsonl or seed0"),
         (
             ["build-data", "--stage", "full-weak", *TASK, "--input", "path"],
             "without results.jsonl or output.jsonl",
@@ -264,7 +264,7 @@ def test_a_null_answer_is_a_gold_that_is_not_known(folder):
     records.write(folder / "some.jsonl", rows)
     run(*WEAK)
     scored = run("score", *TASK, "--golds", "some.jsonl", "--input", "weak", "--output", "r.jsonl")
-    assert "1 of unknown gold not counted" in scored.stdout
+    assert "1 without a known gold answer not counted" in scored.stdout
     row = list(records.read(folder / "r.jsonl", records.ANSWERED))[3]
     assert "result" not in row
     assert row["pred"] == "9"

@@ -10,7 +10,7 @@ def test_init_then_a_dry_run_and_a_picture(w2s, tmp_path):
     assert made.splitlines() == ["Wrote experiment.yaml", "Next: w2s-factory run experiment.yaml --dry-run"]
     shown = w2s("run", "experiment.yaml", "--dry-run").stdout
     assert "seed0/train_iter2_hybrid" in shown
-    assert "wrote plan.svg" in w2s("run", "experiment.yaml", "--dag", "plan.svg").stdout
+    assert "Wrote plan.svg" in w2s("run", "experiment.yaml", "--dag", "plan.svg").stdout
     assert sorted(path.name for path in (tmp_path / "cwd").iterdir()) == ["experiment.yaml", "plan.svg"]
 
 
@@ -24,7 +24,7 @@ def test_an_executor_that_is_not_there_is_one_line(w2s):
     file = ROOT / "experiments/arithmetic.yaml"
     error = w2s("run", file, "--executor", "nowhere", code=2).stderr
     assert error.splitlines() == [
-        'Error: field "--executor": Snakemake has no executor nowhere here. '
+        'Error: field "--executor": Snakemake\'s executor nowhere is not installed. '
         "Install it: pip install snakemake-executor-plugin-nowhere"
     ]
 

@@ -115,9 +115,9 @@ def test_mistakes_are_one_line(folder):
         (["score", "--task", "gsm8k", *files], "Missing option '--output'"),
         (["score", "--task", "gsm9k", *files, "--output", "r.jsonl"], 'Did you mean "gsm8k"?'),
         (["score", "--task", "gsm8k", *files, "--output", "r.jsonl", "--timeout", "0"], "--timeout"),
-        (["score", "--task", "gsm8k", *files, *compare, "--output", "r.jsonl"], "without --output"),
-        (["score", "--task", "gsm8k", *files, *compare, "--mode", "symbolic"], "without --mode"),
-        (["score", "--task", "gsm8k", *files, *compare, "--force"], "without --force"),
+        (["score", "--task", "gsm8k", *files, *compare, "--output", "r.jsonl"], "leave out --output"),
+        (["score", "--task", "gsm8k", *files, *compare, "--mode", "symbolic"], "leave out --mode"),
+        (["score", "--task", "gsm8k", *files, *compare, "--force"], "leave out --force"),
         (["evaluate", "none.jsonl"], "none.jsonl: no such file"),
         (["vote", "--input", "none", "--output", "v.jsonl"], "none: no such folder"),
     ]:

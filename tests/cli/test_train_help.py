@@ -15,5 +15,5 @@ def test_help_has_an_example_and_imports_nothing_heavy(name: str) -> None:
         f"group.main([{name!r}, '--help'], standalone_mode=False)\nprint(sorted(sys.modules))"
     )
     told = subprocess.check_output([sys.executable, "-c", code], text=True)
-    assert f"Example:\n      w2s-factory {name} " in told or f"Example:\n      w2s-factory {name}\n" in told
+    assert f"Example:\n    w2s-factory {name} " in told or f"Example:\n    w2s-factory {name}\n" in told
     assert HEAVY.isdisjoint(eval(told.splitlines()[-1]))

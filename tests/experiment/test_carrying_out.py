@@ -155,7 +155,7 @@ def test_a_run_needs_a_folder(run):
 
 
 def test_a_missing_input_is_refused_before_anything_runs(run):
-    with pytest.raises(UserError, match=r"/nowhere/given.txt: no such file or folder, and seed0/a needs it"):
+    with pytest.raises(UserError, match=r"/nowhere/given.txt: no such file or folder; seed0/a needs it"):
         run({"a": (["/nowhere/given.txt"], ["a.txt"], "true")})
     assert not (run.folder / "plan.json").exists()
 

@@ -37,7 +37,7 @@ def test_what_a_log_says_of_the_disk(line, file, tmp_path):
         assert found is None
     else:
         assert (found.exit_code, found.file) == (2, tmp_path / file)
-        assert "Make room there" in str(found)
+        assert "Free some space" in str(found)
 
 
 def carried_out(plan, folder):

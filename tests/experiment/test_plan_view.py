@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -14,8 +15,8 @@ from w2s_factory.experiment.init import write_experiment
 from w2s_factory.experiment.load import read_experiment
 from w2s_factory.experiment.plan import plan
 from w2s_factory.experiment.plan_view import as_table, draw_plan
-from w2s_factory.experiment.progress import Progress
 from w2s_factory.experiment.spec import Experiment, Resources
+from w2s_factory.experiment.workflow import Progress
 from w2s_factory.tasks import BUILT_IN
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -46,16 +47,37 @@ def test_the_table_fits_100_columns_and_leaves_nothing_out(file, monkeypatch):
 def test_the_picture_has_every_step_and_an_arrow_for_what_it_waits_for(planned, tmp_path):
     small = planned()
     root = ET.parse(draw_plan(small, tmp_path / "plan.svg")).getroot()
-    assert {text.text for text in root.iter(f"{SVG}text")} == {step.name for step in small.steps}
-    assert len(list(root.iter(f"{SVG}rect"))) == len(small.steps)
+    texts = list(root.iter(f"{SVG}text"))
+    assert sorted(text.text for text in texts) == sorted(step.name for step in small.steps)
     writers = {file for step in small.steps for file in step.writes}
     waiting = sum(any(file in writers for file in step.reads) for step in small.steps)
-    assert len(list(root.iter(f"{SVG}path"))) >= waiting
-    box = [float(number) for number in root.get("viewBox").split()]
-    for rect in root.iter(f"{SVG}rect"):
-        assert float(rect.get("x")) >= 0
-        assert float(rect.get("x")) + float(rect.get("width")) <= box[2]
-        assert float(rect.get("y")) + float(rect.get("height")) <= box[3]
+    patches = [group for group in root.iter(f"{SVG}g") if group.get("id", "").startswith("plan-patch")]
+    assert len(patches) >= len(small.steps) + waiting
+    assert (root.get("width"), root.get("height")) == tuple(root.get("viewBox").split()[2:])
+
+
+@pytest.mark.parametrize("name", ["arithmetic", "gsm8k_llama2_7b"])
+def test_no_two_names_in_a_picture_overlap(name, tmp_path):
+    shown = plan(read_experiment(ROOT / f"experiments/{name}.yaml"))
+    root = ET.parse(draw_plan(shown, tmp_path / "plan.svg")).getroot()
+    rows: dict[float, list[tuple[float, float]]] = {}
+    for text in root.iter(f"{SVG}text"):
+        half = 0.3 * 11 * len(text.text)  # a monospaced font of this size is this wide
+        x = float(text.get("x"))
+        rows.setdefault(round(float(text.get("y"))), []).append((x - half, x + half))
+    heights = sorted(rows)
+    assert all(below - above > 40 for above, below in pairwise(heights))
+    width, height = map(float, root.get("viewBox").split()[2:])
+    for row in rows.values():
+        ends = [end for name in sorted(row) for end in name]
+        assert ends == sorted(ends)
+        assert 0 < ends[0] < ends[-1] < width
+    assert 0 < heights[0] < heights[-1] < height
+
+
+def test_a_picture_is_the_same_each_time(planned, tmp_path):
+    first, second = (draw_plan(planned(), tmp_path / f"{name}.svg").read_bytes() for name in "ab")
+    assert first == second
 
 
 @pytest.mark.parametrize("task", BUILT_IN)

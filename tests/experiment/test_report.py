@@ -101,7 +101,7 @@ def test_a_whole_run_has_every_part(reported, page):
     for name in CSVS:
         assert f'href="page/{name}.csv"' in page
     assert re.search(r"Stage I, iteration 2, hybrid-ft reached \d", page)
-    assert "not there yet" not in page
+    assert "not exist yet" not in page
     assert "All answers are simulated" in page
 
 
@@ -164,7 +164,7 @@ def test_models_table_is_what_evaluate_says_of_one_seed(tmp_path):
     assert models.loc["dpo", "pass_at_k"] == pytest.approx(sampled["pass_at_k"])
     assert models.loc["dpo", "maj_at_k"] == pytest.approx(sampled["maj_at_k"])
     page = made.page.read_text()
-    assert "there is one seed" in page
+    assert "The run has one seed" in page
     assert "Each seed" not in page
 
 
@@ -198,7 +198,7 @@ def test_without_a_ceiling_there_is_no_pgr(run):
     contents = json.loads((run / "contents.json").read_text())
     changed(run, models=[one for one in contents["models"] if one["key"] != "strong_ceiling"])
     made = report(run)
-    assert "with no ceiling to hold it against" in made.answer
+    assert "with no strong ceiling to compare it with" in made.answer
     page = made.page.read_text()
     assert ">no ceiling<" in page
     assert pd.read_csv(made.beside / "models.csv").pgr.isna().all()
@@ -241,7 +241,7 @@ def test_what_is_not_there_yet_is_said(run, gone):
     made = report(run)
     assert made.absent == 1
     page = made.page.read_text()
-    assert "1 of its files is not there yet" in page
+    assert "1 of its files does not exist yet" in page
     assert GONE[gone] in page
 
 
@@ -318,9 +318,9 @@ def test_padded_sets_and_other_pairs_are_noticed(run):
     pairs = run / "seed1/stage2/data/made_paired.json"
     pairs.write_text(json.dumps(json.loads(pairs.read_text())[:-1]))
     page = report(run).page.read_text()
-    assert "It was padded, or comes from other results." in page
-    assert "It was made by other rules, or from other files." in page
-    assert "the manifests do not say which were used" in page
+    assert "It was padded, or built from other results." in page
+    assert "It was built by other rules, or from other files." in page
+    assert "the manifests do not record the rules" in page
 
 
 def test_training_of_which_only_the_log_is_there(run):
@@ -336,7 +336,7 @@ def test_a_training_without_a_curve_is_said(run):
         '{"log_history": [{"step": 2, "train_loss": 1.0}]}'
     )
     page = report(run).page.read_text()
-    assert "1 of 8 trainings left no curve" in page
+    assert "1 of 8 trainings have no curve" in page
 
 
 @pytest.mark.parametrize(
@@ -394,10 +394,10 @@ def test_the_command(run, w2s):
     said = w2s("report", run, "--output", "mine.html").stdout
     answer, wrote, then = said.splitlines()
     assert answer.startswith("Stage I, iteration 2, hybrid-ft reached ")
-    assert wrote == "wrote mine.html (figures and numbers in mine/)"
+    assert wrote == "Wrote mine.html (figures and numbers in mine/)"
     assert then.startswith("Next: ")
     (run / "seed0/test/dpo/results.jsonl").unlink()
-    assert "not there yet: 1 of the run's files" in w2s("report", run, "--output", "mine.html").stderr
+    assert "1 of the run's files do not exist yet" in w2s("report", run, "--output", "mine.html").stderr
 
 
 @pytest.mark.parametrize("odd", ["$\\foo$ \ud800 \0 a/../\\g<9>", "long " * 200])

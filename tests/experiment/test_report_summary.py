@@ -60,7 +60,7 @@ CASES = [
             "] above the weak model (50.0%), recovering 75% of the gap to the strong ceiling (90.0%).",
         ],
     ),
-    ([HYBRID], ["with no weak floor to hold it against, with no ceiling to hold it against."]),
+    ([HYBRID], ["with no weak floor to compare it with, with no strong ceiling to compare it with."]),
     ([("weak_floor", 0.8), HYBRID], ["no gain here over the weak model (80.0%): 0.0 points [0.0, 0.0]"]),
     (
         [("weak_floor", 0.85), HYBRID, CEILING],
@@ -80,7 +80,10 @@ CASES = [
         ["; it beat full weak fine-tuning and weak ICL."],
     ),
     ([FLOOR, HYBRID, ("dpo", 0.7)], [f"; no gain here from DPO: {MINUS}10.0 points ["]),
-    ([FLOOR, HYBRID, ("dpo", 0.9)], ["; DPO added 10.0 points [", "], with no control beside it."]),
+    (
+        [FLOOR, HYBRID, ("dpo", 0.9)],
+        ["; DPO added 10.0 points [", "], without a control to compare it with."],
+    ),
     (
         [FLOOR, HYBRID, ("dpo", 0.9), ("sft_chosen", 0.9)],
         [

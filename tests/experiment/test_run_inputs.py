@@ -53,4 +53,4 @@ def test_the_command_says_whose_files_it_takes(folder, w2s):
     for name in ("experiment.yaml", "contents.json"):
         Path(folder, "cwd", name).write_bytes((folder / name).read_bytes())
     done = w2s("build-data", "--stage", "gold")
-    assert "no inputs named: taking those of the experiment small (task arithmetic)" in done.stdout
+    assert "No input files named: using those of the experiment small (task arithmetic)" in done.stdout

@@ -160,7 +160,7 @@ def test_a_finished_training_is_told_whatever_becomes_of_its_manifest(
     manifest.mkdir()
     done = w2s(*told, "--force")
     assert done.stdout.splitlines()[0] == f"Trained: adapter in {tmp_path / 'out'}"
-    assert done.stderr.splitlines()[-1].startswith("Warning: nothing is noted of this training: ")
+    assert done.stderr.splitlines()[-1].startswith("warning: the training was not recorded in the manifest: ")
     assert str(manifest) in done.stderr
 
 

@@ -34,7 +34,11 @@ def test_the_gain_of_the_abstract():
 
 @pytest.mark.parametrize(
     ("task", "weak", "message"),
-    [("gsm9k", "llama2_7b", "has no numbers.*gsm8k, math"), ("math", "llama3", "no weak model.*gemma_2b")],
+    [
+        ("gsm9k", "llama2_7b", 'has no numbers.*Did you mean "gsm8k"'),
+        ("science", "llama2_7b", "has no numbers.*gsm8k, math"),
+        ("math", "llama3", "no weak model.*gemma_2b"),
+    ],
 )
 def test_unknown_ones_are_refused(task, weak, message):
     assert not is_published(task, weak)

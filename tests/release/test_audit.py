@@ -1,8 +1,9 @@
-"""The embedded data is clean; each kind of fault put into it is found, counted and nothing else is."""
+"""The embedded data is clean; each kind of fault put into it is found and counted, and nothing else is."""
 
 from __future__ import annotations
 
 import json
+import pkgutil
 import shutil
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,10 @@ import pytest
 from w2s_factory import building
 from w2s_factory.errors import UserError
 from w2s_factory.release import audit
-from w2s_factory.release.audit.checks.model_rows import repeats_itself
-from w2s_factory.release.audit.checks.questions import normal
+from w2s_factory.release.audit import CHECKS, checks
+from w2s_factory.release.audit.checks.responses import repeats_itself
+from w2s_factory.release.audit.known_golds import normal
+from w2s_factory.release.audit.run_checks import RELEASE_CHECKS
 from w2s_factory.shipped import shipped
 from w2s_factory.tasks import get_task
 
@@ -242,7 +245,7 @@ def test_the_kinds_are_more_than_ten():
 
 
 def test_names_and_folders_of_another_are_not_needed(tmp_path):
-    """A single file of results, without golds or a task's name, is looked at by its answer key."""
+    """The task of a single file of results, without golds or a task's name, is recognised by its answer key."""
     rows = [
         {
             "id": n,
@@ -257,10 +260,20 @@ def test_names_and_folders_of_another_are_not_needed(tmp_path):
     assert [(one.check, one.count) for one in found.faults] == [("wrong-verdicts", 3)]
 
 
+def test_every_module_of_checks_is_used_and_every_check_has_its_own_name():
+    """A check is declared at its function alone; only a new module of checks is named elsewhere."""
+    modules = {f"{checks.__name__}.{module.name}" for module in pkgutil.iter_modules(checks.__path__)}
+    used = [*CHECKS, *RELEASE_CHECKS]
+    assert {check.search.__module__ for check in used} == modules
+    names = [check.name for check in used]
+    assert len(names) == len(set(names))
+    assert {check for check, *_ in SEEDED} <= set(names)
+
+
 def test_what_cannot_be_judged_is_said(tmp_path):
     rows = [{"id": "Math_1", "content": "Solve.", "output": "It is \\boxed{3}, as anybody can see."}]
     (tmp_path / "train_olympic_x_iter1_weak.json").write_text(json.dumps(rows))
-    assert "final answers were not looked at in 1 files" in audit(tmp_path).notes[0]
+    assert "final answers were not checked in 1 files" in audit(tmp_path).notes[0]
 
 
 @pytest.mark.parametrize("folder", ["missing", "empty"])

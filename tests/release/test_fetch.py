@@ -10,9 +10,9 @@ import pytest
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.release import SOURCES, fetch
-from w2s_factory.release.clone import fetch_release
-from w2s_factory.release.hub import MATH_SUBJECTS, last_boxed
-from w2s_factory.release.train_halves import halves
+from w2s_factory.release.benchmark_splits import halves
+from w2s_factory.release.fetch_math import MATH_SUBJECTS, last_boxed
+from w2s_factory.release.fetch_release import fetch_release
 
 
 def git(folder, *arguments):
@@ -72,7 +72,7 @@ def test_a_clone_that_is_there_stays_and_is_put_right_only_if_asked(repository, 
 def test_a_folder_of_something_else_is_left_alone(repository, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/mine").write_text("mine")
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         fetch_release(str(repository[0]), tmp_path / "out", force=True)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
 
@@ -96,8 +96,13 @@ def test_a_folder_named_like_an_option(repository, tmp_path, monkeypatch):
 
 
 def test_unknown_sources_are_named():
-    with pytest.raises(UserError, match="Known: release, gsm8k, math"):
+    with pytest.raises(UserError, match="Known sources: release, gsm8k, math"):
         fetch("nothing", "out")
+
+
+def test_a_near_name_is_suggested():
+    with pytest.raises(UserError, match='Did you mean "math"'):
+        fetch("maths", "out")
 
 
 def test_the_halves_are_those_of_the_published_shuffle():
@@ -138,7 +143,7 @@ def test_gsm8k(tmp_path, hub):
     }
     assert read(tmp_path / "out/data/raw/gsm8k/test.jsonl") == test
     assert read(tmp_path / "out/data/test/gsm8k_train_2.jsonl")[0]["answer"].startswith("1,00")
-    assert "not GSM8K's 7,473" in fetched.notes[0]
+    assert "GSM8K has 7,473" in fetched.notes[0]
     assert (tmp_path / "out/data/raw/gsm8k/manifest.jsonl").exists()
 
 

@@ -54,8 +54,8 @@ def test_the_release_s_selection_in_its_order(hub, tmp_path):
     assert tests[0]["answer"] == "7"
     assert [test["answer"] for test in written(tmp_path / "out/data/test/olympicarena_train_2.jsonl")] == [""]
     assert fetched.notes[:2] == (
-        "warning: train_2 has 1 questions, the published one 6,020",
-        "warning: test has 3 questions, the published one 313",
+        "warning: train_2 has 1 questions, the published split 6,020",
+        "warning: test has 3 questions, the published split 313",
     )
     assert fetched.notes[2:4] == (
         "warning: train_2 has no question of Physics, Chemistry, Biology, Geography, Astronomy",
@@ -136,7 +136,7 @@ BROKEN = [
         r'val.json: row 1: field "answer": expected texts or numbers \(Math_1\)',
     ),
     ("Math/val.json", json.dumps([row("Math", 1, answer=7)]), r'field "answer": expected a list'),
-    ("Else/val.json", "[]", r"a folder a subject \(Math, Physics"),
+    ("Else/val.json", "[]", r"one folder for each subject \(Math, Physics"),
 ]
 
 
@@ -152,5 +152,5 @@ def test_one_line_on_what_is_wrong(name, text, said, tmp_path):
 
 def test_a_split_without_questions_is_refused(hub, tmp_path):
     (hub / "Math" / "test.json").write_text("[]")
-    with pytest.raises(UserError, match="split test holds no"):
+    with pytest.raises(UserError, match="split test has no"):
         fetch("olympic_arena", tmp_path / "out", origin=str(hub))

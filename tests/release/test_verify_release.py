@@ -12,7 +12,7 @@ from invented_release import make_release
 from w2s_factory.errors import UserError
 from w2s_factory.release import verify_release, write_page
 from w2s_factory.release.published_files import FILES
-from w2s_factory.release.rebuilt_sets import published_index
+from w2s_factory.release.rebuilt_training_sets import published_index
 from w2s_factory.release.verify import check_file
 
 SFT = "data/llama_factory"
@@ -132,13 +132,13 @@ def test_padded_sets_and_their_parts(published, copy, suffix, without):
 
 def test_code_that_makes_other_bytes_is_a_difference(published, monkeypatch):
     """Not the tree but this code at fault: the check does not trust the hash alone."""
-    from w2s_factory.release import recipes, verify
+    from w2s_factory.release import rebuild_recipes, verify
 
     def broken(path):
-        recipe = recipes.recipe_of(path)
+        recipe = rebuild_recipes.recipe_of(path)
         way = recipe.ways[0]
-        return recipes.PublishedRecipe(
-            (recipes.Way(way.sources, lambda out, *_: out.write_text("[]"), way.kept),)
+        return rebuild_recipes.PublishedRecipe(
+            (rebuild_recipes.Way(way.sources, lambda out, *_: out.write_text("[]"), way.kept),)
         )
 
     monkeypatch.setattr(verify, "recipe_of", broken)

@@ -9,25 +9,25 @@ from hypothesis import strategies as st
 
 from w2s_factory import evaluate, get_task, vote
 from w2s_factory.answers.limits import Verdict
-from w2s_factory.scoring.equality import Classes
+from w2s_factory.scoring.equality import AnswerClasses
 
 OLYMPIC, GSM8K = get_task("olympic_arena"), get_task("gsm8k")
 
 
 def test_equal_numbers_are_one_class_named_by_the_first():
     samples = [["0.5", r"\frac{1}{2}", "3", "", "", "1/2"], ["A", "A: yes", "B"], []]
-    assert Classes(OLYMPIC).firsts(samples) == [["0.5", "0.5", "3", "", "", "0.5"], ["A", "A", "B"], []]
+    assert AnswerClasses(OLYMPIC).firsts(samples) == [["0.5", "0.5", "3", "", "", "0.5"], ["A", "A", "B"], []]
 
 
-def test_the_first_member_is_the_gold():
-    assert Classes(OLYMPIC).firsts([["A: yes", "A"]]) == [
+def test_the_first_member_is_the_reference():
+    assert AnswerClasses(OLYMPIC).firsts([["A: yes", "A"]]) == [
         ["A: yes", "A"]
     ]  # the other way round they are equal
 
 
 @given(st.lists(st.lists(st.sampled_from(["", "1", "2", "x"]))))
 def test_where_text_decides_every_text_is_its_own_class(samples):
-    assert Classes(GSM8K).firsts(samples) == samples
+    assert AnswerClasses(GSM8K).firsts(samples) == samples
 
 
 def sampled_run(folder, **scored):
@@ -70,6 +70,6 @@ def test_comparisons_ended_by_a_limit_are_counted(monkeypatch):
     monkeypatch.setattr(
         "w2s_factory.scoring.equality.decide", lambda pairs, how: {one: ended[one] for one in pairs}
     )
-    classes = Classes(OLYMPIC)
+    classes = AnswerClasses(OLYMPIC)
     assert classes.firsts([["1", "2"], ["1", "2"]]) == [["1", "2"], ["1", "2"]]
     assert classes.limits == 1

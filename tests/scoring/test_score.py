@@ -95,7 +95,7 @@ def test_text_ids_without_ids_of_the_golds_go_in_order(tmp_path, golds):
     outputs = [output("x", "1"), output("y", "0.5"), output("z", "3")]
     _, results = scored(tmp_path, golds, outputs)
     assert all(row["result"] for row in results)
-    with pytest.raises(UserError, match="holds 2 rows"):
+    with pytest.raises(UserError, match=r"expected as many rows as .*, got 2"):
         scored(tmp_path, golds, outputs[:2], partial=True, force=True)
 
 
@@ -110,14 +110,10 @@ def test_odd_text_comes_through(tmp_path):
 
 
 REFUSED = [
-    pytest.param([output(0, "1")], r"holds 1 rows, but .* 3.*--partial", id="too few"),
-    pytest.param([output(n, "1") for n in range(4)], "holds 4 rows", id="too many"),
-    pytest.param(
-        [output(0, "1"), output(7, "1"), output(1, "1")], "row 2: .*no gold for the id 7", id="no gold"
-    ),
-    pytest.param(
-        [output(0, "1"), output(1, "1"), output(1, "1")], "row 3: .*the id 1 comes twice", id="twice"
-    ),
+    pytest.param([output(0, "1")], r"expected as many rows as .* \(3\), got 1.*--partial", id="too few"),
+    pytest.param([output(n, "1") for n in range(4)], "got 4", id="too many"),
+    pytest.param([output(0, "1"), output(7, "1"), output(1, "1")], r":2: .*the id 7 is not in", id="no gold"),
+    pytest.param([output(0, "1"), output(1, "1"), output(1, "1")], ":3: .*duplicate id 1", id="twice"),
     pytest.param([], "holds no rows", id="empty"),
 ]
 
@@ -170,7 +166,7 @@ def test_compare_modes(tmp_path):
         (3, r"\frac{1}{2}"),
     ]
     assert "0: x<3 | x<3" in found.table()
-    with pytest.raises(UserError, match="two modes"):
+    with pytest.raises(UserError, match="two different modes"):
         compare_modes("gsm8k", golds, outputs, ["published"])
 
 
@@ -251,8 +247,8 @@ def test_the_next_command_is_one_that_can_be_run(tmp_path, w2s, name, answer):
         assert "no gold is known" in w2s("evaluate", "--pass-at", 1, "none", code=2).stderr
     onward = f"vote --task olympic_arena --input {name} --output {name}/majority_voting_results.jsonl"
     assert seed[-1] == f"w2s-factory {onward}"
-    assert "Stage I needs" in alone[-1]
-    assert "Stage II needs" in voted[-1]
+    assert "for Stage I, " in alone[-1]
+    assert "for Stage II, " in voted[-1]
 
 
 def test_pass_at_k_leaves_out_what_has_no_known_gold(tmp_path):
@@ -275,10 +271,10 @@ def test_other_modes_refuse_golds_that_say_more_than_an_answer(tmp_path, mode):
     structured = '${"answer": ["1", "2"], "type_sequence": ["NV", "NV"]}'
     golds = rows(tmp_path / "golds.jsonl", [gold(structured, id="M_0"), gold("1", id="M_1")])
     outputs = rows(tmp_path / "output.jsonl", [boxed(0, "1, 2"), boxed(1, "1")])
-    with pytest.raises(UserError, match=r'^field "mode": 1 golds of olympic_arena say more than an answer'):
+    with pytest.raises(UserError, match=r'^field "mode": 1 golds of olympic_arena hold more than an answer'):
         score("olympic_arena", golds, outputs, tmp_path / "r.jsonl", mode)
     assert not (tmp_path / "r.jsonl").exists()
-    with pytest.raises(UserError, match="say more"):
+    with pytest.raises(UserError, match="hold more"):
         compare_modes("olympic_arena", golds, outputs, ["published", mode])
     plain = rows(tmp_path / "plain.jsonl", [gold("2", id="M_0"), gold("1", id="M_1")])
     assert score("olympic_arena", plain, outputs, tmp_path / "r.jsonl", mode).known == 2

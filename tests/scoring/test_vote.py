@@ -70,7 +70,7 @@ def test_refusals(tmp_path):
         vote(tmp_path, tmp_path / "v.jsonl")
     write_seed(tmp_path, 0, [result(0, "1"), result(1, "1")])
     write_seed(tmp_path, 1, [result(0, "1")])
-    with pytest.raises(UserError, match=r"seed1/results\.jsonl: row 2: ends before the row with id 1"):
+    with pytest.raises(UserError, match=r"seed1/results\.jsonl: ends before the row with id 1"):
         vote(tmp_path, tmp_path / "v.jsonl")
     write_seed(tmp_path, 2, [result(7, "1")])
     (tmp_path / "seed1" / "results.jsonl").unlink()
@@ -78,7 +78,7 @@ def test_refusals(tmp_path):
         vote(tmp_path, tmp_path / "v.jsonl")
     write_seed(tmp_path / "other", 0, [result(0, "1")])
     write_seed(tmp_path / "other", 1, [result(7, "1")])
-    with pytest.raises(UserError, match='row 1: field "id": has id 7 where others have 0'):
+    with pytest.raises(UserError, match=r':1: field "id": expected 0 .*, got 7'):
         vote(tmp_path / "other", tmp_path / "v.jsonl")
     assert not (tmp_path / "v.jsonl").exists()
 

@@ -1,1 +1,1 @@
-"""From text to verdict: final answers, normalisation, comparison. This package knows no task."""
+"""Final answers of responses, their normalisation and comparison. This package knows no task."""

@@ -1,6 +1,7 @@
 """Comparison of answers with references: the modes `published`, `symbolic`, `math-verify`; verdicts in bulk.
 
-What is certain at once is decided here; the rest goes to worker processes that can be killed.
+Certain verdicts are found at once, in this process; other comparisons go to worker processes, which can be
+killed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from w2s_factory.answers import math_verify, symbolic
 from w2s_factory.answers.limits import Verdict, exceeded
 from w2s_factory.answers.shortcuts import may_be_undefined
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, missing_package, pip_install
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.ranges import check
 
@@ -22,18 +23,21 @@ if TYPE_CHECKING:
 
 MODES: Final = ("published", "symbolic", "math-verify")
 
+_ANTLR: Final = "antlr4-python3-runtime==4.11.*"
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """How two answers are compared.
+    """A way to decide whether an answer is equal to a reference.
 
     Attributes:
-        quick: The verdict, where it is certain at once; None where it is not.
-        slow: The verdict where `quick` has none, in a worker process: importable by its name.
+        quick: Returns the verdict on an answer and a reference where it is certain at once, else None.
+        slow: Returns the verdict where `quick` returns None. It runs in a worker process and must be
+            importable by its name.
         prepare: Imports what `slow` needs, once, before the workers are forked.
-        parses: Whether answers go to a parser, so that `limits` hold for them.
-        as_written: Whether the answers as written are compared, not the normalised ones.
-        packages: Distributions whose versions decide verdicts.
+        parses: Whether answers go to a parser, so that the limits of `limits` apply.
+        as_written: Whether answers are compared as written, not normalised.
+        packages: The distributions whose versions decide verdicts.
     """
 
     quick: Callable[[str, str], bool | None]
@@ -45,14 +49,18 @@ class Comparison:
 
 
 def comparison(mode: str, published: Callable[[], Comparison]) -> Comparison:
-    """Return the comparison of that name.
+    """Return the comparison of a mode.
 
-    `published` is the task's own (`Task.comparison`); `symbolic` compares normalised answers as the release's
-    code does with a working LaTeX parser; `math-verify` asks the Math-Verify library about the answers as
-    written, since the published normalisation breaks some LaTeX.
+    `published` is the task's own (`Task.comparison`). `symbolic` compares normalised answers as the release's
+    code does if its LaTeX parser works. `math-verify` passes the answers as written to the Math-Verify
+    library, since the published normalisation breaks some LaTeX.
+
+    Args:
+        mode: One of `MODES`.
+        published: Returns the task's own comparison.
 
     Raises:
-        UserError: There is no such mode, or a package it needs is missing or of the wrong version.
+        UserError: There is no such mode, or a package it needs is missing or has the wrong version.
     """
     if mode == "published":
         return published()
@@ -60,7 +68,7 @@ def comparison(mode: str, published: Callable[[], Comparison]) -> Comparison:
         need_parser()
         return Comparison(symbolic.quick, symbolic.slow, symbolic.prepare, packages=symbolic.PACKAGES)
     if mode == "math-verify":
-        _need("math_verify", "pip install math-verify")
+        _need("math_verify", "math-verify")
         return Comparison(
             math_verify.quick,
             math_verify.slow,
@@ -72,37 +80,36 @@ def comparison(mode: str, published: Callable[[], Comparison]) -> Comparison:
 
 
 def own_comparison(equal: Callable[[str, str], bool], *, slow: bool) -> Comparison:
-    """Return the comparison by a task's `equal`: at once, or in workers if it is slow."""
+    """Return the comparison by a function of a task: at once, or in workers if it is slow."""
     return Comparison(_never if slow else equal, equal, _nothing, parses=False)
 
 
-def _never(pred: str, gold: str) -> None:
-    """No verdict at once."""
+def _never(answer: str, reference: str) -> None:
+    """Return no verdict, so that a worker finds it."""
 
 
 def _nothing() -> None:
-    """Nothing to import."""
+    """Import nothing."""
 
 
 def need_parser() -> None:
-    """SymPy without its LaTeX parser would compare text in silence, as the release did.
+    """Check that SymPy's LaTeX parser works; without it answers would be compared as text, as in the release.
 
     Raises:
-        UserError: SymPy or its parser's runtime is missing or of the wrong version.
+        UserError: SymPy or the runtime of its parser is missing, or the runtime has the wrong version.
     """
-    _need("sympy", "pip install sympy")
-    command = "pip install 'antlr4-python3-runtime==4.11.*'"
-    _need("antlr4", command)
+    _need("sympy", "sympy")
+    _need("antlr4", _ANTLR)
     version = metadata.version("antlr4-python3-runtime")
     if not version.startswith("4.11"):
         raise UserError(
-            f"SymPy's LaTeX parser needs the antlr runtime 4.11, here is {version}", hint=f"Run: {command}"
+            f"SymPy's LaTeX parser needs the antlr runtime 4.11, got {version}", hint=pip_install(_ANTLR)
         )
 
 
-def _need(module: str, command: str) -> None:
+def _need(module: str, requirement: str) -> None:
     if find_spec(module) is None:
-        raise UserError(f"{module} is not installed", hint=f"Run: {command}")
+        raise missing_package(module, requirement)
 
 
 def decide(
@@ -112,11 +119,16 @@ def decide(
     timeout: Timeout = TIMEOUT,
     workers: Workers | None = None,
 ) -> dict[tuple[str, str], Verdict]:
-    """Return the verdict on each distinct pair of prediction and gold.
+    """Return the verdict on each distinct pair of answer and reference.
 
-    Equal texts are exempt from limits on what is parsed. Where the worker that compares them is killed,
-    they are right, unless they hold a relation, a division or infinity: SymPy finds such answers unequal
-    to themselves.
+    Equal texts are exempt from the limits on answers. If the worker that compares them is killed, the answer
+    is right unless it holds a relation, a division or infinity, which SymPy finds unequal to themselves.
+
+    Args:
+        pairs: Pairs of answer and reference.
+        how: The comparison.
+        timeout: Seconds that one comparison in a worker may take.
+        workers: The number of worker processes; by default one for each core.
 
     Raises:
         UserError: A number is out of its range.
@@ -126,25 +138,25 @@ def decide(
     verdicts = {pair: _at_once(pair, how) for pair in dict.fromkeys(pairs)}
     left = [pair for pair, verdict in verdicts.items() if verdict is None]
     if left:
-        from w2s_factory.answers import workers as processes  # noqa: PLC0415  most need none
+        from w2s_factory.answers import workers as pool  # noqa: PLC0415  most verdicts need none
 
-        with processes.imports():
+        with pool.imports():
             how.prepare()
-        found = processes.run(how.slow, left, timeout=timeout, workers=workers)
+        found = pool.run(how.slow, left, timeout=timeout, workers=workers)
         verdicts.update((pair, _unless_equal(pair, verdict, how)) for pair, verdict in found)
-    return verdicts  # type: ignore[return-value]  # none is left open
+    return verdicts  # type: ignore[return-value]  # none of them is None any more
 
 
 def _at_once(pair: tuple[str, str], how: Comparison) -> Verdict | None:
-    pred, gold = pair
-    if how.parses and pred != gold and (limit := exceeded(pred) or exceeded(gold)):
+    answer, reference = pair
+    if how.parses and answer != reference and (limit := exceeded(answer) or exceeded(reference)):
         return Verdict(False, limit)
     result = how.quick(*pair)
     return None if result is None else Verdict(result)
 
 
 def _unless_equal(pair: tuple[str, str], verdict: Verdict, how: Comparison) -> Verdict:
-    """Return the verdict of a worker, or that equal texts are right where it was killed."""
-    pred, gold = pair
-    equal = how.parses and pred == gold and not may_be_undefined(gold)
+    """Return the verdict of a worker; equal texts are right where the worker was killed."""
+    answer, reference = pair
+    equal = how.parses and answer == reference and not may_be_undefined(reference)
     return Verdict(True) if verdict.limit and equal else verdict

@@ -1,6 +1,6 @@
-"""Limits on answers that go to a parser: one that is too long, too deep or too high is wrong.
+"""Limits on answers that go to a parser: an answer that exceeds one is wrong.
 
-They do not hold for equal texts (`answers.decide`).
+The limits do not apply to equal texts (see `comparison.decide`).
 """
 
 from __future__ import annotations
@@ -12,28 +12,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LONGEST: Final = 1_000
-"""Characters of an answer; the longest gold of MATH's test split has 53."""
+"""The largest number of characters; the longest gold answer of MATH's test split has 53."""
 
 DEEPEST: Final = 20
-"""Brackets open at once."""
+"""The largest number of nested brackets."""
 
 HIGHEST_TOWER: Final = 2
-"""Exponents standing on exponents."""
+"""The largest number of nested exponents."""
 
 LONGEST_POWER: Final = 4
-"""Digits of a number raised to, or taken the factorial of."""
+"""The largest number of digits of an exponent, and of a number under a factorial."""
 
 _EXPONENT = re.compile(r"\^(?:\{[+-]?(\d+(?:,\d{3})*)(?!\d)|[+-]?(\d+))")
-"""A number as an exponent. Only in braces do commas belong to it: `2^{1,000}`, but `2^2,3,5` is a list."""
+"""A number as an exponent. Commas belong to it only in braces: `2^{1,000}`, but `2^2,3,5` is a list."""
 
 _LONG_FACTORIAL = re.compile(rf"\d{{{LONGEST_POWER + 1}}}\)?!")
 _BRACKET = re.compile(r"\^?[({\[]|[)}\]]")
 
 
 class Verdict(NamedTuple):
-    """Whether two answers are equal, and the limit that ended the comparison before that was known.
+    """A verdict on an answer and a reference.
 
-    `limit` is `time`, `memory`, `crash` (the comparing process died), `length`, `nesting` or `exponent`.
+    Attributes:
+        result: Whether they are equal.
+        limit: The limit that ended the comparison before this was known: `time`, `memory`, `crash` (the
+            comparing process died), `length`, `nesting` or `exponent`; None if it was found.
     """
 
     result: bool
@@ -41,7 +44,7 @@ class Verdict(NamedTuple):
 
 
 def exceeded(answer: str) -> str | None:
-    """The limit an answer exceeds: `length`, `nesting` or `exponent`; None if it exceeds none."""
+    """Return the limit that an answer exceeds: `length`, `nesting` or `exponent`; None if there is none."""
     if len(answer) > LONGEST:
         return "length"
     depth, tower = _heights(answer)
@@ -58,7 +61,7 @@ def _has_long_power(answer: str) -> bool:
 
 
 def _heights(answer: str) -> tuple[int, int]:
-    """The most brackets open at once, and the most of them opened by an exponent."""
+    """Return the largest depth of nested brackets, and the largest number of them opened by an exponent."""
     depth = tower = 0
     for raised in _open_brackets(answer):
         depth, tower = max(depth, len(raised)), max(tower, sum(raised))
@@ -66,7 +69,7 @@ def _heights(answer: str) -> tuple[int, int]:
 
 
 def _open_brackets(answer: str) -> Iterator[list[bool]]:
-    """The brackets open after each bracket: whether an exponent opened it."""
+    """Yield, after each bracket, whether an exponent opened it for each bracket that is open."""
     raised: list[bool] = []
     for bracket in _BRACKET.finditer(answer):
         if bracket[0] in ")}]":

@@ -1,4 +1,4 @@
-"""The Math-Verify library's comparison, an extra: `pip install math-verify`."""
+"""Comparison by the Math-Verify library, which is optional: `pip install math-verify`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _INTEGER = re.compile(r"-?[1-9][0-9]{0,14}\Z")
 _KEPT = 4096
 
 
-def quick(pred: str, gold: str) -> bool | None:
-    """The verdict of `slow` where it is certain: two whole numbers written plainly; None elsewhere."""
-    if not pred:
+def quick(answer: str, reference: str) -> bool | None:
+    """Return the verdict of `slow` on plainly written whole numbers and missing answers, else None."""
+    if not answer:
         return False
-    return pred == gold if _INTEGER.match(pred) and _INTEGER.match(gold) else None
+    return answer == reference if _INTEGER.match(answer) and _INTEGER.match(reference) else None
 
 
 def prepare() -> None:
@@ -25,25 +25,25 @@ def prepare() -> None:
     _parsed("1")
 
 
-def slow(pred: str, gold: str) -> bool:
-    """Whether Math-Verify finds a prediction equal to a gold, both LaTeX as written.
+def slow(answer: str, reference: str) -> bool:
+    """Return whether Math-Verify finds an answer equal to a reference, both LaTeX as written.
 
-    Its own time limits, which need the main thread's alarm signal, are off: `workers` sets them.
+    Its own time limits need the main thread's alarm signal and are off; `workers` limits the time instead.
     """
     from math_verify import verify  # noqa: PLC0415  an extra
 
-    theirs, mine = _parsed(gold), _parsed(pred)
+    expected, given = _parsed(reference), _parsed(answer)
     try:
-        return bool(verify(theirs, mine, timeout_seconds=None, raise_on_error=True))
+        return bool(verify(expected, given, timeout_seconds=None, raise_on_error=True))
     except (ImportError, MemoryError):
         raise
-    except Exception:  # noqa: BLE001  its default passes over readings it can't compare, and goes on
-        return bool(verify(theirs, mine, timeout_seconds=None))
+    except Exception:  # noqa: BLE001  by default it skips readings that it cannot compare
+        return bool(verify(expected, given, timeout_seconds=None))
 
 
 @lru_cache(_KEPT)
 def _parsed(answer: str) -> list[Any]:
-    """What Math-Verify reads: expressions, then the text itself."""
+    """Return an answer as Math-Verify reads it: expressions, then the text itself."""
     from math_verify import parse  # noqa: PLC0415
 
     for name in ("math_verify.parser", "math_verify.grader"):

@@ -1,4 +1,4 @@
-"""The published normalisation of final answers, predictions and golds alike."""
+"""The published normalisation of final answers, which is applied to answers and references alike."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ _SHORT_ROOT = re.compile(r"sqrt([^{])")
 
 
 def normalise(answer: str) -> str:
-    r"""An answer as the release compares it.
+    r"""Return an answer in the form in which the release compares it.
 
-    The table of Lewkowycz et al. 2022 (Minerva, appendix; order matters), then unwrapping, full
-    fractions and roots, and plain digits. The release's oddities are kept: `banana 4` gives `banan4`,
-    `\infty` gives `\iny`. Time is linear in the length of the answer.
+    The replacements of Lewkowycz et al. 2022 (Minerva, appendix; their order matters) come first, then
+    unwrapping, completed fractions and roots, and plain digits. The release's oddities are kept: `banana 4`
+    gives `banan4`, `\infty` gives `\iny`. The time is linear in the length of the answer.
     """
     answer = answer.rsplit("=", 1)[-1]
     answer = _replaced(_replaced(answer, _SUBSTITUTIONS), _REMOVALS)
@@ -86,7 +86,7 @@ def normalise(answer: str) -> str:
 
 
 def _replaced(answer: str, replacements: Iterable[tuple[str, str]]) -> str:
-    """Replace each text in order, everywhere; those that can't be in it are passed over at once."""
+    """Replace each text in order, everywhere; texts with other characters than the answer's are skipped."""
     characters = set(answer).union(*(new for old, new in replacements))
     for old, new in replacements:
         if characters.issuperset(old):
@@ -95,7 +95,7 @@ def _replaced(answer: str, replacements: Iterable[tuple[str, str]]) -> str:
 
 
 def _unwrapped(line: str) -> str:
-    """A line without what is put around an answer: `$…$`, text commands, a box."""
+    """Return a line without the wrapping of an answer: `$...$`, text commands, a box."""
     parts = line.split("$", 2)
     if len(parts) == 3:
         line = f"${parts[1]}$"  # the dollars count as characters until they are dropped
@@ -133,5 +133,5 @@ def _plain_digits(answer: str) -> str:
 
 
 def _choice_letter(answer: str) -> str:
-    """A single capital from A to G is the letter of a choice."""
+    """Return an answer, in lower case if it is a capital from A to G, the letter of a choice."""
     return answer.lower() if answer in tuple("ABCDEFG") else answer

@@ -1,7 +1,7 @@
 r"""Verdicts that are certain without SymPy: on plain numbers, simple fractions and equal texts.
 
-Each is tested against SymPy itself (`tests/misuse/test_shortcuts.py`). Where SymPy rounds, or where its
-verdict depends on how it simplifies, there is none.
+They are tested against SymPy itself (`tests/misuse/test_shortcuts.py`). There is no such verdict where SymPy
+rounds, or where its verdict depends on how it simplifies.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]{1,9}")
 _FRACTION: Final = re.compile(r"(-?)\\[dt]?frac\{(-?[1-9][0-9]{0,14}|0)\}\{([1-9][0-9]{0,14})\}")
 
 _LONGEST_DECIMAL: Final = 15
-"""Characters of a number that SymPy keeps exactly together with a decimal, which it makes a float."""
+"""The most characters of a number that stays exact when SymPy combines it with a decimal, a float."""
 
 _APART: Final = Fraction(1, 10**9)
-"""The difference between two numbers, as a share of the larger, that no rounding hides."""
+"""A relative difference between two numbers that no rounding hides."""
 
 _LETTERS: Final = r"[0-9A-Za-z +*()\[\],^_-]"
 _ROOT: Final = rf"\\sqrt\{{{_LETTERS}*+\}}"
@@ -31,23 +31,23 @@ _UNDEFINED: Final = re.compile(
     r"[=<>/:\u00f7\u221e\u2248\u2260-\u226b]|\^\s*\{?\s*-|\\[dct]?frac"
     r"|\\(?:n?[lg]eq?|[lg]eqq|[lg]eqslant|neq?|[lg]t|equiv|approx|simeq|sim|in|div|over|infty)(?![A-Za-z])"
 )
-"""Relations, divisions (negative powers, too) and infinity."""
+"""Relations, divisions (also negative powers) and infinity."""
 
 
-def same_answer(pred: str, gold: str) -> bool | None:
-    """Return whether `simplify(gold - pred) == 0` of two LaTeX answers; None where only SymPy can say.
+def same_answer(answer: str, reference: str) -> bool | None:
+    """Return whether `simplify(reference - answer) == 0` for LaTeX texts; None where only SymPy can decide.
 
-    SymPy cannot parse an empty answer, and then the published comparison is of the texts.
+    SymPy cannot parse an empty text; then the published comparison compares the texts.
     """
-    if not (pred and gold):
-        return pred == gold
-    if pred == gold and equals_itself(pred):
+    if not (answer and reference):
+        return answer == reference
+    if answer == reference and equals_itself(answer):
         return True
-    return _same_number(pred, gold)
+    return _same_number(answer, reference)
 
 
 def equals_itself(answer: str) -> bool:
-    r"""Return whether an answer is certain to equal itself: it has no relation, and is never undefined.
+    r"""Return whether an answer certainly equals itself: it has no relation, and is never undefined.
 
     SymPy finds `x<3`, `\frac{1}{0}` and `\infty` unequal to themselves, and rounds decimals.
     """
@@ -61,17 +61,18 @@ def may_be_undefined(answer: str) -> bool:
     return _UNDEFINED.search(answer) is not None
 
 
-def _same_number(pred: str, gold: str) -> bool | None:
+def _same_number(answer: str, reference: str) -> bool | None:
     """Return whether two plain numbers or simple fractions are equal."""
-    if _INTEGER.fullmatch(pred) and _INTEGER.fullmatch(gold):
-        return pred == gold or pred.lstrip("-") == gold.lstrip("-") == "0"
-    mine, theirs = _value(pred), _value(gold)
-    if mine is None or theirs is None:
+    if _INTEGER.fullmatch(answer) and _INTEGER.fullmatch(reference):
+        return answer == reference or answer.lstrip("-") == reference.lstrip("-") == "0"
+    given, expected = _value(answer), _value(reference)
+    if given is None or expected is None:
         return None
-    if not (_DECIMAL.fullmatch(pred) or _DECIMAL.fullmatch(gold)):
-        return mine == theirs
-    if _is_fraction(pred) or _is_fraction(gold) or mine != theirs:
-        return False if abs(mine - theirs) > _APART * max(abs(mine), abs(theirs)) else None
+    if not (_DECIMAL.fullmatch(answer) or _DECIMAL.fullmatch(reference)):
+        return given == expected
+    if _is_fraction(answer) or _is_fraction(reference) or given != expected:
+        far = abs(given - expected) > _APART * max(abs(given), abs(expected))
+        return False if far else None
     return True
 
 

@@ -1,7 +1,7 @@
-"""The published comparison with a working LaTeX parser (SymPy 1.14, antlr runtime 4.11).
+"""The release's symbolic comparison, with a working LaTeX parser (SymPy 1.14, antlr runtime 4.11).
 
-Besides, the values of SymPy expressions with numbers put for their symbols, where two precisions confirm
-them.
+Many unequal expressions are found without simplification: numbers are substituted for their symbols, and the
+values count where two precisions agree.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POINTS: Final = (("1.1", "0.37"), ("2.3", "0.53"))
-"""The points: the number for the first symbol, and by how much the number for each next symbol is larger."""
+"""The points: the number for the first symbol, and the increase from one symbol to the next."""
 
 NEAR: Final = 1e-6
-"""A value must be larger than this, and smaller than its inverse, to count as a finite one that is not 0."""
+"""A value counts as finite and not 0 if it is larger than this and smaller than its inverse."""
 
 _DIGITS: Final = (15, 50)
-"""A value counts only where more digits confirm it: terms that cancel leave none of the few."""
+"""The two precisions of a value, which must agree: where terms cancel, few digits are all wrong."""
 
 _AGREEING: Final = 1e-9
-"""The largest difference between two such values, as a share."""
+"""The largest relative difference between the two values."""
 
 
 def value_at(expression: Any, symbols: list[Any], point: tuple[str, str]) -> complex:
-    """Return the expression's value at a point; 0 where it is unclear.
+    """Return the expression's value at a point; 0 if it is unclear.
 
-    It is unclear where SymPy integrates numerically or adds up a series, since there the result with more
-    digits may be as wrong as the result with few.
+    It is unclear if SymPy integrates numerically or sums a series, since the result with more digits may
+    then be as wrong as the one with few.
     """
     from sympy import Derivative, Float, Integral, Limit, Product, Sum  # noqa: PLC0415  heavy
 
@@ -52,7 +52,7 @@ def value_at(expression: Any, symbols: list[Any], point: tuple[str, str]) -> com
 def is_not_zero(expression: Any) -> bool:
     """Return whether a value shows that an expression is not zero; False if that is unclear.
 
-    Expressions with decimals are always unclear, because what SymPy makes of them depends on its rounding.
+    Expressions with decimals are always unclear, because SymPy's verdict on them depends on its rounding.
     """
     from sympy import Float  # noqa: PLC0415  heavy
 
@@ -62,7 +62,7 @@ def is_not_zero(expression: Any) -> bool:
 
 
 def _value(expression: Any, numbers: dict[Any, Any]) -> complex:
-    """Return the expression's value; 0 where it has no finite one, or one too small to tell from 0."""
+    """Return the expression's value; 0 if it has none, or if it is not finite or too small."""
     try:
         found = complex(expression.subs(numbers))
     except MemoryError:
@@ -84,20 +84,20 @@ def prepare() -> None:
     parsed("1")
 
 
-def slow(pred: str, gold: str) -> bool:
-    """Return whether `simplify(gold - pred) == 0`; where SymPy can't parse one, whether the texts are equal.
+def slow(answer: str, reference: str) -> bool:
+    """Return whether `simplify(reference - answer) == 0`.
 
-    Any other failure is False, as published: so an inequality is not equal to itself. There is no limit
-    on time or memory here; `workers` sets them.
+    If SymPy cannot parse one of them, the texts are compared. Any other failure is False, as published: so an
+    inequality is not equal to itself. Time and memory are not limited here but in `workers`.
     """
-    theirs = parsed(gold)  # first: golds repeat, and with one that can't be parsed the texts decide
-    mine = None if theirs is None else parsed(pred)
-    if mine is None:
-        return pred == gold
+    expected = parsed(reference)  # first, since references repeat and are in the cache
+    given = None if expected is None else parsed(answer)
+    if given is None:
+        return answer == reference
     from sympy import simplify  # noqa: PLC0415  most answers need no SymPy
 
     try:
-        difference = theirs - mine
+        difference = expected - given
         return not is_not_zero(difference) and bool(simplify(difference) == 0)
     except MemoryError:
         raise
@@ -107,7 +107,7 @@ def slow(pred: str, gold: str) -> bool:
 
 @lru_cache(_KEPT)
 def parsed(answer: str) -> Any:
-    """Return the expression `parse_latex` builds; None where it raises."""
+    """Return the expression that `parse_latex` builds; None if it raises an error."""
     from sympy.parsing.latex import LaTeXParsingError, parse_latex  # noqa: PLC0415  heavy
 
     for prediction in (_without_context(), nullcontext()):
@@ -118,16 +118,16 @@ def parsed(answer: str) -> Any:
             continue
         except (ImportError, MemoryError):
             raise
-        except Exception:  # noqa: BLE001  whatever the parser raises means that it could not
+        except Exception:  # noqa: BLE001  any other error means that it cannot be parsed
             break
     return None
 
 
 @contextmanager
 def _without_context() -> Iterator[None]:
-    """Let SymPy's parser predict without context, which takes a fifth of the time.
+    """Have SymPy's parser predict without context while the block runs, which takes a fifth of the time.
 
-    Where that succeeds, antlr promises the same tree as with context; else it reports a syntax error.
+    If that succeeds, antlr guarantees the same tree as with context; if not, it reports a syntax error.
     """
     from sympy.parsing.latex import _parse_latex_antlr as module  # noqa: PLC0415  heavy
 
@@ -141,7 +141,7 @@ def _without_context() -> Iterator[None]:
 
 @lru_cache(1)
 def _parsers() -> tuple[Any, Any]:
-    """Return SymPy's generated parser, and one like it that predicts without context."""
+    """Return SymPy's generated parser class, and a subclass that predicts without context."""
     from antlr4 import PredictionMode  # noqa: PLC0415  heavy
     from sympy.parsing.latex import _parse_latex_antlr as module  # noqa: PLC0415
 

@@ -1,10 +1,9 @@
-"""Comparisons in processes of their own, which are killed when they take too long or too much."""
+"""Comparisons in worker processes, which are killed when they need too much time or memory."""
 
 from __future__ import annotations
 
 import gc
 import multiprocessing
-import os
 import signal
 import sys
 from concurrent.futures import TimeoutError as TookTooLong
@@ -16,6 +15,7 @@ from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from w2s_factory.answers.limits import Verdict
 from w2s_factory.errors import HookError, short
+from w2s_factory.processes import cores
 from w2s_factory.quantities import Timeout, Workers
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 _MEMORY = 1024**3
-"""Bytes a worker may take beyond what it starts with."""
+"""Bytes that a worker may use beyond its memory at the start."""
 
 _TICK = 0.02
-"""Seconds between two looks of the pool at its workers; Pebble's own tenth adds up to 0.3 s to each pool."""
+"""Seconds between two checks of the workers; Pebble's default of 0.1 adds up to 0.3 s to each pool."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -38,21 +38,21 @@ def run(
     timeout: Timeout,
     workers: Workers | None = None,
 ) -> Iterator[tuple[tuple[str, str], Verdict]]:
-    """The verdict on each pair, in order, from worker processes.
+    """Yield each pair with its verdict, in order, from worker processes.
 
-    A comparison that outlasts `timeout` seconds, needs more than 1 GiB or kills its process is wrong and
-    says so in its verdict. No worker outlives the iteration, however it ends (on Linux not even where this
-    process is killed).
+    Where a comparison takes more than `timeout` seconds, needs more than 1 GiB or ends its process, the
+    verdict is False and names the limit. No worker outlives the iteration, however it ends; on Linux not even
+    if this process is killed.
 
     Args:
-        compare: Compares a prediction and a gold; importable by its name.
-        pairs: Predictions and golds.
-        timeout: Seconds a comparison may take.
-        workers: Processes at once; by default one for each core this process may use.
+        compare: Compares an answer and a reference; importable by its name.
+        pairs: Pairs of answer and reference.
+        timeout: Seconds that a comparison may take.
+        workers: The number of processes; by default one for each core that this process may use.
 
     Raises:
         HookError: `compare` raises SystemExit.
-        Exception: Whatever else `compare` raises.
+        Exception: `compare` raises this error.
     """
     with _pool(min(workers or cores(), len(pairs))) as pool:
         futures = [pool.schedule(compare, pair, timeout=timeout) for pair in pairs]
@@ -62,7 +62,7 @@ def run(
 
 @contextmanager
 def imports() -> Iterator[None]:
-    """Import what forked workers share: no garbage is collected meanwhile, nor later in what was imported."""
+    """Make imports in the block cheap for forked workers: the garbage collector never visits the objects."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -71,11 +71,6 @@ def imports() -> Iterator[None]:
         gc.freeze()
         if collects:
             gc.enable()
-
-
-def cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 @contextmanager
@@ -100,15 +95,15 @@ def _verdict(future: Any, pair: tuple[str, str]) -> Verdict:
         return Verdict(False, "memory")
     except ProcessExpired:
         return Verdict(False, "crash")
-    except SystemExit as error:  # it would end the command without a word
-        pred, gold = map(short, pair)
-        problem = f"comparing {pred} with {gold} raised SystemExit: {error}; expected True or False"
+    except SystemExit as error:  # it would end the command without a message
+        answer, reference = map(short, pair)
+        problem = f"comparing {answer} with {reference} raised SystemExit: {error}; expected True or False"
         raise HookError(problem, "equal", pair) from error
 
 
 def _limit_worker() -> None:
-    """Die at once when told to or when the parent dies, and take no more memory than is given."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a Python handler would wait for the end of a long sum
+    """Have this worker end at once at SIGTERM or when its parent ends, and limit its memory."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a Python handler would wait for a long computation to end
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415
         import resource  # noqa: PLC0415  not on every platform

@@ -10,9 +10,9 @@ from w2s_factory.building.full_weak import build_full_weak
 from w2s_factory.building.gold import build_gold, build_test
 from w2s_factory.building.pair_check import PairCheck, check_pairs
 from w2s_factory.building.pair_sources import PairSource, explain_pair
-from w2s_factory.building.pairs import PairRules
 from w2s_factory.building.stage1 import EqualResultsWarning, Padding, Stage1, build_stage1
 from w2s_factory.building.stage2 import PairCounts, Stage2, build_stage2
+from w2s_factory.quantities import PairRules
 
 __all__ = [
     "Accuracy",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from w2s_factory.building.joining import compared, joined, naming_questions, vote_equality, weak_responses
 from w2s_factory.building.pairs import judge_votes
 from w2s_factory.errors import UserError
-from w2s_factory.folders import results_in, samples_in, votes_in
+from w2s_factory.folders import RESULTS, results_in, samples_in, seed_number, seeds_in, votes_in
 from w2s_factory.records import OUTPUT, Form, Table, read, rows_of
 from w2s_factory.scoring.seeds import seed_sources
 from w2s_factory.tasks import get_task
@@ -20,12 +19,11 @@ from w2s_factory.tasks import get_task
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from w2s_factory.building.pairs import Judged, PairRules, WeakSide
+    from w2s_factory.building.pairs import Judged, WeakSide
+    from w2s_factory.quantities import PairRules
     from w2s_factory.records import Id, RowsLike, RowSource, Sample, Vote
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
-
-_FOLDER = re.compile(r"seed(\d+)")
 
 
 class Seeds:
@@ -75,11 +73,12 @@ class Seeds:
 
 def _in_folder(folder: Path) -> dict[int, RowSource]:
     """Return the results below a folder by seed, in the order of the seeds."""
-    numbers = ((_FOLDER.fullmatch(path.parent.name), path) for path in folder.glob("seed*/results.jsonl"))
-    found = sorted((int(number[1]), path) for number, path in numbers if number)
+    found: dict[int, RowSource] = {
+        seed_number(seed): seed / RESULTS for seed in seeds_in(folder) if (seed / RESULTS).exists()
+    }
     if not found:
         raise UserError("holds no seed0/results.jsonl, seed1/...", file=folder)
-    return dict(found)
+    return found
 
 
 _SUFFIX = ".origins.jsonl"

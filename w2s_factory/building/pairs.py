@@ -6,9 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
-from w2s_factory.errors import UserError
-from w2s_factory.quantities import MIN_CONFIDENCE, NEGATIVE_CONFIDENCE, SEED, Confidence, PairsPerQuestion
-from w2s_factory.ranges import Seed, check_fields
+from w2s_factory.quantities import PairRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -48,36 +46,6 @@ NO_MINORITY = "weak agrees, and nobody differs"
 NOT_SURE_ENOUGH = "weak differs, and the majority is not confident enough"
 SKIPPED = (UNSURE, EMPTY, NO_MINORITY, NOT_SURE_ENOUGH)
 """Why a question gives no pair, in the order in which it is asked."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairRules:
-    """How votes become pairs; the defaults are the release's for GSM8K.
-
-    Attributes:
-        min_confidence: The least share of the samples that must give the majority answer.
-        negative_confidence: The least share with which a weak answer counts as wrong; not below
-            `min_confidence`, under which a question is left out anyway.
-        pairs_per_question: The most pairs of one question.
-        seed: Seeds the generator, once for all questions.
-        drop_duplicates: Leave out a pair whose chosen and rejected texts the question already has. An
-            improvement: the published MATH files hold such pairs.
-    """
-
-    min_confidence: Confidence = MIN_CONFIDENCE
-    negative_confidence: Confidence = NEGATIVE_CONFIDENCE
-    pairs_per_question: PairsPerQuestion = 1
-    seed: Seed = SEED
-    drop_duplicates: bool = False
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if self.negative_confidence < self.min_confidence:
-            raise UserError(
-                f"expected at least min_confidence ({self.min_confidence}), got {self.negative_confidence}",
-                field="negative_confidence",
-                hint="Questions below min_confidence are left out anyway",
-            )
 
 
 @dataclass(frozen=True)

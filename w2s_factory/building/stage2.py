@@ -11,9 +11,10 @@ from w2s_factory.building.conversion import place_pairs
 from w2s_factory.building.dataset_files import Built, Recipe, Rows
 from w2s_factory.building.joining import compared, joined, naming_questions, vote_equality, weak_responses
 from w2s_factory.building.pair_sources import ORIGIN, Seeds, origins, sidecar
-from w2s_factory.building.pairs import SKIPPED, Judged, PairRules, judge_votes
+from w2s_factory.building.pairs import SKIPPED, Judged, judge_votes
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in, votes_in
+from w2s_factory.quantities import PairRules
 from w2s_factory.records import Table, is_stdout, rows_of
 from w2s_factory.tasks import get_task
 

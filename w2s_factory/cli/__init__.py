@@ -1,4 +1,4 @@
-"""The command line: `w2s-factory COMMAND`; one module a command, imported when it is used."""
+"""The command line: `w2s-factory COMMAND`. Each command is a module of its own, imported when it is used."""
 
 from __future__ import annotations
 
@@ -10,33 +10,46 @@ from typing import NoReturn
 
 import click
 
-from w2s_factory.cli.docstrings import with_help
-from w2s_factory.cli.edge import fail, leave
-from w2s_factory.cli.paths import check_paths
+from w2s_factory.cli.exit import fail, leave
+from w2s_factory.cli.help import with_help
+from w2s_factory.cli.options import check_paths
 from w2s_factory.errors import W2SError
 
-COMMANDS = {
-    "build-data": "Build LLaMA-Factory datasets: gold, full weak, Stage I, Stage II.",
-    "convert-pairs": "Convert preference pairs between the published form and LLaMA-Factory's present one.",
-    "make-config": "Write a training YAML from a preset, for the LLaMA-Factory installed here or one named.",
-    "train": "Train with LLaMA-Factory from the YAML CONFIG, and check what it made.",
-    "export": "Merge adapters into their model with LLaMA-Factory as CONFIG says, and check the model.",
-    "demos": "Pick demonstrations as the release did, or name them by id.",
-    "generate": "Generate a model's responses to a split.",
-    "merge-shards": "Join the shards of a generation into its output.jsonl.",
-    "score": "Score a split's responses against its golds.",
-    "vote": "Find the majority answer of each question over all seeds.",
-    "evaluate": "Print accuracy or pass@k of results, with intervals.",
-    "init": "Write a commented experiment file to start from.",
-    "run": "Run an experiment FILE up to its report: plan, resume, report.",
-    "report": "Write the report of a run: one HTML page, its figures and numbers beside it.",
-    "fetch": "Fetch GSM8K, MATH or OlympicArena from the hub, or the published release from its repository.",
-    "verify-release": "Say what of the published release in DIR this code reproduces byte for byte.",
-    "audit": "Look for faults in training and test data below DIR.",
-    "template": "Make the template vanilla known to an installed LLaMA-Factory, say whether it is, undo it.",
-    "doctor": "Say what is installed, what fits together, and the command that mends what does not.",
+SECTIONS = {
+    "Whole experiments": {
+        "init": "Write a commented experiment file to start from.",
+        "run": "Run or resume an experiment, up to its report.",
+        "report": "Write the HTML report of a run.",
+    },
+    "Model responses": {
+        "demos": "Select demonstrations for weak in-context learning (ICL).",
+        "generate": "Generate a model's responses to questions.",
+        "merge-shards": "Join the shards of a generation into one output.jsonl.",
+        "score": "Score responses against gold answers.",
+        "vote": "Find the majority answer to each question over all seeds.",
+        "evaluate": "Print accuracy or pass@k, with confidence intervals.",
+    },
+    "Datasets": {
+        "build-data": "Build LLaMA-Factory datasets, such as Stage I and Stage II.",
+        "convert-pairs": "Convert preference pairs between LLaMA-Factory's two formats.",
+        "audit": "Look for faults in training and test data.",
+    },
+    "Training with LLaMA-Factory": {
+        "make-config": "Write a training or export YAML from a preset.",
+        "train": "Train as a YAML says, and check the resulting weights.",
+        "export": "Merge adapters into their model, and check the result.",
+    },
+    "Installation and published data": {
+        "doctor": "Check the installation, and print the commands that fix it.",
+        "template": "Make the prompt template vanilla known to LLaMA-Factory.",
+        "fetch": "Download a benchmark, or the paper's published release.",
+        "verify-release": "Check which published files this code reproduces exactly.",
+    },
 }
-"""Each command with its one-line help; its module is its name with `_` for `-`."""
+"""The headings of the help, and below each its commands with their one-line help."""
+
+COMMANDS = {name: line for commands in SECTIONS.values() for name, line in commands.items()}
+"""Each command with its one-line help. Its module is its name with `_` for `-`."""
 
 
 class _LazyGroup(click.Group):
@@ -54,21 +67,24 @@ class _LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        width = max(map(len, COMMANDS))
+        for heading, commands in SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(f"{name:<{width}}", line) for name, line in commands.items()])
 
 
-@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("w2s-factory", cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="w2s-factory")
-@click.option("--debug", is_flag=True, help="Show where an error came from; also after the command.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; also works after the command.")
 def group(debug: bool) -> None:
     """Weak-to-strong reasoning on LLaMA-Factory.
 
-    A weak model's answers become training data for a strong one. Start with:
+    Turns a weak model's answers into training data for a strong model. To try it, run
 
         w2s-factory build-data --stage 1
 
-    which builds Stage I of the embedded example and names the next command.
+    which builds Stage I of the embedded example and prints the next command. To see the options of a
+    command, run w2s-factory COMMAND --help.
     """
 
 
@@ -83,7 +99,7 @@ def _leave(number: int, _: object) -> NoReturn:
 def main() -> NoReturn:
     """Run the command line; every failure is one line on stderr and an exit code.
 
-    Exit codes: 0 done, 1 a delegate failed, 2 the user's mistake, 128 + N ended by signal N. With `--debug`
+    Exit codes: 0 success, 1 a delegate failed, 2 a user error, 128 + N ended by signal N. With `--debug`
     (anywhere on the line) or `W2S_DEBUG=1` failures show their traceback.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -93,7 +109,7 @@ def main() -> NoReturn:
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         leave(lambda: group.main(arguments, prog_name="w2s-factory", standalone_mode=False) or 0)
-    except (Exception, KeyboardInterrupt) as error:  # the edge: everything becomes a line
+    except (Exception, KeyboardInterrupt) as error:  # the outermost layer: everything becomes a line
         if debug and not isinstance(error, click.ClickException):
             raise
         fail(error)

@@ -1,28 +1,37 @@
-"""`w2s-factory audit`: what is wrong in training and test data."""
+"""`w2s-factory audit`: faults in training and test data."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from w2s_factory.cli.help import option
+from w2s_factory.cli.options import PATH, TASKS
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from w2s_factory.release.audit import Audit
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--task", "task_name", metavar="NAME", help="The task of all files. [default: told by names and keys]"
+@click.argument("folder", metavar="DIR", type=PATH)
+@option(
+    "--task",
+    "task_name",
+    metavar="NAME",
+    show_default="found from file names and fields",
+    help=f"The task that all files belong to: {TASKS}.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@option("--json", "as_json", is_flag=True, help="Print the findings as JSON instead of text.")
 @click.pass_context
 def command(ctx: click.Context, folder: Path, task_name: str | None, as_json: bool) -> None:
-    """Look for faults in training and test data below DIR.
+    """Look for faults in training and test data.
 
-    Splits, results, datasets, pairs and indexes are told by their keys; where names are as in the release,
-    weak, icl and hybrid sets and pairs are held against each other. Exit code 1 if there is a fault.
+    Checks all files in DIR and its subfolders. Splits, results, datasets, pairs and indexes are recognised
+    by their fields. Files named as in the published release are also compared with each other, such as the
+    hybrid set with the weak and the icl set. Exit code 1 if a fault is found.
 
     \b
     Examples:
@@ -32,27 +41,27 @@ def command(ctx: click.Context, folder: Path, task_name: str | None, as_json: bo
     from w2s_factory.release.audit import audit
 
     found = audit(folder, task=task_name)
-    click.echo(_json(found) if as_json else tell_audit(found))
+    click.echo(_json(found) if as_json else audit_text(found))
     ctx.exit(not found.clean)
 
 
-def tell_audit(found: Audit) -> str:
-    """The findings for people: by check, with what they mean."""
+def audit_text(found: Audit) -> str:
+    """Return the findings as text: by check, each with what it means."""
     lines: list[str] = []
-    told = ""
+    check = ""
     for finding in found.findings:
-        if finding.check != told:
-            told = finding.check
+        if finding.check != check:
+            check = finding.check
             colour = "red" if finding.fault else None
             lines += ["", click.style(finding.title, fg=colour, bold=True)]
-            lines += [f"  consequence: {finding.consequence}", f"  here instead: {finding.instead}"]
+            lines += [f"  consequence: {finding.consequence}", f"  what this package does: {finding.instead}"]
         lines.append(f"  - {finding.where}: {finding.text}")
         lines += [f"      {example}" for example in finding.examples]
     lines += _sets(found)
     faults = found.faults
     kinds = len({finding.check for finding in faults})
     count = f"{_counted(len(faults), 'fault')} of {_counted(kinds, 'kind')}" if faults else "no faults"
-    return "\n".join([*lines, "", *found.notes, f"{found.files} files looked at: {count}"]).lstrip("\n")
+    return "\n".join([*lines, "", *found.notes, f"{found.files} files checked: {count}"]).lstrip("\n")
 
 
 def _counted(number: int, noun: str) -> str:
@@ -60,24 +69,24 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _sets(found: Audit) -> list[str]:
-    """The table of what each set of the pipeline holds."""
+    """Return the lines of a table: questions, rows and accuracy of each set."""
     if not found.statistics:
         return []
     import pandas as pd
 
     rows = [
         {
-            "task": one.task,
-            "weak model": one.weak,
-            "set": one.kind,
-            "questions": one.questions,
-            "rows": one.rows,
-            **{f"{side} right": share for side, share in one.accuracy.items()},
+            "task": row.task,
+            "weak model": row.weak,
+            "set": row.kind,
+            "questions": row.questions,
+            "rows": row.rows,
+            **{f"{side} right": share for side, share in row.accuracy.items()},
         }
-        for one in found.statistics
+        for row in found.statistics
     ]
     table = pd.DataFrame(rows).to_string(index=False, float_format=lambda share: f"{share:.1%}", na_rep="")
-    return ["", click.style("What the sets hold", bold=True), *str(table).splitlines()]
+    return ["", click.style("Contents of the sets", bold=True), *str(table).splitlines()]
 
 
 def _json(found: Audit) -> str:

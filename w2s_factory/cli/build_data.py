@@ -1,19 +1,26 @@
-"""`w2s-factory build-data`: datasets, their index entries, and a training config each."""
+"""`w2s-factory build-data`: datasets, the index that lists them, and a training config for each."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from w2s_factory.cli import pairs
-from w2s_factory.cli.next_steps import after_dataset, after_questions
-from w2s_factory.cli.numbers import number
-from w2s_factory.cli.paths import say_on_stderr
-from w2s_factory.cli.stages import refuse_unread
-from w2s_factory.cli.telling import tell_built, tell_inputs, tell_padding, tell_stage1, warn
+from w2s_factory.cli import build_data_stage2
+from w2s_factory.cli.build_data_options import STAGES, BuildOptions, refuse_unread
+from w2s_factory.cli.help import HeadedCommand, heading, option
+from w2s_factory.cli.next_steps import after_dataset, after_questions, shown
+from w2s_factory.cli.options import PATH, TASKS, number
+from w2s_factory.cli.output import (
+    messages_to_stderr,
+    print_agreement,
+    print_datasets,
+    print_inputs,
+    print_padding,
+    print_warning,
+)
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import (
     MIN_CONFIDENCE,
@@ -29,97 +36,159 @@ from w2s_factory.ranges import Seed
 if TYPE_CHECKING:
     from w2s_factory.building import Inputs, Recipe
 
-_FILE = click.Path(path_type=Path)
-DEFAULT_DIR = Path("w2s-data")
-CONTENTS = "contents.json"
-"""In a run's folder; written here so that nothing of experiments is imported without need."""
+DEFAULT_DIR: Final = Path("w2s-data")
+CONTENTS: Final = "contents.json"
+"""The file that marks a run's folder; named here because importing the experiment room is slow."""
+
+_all_stages = heading("All stages")
+_raw = heading("Stages gold, test and full-weak")
+_weak = heading("Stages 1 and 2")
+_agreement = heading("Stage 1")
+_pairs = heading("Stage 2")
+_inspection = heading("Stage 2, to inspect a pair file instead of building one")
+_files = heading("Names and places of the files")
+_config = heading("Training config (all stages but test)")
 
 
-@click.command()
-@click.option(
-    "--stage",
-    type=click.Choice(["gold", "test", "full-weak", "1", "2"]),
-    required=True,
-    help="What to build.",
-)
-@click.option(
-    "--task", "task_name", metavar="NAME", help="gsm8k, math, arithmetic, olympic_arena, or a package's own."
-)
-@click.option(
-    "--input",
-    "source",
-    type=_FILE,
-    metavar="FILE",
-    help="Raw rows (gold, test), results or outputs (full-weak).",
-)
-@click.option("--weak", type=_FILE, metavar="FILE", help="Stages 1, 2: results of the weak side.")
-@click.option("--votes", type=_FILE, metavar="FILE", help="Stage 2: the majority file of the samples.")
-@click.option("--icl", type=_FILE, metavar="FILE", help="Stage 1: results of the icl side.")
-@click.option(
-    "--weak-name", metavar="NAME", help="The weak model, in file and dataset names. [default: weak]"
-)
-@click.option("--iteration", type=number(Iteration), default=1, show_default=True, help="Stage 1: which.")
-@click.option(
-    "--pad-to", type=number(PaddedSize), metavar="N",
-    help="Stage 1: pad to N questions with some on which weak and icl disagree, as the release's MATH sets.",
+@click.command(cls=HeadedCommand)
+@_all_stages("--stage", type=click.Choice(STAGES), required=True, help="What to build: see above.")
+@_all_stages(
+    "--task", "task_name", metavar="NAME",
+    help=f"The task the input files belong to: {TASKS}. Required with input files.",
 )  # fmt: skip
-@click.option("--split", metavar="NAME", help="test: which split the rows are. [default: by file name]")
-@click.option(
-    "--output", type=_FILE, metavar="FILE", help="The file to write (all but stage 1); - for stdout."
-)
-@click.option("--output-dir", type=_FILE, metavar="DIR", help=f"The folder. [default: {DEFAULT_DIR}]")
-@click.option(
-    "--min-confidence", type=number(Confidence), default=MIN_CONFIDENCE, show_default=True,
-    help="Stage 2: to count at all.",
+@_all_stages(
+    "--output-dir", type=PATH, metavar="DIR", show_default=str(DEFAULT_DIR),
+    help="The folder to write to. With --layout release: the root of a copy of the published release.",
 )  # fmt: skip
-@click.option(
-    "--negative-confidence", type=number(Confidence), default=NEGATIVE_CONFIDENCE,
-    show_default=True, help="Stage 2: to call weak wrong; at least --min-confidence.",
+@_raw(
+    "--input", "source", type=PATH, metavar="FILE",
+    help="gold, test: the task's raw rows. full-weak: the weak model's responses (output.jsonl or "
+    "results.jsonl), or their folder.",
 )  # fmt: skip
-@click.option(
-    "--pairs-per-question", type=number(PairsPerQuestion),
-    help="Stage 2: at most. [default: the task's, 1 or 3]",
+@_raw(
+    "--split", metavar="NAME", show_default="found from the name of the input file",
+    help="test only: the split that the rows are, such as train_2.",
 )  # fmt: skip
-@click.option(
+@_weak(
+    "--weak", type=PATH, metavar="FILE",
+    help="The weak model's results (results.jsonl), or their folder; for stage 2 also its full weak data. In "
+    "iteration 2 of stage 1: results of the model trained on the weak set of iteration 1.",
+)  # fmt: skip
+@_weak(
     "--seed", type=number(Seed), default=SEED, show_default=True,
-    help="Stage 2, --pad-to: of the draws.",
+    help="The seed of the random draws: of pairs in stage 2, of added questions in stage 1 with --pad-to.",
 )  # fmt: skip
-@click.option(
-    "--drop-duplicates", is_flag=True, help="Stage 2: leave out repeated pairs, which are published."
-)
-@click.option("--samples", type=_FILE, metavar="DIR", help="Stage 2: seed0/results.jsonl ..., to name seeds.")
-@click.option(
-    "--format", "form", type=click.Choice(["release", "columns"]), help="Stage 2: [default: by version]"
-)
-@click.option("--check", type=_FILE, metavar="FILE", help="Stage 2: only say whose responses a file holds.")
-@click.option(
+@_agreement(
+    "--icl", type=PATH, metavar="FILE",
+    help="Results of weak ICL on the same questions, or their folder. In iteration 2: results of the model "
+    "trained on the icl set of iteration 1.",
+)  # fmt: skip
+@_agreement(
+    "--iteration", type=number(Iteration), default=1, show_default=True,
+    help="The iteration of Stage I, which goes into the names of the datasets.",
+)  # fmt: skip
+@_agreement(
+    "--pad-to", type=number(PaddedSize), metavar="N",
+    help="Pad each set to N questions with randomly drawn ones on which the results disagree, as the "
+    "release's MATH sets are padded.",
+)  # fmt: skip
+@_pairs(
+    "--votes", type=PATH, metavar="FILE",
+    help="The majority file that vote wrote, or its folder.",
+)  # fmt: skip
+@_pairs(
+    "--min-confidence", type=number(Confidence), default=MIN_CONFIDENCE, show_default=True,
+    help="Skip a question if less than this share of its samples gave the majority answer.",
+)  # fmt: skip
+@_pairs(
+    "--negative-confidence", type=number(Confidence), default=NEGATIVE_CONFIDENCE, show_default=True,
+    help="Reject the weak response only if at least this share of the samples gave the same other answer. "
+    "Not below --min-confidence.",
+)  # fmt: skip
+@_pairs(
+    "--pairs-per-question", type=number(PairsPerQuestion), show_default="the task's, 1 or 3",
+    help="The most pairs to build from one question.",
+)  # fmt: skip
+@_pairs(
+    "--drop-duplicates", is_flag=True,
+    help="Leave out pairs that repeat another pair of the question. The published files have such pairs.",
+)  # fmt: skip
+@_pairs(
+    "--samples", type=PATH, metavar="DIR",
+    help="The folder of the samples that were voted on (seed0/results.jsonl, ...), to record which seed each "
+    "response came from.",
+)  # fmt: skip
+@_pairs(
+    "--format", "form", type=click.Choice(["release", "columns"]),
+    show_default="what the LLaMA-Factory version reads",
+    help="How a pair is written. columns: fields chosen and rejected (LLaMA-Factory 0.8.0 and later). "
+    "release: one list, as published (up to 0.7.1).",
+)  # fmt: skip
+@_inspection(
+    "--check", type=PATH, metavar="FILE",
+    help="Report how many pairs of FILE hold a response of the --weak model, and on which side. Exit code 1 "
+    "if any pair holds none.",
+)  # fmt: skip
+@_inspection(
     "--explain", metavar="ID",
-    help="Stage 2: only tell a question's story, from --output; with --weak, --votes also why it has none.",
+    help="Show the votes behind the pairs of question ID in the pair file --output; with --task, --weak and "
+    "--votes, also why a question has no pair.",
 )  # fmt: skip
-@click.option("--layout", default="folder", show_default=True, help="folder, or release: its file tree.")
-@click.option("--dataset-name", metavar="NAME", help="gold, full-weak: the dataset. [default: by file name]")
-@click.option(
-    "--preset", metavar="NAME", help="The preset of the configs, or ./FILE.yaml. [default: by stage]"
-)
-@click.option(
-    "--model", metavar="PATH", help="What the configs train: a folder or hub name. [default: the task's]"
-)
-@click.option("--no-config", is_flag=True, help="Only the dataset and its entry, nothing that trains on it.")
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A training argument; repeatable."
-)
-@click.option("--llamafactory-version", "version", metavar="VERSION", help="[default: the installed one]")
-@click.option("--force", is_flag=True, help="Overwrite files and entries that hold something else.")
+@_files(
+    "--output", type=PATH, metavar="FILE", show_default="named after task, input and stage, in --output-dir",
+    help="All stages but 1: the dataset file to write; - for stdout, without index and config.",
+)  # fmt: skip
+@_files(
+    "--weak-name", metavar="NAME", show_default="weak",
+    help="full-weak, 1 and 2: the weak model's name in the names of files and datasets.",
+)  # fmt: skip
+@_files(
+    "--dataset-name", metavar="NAME", show_default="derived from the file name",
+    help="gold, full-weak and 2: the dataset's name in dataset_info.json.",
+)  # fmt: skip
+@_files(
+    "--layout", default="folder", show_default=True, metavar="[folder|release]",
+    help="All stages but test: where files go. folder: all into one folder. release: into the folders that "
+    "the published release has.",
+)  # fmt: skip
+@_config(
+    "--model", metavar="PATH",
+    show_default="the task's strong model for full-weak and 1; none, and no config, for gold and 2",
+    help="The model to train: a folder or a name on the hub.",
+)  # fmt: skip
+@_config(
+    "--preset", metavar="NAME", show_default="weak_full_sft for gold, dpo for 2, else the task's",
+    help="The training preset (make-config --list), or a YAML file of your own: ./FILE.yaml.",
+)  # fmt: skip
+@_config(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE",
+    help="A training argument that differs from the preset, such as num_train_epochs=3; repeatable.",
+)  # fmt: skip
+@_config(
+    "--llamafactory-version", "version", metavar="VERSION", show_default="the installed one",
+    help="The LLaMA-Factory version to write for, 0.5.0 to 0.9.5.",
+)  # fmt: skip
+@_config("--no-config", is_flag=True, help="Write no training config, only the dataset and its index entry.")
+@option("--force", is_flag=True, help="Overwrite files and index entries that have other content.")
 @click.pass_context
-def command(ctx: click.Context, /, stage: str, task_name: str | None, **options: Any) -> None:
-    """Build LLaMA-Factory datasets: gold, full weak, Stage I, Stage II.
+def command(ctx: click.Context, /, stage: str, **options: Any) -> None:
+    """Build LLaMA-Factory datasets, such as Stage I and Stage II.
 
-    Writes each dataset with its entry in dataset_info.json and a YAML that trains on it. With no inputs
-    named it takes those of the run in the current folder, or else the embedded example, whose responses
-    come from simulated solvers.
+    Each dataset is written with its entry in dataset_info.json and, if the model to train is known, with a
+    YAML that trains on it. The stages are:
 
-    --weak, --icl, --votes and the --input of full-weak may also name the folder that generate, score or
-    vote wrote to.
+    \b
+      gold       questions with gold solutions, to fine-tune a model on
+      test       questions with gold answers, to generate responses to and score them
+      full-weak  all responses of the weak model, right or wrong
+      1          Stage I: responses to the questions on which the weak model and
+                 weak ICL give the same answer (weak, icl and hybrid sets)
+      2          Stage II: preference pairs, from the weak model's responses and
+                 a majority vote over samples
+
+    Weak ICL is the strong model prompted with responses of the weak model. With no input files named, those
+    of the run in the current folder are used, or else the embedded example, whose responses come from
+    simulated solvers (stage 2 has no embedded example).
 
     \b
     Examples:
@@ -130,132 +199,139 @@ def command(ctx: click.Context, /, stage: str, task_name: str | None, **options:
           --weak-name llama2_7b --iteration 1 --output-dir DIR
     """  # noqa: D301  click reads \b
     refuse_unread(ctx, stage)
-    if stage == "2" and pairs.looked(task_name, options):
+    given = BuildOptions(stage=stage, **options)
+    if stage == "2" and build_data_stage2.inspect(given):
         return
-    named = {"input": options["source"], **{name: options[name] for name in ("weak", "icl", "votes")}}
-    inputs = _inputs(stage, task_name, named, options["iteration"])
+    inputs = _inputs(given)
     if stage == "1":
-        _stage1(inputs, options)
+        _build_stage1(inputs, given)
     elif stage == "2":
-        output = _output(inputs, options, inputs.task.file_stem(_weak_name(inputs, options), "paired"))
-        pairs.build(inputs, options, output, _recipe(stage, inputs, options))
+        output = _output(inputs, given, inputs.task.file_stem(_weak_name(inputs, given), "paired"))
+        build_data_stage2.build(inputs, given, output, _recipe(inputs, given))
     elif stage == "test":
-        _test(inputs, options)
+        _build_test(inputs, given)
     else:
-        _one_file(stage, inputs, options)
+        _build_sft(inputs, given)
 
 
-def _inputs(stage: str, task_name: str | None, named: dict[str, Path | None], iteration: int) -> Inputs:
-    """The files named; without any, those of the run in the current folder; or the embedded example."""
+def _inputs(options: BuildOptions) -> Inputs:
+    """Return the files named, or those of the run in the current folder, or the embedded example."""
     from w2s_factory import building
 
-    if task_name is None and not any(named.values()) and Path(CONTENTS).is_file():
+    if options.task_name is None and not any(options.inputs.values()) and Path(CONTENTS).is_file():
         from w2s_factory.experiment.run_inputs import inputs_of_run
 
-        return inputs_of_run(Path(), stage, iteration)
-    return building.inputs_of(stage, task_name, named)
+        return inputs_of_run(Path(), options.stage, options.iteration)
+    return building.inputs_of(options.stage, options.task_name, options.inputs)
 
 
-def _stage1(inputs: Inputs, options: dict[str, Any]) -> None:
+def _build_stage1(inputs: Inputs, options: BuildOptions) -> None:
+    """Build the hybrid, weak and icl sets of an iteration of Stage I."""
     from w2s_factory import building
 
-    padding = building.Padding(to=options["pad_to"], seed=options["seed"]) if options["pad_to"] else None
-    recipe = _recipe("1", inputs, options)
+    padding = building.Padding(to=options.pad_to, seed=options.seed) if options.pad_to else None
+    recipe = _recipe(inputs, options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", building.EqualResultsWarning)  # printed below, in one line
-        made = building.build_stage1(
+        stage1 = building.build_stage1(
             inputs.task,
             inputs.files["weak"],
             inputs.files["icl"],
-            options["output_dir"] or DEFAULT_DIR,
+            options.output_dir or DEFAULT_DIR,
             weak_name=_weak_name(inputs, options),
-            iteration=options["iteration"],
+            iteration=options.iteration,
             padding=padding,
             recipe=recipe,
         )
-    tell_inputs(inputs)
-    if made.identical:
-        warn("--weak and --icl hold the same bytes, so they agree on everything")
-    tell_stage1(made.agreement)
+    print_inputs(inputs)
+    if stage1.identical:
+        print_warning("--weak and --icl hold the same bytes, so they agree on everything")
+    print_agreement(stage1.agreement)
     if padding:
-        tell_padding(padding, made.agreement)
-    tell_built([*made.built.values(), *made.unpadded.values()])
-    after_dataset(made.built["hybrid"])
+        print_padding(padding, stage1.agreement)
+    print_datasets([*stage1.built.values(), *stage1.unpadded.values()])
+    after_dataset(stage1.built["hybrid"])
 
 
-def _one_file(stage: str, inputs: Inputs, options: dict[str, Any]) -> None:
+def _build_sft(inputs: Inputs, options: BuildOptions) -> None:
+    """Build the one dataset of stage gold or full-weak."""
     from w2s_factory import building
 
-    gold = stage == "gold"
+    gold = options.stage == "gold"
     build = building.build_gold if gold else building.build_full_weak
     source = inputs.files["input"]
     gold_stem = f"{inputs.task.name}_{source.stem}"
     stem = gold_stem if gold else inputs.task.file_stem(_weak_name(inputs, options), "full_weak")
-    recipe = _recipe(stage, inputs, options)
+    recipe = _recipe(inputs, options)
     built = build(inputs.task, source, _output(inputs, options, stem), recipe=recipe)
-    printed = say_on_stderr(built.file)
-    tell_inputs(inputs)
-    if printed:
+    rows_printed = messages_to_stderr(built.file)
+    print_inputs(inputs)
+    if rows_printed:
         return
-    tell_built([built])
+    print_datasets([built])
     after_dataset(built)
 
 
-def _test(inputs: Inputs, options: dict[str, Any]) -> None:
+def _build_test(inputs: Inputs, options: BuildOptions) -> None:
+    """Write the questions of a split with their gold answers."""
     from w2s_factory import building
 
     source = inputs.files["input"]
     output = _output(inputs, options, f"{inputs.task.name}_{source.stem}", ".jsonl")
-    count = building.build_test(inputs.task, source, output, split=options["split"], force=options["force"])
-    printed = say_on_stderr(output)
-    tell_inputs(inputs)
-    if not printed:
-        click.echo(f"wrote {output} ({count:,} questions with golds)")
+    count = building.build_test(inputs.task, source, output, split=options.split, force=options.force)
+    rows_printed = messages_to_stderr(output)
+    print_inputs(inputs)
+    if not rows_printed:
+        click.echo(f"Wrote {shown(output)} ({count:,} questions with gold answers)")
         after_questions(inputs.task, output)
 
 
-def _weak_name(inputs: Inputs, options: dict[str, Any]) -> str:
-    return options["weak_name"] or inputs.weak_name or "weak"
+def _weak_name(inputs: Inputs, options: BuildOptions) -> str:
+    return options.weak_name or inputs.weak_name or "weak"
 
 
-def _output(inputs: Inputs, options: dict[str, Any], stem: str, suffix: str = ".json") -> Path:
-    """The file named, or the one of that name in the folder (in the release's tree, its place there)."""
-    named: Path | None = options["output"]
-    if named:
-        return named
-    folder: Path = options["output_dir"] or DEFAULT_DIR
-    inside = f"data/llama_factory/{inputs.task.folder}" if options["layout"] == "release" else ""
+def _output(inputs: Inputs, options: BuildOptions, stem: str, suffix: str = ".json") -> Path:
+    """Return the file to write: the one named, or else the one of that stem where the layout puts it."""
+    if options.output:
+        return options.output
+    folder = options.output_dir or DEFAULT_DIR
+    inside = f"data/llama_factory/{inputs.task.folder}" if options.layout == "release" else ""
     return folder / inside / f"{stem}{suffix}"
 
 
-def _recipe(stage: str, inputs: Inputs, options: dict[str, Any]) -> Recipe:
+def _recipe(inputs: Inputs, options: BuildOptions) -> Recipe:
     from w2s_factory import building
     from w2s_factory.llamafactory.settings import parsed_settings
 
     return building.Recipe(
-        layout=options["layout"],
-        preset=options["preset"] or inputs.preset or _default_preset(stage, inputs),
-        model=_model(stage, inputs, options),
-        settings=parsed_settings(options["settings"]),
-        version=options["version"],
-        dataset=options["dataset_name"],
-        force=options["force"],
+        layout=options.layout,
+        preset=options.preset or inputs.preset or _default_preset(inputs, options.stage),
+        model=_model(inputs, options),
+        settings=parsed_settings(options.settings),
+        version=options.version,
+        dataset=options.dataset_name,
+        force=options.force,
     )
 
 
-def _model(stage: str, inputs: Inputs, options: dict[str, Any]) -> str | None:
-    """What the configs train; None for no config."""
-    if not options["no_config"]:
-        return options["model"] or inputs.model or _default_model(stage, inputs)
-    if options["model"]:
-        raise UserError("there is no config for it", field="--no-config", hint="Leave out --model")
+def _model(inputs: Inputs, options: BuildOptions) -> str | None:
+    """Return the model that the config trains; None for no config."""
+    if not options.no_config:
+        return options.model or inputs.model or _default_model(inputs, options.stage)
+    if options.model:
+        raise UserError(
+            "excludes --model, which only a config names", field="--no-config", hint="Leave one out"
+        )
     return None
 
 
-def _default_model(stage: str, inputs: Inputs) -> str | None:
-    """What a config trains by default: known for the strong model's SFT; a weak model or M_plus is not."""
+def _default_model(inputs: Inputs, stage: str) -> str | None:
+    """Return the task's strong model where it is the one to train.
+
+    Gold data may be for any model, and pairs are for M_plus, the model that Stage I trained.
+    """
     return inputs.task.strong_model if stage in ("full-weak", "1") else None
 
 
-def _default_preset(stage: str, inputs: Inputs) -> str:
+def _default_preset(inputs: Inputs, stage: str) -> str:
     return {"gold": "weak_full_sft", "2": "dpo"}.get(stage, inputs.task.strong_preset)

@@ -1,47 +1,54 @@
-"""`w2s-factory convert-pairs`."""
+"""`w2s-factory convert-pairs`: pair files in another format, or their chosen side as SFT rows."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from w2s_factory.cli.help import option
 from w2s_factory.cli.next_steps import after_dataset
-from w2s_factory.cli.paths import say_on_stderr
-from w2s_factory.cli.telling import tell_built
+from w2s_factory.cli.options import PATH
+from w2s_factory.cli.output import messages_to_stderr, print_datasets
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from w2s_factory.records import PairForm
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
+@click.argument("file", type=PATH)
+@option(
     "--format",
     "form",
     type=click.Choice(["columns", "release", "chosen"]),
-    help="columns: chosen and rejected (LLaMA-Factory from 0.8.0 on). release: one list, as published (up "
-    "to 0.7.1). chosen: SFT rows of the chosen side. [default: what the LLaMA-Factory at hand reads]",
+    show_default="what the LLaMA-Factory version reads",
+    help="columns: fields chosen and rejected (LLaMA-Factory 0.8.0 and later). release: one list, as "
+    "published (up to 0.7.1). chosen: no pairs, but the chosen responses as SFT rows.",
 )
-@click.option("--llamafactory-version", "version", metavar="VERSION", help="Instead of --format.")
-@click.option(
-    "--output", type=click.Path(path_type=Path), required=True, help="The file to write; - for stdout."
+@option(
+    "--llamafactory-version",
+    "version",
+    metavar="VERSION",
+    show_default="the installed one",
+    help="Without --format: write what this LLaMA-Factory version reads.",
 )
-@click.option("--force", is_flag=True, help="Overwrite a file or entry that holds something else.")
+@option("--output", type=PATH, required=True, metavar="FILE", help="The dataset file to write; - for stdout.")
+@option("--force", is_flag=True, help="Overwrite a file or index entry that has other content.")
 def command(
     file: Path, form: PairForm | Literal["chosen"] | None, version: str | None, output: Path, force: bool
 ) -> None:
-    """Convert preference pairs between the published form and LLaMA-Factory's present one.
+    """Convert preference pairs between LLaMA-Factory's two formats.
 
-    Nothing is lost either way. The chosen side alone, as SFT rows, trains the
-    control of Stage II. The output gets its entry in the dataset_info.json
-    beside it.
+    FILE holds pairs in either format; converting them loses nothing. With --format chosen, the chosen
+    responses alone become SFT rows: a model fine-tuned on them is the control that shows what preference
+    learning adds. The output is listed in the dataset_info.json of its folder.
 
     \b
     Examples:
-        w2s-factory convert-pairs published/paired.json --format columns --output columns.json
-        w2s-factory convert-pairs published/paired.json --format chosen --output chosen.json
+      w2s-factory convert-pairs published/paired.json --format columns --output columns.json
+      w2s-factory convert-pairs published/paired.json --format chosen --output chosen.json
     """  # noqa: D301  click reads \b
     from w2s_factory import building
 
@@ -50,6 +57,6 @@ def command(
         built = building.chosen_side(file, output, recipe=recipe)
     else:
         built = building.convert_pairs(file, output, form, recipe=recipe)
-    if not say_on_stderr(output):
-        tell_built([built])
+    if not messages_to_stderr(output):
+        print_datasets([built])
         after_dataset(built)

@@ -1,51 +1,53 @@
-"""`w2s-factory demos`: pick or name demonstrations."""
+"""`w2s-factory demos`: demonstrations for weak ICL, drawn or named."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_demonstrations
-from w2s_factory.cli.numbers import number
-from w2s_factory.cli.paths import say_on_stderr
-from w2s_factory.cli.telling import warn
+from w2s_factory.cli.options import PATH, TASKS, number
+from w2s_factory.cli.output import messages_to_stderr, print_warning
 from w2s_factory.errors import UserError
 from w2s_factory.folders import responses_in
 from w2s_factory.quantities import DemonstrationCount
 from w2s_factory.ranges import Seed
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-@click.command()
-@click.option(
-    "--task", "task_name", required=True, metavar="NAME", help="gsm8k, math, arithmetic, olympic_arena ..."
+_files = heading("Input and output")
+_draw = heading("Draw demonstrations at random")
+_named = heading("Or name them")
+
+
+@click.command(cls=HeadedCommand)
+@_files("--task", "task_name", required=True, metavar="NAME", help=f"The task: {TASKS}.")
+@_files(
+    "--from", "source", required=True, type=PATH, metavar="FILE",
+    help="The weak model's responses: full weak data, output.jsonl or results.jsonl, or their folder.",
+)  # fmt: skip
+@_files(
+    "--output", required=True, type=PATH, metavar="FILE",
+    help="The file of demonstrations to write (JSON); - for stdout.",
+)  # fmt: skip
+@_draw(
+    "--count", type=number(DemonstrationCount), show_default="4, as in the published release",
+    help="How many demonstrations to draw.",
+)  # fmt: skip
+@_draw(
+    "--seed", type=number(Seed), show_default="42, as in the published release", help="The seed of the draw."
 )
-@click.option(
-    "--from",
-    "source",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The weak model's own outputs: full weak data, output.jsonl, results.jsonl, or their folder.",
-)
-@click.option("--ids", metavar="ID,...", help="These rows, in this order, instead of a draw.")
-@click.option(
-    "--question", metavar="ID", help="With --ids: show this question above each, as OlympicArena's were."
-)
-@click.option("--seed", type=number(Seed), help="Of the draw. [default: 42, the release's]")
-@click.option(
-    "--count", type=number(DemonstrationCount), help="How many to draw. [default: 4, the release's]"
-)
-@click.option("--correct-only", is_flag=True, help="Draw from responses whose result is true (results only).")
-@click.option(
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="demos.json; - for stdout.",
-)
-@click.option("--force", is_flag=True, help="Overwrite a file that holds something else.")
+@_draw("--correct-only", is_flag=True, help="Draw only responses whose result is true; needs results.jsonl.")
+@_named("--ids", metavar="ID,...", help="Take the responses with these ids, in this order.")
+@_named(
+    "--question", metavar="ID",
+    help="Show the question with this id before each of these responses instead of its own, as the release "
+    "does for OlympicArena.",
+)  # fmt: skip
+@option("--force", is_flag=True, help="Overwrite a file that has other content.")
 def command(
     task_name: str,
     source: Path,
@@ -57,9 +59,11 @@ def command(
     output: Path,
     force: bool,
 ) -> None:
-    """Pick demonstrations as the release did, or name them by id.
+    """Select demonstrations for weak in-context learning (ICL).
 
-    Shuffles all rows and takes the first whose response holds the task's answer key, right or wrong.
+    The strong model is prompted with them; generate takes them as --demos. By default they are drawn as in
+    the published release: all rows are shuffled, and the first ones are taken whose response contains the
+    task's answer key (such as ####), whether the answer is right or wrong.
 
     \b
     Examples:
@@ -71,10 +75,7 @@ def command(
     from w2s_factory.tasks import get_task
 
     task, source = get_task(task_name), responses_in(source)
-    if ids is not None and (seed is not None or count is not None or correct_only):
-        raise UserError("--ids names rows; --seed, --count and --correct-only draw them", field="--ids")
-    if question is not None and ids is None:
-        raise UserError("goes with --ids", field="--question")
+    _refuse_mixed(ids, question, drawn=seed is not None or count is not None or correct_only)
     names = [name.strip() for name in (ids or "").split(",")]
     if ids is not None:
         picked = generating.named_demonstrations(source, names, question=question)
@@ -89,11 +90,24 @@ def command(
     with Outputs(inputs=[source], force=force) as outputs:
         outputs.rows(output, picked, DEMONSTRATION)
         outputs.note(task=task_name, **facts)
-    printed = say_on_stderr(output)
+    rows_printed = messages_to_stderr(output)
     foreign = [name for name in names if question and name != question]
     if foreign:
-        warn(f"{', '.join(foreign)} answer other questions than the one shown")
-    if printed:
+        print_warning(f"the responses {', '.join(foreign)} answer other questions than the one shown")
+    if rows_printed:
         return
-    click.echo(f"wrote {output} (ids {', '.join(str(demonstration['id']) for demonstration in picked)})")
+    click.echo(f"Wrote {output} (ids {', '.join(str(demonstration['id']) for demonstration in picked)})")
     after_demonstrations(task, output)
+
+
+def _refuse_mixed(ids: str | None, question: str | None, *, drawn: bool) -> None:
+    """Refuse options that would not be read: those of a draw with --ids, and --question without it.
+
+    Raises:
+        UserError: Names the option.
+    """
+    if ids is not None and drawn:
+        problem = "excludes --seed, --count and --correct-only, which draw rows at random"
+        raise UserError(problem, field="--ids")
+    if question is not None and ids is None:
+        raise UserError("is read only with --ids", field="--question")

@@ -1,10 +1,13 @@
-"""`w2s-factory doctor`."""
+"""`w2s-factory doctor`: the state of an environment."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import click
+
+from w2s_factory.cli.help import option
+from w2s_factory.cli.options import environment_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,25 +18,21 @@ _COLOURS = {"fine": "green", "missing": "yellow", "broken": "red"}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list.")
-@click.option(
-    "--python", type=click.Path(), metavar="PATH", help="Look at the environment of this interpreter."
-)
-@click.option(
-    "--llamafactory-cli", type=click.Path(), metavar="PATH", help="Look at the environment of this command."
-)
+@environment_options
+@option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list instead of text.")
 @click.pass_context
 def command(
     context: click.Context, as_json: bool, python: Path | None, llamafactory_cli: Path | None
 ) -> None:
-    """Say what is installed, what fits together, and the command that mends what does not.
+    """Check the installation, and print the commands that fix it.
 
-    Exit code 1 if torch or LLaMA-Factory is not there or can't be imported, else 0: training works
-    without a GPU, vLLM and an installed vanilla.
+    Checks Python, torch, LLaMA-Factory, its template vanilla, vLLM and the GPUs, and whether their versions
+    fit together. Exit code 1 if torch or LLaMA-Factory is missing or cannot be imported; else 0, because
+    training works without the others.
 
     \b
     Example:
-        w2s-factory doctor
+      w2s-factory doctor
     """  # noqa: D301  click reads \b
     from w2s_factory.llamafactory.doctor import diagnose
 

@@ -1,4 +1,4 @@
-"""`w2s-factory evaluate`: how good are the results?"""
+"""`w2s-factory evaluate`: accuracy, pass@k and maj@k as a table, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -8,44 +8,56 @@ from typing import Any
 
 import click
 
-from w2s_factory.cli.numbers import number
-from w2s_factory.cli.paths import say_on_stderr
+from w2s_factory.cli.help import HeadedCommand, heading, option
+from w2s_factory.cli.options import PATH, TASKS, number
+from w2s_factory.cli.output import messages_to_stderr
 from w2s_factory.errors import encodable
-from w2s_factory.folders import samples_in
+from w2s_factory.folders import RESULTS, samples_in, seeds_in
 from w2s_factory.quantities import Samples
 
+_samples = heading("Sampled responses")
+_groups = heading("Accuracy by group")
+_references = heading("Comparison")
+_output = heading("Output")
 
-@click.command()
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--pass-at",
-    type=number(Samples),
-    metavar="K",
-    help="pass@K and maj@K; RESULTS are folders with seed0/...",
+
+@click.command(cls=HeadedCommand)
+@click.argument("results", nargs=-1, required=True, type=PATH)
+@_samples(
+    "--pass-at", type=number(Samples), metavar="K",
+    help="Print pass@K (any of the first K samples is right) and maj@K (their majority answer is right) "
+    "instead of accuracy.",
+)  # fmt: skip
+@_samples(
+    "--task", "task_name", metavar="NAME", show_default="answers are equal if their texts are",
+    help=f"With --pass-at: the task, which decides which answers are equal: {TASKS}.",
+)  # fmt: skip
+@_groups(
+    "--by", multiple=True, metavar="TAG",
+    help="Print accuracy also for each value of a tag in --golds, such as level or subject; repeatable.",
+)  # fmt: skip
+@_groups(
+    "--golds", type=PATH, metavar="FILE", help="With --by: the test file of the split, which has the tags."
 )
-@click.option(
-    "--task",
-    "task_name",
-    metavar="NAME",
-    help="With --pass-at: whose equal answers make a majority; without it, equal text.",
-)
-@click.option("--golds", type=click.Path(path_type=Path), help="The split in the test form, for --by.")
-@click.option("--by", multiple=True, metavar="TAG", help="Break down by a tag of the golds: level, subject.")
-@click.option("--floor", help="Weak floor, for PGR: results or an accuracy.")
-@click.option("--ceiling", help="Strong ceiling, for PGR: results or an accuracy.")
-@click.option(
-    "--beside-paper",
-    type=(str, str),
-    metavar="TASK WEAK_NAME",
-    help="Print the paper's numbers, too, with PGR: gsm8k llama2_7b",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option(
-    "--csv",
-    type=click.Path(path_type=Path),
-    help="Write the results and differences as CSV, too; - for stdout.",
-)
-@click.option("--force", is_flag=True, help="Overwrite a CSV file that holds something else.")
+@_references(
+    "--floor", metavar="FILE|SHARE",
+    help="Weak floor: the weak model's results, or their accuracy (0 to 1). With --ceiling, print the "
+    "performance gap recovered: PGR = (accuracy - floor) / (ceiling - floor).",
+)  # fmt: skip
+@_references(
+    "--ceiling", metavar="FILE|SHARE",
+    help="Strong ceiling: results of the strong model trained on gold solutions, or their accuracy.",
+)  # fmt: skip
+@_references(
+    "--beside-paper", type=(str, str), metavar="TASK WEAK_NAME",
+    help="Also print the paper's numbers for a task and a weak model, such as gsm8k llama2_7b.",
+)  # fmt: skip
+@_output("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@_output(
+    "--csv", type=PATH, metavar="FILE",
+    help="Also write the results and their differences as CSV; - for stdout.",
+)  # fmt: skip
+@option("--force", is_flag=True, help="Overwrite a CSV file that has other content.")
 def command(
     *,
     results: tuple[Path, ...],
@@ -60,18 +72,19 @@ def command(
     csv: Path | None,
     force: bool,
 ) -> None:
-    """Print accuracy or pass@k of results, with intervals.
+    """Print accuracy or pass@k, with confidence intervals.
 
-    Accuracies come with their 95 % Wilson intervals; further results with their difference from the
-    first (paired bootstrap). RESULTS are files, or folders that hold results.jsonl; with --pass-at,
-    folders of samples. Examples:
+    RESULTS are files that score wrote (results.jsonl), or their folders; with --pass-at, folders of samples
+    (seed0/results.jsonl, ...). Accuracies have 95 % Wilson intervals. With several RESULTS, the difference of
+    each from the first follows, with a 95 % interval by paired bootstrap.
 
     \b
-        w2s-factory evaluate weak/results.jsonl strong/results.jsonl
-        w2s-factory evaluate --pass-at 10 outputs/t1.0
-        w2s-factory evaluate results.jsonl --golds data/test/math.jsonl --by level --by subject
-        w2s-factory evaluate weak/results.jsonl --beside-paper gsm8k llama2_7b
-    """  # noqa: D301  click needs the character
+    Examples:
+      w2s-factory evaluate weak/results.jsonl strong/results.jsonl
+      w2s-factory evaluate --pass-at 10 outputs/t1.0
+      w2s-factory evaluate results.jsonl --golds data/test/math.jsonl --by level --by subject
+      w2s-factory evaluate weak/results.jsonl --beside-paper gsm8k llama2_7b
+    """  # noqa: D301  click reads \b
     import dataclasses
 
     from w2s_factory.records import Outputs
@@ -79,9 +92,9 @@ def command(
     from w2s_factory.tasks import get_task
 
     if task_name and not pass_at:
-        raise click.UsageError("--task goes with --pass-at.")
+        raise click.UsageError("--task is read only with --pass-at.")
     if as_json and csv is not None and str(csv) == "-":
-        raise click.UsageError("--json and --csv - both print: name a file for one of them.")
+        raise click.UsageError("--json and --csv - both print to stdout: name a file for --csv.")
     if pass_at:
         results = tuple(map(samples_in, results))
     found = evaluate(
@@ -97,7 +110,7 @@ def command(
     if csv:
         with Outputs(reads=_reads(results, golds, floor, ceiling), force=force) as outputs:
             outputs.text(csv, encodable(_csv(found.results, found.differences)), stdout=True)
-    say_on_stderr(csv)
+    messages_to_stderr(csv)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2))
         return
@@ -108,15 +121,17 @@ def command(
 
 
 def _reads(results: tuple[Path, ...], *others: Path | str | None) -> list[Path]:
-    """Return the files an evaluation reads; a floor or ceiling that is a number is not a file."""
+    """Return the files that an evaluation may read; none of them may be overwritten."""
     named = [*results, *(Path(other) for other in others if other is not None)]
     return [
-        file for path in named for file in (path, path / "results.jsonl", *path.glob("seed*/results.jsonl"))
+        file
+        for path in named
+        for file in (path, path / RESULTS, *(seed / RESULTS for seed in seeds_in(path)))
     ]
 
 
 def _csv(results: list[dict[str, Any]], differences: list[dict[str, Any]]) -> str:
-    """One table: differences stand in the row of all questions of their results."""
+    """Return one table as CSV: a difference is in the row of its results that covers all questions."""
     import pandas as pd
 
     table = pd.DataFrame(results)
@@ -128,7 +143,7 @@ def _csv(results: list[dict[str, Any]], differences: list[dict[str, Any]]) -> st
 
 
 def _text(rows: list[dict[str, Any]]) -> str:
-    """A table for people: shares in per cent."""
+    """Return a table to read, with shares in per cent."""
     import pandas as pd
 
     return (

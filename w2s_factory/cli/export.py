@@ -1,4 +1,4 @@
-"""`w2s-factory export`."""
+"""`w2s-factory export`: adapters merged into their model by LLaMA-Factory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from w2s_factory.cli.help import option
 from w2s_factory.cli.next_steps import after_model
+from w2s_factory.cli.options import environment_options
+from w2s_factory.cli.output import print_warning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,15 +18,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("config", type=click.Path())
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option(
-    "--llamafactory-cli",
-    type=click.Path(),
-    metavar="PATH",
-    help="Start this LLaMA-Factory: an environment's llamafactory-cli, or a checkout's src/train_bash.py "
-    "(0.5.0 to 0.7.0). Without it: that of the current environment.",
-)
-@click.option("--python", type=click.Path(), metavar="PATH", help="The interpreter of its environment.")
-@click.option("--force", is_flag=True, help="Write over a model that is in export_dir.")
+@environment_options
+@option("--force", is_flag=True, help="Overwrite a model in export_dir.")
 def command(
     config: Path,
     overrides: tuple[str, ...],
@@ -31,11 +27,14 @@ def command(
     python: Path | None,
     force: bool,
 ) -> None:
-    """Merge adapters into their model with LLaMA-Factory as CONFIG says, and check the model.
+    """Merge adapters into their model, and check the result.
+
+    CONFIG is an export YAML for LLaMA-Factory, as make-config --preset export writes it; KEY=VALUE overrides
+    one of its arguments. LLaMA-Factory merges the adapters and saves the model in export_dir.
 
     \b
     Example:
-        w2s-factory export merge.yaml export_dir=models/m_plus
+      w2s-factory export merge.yaml export_dir=models/m_plus
     """  # noqa: D301  click reads \b
     from w2s_factory.llamafactory.launch import export
 
@@ -43,4 +42,4 @@ def command(
     click.echo(f"Merged: model in {weights.folder}")
     after_model(weights.folder)
     if weights.not_noted is not None:
-        click.echo(f"Warning: nothing is noted of this export: {weights.not_noted}", err=True)
+        print_warning(f"the export was not recorded in the manifest: {weights.not_noted}")

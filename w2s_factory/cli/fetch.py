@@ -1,29 +1,42 @@
-"""`w2s-factory fetch`: benchmarks from the hub, the release from its repository."""
+"""`w2s-factory fetch`: benchmarks from the hub, the published release from its repository."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from w2s_factory.cli.next_steps import tell_missing
+from w2s_factory.cli.help import option
+from w2s_factory.cli.next_steps import print_next_sentence
+from w2s_factory.cli.options import PATH
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
 @click.argument("source", metavar="SOURCE")
-@click.option(
-    "--from", "origin", metavar="WHERE", help="A URL, hub name or folder. [default: the source's own]"
+@option(
+    "--from",
+    "origin",
+    metavar="WHERE",
+    show_default="where SOURCE is published",
+    help="Another place to fetch from: a URL, a name on the hub, or a local folder.",
 )
-@click.option(
-    "--output-dir", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder to fill."
+@option(
+    "--output-dir",
+    type=PATH,
+    required=True,
+    metavar="DIR",
+    help="The folder to write to.",
 )
-@click.option("--force", is_flag=True, help="Replace files that hold something else.")
+@option("--force", is_flag=True, help="Overwrite files that have other content.")
 def command(source: str, origin: str | None, output_dir: Path, force: bool) -> None:
-    """Fetch GSM8K, MATH or OlympicArena from the hub, or the published release from its repository.
+    """Download a benchmark, or the paper's published release.
 
-    SOURCE is release, gsm8k, math or olympic_arena. The release is cloned by git at its known commit.
-    Benchmarks are written in the release's forms under its paths, so that DIR serves as `--release DIR`
-    elsewhere.
+    SOURCE is release, gsm8k, math or olympic_arena. The release is cloned with git, at the commit that this
+    version knows. Benchmarks come from the hub and are written under the release's file names and in its
+    formats, so generate reads them with --release DIR.
 
     \b
     Examples:
@@ -38,8 +51,8 @@ def command(source: str, origin: str | None, output_dir: Path, force: bool) -> N
     for note in fetched.notes:
         click.echo(note, err=True)
     for path, rows in fetched.files.items():
-        click.echo(f"wrote {path} ({rows:,} rows)")
+        click.echo(f"Wrote {path} ({rows:,} rows)")
     if not fetched.files:
-        click.echo(f"{fetched.folder} holds the release")
+        click.echo(f"The release is in {fetched.folder}")
     if fetched.hint:
-        tell_missing(fetched.hint)
+        print_next_sentence(fetched.hint)

@@ -1,70 +1,153 @@
-"""`w2s-factory generate`: a model's responses to a split, greedy or sampled, resumable."""
+"""`w2s-factory generate`: a model's responses to questions, greedy or sampled, resumable."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_generation
-from w2s_factory.cli.numbers import number
+from w2s_factory.cli.options import PATH, TASKS, number
 from w2s_factory.errors import UserError, one_line
 from w2s_factory.quantities import MaxTokens, QuestionCount, Samples, Temperature, TopP
 from w2s_factory.ranges import Seed
 from w2s_factory.terminal import wrapped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Literal
+
     from w2s_factory.generating import Generated, Generation, Preview, Sampling
     from w2s_factory.tasks import Task
 
-_PATH = click.Path(path_type=Path)
+_questions = heading("Questions")
+_prompt = heading("Prompt")
+_model = heading("Model and engine")
+_sampling = heading("Sampling")
+_output = heading("Output")
 
 
-@click.command()
-@click.option(
-    "--task", "task_name", required=True, metavar="NAME", help="gsm8k, math, arithmetic, olympic_arena ..."
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions:
+    """The options of `generate`, by the names of their parameters; their help says what they mean."""
+
+    task_name: str
+    split: str | None
+    release: Path | None
+    questions: Path | None
+    limit: int | None
+    shard: str | None
+    demos: Path | None
+    exclude_demos: bool
+    bos: Literal["auto", "add", "none"]
+    model: str
+    adapter: str | None
+    engine: str | None
+    base_url: str | None
+    engine_options: tuple[str, ...]
+    samples: int | None
+    first_seed: int
+    temperature: float | None
+    top_p: float | None
+    max_tokens: int | None
+    stop: tuple[str, ...]
+    output_dir: Path
+
+
+@click.command(cls=HeadedCommand)
+@_questions("--task", "task_name", required=True, metavar="NAME", help=f"The task: {TASKS}.")
+@_questions(
+    "--split", metavar="NAME", help="The split of the task to answer, such as train_1, train_2 or test."
 )
-@click.option("--split", metavar="NAME", help="train_1, train_2, test ...")
-@click.option(
-    "--release", type=_PATH, envvar="W2S_RELEASE", show_envvar=True, metavar="DIR",
-    help="The published release, where the questions of gsm8k and math lie.",
+@_questions(
+    "--questions", type=PATH, metavar="FILE",
+    help="Instead of --split: a JSON or JSON-lines file whose rows have a question.",
 )  # fmt: skip
-@click.option("--questions", type=_PATH, metavar="FILE", help="Questions in the test form, not a split.")
-@click.option("--limit", type=number(QuestionCount), metavar="N", help="Only the first N questions.")
-@click.option("--shard", metavar="I/N", help="Only the Ith of N parts of the questions; see merge-shards.")
-@click.option("--demos", type=_PATH, metavar="FILE", help="Demonstrations (weak ICL). [default: zero-shot]")
-@click.option("--exclude-demos", is_flag=True, help="Leave a demonstration out where its question is asked.")
-@click.option("--model", required=True, metavar="PATH", help="A folder or hub name; a name on the server.")
-@click.option("--adapter", metavar="PATH", help="An adapter on top of it, of any kind peft loads.")
-@click.option("--bos", type=click.Choice(["auto", "add", "none"]), default="auto", show_default=True,
-    help="BOS token before the prompt: as the tokenizer does (published), always, never.",
+@_questions(
+    "--release", type=PATH, envvar="W2S_RELEASE", show_envvar=True, metavar="DIR",
+    help="A copy of the published release, which contains the questions of gsm8k and math.",
 )  # fmt: skip
-@click.option("--engine", metavar="NAME", help="transformers, vllm, openai. [default: vllm on a GPU]")
-@click.option("--base-url", metavar="URL", help="engine openai: the server, http://localhost:8000/v1.")
-@click.option("--engine-option", "engine_options", multiple=True, metavar="NAME=VALUE",
-    help="An option of the engine (batch_size=8, tensor_parallel_size=4); repeatable.",
+@_questions("--limit", type=number(QuestionCount), metavar="N", help="Answer only the first N questions.")
+@_questions(
+    "--shard", metavar="I/N",
+    help="Divide the questions into N parts and answer only part I (1 to N). Afterwards merge-shards joins "
+    "the parts.",
 )  # fmt: skip
-@click.option("--samples", type=number(Samples), metavar="N", help="N sampled responses a question.")
-@click.option("--first-seed", type=number(Seed), default=0, show_default=True, help="Of the samples.")
-@click.option("--temperature", type=number(Temperature), help="[default: 0; with --samples 1.0]")
-@click.option("--top-p", type=number(TopP), help="[default: 1]")
-@click.option("--max-tokens", type=number(MaxTokens), help="The longest response. [default: the task's]")
-@click.option(
-    "--stop", multiple=True, metavar="TEXT", help="Ends a response; repeatable. [default: the task's]"
+@_prompt(
+    "--demos", type=PATH, metavar="FILE", show_default="none, zero-shot",
+    help="Demonstrations to show before each question (weak ICL), as the command demos writes them.",
+)  # fmt: skip
+@_prompt(
+    "--exclude-demos", is_flag=True, help="Leave a demonstration out of the prompt for its own question."
 )
-@click.option("--output-dir", type=_PATH, metavar="DIR", required=True, help="Where output.jsonl goes.")
-@click.option("--restart", is_flag=True, help="Throw away what an earlier run left in the folder.")
-@click.option("--restart-if-changed", is_flag=True,
-    help="Throw it away only if it was begun with other settings.",
+@_prompt(
+    "--bos", type=click.Choice(["auto", "add", "none"]), default="auto", show_default=True,
+    help="The BOS token before the prompt. auto: as the tokenizer does, like the published runs. add: "
+    "always. none: never.",
 )  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Show the first prompt, its tokens, and the settings; no more.")
+@_model(
+    "--model", required=True, metavar="PATH",
+    help="The model: a folder, or a name on the hub. With --engine openai: its name on the server.",
+)  # fmt: skip
+@_model("--adapter", metavar="PATH", help="An adapter for the model, of any kind that peft can load.")
+@_model(
+    "--engine", metavar="NAME", show_default="vllm if it is installed and there is a GPU, else transformers",
+    help="What runs the model: transformers, vllm, openai (any OpenAI-compatible server), or one from an "
+    "installed package.",
+)  # fmt: skip
+@_model(
+    "--engine-option", "engine_options", multiple=True, metavar="NAME=VALUE",
+    help="An option of the engine, such as batch_size=8 (transformers) or tensor_parallel_size=4 (vllm); "
+    "repeatable.",
+)  # fmt: skip
+@_model(
+    "--base-url", metavar="URL", help="With --engine openai: the server, such as http://localhost:8000/v1."
+)
+@_sampling(
+    "--samples", type=number(Samples), metavar="N", show_default="one greedy response",
+    help="Generate N sampled responses to each question, each with a seed of its own.",
+)  # fmt: skip
+@_sampling(
+    "--first-seed", type=number(Seed), default=0, show_default=True,
+    help="The seed of the first sample; the others follow. To add samples to 10 earlier ones, give 10.",
+)  # fmt: skip
+@_sampling(
+    "--temperature", type=number(Temperature), show_default="0 (greedy), or 1.0 with --samples",
+    help="The sampling temperature.",
+)  # fmt: skip
+@_sampling(
+    "--top-p", type=number(TopP), show_default="1",
+    help="Sample only from the most likely tokens that together have this share of the probability.",
+)  # fmt: skip
+@_sampling(
+    "--max-tokens", type=number(MaxTokens), show_default="the task's",
+    help="The longest response, in tokens.",
+)  # fmt: skip
+@_sampling(
+    "--stop", multiple=True, metavar="TEXT", show_default="the task's",
+    help="End a response before this text; repeatable.",
+)  # fmt: skip
+@_output(
+    "--output-dir", type=PATH, metavar="DIR", required=True,
+    help="The folder for output.jsonl; for samples, of t1.0/seed0/output.jsonl, ...",
+)  # fmt: skip
+@_output("--restart", is_flag=True, help="Discard what an earlier run wrote to the folder, and start over.")
+@_output(
+    "--restart-if-changed", is_flag=True,
+    help="Start over only if the earlier run had other settings; else resume it.",
+)  # fmt: skip
+@option(
+    "--dry-run",
+    is_flag=True,
+    help="Only show the first prompt, its tokens and all settings; load no weights.",
+)
 def command(dry_run: bool, restart: bool, restart_if_changed: bool, **options: Any) -> None:
-    """Generate a model's responses to a split.
+    """Generate a model's responses to questions.
 
-    Greedy into DIR/output.jsonl, or sampled into DIR/t1.0/seed0/output.jsonl and so on. Every finished
-    response is kept at once: killed and started again, the same command continues.
+    Writes one greedy response to each question, or with --samples several sampled ones. Each finished
+    response is kept at once: if the command is interrupted, run it again to resume.
 
     \b
     Examples:
@@ -76,75 +159,85 @@ def command(dry_run: bool, restart: bool, restart_if_changed: bool, **options: A
     """  # noqa: D301  click reads \b
     from w2s_factory import generating
 
-    generation = _generation(options)
+    generation = _generation(GenerateOptions(**options))
     if dry_run:
-        _tell_preview(generating.preview(generation))
+        _print_preview(generating.preview(generation))
     else:
         click.echo(f"engine {generation.engine}, model {generation.model.name}", err=True)
-        made = generating.generate(generation, restart=restart, restart_if_changed=restart_if_changed)
-        _tell_generated(generation, made)
+        files = generating.generate(generation, restart=restart, restart_if_changed=restart_if_changed)
+        _print_files(files)
+        after_generation(generation, [written.file for written in files])
 
 
-def _generation(options: dict[str, Any]) -> Generation:
+def _generation(options: GenerateOptions) -> Generation:
+    """Return the generation that the options describe."""
     from w2s_factory import generating
     from w2s_factory.tasks import get_task
 
-    if options["exclude_demos"] and not options["demos"]:
-        raise UserError(
-            "there are no demonstrations to leave out", field="--exclude-demos", hint="Name --demos"
-        )
-    task = get_task(options["task_name"])
-    sampling = _sampling(task, options)
+    if options.exclude_demos and not options.demos:
+        raise UserError("is read only with --demos", field="--exclude-demos", hint="Name the demonstrations")
+    task = get_task(options.task_name)
+    sampling = _sampling_of(task, options)
     sampled = sampling.temperature > 0
-    engine = options["engine"] or generating.default_engine()
     return generating.Generation(
         task=task,
-        questions=_questions(task, options),
-        model=generating.Model(options["model"], options["adapter"], options["bos"]),
-        output_dir=options["output_dir"],
+        questions=_questions_of(task, options),
+        model=generating.Model(options.model, options.adapter, options.bos),
+        output_dir=options.output_dir,
         sampling=sampling,
-        seeds=[options["first_seed"] + n for n in range(options["samples"] or 1)] if sampled else [0],
-        engine=engine,
+        seeds=[options.first_seed + n for n in range(options.samples or 1)] if sampled else [0],
+        engine=options.engine or generating.default_engine(),
         engine_options=_engine_options(options),
-        demonstrations=options["demos"],
-        exclude_demos=options["exclude_demos"],
-        limit=options["limit"],
-        shard=generating.Shard.parse(options["shard"]) if options["shard"] else None,
+        demonstrations=options.demos,
+        exclude_demos=options.exclude_demos,
+        limit=options.limit,
+        shard=generating.Shard.parse(options.shard) if options.shard else None,
     )
 
 
-def _questions(task: Task, options: dict[str, Any]) -> Path:
+def _questions_of(task: Task, options: GenerateOptions) -> Path:
+    """Return the file of questions.
+
+    Raises:
+        UserError: Both or neither of --split and --questions are given, or the task has no such split.
+    """
     from w2s_factory import generating
 
-    if (options["split"] is None) == (options["questions"] is None):
-        raise UserError("name the questions with --split or with --questions")
-    if options["split"] is None:
-        questions: Path = options["questions"]
-        return questions
-    return generating.split_file(task, options["split"], options["release"])
+    if (options.split is None) == (options.questions is None):
+        raise UserError(
+            "expected one of --split and --questions",
+            hint="Name the questions with --split or with --questions",
+        )
+    if options.questions is not None:
+        return options.questions
+    return generating.split_file(task, str(options.split), options.release)
 
 
-def _sampling(task: Task, options: dict[str, Any]) -> Sampling:
+def _sampling_of(task: Task, options: GenerateOptions) -> Sampling:
+    """Return the task's published sampling with what the options change of it."""
     from w2s_factory import generating
 
-    temperature = options["temperature"]
+    temperature = options.temperature
     if temperature is None:
-        temperature = 1.0 if options["samples"] else 0.0
-    if temperature == 0 and options["samples"]:
-        raise UserError("greedy responses are all the same", field="--samples", hint="Raise --temperature")
-    if temperature == 0 and options["first_seed"]:
-        raise UserError("greedy responses have no seed", field="--first-seed", hint="Raise --temperature")
-    if "" in options["stop"]:
+        temperature = 1.0 if options.samples else 0.0
+    hint = "Raise --temperature"
+    if temperature == 0 and options.samples:
+        raise UserError("greedy responses to a question are all the same", field="--samples", hint=hint)
+    if temperature == 0 and options.first_seed:
+        raise UserError("greedy responses have no seed", field="--first-seed", hint=hint)
+    if "" in options.stop:
         raise UserError("an empty text would end every response at once", field="--stop")
-    given = {name: options[name] for name in ("top_p", "max_tokens", "stop") if options[name]}
-    return replace(generating.published_sampling(task, temperature), **given)
+    given: dict[str, Any] = {"top_p": options.top_p, "max_tokens": options.max_tokens, "stop": options.stop}
+    changes = {name: value for name, value in given.items() if value}
+    return replace(generating.published_sampling(task, temperature), **changes)
 
 
-def _engine_options(options: dict[str, Any]) -> dict[str, Any]:
+def _engine_options(options: GenerateOptions) -> dict[str, Any]:
+    """Return the engine's options by name, their values read as YAML."""
     from w2s_factory.records.yaml_files import parse_value
 
-    named = {"base_url": options["base_url"]} if options["base_url"] else {}
-    for text in options["engine_options"]:
+    named: dict[str, Any] = {"base_url": options.base_url} if options.base_url else {}
+    for text in options.engine_options:
         name, equals, value = text.partition("=")
         if not equals:
             raise UserError(f'expected NAME=VALUE, got "{text}"', field="--engine-option")
@@ -155,21 +248,22 @@ def _engine_options(options: dict[str, Any]) -> dict[str, Any]:
     return named
 
 
-def _tell_preview(preview: Preview) -> None:
+def _print_preview(preview: Preview) -> None:
+    """Print the first prompt, its tokens, the settings, and the files that would be written."""
     click.echo(f"{preview.requests:,} requests; the first prompt:\n{wrapped(preview.prompt, then='')}\n")
     if preview.tokens is None:
         click.echo("its tokens: only the server knows them")
     else:
-        shown = " ".join(f"{token}:{one_line(name)}" for token, name in preview.tokens)
-        click.echo(wrapped(f"its {len(preview.tokens)} tokens: {shown}"))
+        tokens = " ".join(f"{token}:{one_line(name)}" for token, name in preview.tokens)
+        click.echo(wrapped(f"its {len(preview.tokens)} tokens: {tokens}"))
     for name, value in preview.settings.items():
         click.echo(wrapped(f"{name}: {value}", first="  ", then="    "))
     for file in preview.files:
         click.echo(wrapped(f"would write {file}"))
 
 
-def _tell_generated(generation: Generation, files: list[Generated]) -> None:
-    for made in files:
-        cut = f", {made.at_limit:,} cut at the token limit" if made.at_limit else ""
-        click.echo(f"wrote {made.file} ({made.rows:,} responses{cut})")
-    after_generation(generation, [made.file for made in files])
+def _print_files(files: list[Generated]) -> None:
+    """Print the files written, and how many of their responses were cut off."""
+    for written in files:
+        cut = f", {written.at_limit:,} cut off at the token limit" if written.at_limit else ""
+        click.echo(f"Wrote {written.file} ({written.rows:,} responses{cut})")

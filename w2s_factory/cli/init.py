@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from w2s_factory.cli.next_steps import tell_next
+from w2s_factory.cli.help import option
+from w2s_factory.cli.next_steps import print_next_command
+from w2s_factory.cli.options import PATH, TASKS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
-@click.option(
+@option(
     "--task",
     required=True,
     metavar="NAME",
-    help="gsm8k, math, olympic_arena, arithmetic, or a package's own.",
+    help=f"The task of the experiment: {TASKS}.",
 )
-@click.option(
-    "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write."
-)
-@click.option("--force", is_flag=True, help="Overwrite a file that holds something else.")
+@option("--output", type=PATH, required=True, metavar="FILE", help="The experiment file to write.")
+@option("--force", is_flag=True, help="Overwrite a file that has other content.")
 def command(task: str, output: Path, force: bool) -> None:
     """Write a commented experiment file to start from.
+
+    Edit it to name your models, then carry it out with w2s-factory run.
 
     \b
     Example:
@@ -31,4 +36,4 @@ def command(task: str, output: Path, force: bool) -> None:
 
     write_experiment(task, output, force=force)
     click.echo(f"Wrote {output}")
-    tell_next("run", output, "--dry-run")
+    print_next_command("run", output, "--dry-run")

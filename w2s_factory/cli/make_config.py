@@ -1,4 +1,4 @@
-"""`make-config`: a training YAML from a preset."""
+"""`w2s-factory make-config`: a training or export YAML from a preset."""
 
 from __future__ import annotations
 
@@ -7,38 +7,62 @@ from typing import TYPE_CHECKING
 
 import click
 
+from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_config
 
 if TYPE_CHECKING:
-    from w2s_factory.llamafactory.configs import Model
+    from w2s_factory.llamafactory.configs import StageTwoModel
 
 
-@click.command()
-@click.option("--list", "listing", is_flag=True, help="List the presets and leave.")
-@click.option("--preset", metavar="NAME", help="A preset (see --list), or your own: ./FILE.yaml.")
-@click.option("--model", help="The model: its folder, or its name on the hub.")
-@click.option("--adapter", multiple=True, help="An adapter to start from, or to merge; repeatable.")
-@click.option("--dataset", metavar="NAME", help="The dataset's name in dataset_info.json.")
-@click.option("--dataset-dir", metavar="DIR", help="The folder with dataset_info.json.")
-@click.option("--output-dir", metavar="DIR", help="Where the adapter or model shall go.")
-@click.option("--output", type=Path, metavar="FILE", help="The YAML to write.")
-@click.option(
-    "--llamafactory-version", "version", metavar="VERSION", help="0.5.0 to 0.9.5; default: the one installed."
+_preset = heading("Preset and its settings")
+_model = heading("Model and data")
+_preference = heading("Preference presets")
+_output = heading("Output")
+
+
+@click.command(cls=HeadedCommand)
+@_preset(
+    "--list", "listing", is_flag=True, help="List the presets with what each is for, and do nothing else."
 )
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Another value; repeatable.")
-@click.option(
-    "--reference",
-    type=click.Choice(["m-plus", "base"]),
-    help="DPO: what the policy is held against, with M_plus as --adapter. [default: m-plus; the release's is "
-    "not known]",
+@_preset("--preset", metavar="NAME", help="A preset (see --list), or a YAML file of your own: ./FILE.yaml.")
+@_preset(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE",
+    help="A training argument that differs from the preset, such as num_train_epochs=3; repeatable.",
+)  # fmt: skip
+@_preset(
+    "--cpu",
+    is_flag=True,
+    help="Train without a GPU, slowly: the same as --set use_cpu=true --set bf16=false.",
 )
-@click.option(
-    "--start",
-    type=click.Choice(["m-plus", "base"]),
-    help="ORPO, SimPO: base refuses an adapter. [default: whatever --model and --adapter say]",
+@_preset(
+    "--llamafactory-version", "version", metavar="VERSION", show_default="the installed one, else the newest",
+    help="The LLaMA-Factory version to write for, 0.5.0 to 0.9.5.",
+)  # fmt: skip
+@_model("--model", metavar="PATH", help="The model to train or to merge into: a folder or a name on the hub.")
+@_model(
+    "--adapter", multiple=True, metavar="PATH",
+    help="An adapter to continue from, or with the preset export to merge: a folder or a name on the hub; "
+    "repeatable.",
+)  # fmt: skip
+@_model("--dataset", metavar="NAME", help="The dataset to train on, by its name in dataset_info.json.")
+@_model("--dataset-dir", metavar="DIR", help="The folder that contains dataset_info.json.")
+@_preference(
+    "--reference", type=click.Choice(["m-plus", "base"]),
+    show_default="m-plus; the release does not say which it used",
+    help="DPO: the reference model. M_plus is the model that Stage I trained, with --adapter as its adapter; "
+    "base is the strong model without the adapter.",
+)  # fmt: skip
+@_preference(
+    "--start", type=click.Choice(["m-plus", "base"]), show_default="decided by --model and --adapter",
+    help="ORPO, SimPO: the model that training starts from. base refuses an --adapter, m-plus does not.",
+)  # fmt: skip
+@_output("--output", type=Path, metavar="FILE", help="The YAML file to write.")
+@_output(
+    "--output-dir",
+    metavar="DIR",
+    help="The folder that the YAML names for the trained adapter or merged model.",
 )
-@click.option("--cpu", is_flag=True, help="For a machine without a GPU: the same as two settings, and slow.")
-@click.option("--force", is_flag=True, help="Overwrite FILE if it holds something else.")
+@option("--force", is_flag=True, help="Overwrite a YAML file that has other content.")
 def command(
     listing: bool,
     preset: str | None,
@@ -50,14 +74,16 @@ def command(
     output: Path | None,
     version: str | None,
     settings: tuple[str, ...],
-    reference: Model | None,
-    start: Model | None,
+    reference: StageTwoModel | None,
+    start: StageTwoModel | None,
     cpu: bool,
     force: bool,
 ) -> None:
-    """Write a training YAML from a preset, for the LLaMA-Factory installed here or one named.
+    """Write a training or export YAML from a preset.
 
-    Every value has a comment that says what it rests on.
+    Needs --preset, --model, --output-dir and --output; a training preset also --dataset and --dataset-dir.
+    In the YAML, a comment after each value says where it comes from: the published release, the paper,
+    LLaMA-Factory's default, or a choice of this project.
 
     \b
     Example:
@@ -65,7 +91,7 @@ def command(
         --dataset gsm8k_llama2_7b_iter1_hybrid --dataset-dir data \\
         --model meta-llama/Llama-2-70b-hf --set num_train_epochs=3 \\
         --output-dir out --output iter1.yaml
-    """  # noqa: D301  click's mark for a paragraph kept as it is
+    """  # noqa: D301  click reads \b
     from w2s_factory.llamafactory.configs import config_reads, make_config, not_there
     from w2s_factory.llamafactory.presets import load_preset, preset_names
     from w2s_factory.llamafactory.settings import ON_CPU, parsed_settings
@@ -96,8 +122,8 @@ def command(
         outputs.text(output, text)
         outputs.note(preset=preset)
     for missing in not_there(model, adapter, dataset_dir):
-        click.echo(f"Note: {missing} is not there yet; make it before training", err=True)
+        click.echo(f"Note: {missing} does not exist yet; create it before training", err=True)
     for name in filter(on_hub, (model, *adapter)):
-        click.echo(f"Note: {name} is taken for a name on the hub; for a folder write ./{name}", err=True)
+        click.echo(f"Note: {name} is read as a name on the hub; for a folder write ./{name}", err=True)
     click.echo(f"Wrote {output}")
     after_config(preset, version, output)

@@ -1,4 +1,4 @@
-"""The lines that begin with "Next:": a command that works as it is printed, or what is missing for one."""
+"""The lines that begin with "Next:": a command that works as printed, or a sentence on what is missing."""
 
 from __future__ import annotations
 
@@ -22,22 +22,26 @@ if TYPE_CHECKING:
 _WEAK, _ICL = "weak", "icl"
 _HELD_OUT = ("test", "dev", "val")
 _STAGE_1 = (
-    "Stage I needs these results and those of the other side: w2s-factory build-data --stage 1 takes them as "
-    "--weak and --icl"
+    "for Stage I, score the responses of both the weak model and weak ICL, then run w2s-factory build-data "
+    "--stage 1 with the two results as --weak and --icl"
 )
 _STAGE_2 = (
-    "Stage II needs the weak model's results on the same questions: w2s-factory build-data --stage 2 takes "
-    "them as --weak, and these votes as --votes"
+    "for Stage II, run w2s-factory build-data --stage 2 with these votes as --votes and the weak model's "
+    "results on the same questions as --weak"
 )
 
 
-def tell_next(*words: object) -> None:
-    """Print the command that comes next, without its first word; it must work as it is printed."""
+def print_next_command(*words: object) -> None:
+    """Print the command that comes next. It must work as it is printed.
+
+    Args:
+        words: The command without its first word, `w2s-factory`; paths are quoted and shortened.
+    """
     click.echo(f"Next: {shlex.join(['w2s-factory', *map(_shown, words)])}")
 
 
-def tell_missing(sentence: str) -> None:
-    """Print what comes next where the command cannot be known: what is missing for it."""
+def print_next_sentence(sentence: str) -> None:
+    """Print what comes next as a sentence, where the whole command cannot be known."""
     click.echo(f"Next: {sentence}")
 
 
@@ -48,21 +52,21 @@ def shown(path: object) -> object:
 
 
 def after_dataset(built: Built) -> None:
-    """Name what comes after a dataset: training on it."""
+    """Print how to train on a dataset."""
     if built.config is not None:
-        tell_next("train", built.config)
+        print_next_command("train", built.config)
         return
     if built.index is None:  # rows in memory or on the standard output
         return
-    tell_missing(
-        f"a training config needs the model to train: w2s-factory make-config --dataset {built.dataset} "
-        f"--dataset-dir {shlex.quote(_shown(built.index.parent))} also takes --preset, --model, --output-dir "
+    print_next_sentence(
+        f"to train on it, run w2s-factory make-config --dataset {built.dataset} "
+        f"--dataset-dir {shlex.quote(_shown(built.index.parent))} and add --preset, --model, --output-dir "
         "and --output"
     )
 
 
 def after_config(preset: str, version: str | None, config: Path) -> None:
-    """Name what comes after a training config: running it with this command, or with LLaMA-Factory alone."""
+    """Print how to run a training config: with w2s-factory, or with LLaMA-Factory alone."""
     from w2s_factory.llamafactory.configs import launch_commands
 
     ours, plain = launch_commands(preset, version, config)
@@ -71,22 +75,24 @@ def after_config(preset: str, version: str | None, config: Path) -> None:
 
 
 def after_questions(task: Task, questions: Path) -> None:
-    """Name what comes after questions with golds: asking a model."""
+    """Print how to have a model answer questions."""
     asking = shlex.join(["generate", "--task", task.name, "--questions", _shown(questions)])
-    tell_missing(f"a model must answer them: w2s-factory {asking} also takes --model and --output-dir")
+    print_next_sentence(
+        f"to have a model answer them, run w2s-factory {asking} and add --model and --output-dir"
+    )
 
 
 def after_demonstrations(task: Task, demonstrations: Path) -> None:
-    """Name what comes after demonstrations: showing them to the strong model."""
+    """Print how to show demonstrations to the strong model."""
     asking = shlex.join(["generate", "--task", task.name, "--demos", _shown(demonstrations)])
-    tell_missing(
-        f"the strong model answers with these in its prompts: w2s-factory {asking} also takes --model, "
-        "--output-dir, and --split or --questions"
+    print_next_sentence(
+        f"to show them to the strong model, run w2s-factory {asking} and add --model, --output-dir, "
+        "and --split or --questions"
     )
 
 
 def after_generation(generation: Generation, files: Sequence[Path]) -> None:
-    """Name what comes after responses: scoring them, or merging the shards they are a part of."""
+    """Print how to score responses, or how to merge the shards that they are a part of."""
     if generation.shard is None and isinstance(generation.questions, Path):
         _score(generation.task.name, generation.questions, files, partial=bool(generation.limit))
     if generation.shard is None:
@@ -96,13 +102,15 @@ def after_generation(generation: Generation, files: Sequence[Path]) -> None:
     parts = [file.parent.with_name(name) for file in files for name in names]
     missing = dict.fromkeys(part.name.replace("-of-", "/") for part in parts if not (part / OUTPUT).is_file())
     if missing:
-        tell_missing(f"generate the other shards ({', '.join(missing)}), then: w2s-factory {merging}")
+        print_next_sentence(
+            f"generate the other shards ({', '.join(missing)}), then run w2s-factory {merging}"
+        )
     else:
-        tell_next("merge-shards", generation.output_dir)
+        print_next_command("merge-shards", generation.output_dir)
 
 
 def after_merging(files: Sequence[Path]) -> None:
-    """Name what comes after merged shards: scoring them, if what they answer is still known."""
+    """Print how to score merged shards, if the questions they answer are still known."""
     together: dict[Path, list[Path]] = {}
     for file in files:
         sampled = file.parent in seeds_in(file.parent.parent)
@@ -110,13 +118,22 @@ def after_merging(files: Sequence[Path]) -> None:
     for outputs in together.values():
         asked = _asked(outputs[0])
         if asked is None:
-            tell_missing("score them with w2s-factory score, whose --golds are the questions: not known here")
+            print_next_sentence(
+                "run w2s-factory score and name the questions with --golds: they are not known here"
+            )
         else:
             _score(*asked, outputs, partial=False)
 
 
 def after_scoring(task: Task, golds: Path, results: Sequence[Path], *, known: bool) -> None:
-    """Name what comes after results: evaluating them, a vote over samples, datasets built from them."""
+    """Print how to evaluate results, vote over samples, and build datasets from them.
+
+    Args:
+        task: The task they were scored as.
+        golds: The questions, with or without gold answers.
+        results: The results files; several are the seeds in one folder.
+        known: Whether any gold answer is known, without which nothing can be evaluated.
+    """
     folder = results[0].parent
     seeds = seeds_in(folder.parent) if folder in seeds_in(folder.parent) else []
     unscored = [seed for seed in seeds if not (seed / RESULTS).is_file()]
@@ -125,96 +142,98 @@ def after_scoring(task: Task, golds: Path, results: Sequence[Path], *, known: bo
         _score(task.name, golds, [seed / OUTPUT for seed in seeds], partial=False)
     elif seeds:
         if known:
-            tell_next("evaluate", "--task", task.name, "--pass-at", len(seeds), folder.parent)
+            print_next_command("evaluate", "--task", task.name, "--pass-at", len(seeds), folder.parent)
         if not held_out:
-            tell_next(
+            print_next_command(
                 "vote", "--task", task.name, "--input", folder.parent, "--output", folder.parent / VOTES
             )
     else:
         if known:
-            tell_next("evaluate", results[0])
+            print_next_command("evaluate", results[0])
         if not held_out:
             _build_from(task, golds, results[0])
 
 
 def after_vote(task: str | None, folder: Path, votes: Path, samples: int, *, known: bool) -> None:
-    """Name what comes after a vote: pass@k, and Stage II if the weak model's results are found."""
+    """Print how to evaluate pass@k, and how to build Stage II if the weak model's results are found."""
     named = ["--task", task] if task else []
     if known:
-        tell_next("evaluate", *named, "--pass-at", samples, folder)
-    weak = _weak_beside(folder, votes)
-    refused = None if task is None or weak is None else _no_pairs(task, weak, votes)
+        print_next_command("evaluate", *named, "--pass-at", samples, folder)
+    weak = _nearby_weak(folder, votes)
+    refused = None if task is None or weak is None else _stage2_refusal(task, weak, votes)
     if task is None or weak is None:
-        tell_missing(_STAGE_2)
+        print_next_sentence(_STAGE_2)
     elif refused is not None:
-        tell_missing(f"Stage II cannot be built from these votes and {_shown(weak)}: {refused}")
+        print_next_sentence(f"Stage II cannot be built from these votes and {_shown(weak)}: {refused}")
     else:
-        tell_next(
+        print_next_command(
             "build-data", "--stage", 2, "--task", task, "--weak", weak, "--votes", votes, "--samples", folder
         )
 
 
 def after_model(folder: Path) -> None:
-    """Name what comes after a trained or merged model: its answers."""
-    tell_missing(
-        f"it answers questions: w2s-factory generate takes it as --model {shlex.quote(_shown(folder))}"
+    """Print how to have a trained or merged model answer questions."""
+    print_next_sentence(
+        f"to have it answer questions, run w2s-factory generate with --model {shlex.quote(_shown(folder))}"
     )
 
 
 def after_adapter(base: str, folder: Path) -> None:
-    """Name what comes after a trained adapter: merging it into its model."""
+    """Print how to merge a trained adapter into its model."""
     merged, config = f"{folder}.merged", Path(f"{folder}.merged.yaml")
     make = ["make-config", "--preset", "export", "--model", base, "--adapter", folder]
-    tell_next(*make, "--output-dir", Path(merged), "--output", config)
+    print_next_command(*make, "--output-dir", Path(merged), "--output", config)
 
 
 def _shown(word: object) -> str:
-    """Return a word of a command; a path that would be taken for an option begins with `./`."""
+    """Return a word of a command as it is typed: a path that begins with `-` gets `./` in front of it."""
     text = str(shown(word))
     return f"./{text}" if isinstance(word, Path) and text.startswith("-") else text
 
 
 def _score(task: str, questions: Path, files: Sequence[Path], *, partial: bool) -> None:
-    """Name the command that scores responses: a file of them, or the seeds in one folder."""
+    """Print the command that scores responses: one file of them, or the seeds in one folder."""
     from w2s_factory.scoring.golds import read_golds
     from w2s_factory.tasks import get_task
 
     try:
         golds = read_golds(questions, get_task(task).answer_key)
     except UserError as error:
-        tell_missing(f"score them with w2s-factory score, whose --golds cannot be these questions: {error}")
+        print_next_sentence(
+            f"run w2s-factory score with other --golds: these questions cannot be used ({error})"
+        )
         return
     sampled = len(files) > 1
     output = [] if sampled else ["--output", files[0].with_name(RESULTS)]
     part = ["--partial"] if partial or len(golds) > len(_ids(files[0])) else []
     source = files[0].parent.parent if sampled else files[0]
-    tell_next("score", "--task", task, "--golds", questions, "--input", source, *output, *part)
+    print_next_command("score", "--task", task, "--golds", questions, "--input", source, *output, *part)
 
 
 def _build_from(task: Task, golds: Path, results: Path) -> None:
-    """Name the datasets that can be built from results: full weak ones, and Stage I from both sides."""
+    """Print which datasets can be built from results: full weak, and Stage I if both results are there."""
     if results.parent.name != _ICL and _zero_shot(task, golds, results):
-        tell_next("build-data", "--stage", "full-weak", "--task", task.name, "--input", results)
+        print_next_command("build-data", "--stage", "full-weak", "--task", task.name, "--input", results)
     root = results.parent.parent
     weak, icl = root / _WEAK / RESULTS, root / _ICL / RESULTS
     if results not in (weak, icl) or not _ids(weak) or set(_ids(weak)) != set(_ids(icl)):
-        tell_missing(_STAGE_1)
+        print_next_sentence(_STAGE_1)
         return
-    refused = _no_agreement(task, weak, icl)
+    refused = _stage1_refusal(task, weak, icl)
     if refused is None:
-        tell_next("build-data", "--stage", 1, "--task", task.name, "--weak", weak, "--icl", icl)
+        print_next_command("build-data", "--stage", 1, "--task", task.name, "--weak", weak, "--icl", icl)
     else:
-        tell_missing(f"Stage I cannot be built from {_shown(weak)} and {_shown(icl)}: {refused}")
+        print_next_sentence(f"Stage I cannot be built from {_shown(weak)} and {_shown(icl)}: {refused}")
 
 
-def _no_agreement(task: Task, weak: Path, icl: Path) -> UserError | None:
+def _stage1_refusal(task: Task, weak: Path, icl: Path) -> UserError | None:
     """Return why no Stage I can be built; None if one can, or if comparing answers would take long."""
     from w2s_factory.building import build_stage1
 
     return None if task.slow_comparison else _refusal(lambda: build_stage1(task, weak, icl))
 
 
-def _no_pairs(task: str, weak: Path, votes: Path) -> UserError | None:
+def _stage2_refusal(task: str, weak: Path, votes: Path) -> UserError | None:
     """Return why no Stage II can be built; None if one can, or if comparing answers would take long."""
     from w2s_factory.building import build_stage2
     from w2s_factory.tasks import get_task
@@ -243,8 +262,8 @@ def _zero_shot(task: Task, golds: Path, results: Path) -> bool:
     return any(row.get("prompt") in prompts for row in _rows(results)[:1])
 
 
-def _weak_beside(folder: Path, votes: Path) -> Path | None:
-    """Return the weak model's results on the same questions, if a folder `weak` near the samples has them."""
+def _nearby_weak(folder: Path, votes: Path) -> Path | None:
+    """Return a `weak/results.jsonl` on the same questions: in the working folder, or near the samples."""
     asked = set(_ids(votes))
     for root in dict.fromkeys([Path.cwd(), *list(folder.absolute().parents)[:2]]):
         weak = root / _WEAK / RESULTS
@@ -254,7 +273,10 @@ def _weak_beside(folder: Path, votes: Path) -> Path | None:
 
 
 def _asked(output: Path) -> tuple[str, Path] | None:
-    """Return the task and the questions of merged shards, as their first shard's manifest names them."""
+    """Return the task and the questions of merged shards, from the manifest of the first shard.
+
+    Returns None if the manifest does not name them, or the questions have changed since.
+    """
     from w2s_factory.records import content_hash
 
     shard = next(iter(sorted((output.parent / "shards").glob("1-of-*/manifest.jsonl"))), None)
@@ -272,7 +294,7 @@ def _ids(file: Path) -> Collection[Id]:
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file; none of one that cannot be read."""
+    """Return the rows of a file, or no rows if it cannot be read."""
     from w2s_factory.records import Form, read
 
     rows: Form[dict[str, Any]] = Form("rows", {})

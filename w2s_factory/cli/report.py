@@ -1,27 +1,34 @@
-"""`w2s-factory report`: one page on a run."""
+"""`w2s-factory report`: the HTML page of a run."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from w2s_factory.cli.next_steps import tell_missing
+from w2s_factory.cli.help import option
+from w2s_factory.cli.next_steps import print_next_sentence
+from w2s_factory.cli.options import PATH
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
+@click.argument("folder", metavar="DIR", type=PATH)
+@option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.html",
-    help="The page; its figures and numbers go to the folder FILE beside it. [default: DIR/report.html]",
+    show_default="DIR/report.html",
+    help="The page to write. Its figures and numbers go to the folder FILE next to it.",
 )
-@click.option("--force", is_flag=True, help="Overwrite files that no report has written.")
+@option("--force", is_flag=True, help="Overwrite files that were not written by report.")
 def command(folder: Path, output: Path | None, force: bool) -> None:
-    """Write the report of a run: one HTML page, its figures and numbers beside it.
+    """Write the HTML report of a run.
 
-    DIR is the folder of a run, with its contents.json. The page needs nothing else and no network.
+    DIR is the folder that w2s-factory run wrote to; it contains contents.json. The page is one file that
+    needs no network. Its figures (SVG) and numbers (CSV) are also written to a folder next to it.
 
     \b
     Examples:
@@ -33,6 +40,6 @@ def command(folder: Path, output: Path | None, force: bool) -> None:
     made = report(folder, output, force=force)
     click.echo(made.answer)
     if made.absent:
-        click.echo(f"not there yet: {made.absent} of the run's files; the page names them", err=True)
-    click.echo(f"wrote {made.page} (figures and numbers in {made.beside}/)")
-    tell_missing("open it in a browser")
+        click.echo(f"{made.absent} of the run's files do not exist yet; the page names them", err=True)
+    click.echo(f"Wrote {made.page} (figures and numbers in {made.beside}/)")
+    print_next_sentence("open it in a browser")

@@ -1,29 +1,45 @@
-"""`w2s-factory run`: a whole experiment."""
+"""`w2s-factory run`: a whole experiment, planned, drawn or carried out."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from w2s_factory.cli.help import HeadedCommand, heading
 from w2s_factory.cli.next_steps import shown
-from w2s_factory.cli.numbers import number
+from w2s_factory.cli.options import PATH, number
 from w2s_factory.quantities import Jobs
 
-_PATH = click.Path(path_type=Path)
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_experiment = heading("Experiment")
+_plan = heading("Show the plan instead of running it")
+_where = heading("Where jobs run")
 
 
-@click.command()
-@click.argument("file", type=_PATH)
+@click.command(cls=HeadedCommand)
+@click.argument("file", type=PATH)
 @click.argument("arguments", nargs=-1, metavar="[-- SNAKEMAKE ARGUMENTS]")
-@click.option(
-    "--output-dir", type=_PATH, metavar="DIR", help="The run's folder. [default: runs/NAME, or NAME_PRESET]"
-)
-@click.option("--preset", metavar="NAME", help="One of the file's presets (smoke ...) laid over it.")
-@click.option("--dry-run", is_flag=True, help="Show every step, what it reads, writes and needs; no more.")
-@click.option("--dag", type=_PATH, metavar="FILE.svg", help="Draw the steps into a picture; no more.")
-@click.option("--jobs", type=number(Jobs), metavar="N", help="Cores; with --executor, jobs at once.")
-@click.option("--executor", metavar="NAME", help="Where jobs run: slurm, or any executor of Snakemake.")
+@_experiment(
+    "--preset", metavar="NAME",
+    help="A preset of the experiment file, such as smoke: its settings replace those of the file.",
+)  # fmt: skip
+@_experiment(
+    "--output-dir", type=PATH, metavar="DIR", show_default="runs/NAME, with --preset runs/NAME_PRESET",
+    help="The folder of the run. A run in the same folder is resumed.",
+)  # fmt: skip
+@_plan("--dry-run", is_flag=True, help="Print every step with what it reads, writes and needs.")
+@_plan("--dag", type=PATH, metavar="FILE.svg", help="Draw the steps as a graph.")
+@_where(
+    "--jobs", type=number(Jobs), metavar="N", show_default="all cores, or 100 with --executor",
+    help="Processor cores to use; with --executor, the number of jobs at the same time.",
+)  # fmt: skip
+@_where(
+    "--executor", metavar="NAME", show_default="this machine",
+    help="The Snakemake executor that runs the jobs, such as slurm.",
+)  # fmt: skip
 def command(
     file: Path,
     arguments: tuple[str, ...],
@@ -34,12 +50,12 @@ def command(
     jobs: int | None,
     executor: str | None,
 ) -> None:
-    """Run an experiment FILE up to its report: plan, resume, report.
+    """Run or resume an experiment, up to its report.
 
-    FILE may also name one that comes with the package: arithmetic, gsm8k_llama2_7b ...
-
-    Started again, it does what is not complete yet, or depends on a setting that was edited. What stands
-    after -- goes to Snakemake.
+    FILE is an experiment file, as init writes it, or the name of one that comes with the package:
+    arithmetic, gsm8k_llama2_7b, and so on. Run the same command again to resume: steps that are not complete,
+    or that depend on an edited setting, are run, the others are not. Arguments after -- are passed to
+    Snakemake.
 
     \b
     Examples:
@@ -59,11 +75,11 @@ def command(
         if dag is not None:
             from w2s_factory.experiment.plan_view import draw_plan
 
-            click.echo(f"wrote {draw_plan(plan, dag)} ({len(plan.steps):,} steps)")
+            click.echo(f"Wrote {draw_plan(plan, dag)} ({len(plan.steps):,} steps)")
         return
     ran = run(file, output_dir=output_dir, preset=preset, jobs=jobs, executor=executor, arguments=arguments)
     if ran.answer:
         click.echo(ran.answer)
         click.echo(f"the report: {shown(ran.report)}")
     else:
-        click.echo("the report was not brought up to date: the arguments after -- kept Snakemake from it")
+        click.echo("the report was not updated: the arguments after -- ended Snakemake before that step")

@@ -1,161 +1,181 @@
-"""`w2s-factory score`: are the answers right?"""
+"""`w2s-factory score`: verdicts on responses, by comparing their final answers with gold answers."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_scoring
-from w2s_factory.cli.numbers import number
-from w2s_factory.cli.paths import DASH, say_on_stderr
-from w2s_factory.cli.telling import warn
+from w2s_factory.cli.options import DASH, PATH, TASKS, number
+from w2s_factory.cli.output import messages_to_stderr, print_warning
 from w2s_factory.errors import UserError
 from w2s_factory.folders import OUTPUT, RESULTS, samples_in, seeds_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from w2s_factory.scoring.score import ScoreSummary
 
 _MODES = click.Choice(["published", "symbolic", "math-verify"])
 
+_files = heading("Input and output")
+_answers = heading("Finding the final answer")
+_comparison = heading("Comparing it with the gold answer")
 
-@click.command()
-@click.option(
-    "--task", required=True, help="gsm8k, math, arithmetic, olympic_arena, or an installed package's own."
-)
-@click.option(
-    "--golds",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The split in the test form, or the file of questions that generate was given.",
-)
-@click.option(
-    "--input",
-    "responses",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="output.jsonl, results, or the folder that generate wrote to.",
-)
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    help="The results to write; - for stdout. [default with a folder: results.jsonl in it]",
-)
-@click.option("--mode", type=_MODES, default="published", show_default=True, help="How answers are compared.")
-@click.option("--compare", metavar="MODE,MODE...", help="Print where these modes disagree; write nothing.")
-@click.option(
-    "--answers",
-    type=click.Choice(["keyed", "any"]),
-    default="keyed",
-    show_default=True,
-    help="keyed: behind the answer key, as published. any: the last number, in whatever format.",
-)
-@click.option("--answer-key", help="What precedes the final answer, if not the task's own.")
-@click.option(
-    "--timeout",
-    type=number(Timeout),
-    default=TIMEOUT,
-    show_default=True,
-    help="Seconds an answer.",
-)
-@click.option("--workers", type=number(Workers), help="Processes at once; by default one a core.")
-@click.option("--partial", is_flag=True, help="Golds may be without a response.")
-@click.option("--force", is_flag=True, help="Overwrite files that hold something else.")
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions:
+    """The options of `score`, by the names of their parameters; their help says what they mean."""
+
+    task: str
+    golds: Path
+    responses: Path
+    output: Path | None
+    mode: str
+    answers: str
+    answer_key: str | None
+    timeout: float
+    workers: int | None
+    partial: bool
+    force: bool
+
+
+@click.command(cls=HeadedCommand)
+@_files("--task", required=True, metavar="NAME", help=f"The task: {TASKS}.")
+@_files(
+    "--golds", required=True, type=PATH, metavar="FILE",
+    help="The test file of the split, with its gold answers; or the file of questions given to generate.",
+)  # fmt: skip
+@_files(
+    "--input", "responses", required=True, type=PATH, metavar="FILE",
+    help="The responses (output.jsonl or results.jsonl), or the folder that generate wrote to.",
+)  # fmt: skip
+@_files(
+    "--output", type=PATH, metavar="FILE", show_default="for a folder: next to each output.jsonl",
+    help="The results file to write; - for stdout. For samples: the folder for seed0/results.jsonl, ...",
+)  # fmt: skip
+@_files("--partial", is_flag=True, help="Allow questions in --golds that have no response.")
+@_answers(
+    "--answers", type=click.Choice(["keyed", "any"]), default="keyed", show_default=True,
+    help="keyed: the text after the answer key, as published. any: the last number, in any format.",
+)  # fmt: skip
+@_answers(
+    "--answer-key", metavar="TEXT", show_default="the task's, such as ####",
+    help="The text that precedes the final answer.",
+)  # fmt: skip
+@_comparison("--mode", type=_MODES, default="published", show_default=True, help="How to compare: see above.")
+@_comparison(
+    "--compare", metavar="MODE,MODE...",
+    help="Score in each of these modes, print the responses on which they disagree, and write nothing.",
+)  # fmt: skip
+@_comparison(
+    "--timeout", type=number(Timeout), default=TIMEOUT, show_default=True,
+    help="Seconds for the comparison of one answer; after that, the answer counts as wrong.",
+)  # fmt: skip
+@_comparison(
+    "--workers", type=number(Workers), metavar="N", show_default="one per core",
+    help="The number of processes that compare answers.",
+)  # fmt: skip
+@option("--force", is_flag=True, help="Overwrite files that have other content.")
 @click.pass_context
-def command(
-    ctx: click.Context,
-    /,
-    *,
-    task: str,
-    golds: Path,
-    responses: Path,
-    output: Path | None,
-    mode: str,
-    compare: str | None,
-    answers: str,
-    answer_key: str | None,
-    timeout: float,
-    workers: int | None,
-    partial: bool,
-    force: bool,
-) -> None:
-    """Score a split's responses against its golds.
+def command(ctx: click.Context, /, compare: str | None, **options: Any) -> None:
+    """Score responses against gold answers.
+
+    Extracts the final answer of each response and compares it with the gold answer, in one of these modes:
 
     \b
-    published    the release's: equal text once normalised
-    symbolic     the release's code with a working LaTeX parser (SymPy)
-    math-verify  the Math-Verify library (pip install math-verify)
+      published    as in the published release: equal text after normalisation
+      symbolic     the release's code with a working LaTeX parser (SymPy)
+      math-verify  the Math-Verify library (pip install math-verify)
 
-    Writes results, and beside them metrics.json and scoring_report.json. Of a folder of samples every seed
-    is scored. Questions without an answer get their final answers and no verdict. Examples:
+    Writes the results and, next to them, metrics.json (the accuracy) and scoring_report.json. If --input is
+    a folder of samples, all its seeds are scored. Where the gold answer is unknown, results have a final
+    answer but no verdict.
 
     \b
-        w2s-factory score --task gsm8k --golds data/test/gsm8k_train_2.jsonl --input outputs/t1.0
-        w2s-factory score --task gsm8k --golds data/test/gsm8k_train_2.jsonl \\
-            --input output.jsonl --output results.jsonl
-    """  # noqa: D301  click needs the character
+    Examples:
+      w2s-factory score --task gsm8k --golds data/test/gsm8k_train_2.jsonl --input outputs/t1.0
+      w2s-factory score --task gsm8k --golds data/test/gsm8k_train_2.jsonl \\
+          --input output.jsonl --output results.jsonl
+    """  # noqa: D301  click reads \b
+    given = ScoreOptions(**options)
     if compare:
-        _refuse_unread(ctx)
-        if answers == "any":
-            raise click.UsageError("--compare compares modes; it takes --answers keyed only.")
-        from w2s_factory.scoring.mode_comparison import compare_modes
+        _refuse_unread(ctx, given)
+        _compare(given, [name.strip() for name in compare.split(",")])
+    else:
+        _score(given)
 
-        modes = [name.strip() for name in compare.split(",")]
-        found = compare_modes(
-            task,
-            golds,
-            responses,
-            modes,
-            answer_key=answer_key,
-            timeout=timeout,
-            workers=workers,
-            partial=partial,
-        )
-        click.echo(found.table())
-        return
-    from w2s_factory.scoring.score import score
+
+def _compare(options: ScoreOptions, modes: list[str]) -> None:
+    """Print the responses on which modes disagree."""
+    from w2s_factory.scoring.mode_comparison import compare_modes
+
+    found = compare_modes(
+        options.task,
+        options.golds,
+        options.responses,
+        modes,
+        answer_key=options.answer_key,
+        timeout=options.timeout,
+        workers=options.workers,
+        partial=options.partial,
+    )
+    click.echo(found.table())
+
+
+def _score(options: ScoreOptions) -> None:
+    """Score one file of responses, or each seed of a folder, and print what was found and written."""
     from w2s_factory.tasks import get_task
 
-    files = _files(responses, output)
+    files = _inputs_and_outputs(options.responses, options.output)
     several = len(files) > 1
-    known = printed = False
-    for path, results in files:
-        summary = score(
-            task,
-            golds,
-            path,
-            results,
-            mode,
-            answer_key=answer_key,
-            any_format=answers == "any",
-            timeout=timeout,
-            workers=workers,
-            partial=partial,
-            force=force,
-        )
-        printed = say_on_stderr(results)
-        _tell(summary, mode, answers, f"{results.parent.name}: " if several else "")
+    known = rows_printed = False
+    for responses, results in files:
+        summary = _score_file(options, responses, results)
+        rows_printed = messages_to_stderr(results)
+        _print_summary(summary, options, f"{results.parent.name}: " if several else "")
         known = known or bool(summary.known)
     if not known:
-        click.echo(f"no gold is known in {golds}: there are final answers and no verdicts")
-    if printed:
+        click.echo(f"no gold answer is known in {options.golds}: results have final answers but no verdicts")
+    if rows_printed:
         return
     written = f"{RESULTS} for {len(files)} seeds in {files[0][1].parent.parent}" if several else files[0][1]
     click.echo(f"Wrote {written}, metrics.json, scoring_report.json")
-    after_scoring(get_task(task), golds, [results for _, results in files], known=known)
+    after_scoring(get_task(options.task), options.golds, [results for _, results in files], known=known)
 
 
-def _files(responses: Path, output: Path | None) -> list[tuple[Path, Path]]:
-    """Return each file of responses with that of its results.
+def _score_file(options: ScoreOptions, responses: Path, results: Path) -> ScoreSummary:
+    from w2s_factory.scoring.score import score
 
-    Of a folder these are its `output.jsonl`, or those of the seeds in it; results are beside them, or below
+    return score(
+        options.task,
+        options.golds,
+        responses,
+        results,
+        options.mode,
+        answer_key=options.answer_key,
+        any_format=options.answers == "any",
+        timeout=options.timeout,
+        workers=options.workers,
+        partial=options.partial,
+        force=options.force,
+    )
+
+
+def _inputs_and_outputs(responses: Path, output: Path | None) -> list[tuple[Path, Path]]:
+    """Return each file of responses with the file for its results.
+
+    For a folder these are its `output.jsonl`, or those of the seeds in it. Results go next to them, or into
     the folder that --output names.
 
     Raises:
-        UserError: The folder holds neither, or both.
+        UsageError: One file of responses is given without --output.
+        UserError: The folder has neither `output.jsonl` nor seeds, or both.
     """
     if not responses.is_dir():
         if output is None:
@@ -167,43 +187,50 @@ def _files(responses: Path, output: Path | None) -> list[tuple[Path, Path]]:
         file = responses / OUTPUT
         if not file.is_file():
             hint = "w2s-factory generate writes it into its --output-dir"
-            raise UserError(f"is a folder without {OUTPUT} and without seed0, ...", file=responses, hint=hint)
+            raise UserError(
+                f"expected a folder with {OUTPUT} or seed0, ..., got one without them",
+                file=responses,
+                hint=hint,
+            )
         return [(file, output or file.with_name(RESULTS))]
     if str(output) == DASH:
         raise UserError(
-            "- takes the results of one seed", field="--output", hint=f"Name it: {seeds[0] / OUTPUT}"
+            "- prints the results of one seed only",
+            field="--output",
+            hint=f"Name that as --input: {seeds[0] / OUTPUT}",
         )
     if (responses / OUTPUT).is_file():
-        problem = f"holds both greedy responses ({OUTPUT}) and samples ({samples.name})"
+        problem = f"contains both greedy responses ({OUTPUT}) and samples ({samples.name})"
         raise UserError(problem, file=responses, hint=f"Name one: {responses / OUTPUT} or {samples}")
     unfinished = [seed.name for seed in seeds if not (seed / OUTPUT).is_file()]
     if unfinished:
-        warn(f"{', '.join(unfinished)} in {samples} without {OUTPUT}, left out")
+        print_warning(f"left out {', '.join(unfinished)} in {samples}: no {OUTPUT} yet")
     found = [seed for seed in seeds if seed.name not in unfinished]
     if not found:
-        raise UserError(f"no seed here has its {OUTPUT} yet", file=samples)
+        raise UserError(f"no seed in this folder has an {OUTPUT} yet", file=samples)
     return [(seed / OUTPUT, (output or samples) / seed.name / RESULTS) for seed in found]
 
 
-def _tell(summary: ScoreSummary, mode: str, answers: str, name: str) -> None:
-    """Print what became of one file of responses."""
+def _print_summary(summary: ScoreSummary, options: ScoreOptions, name: str) -> None:
+    """Print the accuracy of one file of responses, and what was not counted or cut short."""
     counted = f"{summary.right} of {summary.known} right"
-    right = "no gold is known" if summary.accuracy is None else f"{counted} ({summary.accuracy:.2%})"
-    click.echo(f"{name}{right}{_way(mode, answers)}")
+    right = "no gold answer is known" if summary.accuracy is None else f"{counted} ({summary.accuracy:.2%})"
+    in_any_format = ", answers in any format" if options.answers == "any" else ""
+    click.echo(f"{name}{right}, mode {options.mode}{in_any_format}")
     if 0 < summary.known < summary.rows:
-        click.echo(f"{name}{summary.rows - summary.known} of unknown gold not counted")
+        click.echo(f"{name}{summary.rows - summary.known} without a known gold answer not counted")
     if summary.empty:
         click.echo(f"{name}{summary.empty} without a final answer")
     for limit, count in summary.limits.items():
-        click.echo(f"{name}{count} wrong because of a limit ({limit}): see scoring_report.json")
+        click.echo(
+            f"{name}{count} counted as wrong, their comparison was stopped ({limit}): see scoring_report.json"
+        )
 
 
-def _refuse_unread(ctx: click.Context) -> None:
-    """Comparing names its modes itself, and writes nothing."""
+def _refuse_unread(ctx: click.Context, options: ScoreOptions) -> None:
+    """Refuse the options that --compare would ignore: it names its modes itself, and writes nothing."""
     for name in ("output", "mode", "force"):
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--compare names modes and writes nothing: it goes without --{name}.")
-
-
-def _way(mode: str, answers: str) -> str:
-    return f", mode {mode}" + (", answers in any format" if answers == "any" else "")
+            raise click.UsageError(f"--compare names its modes and writes nothing: leave out --{name}.")
+    if options.answers == "any":
+        raise click.UsageError("--compare works with --answers keyed only.")

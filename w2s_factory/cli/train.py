@@ -1,4 +1,4 @@
-"""`w2s-factory train`."""
+"""`w2s-factory train`: a training in LLaMA-Factory's own processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from w2s_factory.cli.help import option
 from w2s_factory.cli.next_steps import after_adapter, after_model
+from w2s_factory.cli.options import environment_options
+from w2s_factory.cli.output import print_warning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,23 +20,16 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("config", type=click.Path())
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option(
-    "--llamafactory-cli",
-    type=click.Path(),
-    metavar="PATH",
-    help="Start this LLaMA-Factory: an environment's llamafactory-cli, or a checkout's src/train_bash.py "
-    "(0.5.0 to 0.7.0). Without it: that of the current environment.",
-)
-@click.option("--python", type=click.Path(), metavar="PATH", help="The interpreter of its environment.")
-@click.option(
+@environment_options
+@option(
     "--on-long",
     type=click.Choice(["drop", "error", "cut"]),
     default="drop",
     show_default=True,
-    help="Rows longer than cutoff_len, which LLaMA-Factory would cut: train without them, refuse, or let "
-    "them be cut.",
+    help="What to do with rows of more tokens than cutoff_len, whose end (often the answer) LLaMA-Factory "
+    "cuts off. drop: train without these rows. error: refuse to train. cut: let them be cut.",
 )
-@click.option("--force", is_flag=True, help="Write over trained weights that are in output_dir.")
+@option("--force", is_flag=True, help="Overwrite trained weights in output_dir.")
 def command(
     config: Path,
     overrides: tuple[str, ...],
@@ -42,14 +38,16 @@ def command(
     on_long: OnLong,
     force: bool,
 ) -> None:
-    """Train with LLaMA-Factory from the YAML CONFIG, and check what it made.
+    """Train as a YAML says, and check the resulting weights.
 
-    The template vanilla is known to every process of the training. Several GPUs are used by themselves;
-    FORCE_TORCHRUN, NNODES, NODE_RANK, MASTER_ADDR mean what they mean to LLaMA-Factory.
+    CONFIG is a training YAML for LLaMA-Factory, as make-config and build-data write it; KEY=VALUE overrides
+    one of its arguments. The prompt template vanilla is known in every process of the training. LLaMA-Factory
+    uses all GPUs it sees; its environment variables FORCE_TORCHRUN, NNODES, NODE_RANK and MASTER_ADDR work as
+    usual.
 
     \b
     Example:
-        w2s-factory train generated.yaml learning_rate=1e-5 num_train_epochs=2
+      w2s-factory train generated.yaml learning_rate=1e-5 num_train_epochs=2
     """  # noqa: D301  click reads \b
     from w2s_factory.llamafactory.launch import train
 
@@ -57,7 +55,7 @@ def command(
         config, overrides, llamafactory_cli=llamafactory_cli, python=python, on_long=on_long, force=force
     )
     if trained.weights is None:
-        click.echo("This node is done; the weights are on the node with NODE_RANK 0")
+        click.echo("This node has finished; the weights are on the node with NODE_RANK 0")
         return
     weights = trained.weights
     click.echo(f"Trained: {weights.kind} in {weights.folder}")
@@ -66,4 +64,4 @@ def command(
     elif weights.kind == "model":
         after_model(weights.folder)
     if weights.not_noted is not None:
-        click.echo(f"Warning: nothing is noted of this training: {weights.not_noted}", err=True)
+        print_warning(f"the training was not recorded in the manifest: {weights.not_noted}")

@@ -1,32 +1,39 @@
-"""`w2s-factory verify-release`: what of the release this code reproduces, and what is wrong in it."""
+"""`w2s-factory verify-release`: which published files this code reproduces, and faults in them."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from w2s_factory.cli.help import option
+from w2s_factory.cli.options import PATH
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from w2s_factory.release import Audit, Checked, Verification
 
 _COLOURS = {"reproduced": "green", "reproduced except": "green", "different": "red"}
 
 
 @click.command()
-@click.argument("root", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--audit", "audited", is_flag=True, help="Look for faults in the data too.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page, too.")
-@click.option("--force", is_flag=True, help="Overwrite a page that holds something else.")
+@click.argument("root", metavar="DIR", type=PATH)
+@option(
+    "--audit", "audited", is_flag=True, help="Also look for faults in the data, as the command audit does."
+)
+@option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+@option("--html", type=PATH, metavar="FILE", help="Also write the results as an HTML page.")
+@option("--force", is_flag=True, help="Overwrite a page that has other content.")
 @click.pass_context
 def command(
     ctx: click.Context, root: Path, audited: bool, as_json: bool, html: Path | None, force: bool
 ) -> None:
-    """Say what of the published release in DIR this code reproduces byte for byte.
+    """Check which published files this code reproduces exactly.
 
-    Every data file is held against its published git hash and made again from the others. A part of the
-    release will do. Exit code 1 if a file that is there differs, else 0, whatever an audit finds.
+    DIR is a copy of the published release, or of a part of it (w2s-factory fetch release makes one). Each
+    data file is compared with its published git hash, and built again from the other files if that is
+    possible. Exit code 1 if a file in DIR differs, else 0, whatever --audit finds.
 
     \b
     Examples:
@@ -41,7 +48,7 @@ def command(
         release.write_page(html, found, audit, root=root, force=force)
     click.echo(_json(found, audit) if as_json else _text(found, audit))
     if html:
-        click.echo(f"wrote {html}", err=True)
+        click.echo(f"Wrote {html}", err=True)
     ctx.exit(not found.ok)
 
 
@@ -52,16 +59,16 @@ def _json(found: Verification, audit: Audit | None) -> str:
 
 
 def _text(found: Verification, audit: Audit | None) -> str:
-    from w2s_factory.cli.audit import tell_audit
+    from w2s_factory.cli.audit import audit_text
 
     rows = [*found.files, *found.draws]
-    width = max(len(one.name) for one in rows)
-    lines = [_line(one, width) for one in rows]
+    width = max(len(row.name) for row in rows)
+    lines = [_line(row, width) for row in rows]
     counts = ", ".join(f"{count} {kind}" for kind, count in found.counts.items())
     lines += ["", f"{len(found.files)} published files: {counts}"]
-    return "\n".join([*lines, *(["", tell_audit(audit)] if audit else [])])
+    return "\n".join([*lines, *(["", audit_text(audit)] if audit else [])])
 
 
-def _line(one: Checked, width: int) -> str:
-    kind = click.style(f"{one.kind:<17}", fg=_COLOURS.get(one.kind))
-    return f"{kind}  {one.name:<{width}}  {one.detail}".rstrip()
+def _line(row: Checked, width: int) -> str:
+    kind = click.style(f"{row.kind:<17}", fg=_COLOURS.get(row.kind))
+    return f"{kind}  {row.name:<{width}}  {row.detail}".rstrip()

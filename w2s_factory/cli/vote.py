@@ -2,67 +2,76 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from w2s_factory.cli.help import option
 from w2s_factory.cli.next_steps import after_vote
-from w2s_factory.cli.paths import say_on_stderr
-from w2s_factory.cli.telling import tell_limits, warn
+from w2s_factory.cli.options import PATH, TASKS
+from w2s_factory.cli.output import messages_to_stderr, print_limits, print_warning
 from w2s_factory.folders import samples_in, seeds_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
-@click.option(
+@option(
     "--input",
     "folder",
     required=True,
-    type=click.Path(path_type=Path),
-    help="Holds seed0/results.jsonl, ..., or t1.0/seed0/...: what generate wrote, scored.",
+    type=PATH,
+    metavar="DIR",
+    help="The folder of the scored samples, with seed0/results.jsonl, ... or t1.0/seed0/results.jsonl, ...",
 )
-@click.option(
+@option(
     "--output",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
+    metavar="FILE",
     help="The majority file to write; - for stdout.",
 )
-@click.option(
+@option(
     "--task",
     "task_name",
     metavar="NAME",
-    help="Says which answers are equal; without it, those of equal text.",
+    show_default="answers are equal if their texts are",
+    help=f"The task, which decides which answers are equal: {TASKS}.",
 )
-@click.option("--force", is_flag=True, help="Overwrite a file that holds something else.")
+@option("--force", is_flag=True, help="Overwrite a file that has other content.")
 def command(folder: Path, output: Path, task_name: str | None, force: bool) -> None:
-    """Find the majority answer of each question over all seeds.
+    """Find the majority answer to each question over all seeds.
 
-    Its share is the confidence. Ties go to the answer of the lowest seed; missing answers count. Example:
+    The confidence of a question is the share of its samples that give the majority answer. A tie goes to the
+    answer of the lowest seed. A response without an answer counts as a vote for no answer.
 
     \b
-        w2s-factory vote --input outputs/t1.0 --output majority_voting_results.jsonl
-    """  # noqa: D301  click needs the character
+    Example:
+      w2s-factory vote --input outputs/t1.0 --output majority_voting_results.jsonl
+    """  # noqa: D301  click reads \b
     from w2s_factory.scoring.vote import vote
     from w2s_factory.tasks import get_task
 
     folder = samples_in(folder)
     summary = vote(folder, output, task=get_task(task_name) if task_name else None, force=force)
-    printed = say_on_stderr(output)
+    rows_printed = messages_to_stderr(output)
     right = f"{summary.right}{'' if summary.known == summary.questions else f' of {summary.known}'}"
     click.echo(
         f"{summary.questions} questions, {summary.samples} samples each: majority right "
-        f"{right if summary.known else 'not known'}, without an answer {summary.empty}"
+        f"{right if summary.known else 'unknown'}, without an answer {summary.empty}"
     )
-    tell_limits(summary.limits)
+    print_limits(summary.limits)
     if summary.missing:
-        warn(f"seeds are missing in {folder} ({summary.missing}); the vote is over the others")
-    if printed:
+        print_warning(f"seeds are missing in {folder} ({summary.missing}); the vote is over the others")
+    if rows_printed:
         return
     click.echo(f"Wrote {output}")
     after_vote(task_name or _scored_as(folder), folder, output, summary.samples, known=bool(summary.known))
 
 
 def _scored_as(folder: Path) -> str | None:
-    """Return the task the samples were scored as, if the report beside them says so."""
+    """Return the task that the samples were scored as, if their scoring report names it."""
     from w2s_factory.errors import UserError
     from w2s_factory.records import read_object
 

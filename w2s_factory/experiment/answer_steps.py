@@ -1,9 +1,9 @@
-"""Steps in which a model answers a split, is scored, and is evaluated."""
+"""Steps in which a model answers a split and its answers are scored."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from w2s_factory.experiment.run_contents import Evaluated
 from w2s_factory.tasks import Task
@@ -11,22 +11,22 @@ from w2s_factory.tasks import Task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2s_factory.experiment.draft import Draft
-    from w2s_factory.experiment.steps import Answerer
+    from w2s_factory.experiment.run_contents import Stage
+    from w2s_factory.experiment.steps import Answerer, Draft
 
 RESULTS = "results.jsonl"
 ANY_FORMAT = "results_any.jsonl"
 
 
 def has_any_format(task: Task) -> bool:
-    """Whether the task can find a final answer in whatever format."""
+    """Return whether the task can find a final answer in any format."""
     return type(task).extract_any is not Task.extract_any
 
 
 def answer(
     draft: Draft, who: Answerer, split: str, *, demos: str | None = None, any_format: bool = False
 ) -> str:
-    """Add the steps of greedy answers to a split; the results they end in."""
+    """Add the steps of a model's greedy answers to a split, and return the file of results."""
     folder = draft.tree.answers(split, who.name, few_shot=demos is not None)
     label = _label(who, split, demos)
     _generate(draft, who, split, folder, label, [f"{folder}/output.jsonl"], _shown(draft, demos))
@@ -37,28 +37,31 @@ def answer(
 def sample(
     draft: Draft, who: Answerer, split: str, count: int, temperature: float, *, demos: str | None = None
 ) -> tuple[str, list[str]]:
-    """Add the steps of sampled answers: the folder of the seeds, and their results.
+    """Add the steps of sampled answers to a split.
 
-    Repetition n takes the n-th `count` seeds, so that repetition 0 has the published 0 to 9.
+    Repetition n takes the seeds from n * count on, so that repetition 0 has the published 0 to 9.
+
+    Returns:
+        The folder that holds a folder for each seed, and the file of results of each seed.
     """
     folder = draft.tree.answers(split, who.name, few_shot=demos is not None)
     sampled = f"{folder}/t{float(temperature)}"
     seeds = range(draft.seed * count, (draft.seed + 1) * count)
-    a_job = draft.experiment.generation.samples_per_job or count
+    per_job = draft.experiment.generation.samples_per_job or count
     label = f"{_label(who, split, demos)}_samples"
-    for first in seeds[::a_job]:
-        part = seeds[first - seeds[0] : first - seeds[0] + a_job]
+    for first in seeds[::per_job]:
+        part = seeds[first - seeds[0] : first - seeds[0] + per_job]
         options = ["--samples", str(len(part)), "--first-seed", str(first), "--temperature", str(temperature)]
         files = [f"{sampled}/seed{seed}/output.jsonl" for seed in part]
         name = label if len(part) == count else f"{label}_{first}"
         _generate(draft, who, split, folder, name, files, [*_shown(draft, demos), *options])
     folders = [f"{sampled}/seed{seed}" for seed in seeds]
     _score(draft, split, folders, label)
-    return sampled, [f"{one}/{RESULTS}" for one in folders]
+    return sampled, [f"{folder}/{RESULTS}" for folder in folders]
 
 
 def limited(draft: Draft, split: str) -> int | None:
-    """How many questions of a split are asked; None is all."""
+    """Return how many questions of a split are asked; None is all."""
     limit = draft.experiment.limit
     return limit.train_2 if split == "train_2" else limit.split
 
@@ -72,20 +75,19 @@ def _generate(
     files: Sequence[str],
     options: Sequence[str],
 ) -> None:
-    """The job, or one a shard and one that joins them."""
+    """Add the generation as one job, or as one for each shard and one that merges them."""
     shards = draft.experiment.generation.shards
     golds = draft.tree.golds(split)
     demos = [options[options.index("--demos") + 1]] if "--demos" in options else []
-    command = [
-        "generate",
-        "--task",
-        draft.task.name,
-        "--questions",
-        golds,
+    command = ["generate", "--task", draft.task.name, "--questions", golds]
+    command += [
         *_model(who),
         *_engine(draft, split),
+        *options,
+        "--output-dir",
+        folder,
+        "--restart-if-changed",
     ]
-    command += [*options, "--output-dir", folder, "--restart-if-changed"]
     reads = [golds, *demos, *who.reads]
     if shards == 1:
         draft.add(f"generate_{label}", "generate", command, reads=reads, writes=files)
@@ -106,17 +108,17 @@ def _of_shard(file: str, shard: int, shards: int) -> str:
 
 
 def _score(draft: Draft, split: str, folders: Sequence[str], label: str, *, any_format: bool = False) -> None:
-    """One job for all folders: scoring one takes less than starting a job does."""
+    """Add the scoring of all folders as one job: starting a job takes longer than scoring a folder."""
     golds = draft.tree.golds(split)
     reads = [golds, *(f"{folder}/output.jsonl" for folder in folders)]
     commands, writes = [], []
     for folder in folders:
         command = ["score", "--task", draft.task.name, "--golds", golds, "--input", f"{folder}/output.jsonl"]
         command += ["--partial"] if limited(draft, split) else []
-        names = [ANY_FORMAT, RESULTS] if any_format else [RESULTS]  # metrics.json is that of the last
+        names = [ANY_FORMAT, RESULTS] if any_format else [RESULTS]  # the last one writes metrics.json
         for name in names:
-            way = ["--answers", "any"] if name == ANY_FORMAT else []
-            commands.append([*command, *way, "--output", f"{folder}/{name}", "--force"])
+            how = ["--answers", "any"] if name == ANY_FORMAT else []
+            commands.append([*command, *how, "--output", f"{folder}/{name}", "--force"])
             writes.append(f"{folder}/{name}")
     draft.add(f"score_{label}", "score", *commands, reads=reads, writes=writes)
 
@@ -152,9 +154,6 @@ def _label(who: Answerer, split: str, demos: str | None) -> str:
     return f"{who.role}{'_few_shot' if demos else ''}_{split}"
 
 
-Stage: TypeAlias = Literal["baseline", "stage1", "stage2"]
-
-
 def evaluate(
     draft: Draft,
     key: str,
@@ -166,7 +165,7 @@ def evaluate(
     demos: str | None = None,
     trained: bool = True,
 ) -> None:
-    """Add the steps of a model's evaluation, and the model to what the report shows."""
+    """Add the steps of a model's evaluation, and add the model to those of the report."""
     split = draft.experiment.split
     any_format = key == "strong_zero_shot" and has_any_format(draft.task)
     results = Path(answer(draft, who, split, demos=demos, any_format=any_format))

@@ -1,4 +1,4 @@
-"""A commented experiment file to start from."""
+"""`init`: a commented experiment file to start from."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ TEMPLATE = Path(__file__).with_name("init_template.yaml")
 
 @dataclass(frozen=True)
 class _Models:
+    """The names, models and presets in a new file; by default the paper's first pair for GSM8K."""
+
     weak_name: str = "llama2_7b"
     weak_model: str = "meta-llama/Llama-2-7b-hf"
     weak_preset: str = "weak_full_sft"
@@ -37,25 +39,23 @@ _LLAMA_3 = _Models(
 )
 
 _TRAIN = """\
-  train:  # on gold train_1; leave it out for a model that is ready
+  train:  # fine-tune it on gold train_1; leave train out to use the model as it is
     preset: {preset}  # w2s-factory make-config --list
     # overrides: {{num_train_epochs: 3}}  # training arguments that differ from the preset"""
-_NO_TRAIN = "  # train: null  # on gold train_1, which this task has not"
+_NO_TRAIN = "  # train: null  # this task has no gold train_1 to fine-tune it on"
 _BASELINES = "# baselines: [weak_floor, strong_zero_shot, full_weak, weak_icl, strong_ceiling]"
-_NO_CEILING = (
-    "baselines: [weak_floor, strong_zero_shot, full_weak, weak_icl]  # there is no gold for a ceiling"
-)
+_NO_CEILING = "baselines: [weak_floor, strong_zero_shot, full_weak, weak_icl]  # a strong_ceiling needs gold"
 
 
 def write_experiment(task: Task | str, output: str | Path, *, force: bool = False) -> None:
-    """Write an experiment file for a task, every key of it commented.
+    """Write an experiment file for a task, with a comment on each key.
 
     It names the paper's first pair of models; for the embedded task, the models that come with it.
 
     Args:
         task: The task or its name.
-        output: The YAML.
-        force: Overwrite a file that holds something else.
+        output: The YAML file.
+        force: Overwrite an existing file.
 
     Raises:
         UserError: There is no such task, it lacks a split that the experiment needs, or the file exists and
@@ -77,7 +77,7 @@ def write_experiment(task: Task | str, output: str | Path, *, force: bool = Fals
 
 
 def _check_splits(task: Task) -> None:
-    """Refuse a task without a split that the file would name."""
+    """Check that the task has the splits that the file would name."""
     needed = [*(["train_1"] if task.teaches_gold else []), "train_2", "test"]
     missing = [name for name in needed if name not in task.splits]
     if missing:
@@ -87,7 +87,7 @@ def _check_splits(task: Task) -> None:
 
 
 def _models(task: Task) -> _Models:
-    if not task.teaches_gold:  # the paper's models for the task without gold
+    if not task.teaches_gold:  # the paper's models for OlympicArena
         return replace(_LLAMA_3, strong_preset=task.strong_preset)
     if task.example is None:
         return replace(_Models(), strong_preset=task.strong_preset)

@@ -1,8 +1,7 @@
-"""Loading an experiment file: every mistake is reported with its line, its field and the nearest key."""
+"""Loading an experiment file: each mistake is reported with its line, its field and the nearest known key."""
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from w2s_factory.errors import UserError, short
+from w2s_factory.errors import UserError, did_you_mean, nearest, short
 from w2s_factory.experiment.spec import Experiment
 from w2s_factory.model_names import is_path
 from w2s_factory.records.yaml_files import read_yaml
@@ -23,27 +22,27 @@ if TYPE_CHECKING:
 
 
 def place_of(root: yaml.Node, where: Sequence[str | int], prefix: Sequence[str] = ()) -> int:
-    """The line, from 1, of a field or else of the section that should hold it.
+    """Return the line, from 1, of a field, or of the section that should hold it.
 
     Args:
         root: The whole file.
-        where: The keys that lead to the field.
-        prefix: The keys that lead to a part of the file laid over the rest: looked at first.
+        where: The keys and positions that lead to the field.
+        prefix: The keys that lead to the preset that is laid over the file, which is searched first.
     """
-    over, reached = _followed(root, [*prefix, *where])
-    if prefix and reached == len(prefix) + len(where):
-        return over
-    return _followed(root, where)[0]
+    line, found = _deepest_line(root, [*prefix, *where])
+    if prefix and found == len(prefix) + len(where):
+        return line
+    return _deepest_line(root, where)[0]
 
 
-def _followed(node: yaml.Node, where: Sequence[str | int]) -> tuple[int, int]:
-    """The line of the last key that is there, and how many are."""
+def _deepest_line(node: yaml.Node, where: Sequence[str | int]) -> tuple[int, int]:
+    """Return the line of the last of these keys that the file has, and how many of them it has."""
     line = node.start_mark.line + 1
     for number, part in enumerate(where):
-        found = _inner(node, part)
-        if found is None:
+        inner = _inner(node, part)
+        if inner is None:
             return line, number
-        line, node = found
+        line, node = inner
     return line, len(where)
 
 
@@ -59,6 +58,7 @@ def _inner(node: yaml.Node, part: str | int) -> tuple[int, yaml.Node] | None:
 
 
 RELEASE = "W2S_RELEASE"
+"""The environment variable with the root folder of the published release."""
 
 _EXPECTED: Final = {
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "`key: value` lines"),
@@ -71,30 +71,31 @@ _EXPECTED: Final = {
 
 
 def read_experiment(path: str | Path, preset: str | None = None, *, models_there: bool = True) -> Experiment:
-    """Read an experiment file, laying one of its presets over it.
+    """Read an experiment file, with one of its presets laid over it.
 
-    Folders named in it are made absolute, from the file's own folder on, and `W2S_RELEASE` from the working
-    one; what is not a folder there, and cannot only mean one (see `is_path`), is a name on the hub.
+    Paths in the file become absolute, relative to the file's own folder; `W2S_RELEASE` is relative to the
+    current folder. A model that is not a folder there is a name on the hub, unless its form can only be that
+    of a path (see `is_path`).
 
     Args:
-        path: The YAML, or the name of an experiment that comes with the package (`arithmetic`).
-        preset: The name of one of its `presets`.
-        models_there: Refuse model folders that are missing.
+        path: The YAML file, or the name of an experiment that comes with the package (`arithmetic`).
+        preset: The name of one of its `presets`; None for none.
+        models_there: Whether model folders must exist.
 
     Raises:
-        UserError: The file is no YAML, a value is not what its key takes, or a folder of a model is
-            missing; with its line.
+        UserError: The file is not YAML, a value is not of the kind that its key takes, or the folder of a
+            model does not exist; with the line.
     """
     path = file_of(path)
-    found = read_yaml(path, missing=_nearest)
-    root, values = found.root, found.values
+    file = read_yaml(path, missing=_nearest)
+    root, values = file.root, file.values
     chosen = _preset(values, preset, path)
     prefix = ("presets", preset) if preset else ()
     try:
         context = {"folder": path.absolute().parent}
         experiment = Experiment.model_validate(_merged(values, chosen), context=context)
     except ValidationError as errors:
-        raise _told(errors, path, root, prefix) from None
+        raise _first_error(errors, path, root, prefix) from None
     resolved = _resolved(experiment, path.absolute().parent)
     for where, folder in _model_folders(resolved) if models_there else ():
         if not Path(folder).is_dir():
@@ -104,32 +105,31 @@ def read_experiment(path: str | Path, preset: str | None = None, *, models_there
 
 
 def file_of(name: str | Path) -> Path:
-    """Return the file of that name, or the experiment that comes with the package under it.
+    """Return the file of that name, or else the experiment of that name that comes with the package.
 
     Raises:
-        UserError: There is neither, or a bare name stands for both an experiment and a file `NAME.yaml`.
+        UserError: A bare name could mean an experiment of the package and a file `NAME.yaml`, which differ.
     """
     path, own = Path(name), shipped("experiments", f"{name}.yaml")
     if path.is_file() or path.parent != Path() or not own.is_file():
         return path
     local = path.with_name(f"{name}.yaml")
     if local.is_file() and local.read_bytes() != own.read_bytes():
-        problem = f"is both an experiment of the package ({own}) and the file {local} here, which differ"
-        raise UserError(problem, file=path, hint=f"Name the one you mean: {local}, or the other by its path")
+        problem = f"names both an experiment of the package ({own}) and the file {local}, which differ"
+        raise UserError(problem, file=path, hint=f"Name one of them: {local}, or the other by its path")
     return own
 
 
 def _nearest(path: Path) -> str:
-    """Return a hint that names the experiment that was meant: a file in the same folder, or a shipped one."""
+    """Return a hint with the nearest name of an experiment: a file in that folder, or one of the package."""
     own = [file.stem for file in sorted(shipped("experiments").glob("*.yaml"))]
     bare = path.parent == Path()
     files = [str(file) for file in sorted(path.parent.glob("*.y*ml"))] if path.parent.is_dir() else []
     known = {Path(name).stem: name for name in [*(own if bare else ()), *files]}
-    near = difflib.get_close_matches(path.stem, known, 1)
-    if near:
-        return f'Did you mean "{known[near[0]]}"?'
+    if near := nearest(path.stem, known):
+        return f'Did you mean "{known[near]}"?'
     listed = f" The package has: {', '.join(own)}." if bare else ""
-    return f"w2s-factory init writes one (see w2s-factory init --help).{listed}"
+    return f"Write one with w2s-factory init (see w2s-factory init --help).{listed}"
 
 
 def _preset(values: Mapping[str, Any], name: str | None, path: Path) -> dict[str, Any]:
@@ -137,16 +137,16 @@ def _preset(values: Mapping[str, Any], name: str | None, path: Path) -> dict[str
         return {}
     presets = values.get("presets") or {}
     if not isinstance(presets, dict):
-        raise UserError("expected presets by name", file=path, field="presets")
+        raise UserError("expected presets by name (`NAME:` lines)", file=path, field="presets")
     if name not in presets:
-        raise UserError(f'no preset "{name}"', file=path, hint=_meant(name, list(presets)))
+        raise UserError(f'no preset "{name}"', file=path, hint=nearest_or_all(name, list(presets)))
     if not isinstance(presets[name] or {}, dict):
         raise UserError("expected `key: value` lines", file=path, field=f"presets.{name}")
     return dict(presets[name] or {})
 
 
 def _merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid on `values`: mappings key by key, everything else as a whole."""
+    """Return `values` with those of `over` laid over them: mappings key by key, all else as a whole."""
     merged = dict(values)
     for key, value in over.items():
         old = merged.get(key)
@@ -154,24 +154,21 @@ def _merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _told(errors: ValidationError, path: Path, root: yaml.Node, prefix: tuple[str, ...]) -> UserError:
-    """The most telling error as a line."""
-    told = errors.errors(include_url=False)
-    mistyped = (
-        error for error in told if error["type"] == "extra_forbidden"
-    )  # may be why others are missing
-    error = next(mistyped, told[0])
+def _first_error(errors: ValidationError, path: Path, root: yaml.Node, prefix: tuple[str, ...]) -> UserError:
+    """Return the first error in one line; a mistyped key goes first: it may be why another is missing."""
+    found = errors.errors(include_url=False)
+    error = next((error for error in found if error["type"] == "extra_forbidden"), found[0])
     where = tuple(part for part in error["loc"] if part != "[key]")
     line = place_of(root, where, prefix)
     field = ".".join(map(str, where)) or None
     if error["type"] == "extra_forbidden":
-        hint = _meant(str(where[-1]), _keys(where[:-1]))
-        return UserError("is not a key known here", file=path, line=line, field=field, hint=hint)
+        hint = nearest_or_all(str(where[-1]), _keys(where[:-1]))
+        return UserError("is not a known key", file=path, line=line, field=field, hint=hint)
     return UserError(_in_words(error), file=path, line=line, field=field)
 
 
 def _in_words(error: ErrorDetails) -> str:
-    """Return what a value should be and is, in the words of other errors."""
+    """Return the message of pydantic's error in the wording of all other errors."""
     kind, context, got = error["type"], error.get("ctx", {}), short(error["input"])
     if kind == "missing":
         return "is missing"
@@ -189,24 +186,22 @@ def _in_words(error: ErrorDetails) -> str:
 
 
 def _keys(where: Sequence[str | int]) -> list[str]:
-    """The keys a section knows."""
+    """Return the keys that a section may have."""
     section: type[BaseModel] = Experiment
     for part in where:
         annotation = section.model_fields[str(part)].annotation
         candidates = [annotation, *get_args(annotation)]
-        section = next(one for one in candidates if isinstance(one, type) and issubclass(one, BaseModel))
+        section = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel))
     return list(section.model_fields)
 
 
-def _meant(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    if near:
-        return f'Did you mean "{near[0]}"?'
-    return f"Known here: {', '.join(known)}" if known else "None is known here"
+def nearest_or_all(name: str, known: Sequence[str]) -> str:
+    """Return a hint for an unknown name: the nearest known one, or else all of them."""
+    return did_you_mean(name, known) or f"Known: {', '.join(known) or 'none'}"
 
 
 def _resolved(experiment: Experiment, folder: Path) -> Experiment:
-    """The experiment with its folders absolute, so that its file can be copied into the run."""
+    """Return the experiment with absolute paths, so that its file can be copied into the run's folder."""
     weak, strong, environments = experiment.weak, experiment.strong, experiment.environments
     root = None if experiment.release is None else _folder(experiment.release, folder)
     if root is None and os.environ.get(RELEASE):
@@ -235,9 +230,9 @@ def _model(name: str | None, folder: Path) -> str | None:
 
 
 def _model_folders(experiment: Experiment) -> Iterator[tuple[tuple[str, str], str]]:
-    """The folders of models that must be there, by the field that names each.
+    """Return the fields that name a folder of a model, each with the folder.
 
-    What a server answers for has a name on that server, and what is on the hub none that is absolute.
+    Names on the hub are not absolute; a model that a server answers for has a name on that server.
     """
     weak, on_server = experiment.weak, experiment.generation.engine == "openai"
     named = {
@@ -249,14 +244,14 @@ def _model_folders(experiment: Experiment) -> Iterator[tuple[tuple[str, str], st
 
 
 def _file(name: str | None, folder: Path, release: str | None) -> str | None:
-    """A file beside the experiment's, or below `{release}`."""
+    """Return the path of a file relative to the experiment file; `{release}` in it is the release's root."""
     if name is None:
         return None
     return _folder(name.replace("{release}", release or "release"), folder)
 
 
 def _interpreter(name: str | None, folder: Path) -> str | None:
-    """A path with a slash lies beside the file; a bare name is found on the `PATH`."""
+    """Return an interpreter: a path relative to the experiment file, or a bare name, found on the `PATH`."""
     return _folder(name, folder) if name and "/" in name else name
 
 

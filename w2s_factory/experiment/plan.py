@@ -1,4 +1,4 @@
-"""The plan of an experiment: every step of the paper that its file asks for, in order."""
+"""The plan of an experiment: all steps that its file asks for, and the contents of the finished run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s_factory.experiment.draft import Draft
 from w2s_factory.experiment.run_contents import CONTENTS, Contents, Job
 from w2s_factory.experiment.stages import plan_baselines, plan_golds, plan_stage1, plan_stage2, plan_weak
-from w2s_factory.experiment.steps import OURS, Step, Tree
+from w2s_factory.experiment.steps import OURS, Draft, Step, Tree
 from w2s_factory.records import Table
 
 if TYPE_CHECKING:
@@ -25,12 +24,12 @@ _SHOWN = ("name", "kind", "seed", "reads", "writes", "commands")
 
 @dataclass(frozen=True)
 class Plan:
-    """What `run` will do.
+    """The steps that `run` will carry out.
 
     Attributes:
-        experiment: What is planned.
-        steps: Each after those it depends on; the last makes the report.
-        contents: What the folder will hold then.
+        experiment: The experiment.
+        steps: All steps, each after those it depends on; the last one writes the report.
+        contents: The contents of the finished run's folder.
     """
 
     experiment: Experiment
@@ -43,10 +42,10 @@ class Plan:
 
 
 def plan(experiment: Experiment) -> Plan:
-    """Plan an experiment; nothing is read or written, and no model need be there.
+    """Plan an experiment without reading or writing files; its models need not exist yet.
 
-    The whole pipeline is planned once a seed: gold data, the weak model, baselines, Stage I, M_plus,
-    Stage II, each model's evaluation.
+    The whole pipeline is planned for each seed: gold data, the weak model, baselines, Stage I, M_plus,
+    Stage II, the evaluation of each model.
 
     Raises:
         UserError: The plan would be too large.
@@ -105,7 +104,7 @@ def _job(step: Step) -> Job:
 
 
 def _report(experiment: Experiment, steps: list[Step]) -> Step:
-    """The last step: it comes after all others."""
+    """Return the last step, the report, which depends on all others."""
     return Step(
         name="report",
         kind="report",

@@ -1,13 +1,14 @@
-"""A plan shown as a table, or drawn as an SVG of steps and what they wait for."""
+"""A plan as a table, and as a picture of its steps and their dependencies."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from xml.etree import ElementTree as ET
 
 from w2s_factory.errors import UserError
+from w2s_factory.experiment.report.figures.palette import LIGHT
 from w2s_factory.experiment.workflow import resources_of
 from w2s_factory.records import Outputs
 from w2s_factory.terminal import wrapped
@@ -15,18 +16,20 @@ from w2s_factory.terminal import wrapped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from matplotlib.axes import Axes
+
     from w2s_factory.experiment.plan import Plan
     from w2s_factory.experiment.spec import Kind
     from w2s_factory.experiment.steps import Step
 
 _NAMED = 4
-"""Files named of a step; of more, the first and how many others."""
+"""The most files of a step that are listed; of more, the first one and the number of the others."""
 
 
 def as_table(plan: Plan) -> str:
-    """Return every step in order with its needs, a file a line, and how many steps there are of which kind.
+    """Return all steps in order with their resources and files, and the number of steps of each kind.
 
-    No line is longer than 100 columns: a long path goes on in the next one.
+    No line is longer than 100 columns: a long path continues in the next line.
     """
     width = max(len(step.name) for step in plan.steps)
     kinds = Counter(step.kind for step in plan.steps)
@@ -54,48 +57,53 @@ def _needs(step: Step) -> str:
 
 
 COLOURS: Final[dict[Kind, str]] = {
-    "data": "#dfe7ef",
-    "train": "#f6d6b8",
-    "export": "#f6e6b8",
-    "generate": "#cfe8cf",
-    "score": "#e6dcf2",
-    "vote": "#e6dcf2",
-    "report": "#ffffff",
+    "data": "soft",
+    "train": "orange",
+    "export": "red",
+    "generate": "green",
+    "score": "purple",
+    "vote": "teal",
+    "report": "blue",
 }
+"""The colour of a step's box by its kind, from the palette of the report."""
 
-_LETTER, _HEIGHT, _GAP, _LAYER = 6.8, 24.0, 14.0, 64.0
-_SWEEPS = 4
-"""Passes that move a step towards those it is connected with; more change little."""
+_FONT: Final = 11
+_LETTER: Final = 0.6 * _FONT
+"""Pixels of a letter, at most on average."""
+
+_BOX, _ROW, _GAP, _MARGIN = 24.0, 76.0, 18.0, 16.0
+"""Pixels: the height of a box, the distance of rows, the space between boxes, and around the picture."""
 
 
 def draw_plan(plan: Plan, file: str | Path) -> Path:
-    """Draw a plan into an SVG file, replacing a picture that is there. Needs no other program.
+    """Draw a plan as an SVG file, replacing an SVG file that exists.
 
-    An arrow leads from a step to one that waits for it; where other arrows say so already, there is none.
+    A line leads from each step down to those that wait for it, unless other lines imply that already.
 
     Raises:
-        UserError: The file's name does not end in `.svg`, or it holds something else than an SVG picture.
+        UserError: The file's name does not end in `.svg`, or the file exists and is not an SVG picture.
     """
     if Path(file).suffix != ".svg":
-        raise UserError("is no name of a picture", file=file, hint="Name it FILE.svg")
-    import networkx as nx  # noqa: PLC0415  costs time that only a picture need pay
+        raise UserError("expected the name of an SVG file", file=file, hint="Name it FILE.svg")
+    import networkx as nx  # noqa: PLC0415  only a picture needs it
 
     graph = nx.transitive_reduction(_graph(plan))
-    layers = _ordered(graph, [list(layer) for layer in nx.topological_generations(graph)])
+    order = [step.name for step in plan.steps]
+    rows = [sorted(row, key=order.index) for row in nx.topological_generations(graph)]
     with Outputs(force=_is_picture(Path(file))) as outputs:
-        outputs.text(file, ET.tostring(_picture(plan, graph, layers), encoding="unicode") + "\n")
+        outputs.text(file, _picture(plan, graph, rows))
     return Path(file)
 
 
 def _is_picture(file: Path) -> bool:
     try:
-        return file.read_bytes()[:4] == b"<svg"
+        return re.match(rb"(<\?xml[^>]*>\s*)?<svg", file.read_bytes()[:200]) is not None
     except OSError:
         return False
 
 
 def _graph(plan: Plan) -> Any:
-    """Steps by name, with an edge from each to those that read what it writes."""
+    """Return a graph of the steps' names, with an edge from each step to those that read what it writes."""
     import networkx as nx  # noqa: PLC0415
 
     writer = {file: step.name for step in plan.steps for file in step.writes}
@@ -107,64 +115,65 @@ def _graph(plan: Plan) -> Any:
     return graph
 
 
-def _ordered(graph: Any, layers: list[list[str]]) -> list[list[str]]:
-    """Each layer in the order of the places of its neighbours in the layers before it."""
-    place = {name: index / len(layer) for layer in layers for index, name in enumerate(layer)}
-    for sweep in range(_SWEEPS):
-        neighbours = graph.predecessors if sweep % 2 == 0 else graph.successors
-        for layer in layers if sweep % 2 == 0 else reversed(layers):
-            layer.sort(key=lambda name: _middle([place[other] for other in neighbours(name)], place[name]))
-            place.update({name: index / len(layer) for index, name in enumerate(layer)})
-    return layers
+def _picture(plan: Plan, graph: Any, rows: list[list[str]]) -> str:
+    """Return the SVG: a box for each step, a row for each generation, and a line for each edge."""
+    from w2s_factory.experiment.report.figures.canvas import canvas, drawn  # noqa: PLC0415  loads matplotlib
+
+    centres, width = _centres(graph, rows)
+    height = _ROW * (len(rows) - 1) + _BOX + 2 * _MARGIN
+    with canvas(height, width) as figure:
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+        axes.axis("off")
+        for first, second in sorted(graph.edges):
+            _line(axes, centres[first], centres[second])
+        for step in plan.steps:
+            _box(axes, step.name, centres[step.name], COLOURS[step.kind])
+        kinds = "; ".join(f"{step.name} ({step.kind})" for step in plan.steps)
+        title = f"{plan.experiment.name}: {len(plan.steps)} steps"
+        return drawn(figure, "plan", title, f"{kinds}.").alone(scaled=False)
 
 
-def _middle(places: list[float], otherwise: float) -> float:
-    return sum(places) / len(places) if places else otherwise
+def _centres(graph: Any, rows: list[list[str]]) -> tuple[dict[str, tuple[float, float]], float]:
+    """Return the centre of each step's box, and the width of the picture, in pixels."""
+    import networkx as nx  # noqa: PLC0415
 
-
-def _picture(plan: Plan, graph: Any, layers: list[list[str]]) -> ET.Element:
-    kinds = {step.name: step.kind for step in plan.steps}
-    centres, width = _centres(layers)
-    height = _LAYER * len(layers) + _GAP
-    root = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width:.0f} {height:.0f}")
-    root.attrib |= {"width": f"{width:.0f}", "height": f"{height:.0f}"}
-    root.set("style", "background:#fff;font:11px ui-monospace,monospace")
-    ET.SubElement(root, "title").text = f"{plan.experiment.name}: {len(plan.steps)} steps"
-    for first, second in graph.edges:
-        _arrow(root, centres[first], centres[second])
-    for name, centre in centres.items():
-        _box(root, name, centre, COLOURS[kinds[name]])
-    return root
-
-
-def _centres(layers: list[list[str]]) -> tuple[dict[str, tuple[float, float]], float]:
-    """The middle of each step's box, and how wide the picture is."""
-    widths = [sum(_width(name) + _GAP for name in layer) + _GAP for layer in layers]
-    centres: dict[str, tuple[float, float]] = {}
-    for row, (layer, taken) in enumerate(zip(layers, widths, strict=True)):
-        x = (max(widths) - taken) / 2 + _GAP
-        for name in layer:
-            centres[name] = (x + _width(name) / 2, _GAP + row * _LAYER + _HEIGHT / 2)
-            x += _width(name) + _GAP
-    return centres, max(widths)
+    cell = max(map(_width, graph)) + _GAP
+    placed = nx.multipartite_layout(graph, subset_key=dict(enumerate(rows)), align="horizontal")
+    left, top = (min(place[axis] for place in placed.values()) for axis in (0, 1))
+    unit = (max(place[1] for place in placed.values()) - top) / max(len(rows) - 1, 1) or 1
+    centres = {
+        name: (_MARGIN + cell / 2 + (x - left) / unit * cell, _MARGIN + _BOX / 2 + (y - top) / unit * _ROW)
+        for name, (x, y) in placed.items()
+    }
+    return centres, cell * max(map(len, rows)) + 2 * _MARGIN
 
 
 def _width(name: str) -> float:
     return len(name) * _LETTER + 16
 
 
-def _arrow(root: ET.Element, first: tuple[float, float], second: tuple[float, float]) -> None:
-    (x1, y1), (x2, y2) = (first[0], first[1] + _HEIGHT / 2), (second[0], second[1] - _HEIGHT / 2)
-    bend = (y2 - y1) / 2
-    path = f"M{x1:.1f} {y1:.1f}C{x1:.1f} {y1 + bend:.1f} {x2:.1f} {y2 - bend:.1f} {x2:.1f} {y2:.1f}"
-    ET.SubElement(root, "path", d=path, fill="none", stroke="#8a94a0")
-    tip = f"{x2 - 3:.1f},{y2 - 6:.1f} {x2 + 3:.1f},{y2 - 6:.1f} {x2:.1f},{y2:.1f}"
-    ET.SubElement(root, "polygon", points=tip, fill="#8a94a0")
+def _line(axes: Axes, first: tuple[float, float], second: tuple[float, float]) -> None:
+    axes.annotate(
+        "",
+        (second[0], second[1] - _BOX / 2),
+        (first[0], first[1] + _BOX / 2),
+        arrowprops={
+            "arrowstyle": "-|>",
+            "color": LIGHT["soft"],
+            "alpha": 0.7,
+            "linewidth": 0.8,
+            "shrinkA": 0,
+            "shrinkB": 0,
+        },
+    )
 
 
-def _box(root: ET.Element, name: str, centre: tuple[float, float], colour: str) -> None:
-    (x, y), width = centre, _width(name)
-    rect = ET.SubElement(root, "rect", x=f"{x - width / 2:.1f}", y=f"{y - _HEIGHT / 2:.1f}", rx="4")
-    rect.attrib |= {"width": f"{width:.1f}", "height": f"{_HEIGHT:.0f}", "fill": colour, "stroke": "#55606c"}
-    text = ET.SubElement(root, "text", {"x": f"{x:.1f}", "y": f"{y + 4:.1f}", "text-anchor": "middle"})
-    text.text = name
+def _box(axes: Axes, name: str, centre: tuple[float, float], colour: str) -> None:
+    look = {
+        "boxstyle": "round,pad=0.5",
+        "facecolor": LIGHT["paper"],
+        "edgecolor": LIGHT[colour],
+        "linewidth": 1.5,
+    }
+    axes.text(*centre, name, ha="center", va="center", fontsize=_FONT, bbox=look, zorder=3)

@@ -1,9 +1,8 @@
-"""Running an experiment: check what is planned, let Snakemake do what is not done yet, report failures."""
+"""Running an experiment: the checks of its plan, the call of Snakemake, and the report of failed steps."""
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import shlex
 import signal
@@ -13,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from w2s_factory.errors import DelegateError, UserError, W2SError
-from w2s_factory.experiment.load import file_of, read_experiment
+from w2s_factory.experiment.load import file_of, nearest_or_all, read_experiment
 from w2s_factory.experiment.plan import REPORT, Plan, plan
-from w2s_factory.experiment.progress import Progress
 from w2s_factory.experiment.run_folder import (
     MARK,
     end_processes,
@@ -26,10 +24,10 @@ from w2s_factory.experiment.run_folder import (
     writing,
 )
 from w2s_factory.experiment.training_arguments import TrainingSection
-from w2s_factory.experiment.workflow import script_of, snakemake_command
+from w2s_factory.experiment.workflow import Progress, script_of, snakemake_command
 from w2s_factory.generating.engines import engine_names
-from w2s_factory.generating.generator import say
 from w2s_factory.llamafactory.configs import make_config
+from w2s_factory.processes import say
 from w2s_factory.quantities import Jobs
 from w2s_factory.terminal import end_of_log
 
@@ -41,10 +39,10 @@ if TYPE_CHECKING:
 
 
 def check_trainings(experiment: Experiment) -> None:
-    """Check that each training's preset and overrides go with the LLaMA-Factory they are for.
+    """Check that each training's preset and overrides suit its stage and the version of LLaMA-Factory.
 
     Raises:
-        UserError: One does not; `field` says which, as it stands in the file.
+        UserError: One does not; `field` is its key in the experiment file.
     """
     for section, training, stage in _trainings(experiment):
         _check_stage(section, training, stage)
@@ -67,51 +65,44 @@ def check_trainings(experiment: Experiment) -> None:
 
 
 def check_engine(experiment: Experiment) -> None:
-    """Check the engine's name; what is installed in another environment is not known here.
+    """Check the engine's name; the engines of another environment cannot be known here.
 
     Raises:
-        UserError: There is no such engine.
+        UserError: There is no engine of that name.
     """
     engine, known = experiment.generation.engine, engine_names()
     if engine is not None and engine not in known and experiment.environments.generate is None:
-        raise UserError(f'no engine "{engine}"', field="generation.engine", hint=_meant(engine, known))
+        raise UserError(
+            f'no engine "{engine}"', field="generation.engine", hint=nearest_or_all(engine, known)
+        )
 
 
 def check_named_models(plan: Plan) -> None:
-    """Check that the models to be sampled for pass@k are ones the run has.
+    """Check that the run has all models that are to be sampled for pass@k.
 
     Raises:
-        UserError: One is not.
+        UserError: It does not have one of them.
     """
     pass_at = plan.experiment.evaluation.pass_at
     known = list(dict.fromkeys(model.key for model in plan.contents.models))
     for name in (pass_at and pass_at.models) or ():
         if name not in known:
-            raise UserError(
-                f'this run has no model "{name}"', field="evaluation.pass_at.models", hint=_meant(name, known)
-            )
-
-
-def _meant(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f'Did you mean "{near[0]}"?' if near else f"Known here: {', '.join(known)}"
+            hint = nearest_or_all(name, known)
+            raise UserError(f'this run has no model "{name}"', field="evaluation.pass_at.models", hint=hint)
 
 
 def _check_stage(section: str, training: TrainingSection, stage: str) -> None:
-    """A preset of another stage would train on data it can't read; a seed would make repetitions alike."""
+    """Refuse a preset of another stage, which cannot read the data, and a seed shared by all repetitions."""
     if training.value("stage") != stage:
-        raise UserError(
-            f"the preset {training.preset} is for the stage {training.value('stage')}, here is {stage}",
-            field=f"{section}.preset",
-        )
+        given = f"{training.preset} of the stage {training.value('stage')}"
+        raise UserError(f"expected a preset of the stage {stage}, got {given}", field=f"{section}.preset")
     if "seed" in training.overrides:
-        raise UserError(
-            "each repetition has its own", field=f"{section}.overrides.seed", hint="Name them in `seeds`"
-        )
+        problem = "expected no seed here, since each repetition has its own"
+        raise UserError(problem, field=f"{section}.overrides.seed", hint="List the repetitions in `seeds`")
 
 
 def _trainings(experiment: Experiment) -> Iterator[tuple[str, TrainingSection, str]]:
-    """Each training with the section it is described in, and its stage."""
+    """Yield each training with the section that describes it before it, and its stage after it."""
     if experiment.weak.train is not None:
         yield "weak.train", experiment.weak.train, "sft"
     yield "strong", experiment.strong_training, "sft"
@@ -131,10 +122,10 @@ RUNS: Final = Path("runs")
 LOG: Final = "logs/snakemake.log"
 
 _GRACE = 10.0
-"""Seconds Snakemake has, once interrupted, to end its jobs and take back those of a cluster."""
+"""Seconds for Snakemake, once interrupted, to end its jobs and cancel those of a cluster."""
 
 _USAGE = 2
-"""Snakemake's exit code where it refuses its arguments."""
+"""Snakemake's exit code if it refuses its arguments."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +133,9 @@ class Ran:
     """A finished run.
 
     Attributes:
-        folder: Where everything lies.
-        report: Its page.
-        answer: What the report finds, in a sentence; empty where it was not brought up to date.
+        folder: The run's folder.
+        report: The page of the report.
+        answer: The report's result in one sentence; empty if the report was not brought up to date.
     """
 
     folder: Path
@@ -153,10 +144,10 @@ class Ran:
 
 
 def plan_experiment(file: str | Path, preset: str | None = None) -> Plan:
-    """Read an experiment file and plan it; no model, GPU or file of a task need be there.
+    """Read an experiment file and plan it; models, GPUs and files of tasks need not be available.
 
     Raises:
-        UserError: The file can't be used; with the line, or the argument LLaMA-Factory does not know.
+        UserError: The file cannot be used; with the line, or the training argument that is unknown.
     """
     experiment = read_experiment(file, preset)
     try:
@@ -181,23 +172,23 @@ def run(
     arguments: Sequence[str] = (),
     tell: Callable[[str], None] = say,
 ) -> Ran:
-    """Run an experiment up to its report; what is complete already is not done again.
+    """Run an experiment up to its report; complete steps are not repeated.
 
-    A step is run again when its commands, the set of its inputs or their content have changed, and then
-    everything that depends on it.
+    A step is repeated when its commands, the set of its inputs or their content have changed, and with it all
+    steps that depend on it.
 
     Args:
-        file: The experiment, or the name of one that comes with the package (`arithmetic`).
+        file: The experiment file, or the name of an experiment that comes with the package (`arithmetic`).
         output_dir: The run's folder; `runs/NAME` if None, with a preset `runs/NAME_PRESET`.
-        preset: One of the file's presets to lay over it.
-        jobs: Processor cores to use, or with an executor: jobs at once.
-        executor: Where jobs run: one of Snakemake's executors; here if None.
-        arguments: More arguments of Snakemake.
-        tell: Given a line for each finished step.
+        preset: The name of one of the file's presets, which is laid over it.
+        jobs: Processor cores to use; with an executor, the most jobs at the same time.
+        executor: The Snakemake executor that runs the jobs (`slurm` ...); this machine if None.
+        arguments: Further arguments of Snakemake.
+        tell: The function that gets a line for each finished step.
 
     Raises:
-        UserError: The file can't be used, an input is missing, or another run works in the folder.
-        DelegateError: A step failed; what it printed has been told.
+        UserError: The file cannot be used, an input is missing, or another run is active in the folder.
+        DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     planned = plan_experiment(file, preset)
     name = planned.experiment.name
@@ -208,9 +199,9 @@ def run(
 
 
 def _answer(folder: Path, planned: Plan) -> str:
-    """The first line the step of the report printed; none where the report is older than what it is of.
+    """Return the first line that the report's step printed; "" if the report is older than its files.
 
-    So it is where Snakemake was told not to go that far (`-- -n`, `-- --until STEP`).
+    It is older if Snakemake's arguments stop it before (`-- -n`, `-- --until STEP`).
     """
     report = next(step for step in planned.steps if step.writes == (REPORT,))
     files = [folder / file for file in (*report.reads, *report.writes, report.log)]
@@ -237,11 +228,11 @@ def carry_out(
         folder: The run's folder, absolute.
         command: The `snakemake_command` that does it.
         source: The experiment file that was read, which is never overwritten.
-        tell: Given a line for each finished step.
+        tell: The function that gets a line for each finished step.
 
     Raises:
-        UserError: An input is missing, another run works in the folder, or its disk does not take a file.
-        DelegateError: A step failed; what it printed has been told.
+        UserError: An input is missing, another run is active in the folder, or a file cannot be written.
+        DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     refuse_others(planned.experiment.name, folder)  # before anything is written there
     with held(folder):
@@ -256,12 +247,12 @@ def carry_out(
 
 
 def _size(log: Path) -> int:
-    """Return the bytes that earlier runs wrote to a log."""
+    """Return the size of a log in bytes; 0 if there is none."""
     return log.stat().st_size if log.exists() else 0
 
 
 def _snakemake(command: Sequence[str], folder: Path, progress: Progress) -> int:
-    """Run Snakemake to its end; what it says goes to the log, and what that means is told."""
+    """Run Snakemake to its end and return its exit code; its output goes to the log and into `progress`."""
     log = folder / LOG
     with writing(log):
         log.parent.mkdir(exist_ok=True)
@@ -275,7 +266,7 @@ def _snakemake(command: Sequence[str], folder: Path, progress: Progress) -> int:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        process_group=0,  # an interrupt from the terminal reaches it once: through us
+        process_group=0,  # an interrupt from the terminal then reaches it once, through us
     )
     with _ended_with_us(process, folder), writing(log), log.open("a", encoding="utf-8") as written:
         for line in process.stdout or ():
@@ -286,7 +277,7 @@ def _snakemake(command: Sequence[str], folder: Path, progress: Progress) -> int:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Ours, with a mark; and with paths that hold in the run's folder, too."""
+    """Return our environment with the mark of the run, and with an absolute `PYTHONPATH`."""
     paths = os.environ.get("PYTHONPATH", "")
     absolute = os.pathsep.join(str(Path(path).absolute()) for path in paths.split(os.pathsep) if path)
     return {**os.environ, **({"PYTHONPATH": absolute} if absolute else {}), MARK: str(folder)}
@@ -294,7 +285,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _ended_with_us(process: subprocess.Popen[str], folder: Path) -> Iterator[None]:
-    """Leave no process behind if we are interrupted."""
+    """End Snakemake and its jobs when the block ends, also if we are interrupted."""
     try:
         yield
     except BaseException:
@@ -309,9 +300,10 @@ def _ended_with_us(process: subprocess.Popen[str], folder: Path) -> Iterator[Non
 def _failed(
     planned: Plan, folder: Path, progress: Progress, code: int, tell: Callable[[str], None], start: int
 ) -> W2SError:
-    """Print why each failed step did, and how to repeat it; return the error to raise.
+    """Return the error to raise, after passing the end of each failed step's log to `tell`.
 
-    `start` is the size that the log of Snakemake had before this run.
+    The command that repeats the step alone follows its log. `start` is the size of Snakemake's log before
+    this run.
     """
     failed = [step for step in planned.steps if step.rule in progress.failed]
     for step in failed:
@@ -323,9 +315,9 @@ def _failed(
     refused = next(filter(None, (unwritable(end, folder) for end in ends)), None)
     if failed and refused is None:
         names = ", ".join(step.name for step in failed)
-        return DelegateError(f"failed: {names}", hint="Once it is fixed, the same command goes on from there")
+        return DelegateError(f"failed: {names}", hint="After a fix the same command continues from there")
     if progress.refused and (code == _USAGE or progress.total == 0):
-        return UserError(f"Snakemake: {progress.refused}", hint="What follows -- goes to Snakemake")
+        return UserError(f"Snakemake: {progress.refused}", hint="The arguments after -- go to Snakemake")
     if not failed:
         tell("\n".join(f"    {line}" for line in ends[-1]))
     return refused or DelegateError(f"Snakemake failed with exit code {code}", hint=f"See {folder / LOG}")

@@ -1,13 +1,16 @@
-"""Contents of a run's folder once its steps are done."""
+"""`contents.json`: the models, data and jobs of a run and their files, written by `run`, read by `report`."""
 
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003  pydantic looks it up
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
 CONTENTS: Final = "contents.json"
+
+Stage: TypeAlias = Literal["baseline", "stage1", "stage2"]
+"""The part of the method to which a model belongs, in the order of the report."""
 
 
 class _Entry(BaseModel):
@@ -15,25 +18,26 @@ class _Entry(BaseModel):
 
 
 class Evaluated(_Entry):
-    """A model whose answers to the test split are there.
+    """A model that is evaluated in one repetition.
 
     Attributes:
-        key: Which one it is: `weak_floor`, `strong_zero_shot`, `full_weak_ft`, `weak_icl`,
+        key: The model: `weak_floor`, `strong_zero_shot`, `full_weak_ft`, `weak_icl`,
             `iter1_weak_ft`, `iter1_icl_ft`, `iter1_hybrid_ft`, `iter2_hybrid_ft` ..., `sft_chosen` (the
             control of Stage II), `dpo`, `orpo`, `simpo`, `strong_ceiling`.
-        label: What a reader calls it: "Stage I, iteration 1, hybrid".
-        stage: What it belongs to.
-        iteration: Of Stage I, from 1.
-        seed: Of the repetition of the experiment.
-        results: Its greedy answers, scored (`results.jsonl`).
-        any_format: The same answers, the last number counting in whatever format; where the task has that.
+        label: Its name in the report: "Stage I, iteration 1, hybrid".
+        stage: The part of the method to which it belongs.
+        iteration: The iteration of Stage I, from 1; None for other models.
+        seed: The seed of the repetition.
+        results: Its scored greedy answers (`results.jsonl`).
+        any_format: The same answers, scored by the last number in any format; None if the task has no such
+            scoring.
         samples: The folder of its sampled answers (`seed0/results.jsonl` ...), for pass@k.
-        training: Where LLaMA-Factory trained it (`trainer_log.jsonl`); None for what was not trained.
+        training: The folder of its training (`trainer_log.jsonl`); None if it was not trained.
     """
 
     key: str
     label: str
-    stage: Literal["baseline", "stage1", "stage2"]
+    stage: Stage
     iteration: int | None = None
     seed: int
     results: Path
@@ -43,7 +47,7 @@ class Evaluated(_Entry):
 
 
 class Agreed(_Entry):
-    """One iteration of Stage I: the results of both sides on `train_2`, and the hybrid set they gave."""
+    """The files of one iteration of Stage I: the results of both sides on `train_2`, and the hybrid set."""
 
     seed: int
     iteration: int
@@ -53,7 +57,7 @@ class Agreed(_Entry):
 
 
 class Preferred(_Entry):
-    """Stage II: the original weak results, M_plus's samples, the majority file, and the pairs they gave."""
+    """The files of Stage II: the original weak results, M_plus's samples, the majority file, the pairs."""
 
     seed: int
     weak: Path
@@ -67,10 +71,10 @@ class Job(_Entry):
 
     Attributes:
         name: Its name, unique in the run (`seed0/train_iter1_hybrid`).
-        kind: What sort of step it is: `data`, `train`, `generate`, `score`, `vote`, `export`, `report`.
+        kind: The kind of step: `data`, `train`, `generate`, `score`, `vote`, `export`, `report`.
         command: The commands it ran, one string each.
-        log: Where its output lies.
-        benchmark: Snakemake's benchmark of it (a TSV with one row; column `s`: seconds).
+        log: The file of its output.
+        benchmark: The file of its duration (a TSV with one row; the column `s` holds seconds).
     """
 
     name: str
@@ -82,22 +86,26 @@ class Job(_Entry):
 
 
 class Contents(_Entry):
-    """A run, as its report needs it.
+    """A run: what was compared, and where the files are.
 
     Attributes:
         name: The experiment's name.
         task: The task's name.
-        weak_name: The weak model, as file names have it.
-        weak_model: What it is (a folder or hub name), or None where published results stand for it.
+        weak_name: The weak model's name in file names.
+        weak_model: The weak model (a folder or hub name); None if published results are used in its place.
         strong_model: The strong model (a folder or hub name).
-        split: The split the models are compared on.
-        golds: That split in the test form.
-        train_golds: The split of both stages (`train_2`) in the test form, where known.
-        seeds: Of the repetitions.
-        min_confidence: Stage II: the least confidence that counts at all.
-        negative_confidence: Stage II: the least that calls a weak answer wrong.
-        notes: What a reader of the figures must know, from the experiment file (how many settings were
-            tried, say), in plain sentences.
+        split: The split on which the models are compared.
+        golds: The file of that split in the test form.
+        train_golds: The file of the split of both stages (`train_2`) in the test form; None if not known.
+        seeds: The seeds of the repetitions.
+        min_confidence: The least confidence at which a question gives pairs; None without Stage II.
+        negative_confidence: The least confidence at which a weak answer counts as wrong; None without
+            Stage II.
+        notes: Sentences for the reader of the report, from the experiment file.
+        models: The evaluated models of all repetitions.
+        stage1: The iterations of Stage I of all repetitions.
+        stage2: Stage II of all repetitions.
+        jobs: The jobs of the workflow.
     """
 
     name: str

@@ -1,10 +1,9 @@
-"""The folder of a run: one run at a time, its files in place, nothing left of earlier plans."""
+"""The folder of a run: its lock, the files written before Snakemake starts, leftovers of earlier plans."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -12,11 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import psutil
-
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.run_contents import CONTENTS
 from w2s_factory.experiment.workflow import PLAN, SCRIPTS, as_json, as_workflow, script_of
+from w2s_factory.processes import kill_family, lock_at_once
 from w2s_factory.records import Outputs, is_same_file
 from w2s_factory.records.reader import read_text
 from w2s_factory.records.yaml_files import LARGEST, dump_yaml, read_yaml
@@ -27,19 +25,19 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.plan import Plan
 
 _REASONS: Final = [os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)]
-"""Why a disk does not take a file, as the system says it in any program's message."""
+"""The system's messages, found in any program's output, when a disk does not take a file."""
 
 _FILES: Final = (
     re.compile(r"Error: (?P<file>.+?): cannot be written \("),  # ours
     re.compile(r"\[Errno \d+\] [^:]+: '(?P<file>[^']+)'"),  # Python's
 )
 
-_HINT: Final = "Make room there; the same command goes on from there"
+_HINT: Final = "Free some space; then the same command continues"
 
 
 @contextmanager
 def writing(file: Path) -> Iterator[None]:
-    """Report what the system says of a file, often without naming it, as the user's to fix.
+    """Report an error of the system as one of the user about this file, which the system often does not name.
 
     Raises:
         UserError: The file cannot be written.
@@ -51,11 +49,11 @@ def writing(file: Path) -> Iterator[None]:
 
 
 def unwritable(log: Iterable[str], folder: Path) -> UserError | None:
-    """Return the error for a file that the disk did not take, if the end of a step's log says so.
+    """Return the error for a file that could not be written, if the end of a step's log says so.
 
     Args:
         log: The last lines of the log.
-        folder: The run's folder, in which the step ran; it is named where the log names no file.
+        folder: The run's folder, in which the step ran; the error names it if the log names no file.
     """
     for line in log:
         for reason in _REASONS:
@@ -68,7 +66,7 @@ def unwritable(log: Iterable[str], folder: Path) -> UserError | None:
 
 EXPERIMENT = "experiment.yaml"
 MARK = "W2S_FACTORY_EXPERIMENT"
-"""The variable by which the processes of a run are found: its value is the folder."""
+"""The environment variable by which the processes of a run are found; its value is the run's folder."""
 
 _LOCK = ".run.lock"
 _PART = re.compile(r"seed\d+|\d+-of-\d+")
@@ -85,32 +83,19 @@ def held(folder: Path) -> Iterator[None]:
         with writing(folder / _LOCK):
             folder.mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context((folder / _LOCK).open("a"))
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError("another run works in this folder", file=folder) from None
+            if not lock_at_once(lock.fileno()):
+                raise UserError("another run works in this folder", file=folder)
         end_processes(folder)
         yield
 
 
 def end_processes(folder: Path) -> None:
     """End whatever still works for a run of this folder: nobody waits for it."""
-    family = list(_processes(folder))
-    for process in family:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(family, timeout=10)
-
-
-def _processes(folder: Path) -> Iterator[psutil.Process]:
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):  # not ours to look at
-            if process.pid != os.getpid() and process.environ().get(MARK) == str(folder):
-                yield process
+    kill_family(MARK, str(folder))
 
 
 def prepare(plan: Plan, folder: Path, source: Path | None = None) -> None:
-    """Write the experiment, its contents and its plan into the folder; remove parts no longer planned.
+    """Write the experiment, its contents and its plan into the folder; remove what is no longer planned.
 
     Args:
         plan: The plan.
@@ -118,7 +103,7 @@ def prepare(plan: Plan, folder: Path, source: Path | None = None) -> None:
         source: The experiment file that was read, which is never overwritten.
 
     Raises:
-        UserError: The folder is another experiment's, or no run's, or an input is missing.
+        UserError: The folder is not that of a run of this experiment, or an input is missing.
     """
     refuse_others(plan.experiment.name, folder)
     workflow = as_workflow(plan)
@@ -135,31 +120,31 @@ def prepare(plan: Plan, folder: Path, source: Path | None = None) -> None:
 
 
 def _kept(source: Path | None, written: Path, text: str) -> list[Path]:
-    """Return the experiment file if it must be kept; the run's own may be read if it stays as it is.
+    """Return the experiment file if it must not be overwritten; the run's own copy may be, by the same text.
 
     Raises:
-        UserError: It is the run's own, and the run would change it.
+        UserError: It is the run's own copy, and the run would change it.
     """
     if source is None:
         return []
     if not is_same_file(source, written):
         return [source]
     if read_text(source, largest=LARGEST) != text:
-        problem = "is the copy that the run keeps in its folder, and would be changed"
-        hint = "Copy it elsewhere and run that, or name another folder: --output-dir DIR"
+        problem = "is the run's own copy, and the run would change it"
+        hint = "Run a copy from another folder, or name another folder for the run: --output-dir DIR"
         raise UserError(problem, file=source, hint=hint)
     return []
 
 
 def refuse_others(name: str, folder: Path) -> None:
-    """Keep out of a folder that is no run's of this experiment.
+    """Refuse a folder that is not that of a run of this experiment; a new or empty one is accepted.
 
     Raises:
-        UserError: It holds the experiment file somebody wrote, or the run of another experiment; or it is
-            no folder.
+        UserError: It holds an experiment file without a run, or the run of another experiment, or it is not a
+            folder.
     """
     if folder.exists() and not folder.is_dir():
-        raise UserError("is not a folder", file=folder, hint="Name another: --output-dir DIR")
+        raise UserError("is not a folder", file=folder, hint="Name another folder: --output-dir DIR")
     there = folder / EXPERIMENT
     if not there.exists():
         return
@@ -172,12 +157,14 @@ def refuse_others(name: str, folder: Path) -> None:
     other = read_yaml(there).values.get("name")
     if other != name:
         raise UserError(
-            f"is the folder of another experiment ({other})", file=folder, hint="Name one: --output-dir DIR"
+            f"is the folder of another experiment ({other})",
+            file=folder,
+            hint="Name another folder: --output-dir DIR",
         )
 
 
 def _remove_unplanned(plan: Plan, folder: Path) -> None:
-    """Remove seeds and shards of earlier plans beside planned ones: all that lie together are read."""
+    """Remove seeds and shards of earlier plans next to planned ones, since steps read all of a folder."""
     planned = {
         parent for step in plan.steps for file in step.writes for parent in Path(file).parents
         if _PART.fullmatch(parent.name)

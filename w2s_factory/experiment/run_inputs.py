@@ -1,4 +1,4 @@
-"""Files of an experiment's run that `build-data` takes in its folder."""
+"""The files of a run that `build-data` reads by default when it is called in the run's folder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def inputs_of_run(folder: str | Path, stage: str, iteration: int = 1) -> Inputs:
-    """The files a stage of a run reads, of its first repetition; they need not be there yet.
+    """Return the files that a stage reads in a run's first repetition; they need not exist yet.
 
     Args:
-        folder: The run's.
-        stage: As `build-data` calls it.
-        iteration: Of Stage I.
+        folder: The run's folder.
+        stage: The stage, by the name it has in `build-data --stage`.
+        iteration: The iteration of Stage I.
 
     Raises:
         UserError: The folder is not that of a run, or its experiment has no such stage.
@@ -48,9 +48,10 @@ def _files(experiment: Experiment, contents: Contents, stage: str, iteration: in
     if stage == "full-weak":
         return {"input": contents.stage1[0].weak}
     if stage == "2":
-        found = [{"weak": two.weak, "votes": two.votes} for two in contents.stage2]
+        found = [{"weak": files.weak, "votes": files.votes} for files in contents.stage2]
     else:
-        found = [{"weak": one.weak, "icl": one.icl} for one in contents.stage1 if one.iteration == iteration]
+        agreed = [files for files in contents.stage1 if files.iteration == iteration]
+        found = [{"weak": files.weak, "icl": files.icl} for files in agreed]
     if not found:
         what = "Stage II" if stage == "2" else f"iteration {iteration}"
         raise UserError(f"the experiment {contents.name} has no {what}")

@@ -1,9 +1,14 @@
-"""The experiment file as pydantic models: data and models, resources, Stage II, and the whole."""
+"""The experiment file as pydantic models, a class for each of its sections, and `Experiment` for the whole.
+
+Ranges and defaults come from the library (`quantities`, `PairRules`, `Shards` ...); those that only an
+experiment has are declared here.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args, get_origin
+from dataclasses import fields
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args, get_origin
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import (
@@ -11,21 +16,31 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from w2s_factory.building.pairs import PairRules
 from w2s_factory.errors import UserError
-from w2s_factory.experiment.training_arguments import Overrides, PresetName, TrainingSection, at, found
+from w2s_factory.experiment.training_arguments import (
+    Overrides,
+    PresetName,
+    TrainingSection,
+    found,
+    refuse,
+)
 from w2s_factory.generating.demonstrations import PUBLISHED_COUNT, PUBLISHED_SEED
+from w2s_factory.generating.engines.base import Bos, Model
 from w2s_factory.generating.generation_files import Shards
 from w2s_factory.quantities import (
+    PUBLISHED_SAMPLES,
+    PUBLISHED_TEMPERATURE,
     Confidence,
     DemonstrationCount,
     Iteration,
     MaxTokens,
+    PairRules,
     QuestionCount,
     SampledTemperature,
     Samples,
@@ -38,52 +53,50 @@ _NAME = re.compile(r"\w[\w.-]*")
 
 def _names_files(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(
-            "must be made of letters, digits, and the signs _ . -, with neither . nor - in front"
-        )
+        raise ValueError("expected letters, digits, _, . and -, beginning with neither . nor -")
     return name
 
 
 Name: TypeAlias = Annotated[str, AfterValidator(_names_files)]
-"""What names of files, folders, and datasets are made of."""
+"""A name that files, folders and datasets may have."""
 
 
 class Section(BaseModel):
-    """A part of the file, whose keys are all known, and whose numbers are in their declared ranges."""
+    """A section of the file: unknown keys and numbers out of their declared ranges are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @field_validator("*", mode="before")
     @classmethod
     def _in_range(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse a number in the words every other place uses; pydantic alone would take true for 1."""
+        """Check a number as the library does, with the same message; pydantic alone would take true for 1."""
         field = cls.model_fields[str(info.field_name)]
         if get_origin(field.annotation) is list:
             alias = get_args(field.annotation)[0]
-            places = {(number,): one for number, one in enumerate(value if isinstance(value, list) else ())}
+            places = {(place,): item for place, item in enumerate(value if isinstance(value, list) else ())}
         else:
             alias = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-            places = {(): value}  # type: ignore[dict-item]  # no key or position leads to it
+            places = {(): value}  # type: ignore[dict-item]  # the value itself
         if is_number(alias):
-            at({place: problem(one, alias) for place, one in places.items()})
+            refuse({place: problem(number, alias) for place, number in places.items()})
         return value
 
 
 def off(value: Any) -> Any:
-    """`false` switches an optional section off; the bare key takes all its defaults."""
+    """Return what an optional section is validated from: none for `false`, all defaults for a bare key."""
     return None if value is False else {} if value is None else value
 
 
 class WeakSection(Section):
-    """The weak model: trained here, ready, or known by its published results.
+    """The weak model: trained in the run, used as it is, or represented by its published results.
 
     Attributes:
-        name: In the names of files and datasets (`llama2_7b`).
-        model: A folder or hub name: what is trained, or answers as it is.
-        adapter: An adapter on it, which is not trained further.
-        train: How it is fine-tuned on gold `train_1`; None leaves it as it is.
-        results: Its results on `train_2`, where they are there already.
-        test_results: Its results on the split the models are compared on, likewise.
+        name: Its name in the names of files and datasets (`llama2_7b`).
+        model: A folder or hub name: the model that is trained, or that answers as it is.
+        adapter: A finished adapter on the model, which is not trained further.
+        train: The fine-tuning on gold `train_1`; None uses the model as it is.
+        results: Existing results on `train_2`, used instead of generating them.
+        test_results: Existing results on the split on which models are compared.
     """
 
     name: Name
@@ -96,21 +109,21 @@ class WeakSection(Section):
     @model_validator(mode="after")
     def _answers(self) -> Self:
         if self.model is None and self.results is None:
-            raise ValueError("needs a model, or results to take its place")
+            raise ValueError("needs a model, or results in its place")
         if self.model is None and (self.adapter or self.train):
-            raise ValueError("has an adapter or a training, and no model for it")
+            raise ValueError("has adapter or train, but no model for it")
         if self.adapter and self.train:
-            raise ValueError("has an adapter, so it is trained already: leave out train")
+            raise ValueError("has an adapter, so it is already trained: leave out train")
         return self
 
 
 class StrongSection(Section):
-    """The strong model, which never sees gold (but for its ceiling).
+    """The strong model, which never sees gold solutions (except for the strong ceiling).
 
     Attributes:
-        name: In the names of folders (`llama2_70b`).
+        name: Its name in the names of folders (`llama2_70b`).
         model: A folder or hub name.
-        preset: How it is fine-tuned; the task's preset if None.
+        preset: The preset of its fine-tuning; the task's if None.
         overrides: Training arguments that differ from the preset.
     """
 
@@ -121,7 +134,7 @@ class StrongSection(Section):
 
 
 class Demonstrations(Section):
-    """What weak ICL is shown: rows of the weak model's own results, drawn or named by `ids`."""
+    """The demonstrations of weak ICL: rows of the weak model's own results, drawn or named by `ids`."""
 
     count: DemonstrationCount = PUBLISHED_COUNT
     seed: Seed = PUBLISHED_SEED
@@ -133,34 +146,34 @@ class Demonstrations(Section):
     @classmethod
     def _different(cls, ids: list[int | str] | None) -> list[int | str] | None:
         names = [str(name) for name in ids or ()]
-        at({(n,): f"expected different ids, got {name} again" if name in names[:n] else None
-            for n, name in enumerate(names)})  # fmt: skip
+        refuse({(n,): f"expected different ids, got {name} again" if name in names[:n] else None
+                for n, name in enumerate(names)})  # fmt: skip
         return ids
 
 
 class PassAt(Section):
-    """Sampled answers to the split, for pass@k; `models` are keys of the report, all if None."""
+    """Sampled answers to the split, for pass@k, of the models with these keys in the report; all if None."""
 
-    k: Samples = 10
-    temperature: SampledTemperature = 1.0
+    k: Samples = PUBLISHED_SAMPLES
+    temperature: SampledTemperature = PUBLISHED_TEMPERATURE
     models: list[str] | None = None
 
 
 class EvaluationSection(Section):
-    """How models are compared, beside greedily."""
+    """Measurements besides the greedy accuracy of each model."""
 
     pass_at: Annotated[PassAt | None, BeforeValidator(off)] = None
 
 
 class Limit(Section):
-    """Ask only the first questions of a split; None asks all."""
+    """The number of questions asked, the first of each split; None asks all."""
 
     train_2: QuestionCount | None = None
     split: QuestionCount | None = None
 
 
 Kind: TypeAlias = Literal["data", "train", "export", "generate", "score", "vote", "report"]
-"""What sort of step it is, which decides its resources and interpreter."""
+"""The kind of a step, which decides its resources and its interpreter."""
 
 
 def _amount(text: str) -> str:
@@ -170,7 +183,7 @@ def _amount(text: str) -> str:
 
 
 Gpus: TypeAlias = Annotated[int, Ge(0), Le(1_024)]
-"""Whole devices of a job."""
+"""Whole GPUs of a job."""
 
 
 Amount: TypeAlias = Annotated[str, AfterValidator(_amount)]
@@ -181,15 +194,15 @@ Threads: TypeAlias = Annotated[int, Ge(1), Le(4_096)]
 
 
 class GenerationSection(Section):
-    """How every model answers.
+    """The settings with which every model answers.
 
     Attributes:
-        engine: `transformers`, `vllm`, `openai`; chosen on the machine if None.
+        engine: `transformers`, `vllm` or `openai`; if None, vLLM where there is a GPU, else transformers.
         options: The engine's own options.
-        shards: Jobs into which the questions of a run are spread.
-        samples_per_job: Sampling seeds a job; all if None.
-        max_tokens: The longest response; the task's if None.
-        bos: The BOS token before a prompt: `auto`, `add`, `none`.
+        shards: The number of jobs among which the questions are divided.
+        samples_per_job: Sampling seeds of one job; all if None.
+        max_tokens: The most tokens of a response; the task's limit if None.
+        bos: The BOS token before a prompt: `auto` (as the tokenizer does), `add` or `none`.
     """
 
     engine: str | None = None
@@ -197,15 +210,15 @@ class GenerationSection(Section):
     shards: Shards = 1
     samples_per_job: Samples | None = None
     max_tokens: MaxTokens | None = None
-    bos: Literal["auto", "add", "none"] = "auto"
+    bos: Bos = Model.bos
 
 
 class LlamaFactory(Section):
-    """How LLaMA-Factory is used.
+    """The settings of LLaMA-Factory.
 
     Attributes:
-        version: The one whose YAMLs and pairs are written; the installed one if None.
-        cpu: Train on a machine without a GPU: the presets' bf16 needs one.
+        version: The version for which configs and pairs are written; the installed one if None.
+        cpu: Train on a machine without a GPU, without the presets' bf16, which needs one.
     """
 
     version: str | None = None
@@ -213,11 +226,11 @@ class LlamaFactory(Section):
 
 
 class Environments(Section):
-    """The interpreters of other environments; None is the one `run` runs in.
+    """The Python interpreters of other environments; None is the one that runs `run`.
 
     Attributes:
-        train: Of the LLaMA-Factory to start.
-        generate: Where the engine and `w2s-factory` are installed.
+        train: The interpreter of the environment with LLaMA-Factory.
+        generate: The interpreter of the environment with the engine and `w2s-factory`.
     """
 
     train: str | None = None
@@ -225,14 +238,14 @@ class Environments(Section):
 
 
 class Need(Section):
-    """What a job of a kind needs.
+    """The resources of each job of a kind.
 
     Attributes:
-        gpus: Whole devices.
+        gpus: Whole GPUs.
         threads: Processor cores.
         mem: Memory, as Snakemake reads it ("64GB").
-        runtime: Time, likewise ("12h").
-        more: Further Snakemake resources, as an executor knows them (slurm_partition ...).
+        runtime: Time, as Snakemake reads it ("12h").
+        more: Further resources of Snakemake's executors (`slurm_partition` ...).
     """
 
     gpus: Gpus = 0
@@ -243,7 +256,7 @@ class Need(Section):
 
 
 class Resources(Section):
-    """What jobs need by kind: `data` stands for all that neither train, merge nor generate."""
+    """The resources of jobs by kind; `data` holds for all that neither train, merge adapters nor generate."""
 
     train: Need = Need()
     export: Need = Need()
@@ -251,84 +264,103 @@ class Resources(Section):
     data: Need = Need()
 
     def of(self, kind: Kind) -> Need:
-        """The need of a step's kind."""
+        """Return the resources of a kind of step."""
         own = {"train": self.train, "export": self.export, "generate": self.generate}
         return own.get(kind, self.data)
 
 
 VotingSamples: TypeAlias = Annotated[Samples, Ge(2)]
-"""Samples that vote; one alone has nobody to outvote."""
+"""The number of samples that vote, at least two."""
 
 Start: TypeAlias = Literal["m-plus", "base"]
+"""A model of Stage II: M_plus, or the strong base model."""
 
 
-class Preference(Section):
-    """A preference method of Stage II.
+class Method(Section):
+    """A training of Stage II on the pairs.
 
     Attributes:
-        preset: The training preset; the method's own if None.
-        overrides: Training arguments that differ from it.
+        preset: The training preset; the one of the method's name if None.
+        overrides: Training arguments that differ from the preset.
     """
 
     preset: PresetName | None = None
     overrides: Overrides = {}
 
 
-class Dpo(Preference):
-    """DPO; `reference` is what the policy is held against."""
+class Dpo(Method):
+    """Training by DPO from M_plus; `reference` is the reference model."""
 
     reference: Start = "m-plus"
 
 
-class FromStart(Preference):
-    """ORPO or SimPO; `start` is what is trained: M_plus, or the strong base."""
+class ReferenceFree(Method):
+    """Training by a method without a reference model; `start` is the model that is trained."""
 
     start: Start = "m-plus"
 
 
 class Methods(Section):
-    """What learns from the pairs; `sft_chosen` is the control: fine-tuning on their chosen side.
+    """The trainings on the pairs, each with the label that the report gives its model.
 
-    It takes the strong model's preset, and as many rows and epochs, in batches as large, as the first of
-    the other methods.
+    A preference method is a field of the class `Dpo` or `ReferenceFree`, whose preset has the same name.
+    `sft_chosen` is the control: supervised fine-tuning on the chosen responses, with the strong model's
+    preset and as many rows, epochs and rows per batch as the first preference method.
     """
 
-    dpo: Annotated[Dpo | None, BeforeValidator(off)] = None
-    orpo: Annotated[FromStart | None, BeforeValidator(off)] = None
-    simpo: Annotated[FromStart | None, BeforeValidator(off)] = None
-    sft_chosen: Annotated[Preference | None, BeforeValidator(off)] = None
+    dpo: Annotated[Dpo | None, BeforeValidator(off), Field(title="Stage II, DPO")] = None
+    orpo: Annotated[ReferenceFree | None, BeforeValidator(off), Field(title="Stage II, ORPO")] = None
+    simpo: Annotated[ReferenceFree | None, BeforeValidator(off), Field(title="Stage II, SimPO")] = None
+    sft_chosen: Annotated[
+        Method | None,
+        BeforeValidator(off),
+        Field(title="Control of Stage II: fine-tuned on the chosen side"),
+    ] = None
 
     @property
-    def preference(self) -> dict[str, Dpo | FromStart]:
-        """The methods chosen that learn from both sides, by name."""
-        named = {"dpo": self.dpo, "orpo": self.orpo, "simpo": self.simpo}
-        return {name: method for name, method in named.items() if method is not None}
+    def preference(self) -> dict[str, Dpo | ReferenceFree]:
+        """Return the preference methods that are switched on, by name."""
+        return {name: method for name, method in self if isinstance(method, (Dpo, ReferenceFree))}
+
+    @classmethod
+    def label(cls, name: str) -> str:
+        """Return the label of the model that a method trains."""
+        return str(cls.model_fields[name].title)
 
 
 class Stage2Section(Section):
-    """Stage II: samples of M_plus, votes, pairs.
+    """Stage II: M_plus answers several times, its answers vote, and the votes give preference pairs.
+
+    A field with the name of a field of `PairRules` is passed on to `build-data` by the option of that name.
 
     Attributes:
-        samples: How many responses a question.
-        temperature: Of the samples.
-        min_confidence: The least confidence that counts at all.
-        negative_confidence: The least that calls a weak answer wrong; not below `min_confidence`.
-        methods: What learns from the pairs.
+        samples: The number of responses to each question.
+        temperature: The temperature of the samples.
+        min_confidence: The least confidence at which a question gives pairs.
+        negative_confidence: The least confidence at which a weak answer counts as wrong; not below
+            `min_confidence`.
+        methods: The trainings on the pairs.
     """
 
-    samples: VotingSamples = 10
-    temperature: SampledTemperature = 1.0
+    samples: VotingSamples = PUBLISHED_SAMPLES
+    temperature: SampledTemperature = PUBLISHED_TEMPERATURE
     min_confidence: Confidence = PairRules.min_confidence
     negative_confidence: Confidence = PairRules.negative_confidence
     methods: Methods = Methods()
 
+    @property
+    def pair_rules(self) -> dict[str, Any]:
+        """Return the values of the fields of `PairRules` that the file can set, by field."""
+        known = type(self).model_fields
+        return {rule.name: getattr(self, rule.name) for rule in fields(PairRules) if rule.name in known}
+
     @model_validator(mode="after")
-    def _as_pair_rules(self) -> Self:
-        """Check the two thresholds together, as Stage II will."""
+    def _fit_together(self) -> Self:
+        """Check the thresholds together, as Stage II will."""
         try:
-            PairRules(min_confidence=self.min_confidence, negative_confidence=self.negative_confidence)
+            PairRules(**self.pair_rules)
         except UserError as error:
-            at({(str(error.field),): f"{error.problem}. {error.hint}"})
+            refuse({(str(error.field),): f"{error.problem}. {error.hint}"})
         return self
 
 
@@ -336,28 +368,34 @@ Baseline: TypeAlias = Literal["weak_floor", "strong_zero_shot", "full_weak", "we
 Side: TypeAlias = Literal["weak", "icl", "hybrid"]
 
 Repetition: TypeAlias = Annotated[int, Ge(0), Le(100_000)]
-"""The number a repetition adds to every published seed; its samples' seeds stay within 32 bits."""
-
-EVERY_BASELINE: Final[list[Baseline]] = [
-    "weak_floor", "strong_zero_shot", "full_weak", "weak_icl", "strong_ceiling"
-]  # fmt: skip
+"""A number that a repetition adds to every published seed; the seeds of samples stay within 32 bits."""
 
 
 class Experiment(Section):
-    """The whole file.
+    """The whole experiment file.
 
     Attributes:
-        name: The experiment's; also of its folder.
-        task: The task.
-        split: What the models are compared on.
-        release: The published release's root, below which the files of its tasks lie.
-        iterations: Of Stage I.
-        last_iteration: The sets of the last iteration that are trained on (the others only lead to the
-            next); the hybrid one always is, for it makes M_plus.
-        baselines: What the models are held against.
-        seeds: The whole pipeline is repeated for each; n is added to every published seed.
-        presets: Named changes to the above, for `--preset`.
-        notes: What a reader of the report must know, in sentences.
+        name: The experiment's name, and that of its folder.
+        task: The name of the task.
+        split: The split on which models are compared.
+        release: The root folder of the published release, which holds the files of its tasks.
+        weak: The weak model.
+        strong: The strong model.
+        iterations: The number of iterations of Stage I.
+        last_iteration: The sets of the last iteration on which a model is trained (in earlier iterations:
+            all three, since the next one needs them). `hybrid` is always among them: it gives M_plus.
+        baselines: The models with which the method is compared.
+        stage2: Stage II; None leaves it out.
+        evaluation: Measurements besides greedy accuracy.
+        generation: The settings with which every model answers.
+        demonstrations: The demonstrations of weak ICL.
+        limit: The number of questions asked.
+        llamafactory: The settings of LLaMA-Factory.
+        environments: The interpreters of other environments.
+        resources: The resources of jobs by kind.
+        seeds: The whole pipeline is repeated for each; the number is added to every published seed.
+        presets: Named changes to the above, chosen with `--preset`.
+        notes: Sentences for the reader of the report.
     """
 
     name: Name
@@ -367,8 +405,8 @@ class Experiment(Section):
     weak: WeakSection
     strong: StrongSection
     iterations: Iteration = 2
-    last_iteration: list[Side] = ["weak", "icl", "hybrid"]
-    baselines: list[Baseline] = EVERY_BASELINE
+    last_iteration: list[Side] = list(get_args(Side))
+    baselines: list[Baseline] = list(get_args(Baseline))
     stage2: Annotated[Stage2Section | None, BeforeValidator(off)] = None
     evaluation: EvaluationSection = EvaluationSection()
     generation: GenerationSection = GenerationSection()
@@ -389,34 +427,34 @@ class Experiment(Section):
     @field_validator("split")
     @classmethod
     def _is_of_the_task(cls, split: str, info: ValidationInfo) -> str:
-        if "task" in info.data:  # or else that is the mistake
+        if "task" in info.data:  # else the task is the mistake
             found(get_task(info.data["task"]).split, split)
             if split in ("train_1", "train_2"):
-                raise ValueError(f"models are not compared on {split}, which they are trained on")
+                raise ValueError(f"expected a split that no model is trained on, got {split}")
         return split
 
     @field_validator("last_iteration")
     @classmethod
     def _makes_m_plus(cls, sides: list[Side]) -> list[Side]:
         if "hybrid" not in sides:
-            raise ValueError("must name hybrid, which makes M_plus")
+            raise ValueError("expected hybrid among them, which gives M_plus")
         return sides
 
     @field_validator("seeds")
     @classmethod
     def _once(cls, seeds: list[int]) -> list[int]:
         if len(set(seeds)) < len(seeds):
-            raise ValueError("names a seed twice")
+            raise ValueError("expected different seeds, got one of them again")
         return seeds
 
     @property
     def the_task(self) -> Task:
-        """The task, found by its name."""
+        """Return the task of that name."""
         return get_task(self.task)
 
     @property
     def strong_training(self) -> TrainingSection:
-        """How the strong model is fine-tuned."""
+        """Return the fine-tuning of the strong model, with the task's preset where none is named."""
         return TrainingSection(
             preset=self.strong.preset or self.the_task.strong_preset, overrides=self.strong.overrides
         )
@@ -425,7 +463,7 @@ class Experiment(Section):
     def _fits(self) -> Self:
         if self.environments.train and not self.llamafactory.version:
             raise ValueError(
-                "environments: with `train`, llamafactory.version must say what is installed there"
+                "environments: expected llamafactory.version with train: the version that is installed there"
             )
         if not self.the_task.teaches_gold:
             self._needs_no_gold()
@@ -433,7 +471,7 @@ class Experiment(Section):
         for limit, results in (("train_2", "results"), ("split", "test_results")):
             if getattr(self.limit, limit) and getattr(self.weak, results):
                 raise ValueError(
-                    f"limit: {limit} cannot be limited where weak.{results} stand for the weak model"
+                    f"limit: expected no {limit} with weak.{results}, which answer all questions"
                 )
         return self
 

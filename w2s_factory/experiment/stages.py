@@ -1,27 +1,27 @@
-"""The steps of each stage: gold data, the weak model, Stage I with its baselines, and Stage II."""
+"""The steps of each stage: gold data, the weak model, baselines, Stage I and Stage II."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from w2s_factory.building.dataset_files import dataset_name
 from w2s_factory.experiment.answer_steps import RESULTS, answer, evaluate, sample
 from w2s_factory.experiment.run_contents import Agreed, Evaluated, Preferred
-from w2s_factory.experiment.spec import FromStart
+from w2s_factory.experiment.spec import Methods, ReferenceFree, Side
 from w2s_factory.experiment.steps import Answerer
 from w2s_factory.experiment.training_arguments import TrainingSection
 from w2s_factory.experiment.training_steps import SEED, fit, merge
 from w2s_factory.ranges import Seed, check
 
 if TYPE_CHECKING:
-    from w2s_factory.experiment.draft import Draft
-    from w2s_factory.experiment.spec import Dpo, Experiment, Preference, Side, Stage2Section
+    from w2s_factory.experiment.spec import Dpo, Experiment, Method, Stage2Section
+    from w2s_factory.experiment.steps import Draft
 
 
 def plan_golds(draft: Draft) -> None:
-    """Add the splits that are asked, with their golds: what is compared on, and `train_2`."""
+    """Add the files of questions and golds: of the split on which models are compared, and of `train_2`."""
     for split in dict.fromkeys([draft.experiment.split, "train_2"]):
         raw, golds = raw_file(draft.experiment, split), draft.tree.golds(split)
         command = ["build-data", "--stage", "test", "--task", draft.task.name, "--input", raw]
@@ -30,7 +30,7 @@ def plan_golds(draft: Draft) -> None:
 
 
 def gold_set(draft: Draft, split: str) -> tuple[str, str]:
-    """Add the gold solutions of a split as a dataset: its name and file."""
+    """Add the dataset of a split's gold solutions, and return its name and file."""
     stem = f"{draft.task.name}_{split}"
     raw, file = raw_file(draft.experiment, split), draft.tree.dataset(stem)
     command = ["build-data", "--stage", "gold", "--task", draft.task.name, "--input", raw]
@@ -40,7 +40,7 @@ def gold_set(draft: Draft, split: str) -> tuple[str, str]:
 
 
 def raw_file(experiment: Experiment, split: str) -> str:
-    """The raw rows: the task's own, or below the release's root (by default the folder `release`)."""
+    """Return the file of a split's raw rows, below the task's root or the release's (default: `release`)."""
     task = experiment.the_task
     root = str(task.root) if task.root else experiment.release or "release"
     return f"{root}/{task.split(split).raw}"
@@ -50,7 +50,7 @@ FLOOR = ("weak_floor", "Weak floor")
 
 
 def plan_weak(draft: Draft) -> str:
-    """Add the weak model's steps; its results on `train_2`."""
+    """Add the weak model's steps, and return the file of its results on `train_2`."""
     weak, split = draft.experiment.weak, draft.experiment.split
     who = _weak_model(draft)
     if "weak_floor" in draft.experiment.baselines:
@@ -60,33 +60,33 @@ def plan_weak(draft: Draft) -> str:
             evaluate(draft, *FLOOR, who, trained=weak.train is not None)
     if weak.results is None and who is not None:
         return answer(draft, who, "train_2")
-    return _scored(draft, str(weak.results), "train_2")  # what has no model has results
+    return _scored(draft, str(weak.results), "train_2")  # without a model there are results
 
 
 def _weak_model(draft: Draft) -> Answerer | None:
-    """The model that answers, trained first where the file says so and its answers are wanted."""
+    """Return the weak model that answers, adding its training if it has one and its answers are needed."""
     weak = draft.experiment.weak
     if weak.model is None:
         return None
-    ready = Answerer(role="weak", name=_name(draft), model=weak.model, adapter=weak.adapter)
+    ready = Answerer(role="weak", name=_weak_name(draft), model=weak.model, adapter=weak.adapter)
     floor_wanted = "weak_floor" in draft.experiment.baselines and weak.test_results is None
     if weak.train is None or (weak.results is not None and not floor_wanted):
         return ready
     dataset, file = gold_set(draft, "train_1")
-    return fit(draft, "weak", _name(draft), weak.train, ready, dataset, file)
+    return fit(draft, "weak", _weak_name(draft), weak.train, ready, dataset, file)
 
 
-def _name(draft: Draft) -> str:
-    """The release's: the weak model, trained on the task's first part (`llama2_7b_gsm8k_1`), or as it is."""
+def _weak_name(draft: Draft) -> str:
+    """Return the release's name of the weak model, trained on `train_1` (`llama2_7b_gsm8k_1`) or as it is."""
     if draft.experiment.weak.train is None and "train_1" not in draft.task.splits:
         return draft.experiment.weak.name
     return f"{draft.experiment.weak.name}_{draft.task.name}_1"
 
 
 def _scored(draft: Draft, published: str, split: str) -> str:
-    """Published results, scored again into the run's own tree."""
+    """Add the scoring of published results, and return the new file of results in the run's own tree."""
     golds = draft.tree.golds(split)
-    results = f"{draft.tree.answers(split, _name(draft))}/{RESULTS}"
+    results = f"{draft.tree.answers(split, _weak_name(draft))}/{RESULTS}"
     command = ["score", "--task", draft.task.name, "--golds", golds, "--input", published]
     command += ["--output", results, "--force"]
     draft.add(f"score_weak_{split}", "score", command, reads=[golds, published], writes=[results])
@@ -100,23 +100,23 @@ def _published_floor(draft: Draft, results: str) -> None:
     )
 
 
-SIDES: tuple[Side, ...] = ("weak", "icl", "hybrid")
+SIDES: tuple[Side, ...] = get_args(Side)
 
 
 def strong_base(draft: Draft) -> Answerer:
-    """The strong model as it comes."""
+    """Return the strong model before any training."""
     strong = draft.experiment.strong
     return Answerer(role="strong", name=strong.name, model=strong.model)
 
 
 def fit_strong(draft: Draft, role: str, dataset: str, file: str) -> Answerer:
-    """Add the fine-tuning of the strong base on a dataset."""
+    """Add the fine-tuning of the strong model on a dataset, and return the trained model."""
     name = f"{draft.experiment.strong.name}_{dataset}"
     return fit(draft, role, name, draft.experiment.strong_training, strong_base(draft), dataset, file)
 
 
 def plan_baselines(draft: Draft, weak_results: str) -> None:
-    """Add what the strong model can without weak supervision, with all of it, and with gold."""
+    """Add the strong model's baselines: zero-shot, trained on all weak answers, and trained on gold."""
     wanted = draft.experiment.baselines
     if "strong_zero_shot" in wanted:
         evaluate(draft, "strong_zero_shot", "Strong model, zero-shot", strong_base(draft))
@@ -129,7 +129,7 @@ def plan_baselines(draft: Draft, weak_results: str) -> None:
 
 
 def plan_stage1(draft: Draft, weak_results: str) -> Answerer:
-    """Add weak ICL and every iteration; the last hybrid model, M_plus."""
+    """Add weak ICL and all iterations of Stage I, and return M_plus, the hybrid model of the last one."""
     demos = _demonstrations(draft, weak_results)
     base = strong_base(draft)
     sides = {"weak": weak_results, "icl": answer(draft, base, "train_2", demos=demos)}
@@ -143,7 +143,7 @@ def plan_stage1(draft: Draft, weak_results: str) -> Answerer:
 
 
 def _iteration(draft: Draft, iteration: int, sides: dict[str, str]) -> dict[Side, Answerer]:
-    """Add one iteration: the sets on which both sides agree, and the strong base trained on each."""
+    """Add the sets of one iteration and a training on each; return the trained models by side."""
     stems = {side: f"{draft.weak_stem}iter{iteration}_{side}" for side in SIDES}
     files = {side: draft.tree.dataset(stem) for side, stem in stems.items()}
     command = ["build-data", "--stage", "1", "--task", draft.task.name, *_layout(draft), "--no-config"]
@@ -162,7 +162,7 @@ def _iteration(draft: Draft, iteration: int, sides: dict[str, str]) -> dict[Side
 
 
 def _full_weak(draft: Draft, weak_results: str) -> tuple[str, str]:
-    """Add the dataset of every weak answer, right or wrong: its name and file."""
+    """Add the dataset of all weak answers, right or wrong, and return its name and file."""
     stem = f"{draft.weak_stem}full_weak"
     file = draft.tree.dataset(stem)
     command = ["build-data", "--stage", "full-weak", "--task", draft.task.name, "--input", weak_results]
@@ -190,13 +190,12 @@ def _layout(draft: Draft) -> list[str]:
     return ["--layout", "release", "--output-dir", draft.tree.root, "--weak-name", weak_name]
 
 
-LABELS = {"dpo": "Stage II, DPO", "orpo": "Stage II, ORPO", "simpo": "Stage II, SimPO"}
-CONTROL = ("sft_chosen", "Control of Stage II: fine-tuned on the chosen side")
+CONTROL = "sft_chosen"
 
 
 @dataclass(frozen=True)
-class _Beginnings:
-    """What methods may begin with: M_plus as it was trained, merged, and the strong base."""
+class _Starts:
+    """The models from which methods may start: M_plus as it was trained, M_plus merged, the strong base."""
 
     m_plus: Answerer
     merged: Answerer
@@ -204,39 +203,30 @@ class _Beginnings:
 
 
 def plan_stage2(draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: Answerer) -> None:
-    """Add Stage II, from M_plus's samples to each method's evaluation."""
+    """Add Stage II, from M_plus's samples to the evaluation of each method's model."""
     stem = f"{draft.weak_stem}iter{draft.experiment.iterations}_hybrid"
     pairs = _pairs(draft, stage2, weak_results, m_plus, f"{stem}_paired")
     methods = stage2.methods
     if not methods.preference and methods.sft_chosen is None:
         return
-    begin = _Beginnings(m_plus, merge(draft, "m_plus", m_plus), strong_base(draft))
+    starts = _Starts(m_plus, merge(draft, "m_plus", m_plus), strong_base(draft))
     for name, method in methods.preference.items():
-        _learn(draft, name, method, begin, pairs, dataset_name(f"{stem}_paired", draft.task))
+        _train_method(draft, name, method, starts, pairs, dataset_name(f"{stem}_paired", draft.task))
     if methods.sft_chosen is not None:
-        _control(draft, stage2, methods.sft_chosen, begin.merged, pairs, f"{stem}_chosen")
+        _control(draft, stage2, methods.sft_chosen, starts.merged, pairs, f"{stem}_chosen")
 
 
 def _pairs(draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: Answerer, stem: str) -> str:
-    """Add samples, votes, and pairs against the original weak results."""
+    """Add M_plus's samples, their votes, and the pairs with the weak results; return the pairs' file."""
     folder, sampled = sample(draft, m_plus, "train_2", stage2.samples, stage2.temperature)
     votes, pairs = f"{folder}/majority_voting_results.jsonl", draft.tree.dataset(stem)
     vote = ["vote", "--task", draft.task.name, "--input", folder, "--output", votes, "--force"]
     draft.add("vote", "vote", vote, reads=sampled, writes=[votes])
-    build = [
-        "build-data",
-        "--stage",
-        "2",
-        "--task",
-        draft.task.name,
-        "--weak",
-        weak_results,
-        "--votes",
-        votes,
-    ]
-    build += ["--samples", folder, "--min-confidence", str(stage2.min_confidence)]
-    build += ["--negative-confidence", str(stage2.negative_confidence), "--seed", str(SEED + draft.seed)]
-    build += ["--layout", "release", "--output", pairs, "--force"]
+    build = ["build-data", "--stage", "2", "--task", draft.task.name, "--weak", weak_results]
+    build += ["--votes", votes, "--samples", folder]
+    for rule, value in stage2.pair_rules.items():
+        build += [f"--{rule.replace('_', '-')}", str(value)]
+    build += ["--seed", str(SEED + draft.seed), "--layout", "release", "--output", pairs, "--force"]
     version = draft.experiment.llamafactory.version
     build += ["--llamafactory-version", version] if version else []
     draft.add("pairs", "data", build, reads=[weak_results, votes, *sampled], writes=[pairs])
@@ -252,35 +242,35 @@ def _pairs(draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: Answe
     return pairs
 
 
-def _learn(
-    draft: Draft, name: str, method: Dpo | FromStart, begin: _Beginnings, pairs: str, dataset: str
+def _train_method(
+    draft: Draft, name: str, method: Dpo | ReferenceFree, starts: _Starts, pairs: str, dataset: str
 ) -> None:
-    """Add a preference training and the model's evaluation.
+    """Add a preference training and the evaluation of its model.
 
-    M_plus is merged before, since its own adapter, trained on, would make the base the reference.
+    M_plus is merged first: if training continued its adapter, the reference model would be the strong base.
     """
-    start, options = _start(method, begin)
+    start, options = _start(method, starts)
     trained_as = f"{draft.experiment.strong.name}_{dataset}_{name}"
     training = TrainingSection(preset=method.preset or name, overrides=method.overrides)
     goes_on = bool(options)
     who = fit(draft, name, trained_as, training, start, dataset, pairs, options=options, goes_on=goes_on)
-    evaluate(draft, name, LABELS[name], who, stage="stage2")
+    evaluate(draft, name, Methods.label(name), who, stage="stage2")
 
 
-def _start(method: Dpo | FromStart, begin: _Beginnings) -> tuple[Answerer, list[str]]:
-    """What a method trains, and how `make-config` is told."""
-    if isinstance(method, FromStart):
-        return (begin.base if method.start == "base" else begin.merged), []
+def _start(method: Dpo | ReferenceFree, starts: _Starts) -> tuple[Answerer, list[str]]:
+    """Return the model that a method trains, and the options of `make-config` that this takes."""
+    if isinstance(method, ReferenceFree):
+        return (starts.base if method.start == "base" else starts.merged), []
     if method.reference == "base":
-        return begin.m_plus, ["--reference", "base"]
-    return begin.merged, []
+        return starts.m_plus, ["--reference", "base"]
+    return starts.merged, []
 
 
 def _control(
-    draft: Draft, stage2: Stage2Section, control: Preference, m_plus: Answerer, pairs: str, stem: str
+    draft: Draft, stage2: Stage2Section, control: Method, m_plus: Answerer, pairs: str, stem: str
 ) -> None:
-    """Add fine-tuning on the chosen side, for as many steps as the first preference method takes."""
-    file, dataset = draft.tree.dataset(stem), dataset_name(stem)  # named by a command without a task
+    """Add fine-tuning on the chosen responses, for as many steps as the first preference method takes."""
+    file, dataset = draft.tree.dataset(stem), dataset_name(stem)  # convert-pairs names it without a task
     convert = ["convert-pairs", pairs, "--format", "chosen", "--output", file, "--force"]
     draft.add("chosen", "data", convert, reads=[pairs], writes=[file])
     strong = draft.experiment.strong_training
@@ -289,12 +279,13 @@ def _control(
         overrides={**strong.overrides, **_as_many_steps(stage2), **control.overrides},
     )
     name = f"{draft.experiment.strong.name}_{dataset}"
-    folder = str(Path(file).parent)  # the index beside it is the one that knows it
-    who = fit(draft, CONTROL[0], name, training, m_plus, dataset, file, dataset_dir=folder)
-    evaluate(draft, *CONTROL, who, stage="stage2")
+    folder = str(Path(file).parent)  # convert-pairs adds it to the index in this folder
+    who = fit(draft, CONTROL, name, training, m_plus, dataset, file, dataset_dir=folder)
+    evaluate(draft, CONTROL, Methods.label(CONTROL), who, stage="stage2")
 
 
 def _as_many_steps(stage2: Stage2Section) -> dict[str, object]:
+    """Return the arguments that decide how many steps the first preference method takes; none without one."""
     for name, method in stage2.methods.preference.items():
         return TrainingSection(preset=method.preset or name, overrides=method.overrides).steps
     return {}

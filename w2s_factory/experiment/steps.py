@@ -1,4 +1,7 @@
-"""Steps of a plan: commands that read and write files; and the paths of one repetition's files."""
+"""Steps of a plan, the paths of one repetition's files, and the draft that collects a repetition's steps.
+
+The stages add their steps to a `Draft`; `plan.py` puts the drafts of all repetitions together.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,23 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.dataset_info import RELEASE_DATA
 
 if TYPE_CHECKING:
-    from w2s_factory.experiment.spec import Kind, Need
+    from collections.abc import Collection, Iterable, Sequence
+
+    from w2s_factory.experiment.run_contents import Agreed, Evaluated, Preferred
+    from w2s_factory.experiment.spec import Experiment, Kind, Need
     from w2s_factory.tasks import Task
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Paths below the run's folder.
+    """The paths of one repetition's files, relative to the run's folder.
 
     Attributes:
-        task: Names its folders and files.
+        task: The task, which gives folders and files their names.
         root: The repetition's folder (`seed0`).
     """
 
@@ -26,34 +33,34 @@ class Tree:
     root: str
 
     def test_set(self, split: str) -> str:
-        """What the release calls a split in file names: `gsm8k` (the test split), `gsm8k_train_2`."""
+        """Return the release's name of a split in file names: `gsm8k` (the test split), `gsm8k_train_2`."""
         return self.task.folder if split == "test" else f"{self.task.folder}_{split}"
 
     def golds(self, split: str) -> str:
-        """A split in the test form."""
+        """Return the file of a split's questions and golds, in the test form."""
         return f"{self.root}/data/test/{self.test_set(split)}.jsonl"
 
     def dataset(self, stem: str) -> str:
-        """A dataset's file."""
+        """Return a dataset's file."""
         return f"{self.root}/{RELEASE_DATA}/{self.task.folder}/{stem}.json"
 
     def config(self, name: str) -> str:
-        """A training's YAML."""
+        """Return the YAML file of a training."""
         return f"{self.root}/configs/{name}.yaml"
 
     def model(self, name: str) -> str:
-        """The folder of what a training made."""
+        """Return the folder to which a training writes its model."""
         return f"{self.root}/models/{name}"
 
     def answers(self, split: str, name: str, *, few_shot: bool = False) -> str:
-        """The folder of a model's answers to a split."""
+        """Return the folder of a model's answers to a split."""
         shot = "few-shot" if few_shot else "zero-shot"
         template = shot.replace("-", "_")
         return f"{self.root}/outputs/{self.test_set(split)}/{template}/{name}/{shot}/direct"
 
 
 OURS: Final = "w2s-factory"
-"""The first word of a command of ours; the interpreter that runs it depends on the step's kind."""
+"""The first word of this package's own commands; the step's kind decides which interpreter runs them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +68,13 @@ class Step:
     """One job of the workflow. Its paths are relative to the run's folder, or else absolute.
 
     Attributes:
-        name: Unique in the plan (`seed0/train_iter1_hybrid`).
-        kind: What sort of step it is.
-        seed: Of the repetition it belongs to.
-        reads: Files it depends on. A folder stands for what lies in it.
-        writes: Files that are there, whole, when it is done.
-        commands: What it runs, in order, word by word.
-        need: What a machine must have for it.
+        name: Its name, unique in the plan (`seed0/train_iter1_hybrid`).
+        kind: The kind of step, which decides its resources and its interpreter.
+        seed: The seed of the repetition it belongs to.
+        reads: The files it depends on. A folder stands for the files in it.
+        writes: The files it writes; all are complete when the step is done.
+        commands: The commands it runs, in order, each as a tuple of words.
+        need: The resources it needs.
     """
 
     name: str
@@ -80,21 +87,21 @@ class Step:
 
     @property
     def rule(self) -> str:
-        """The name of its rule."""
+        """Return the name of its Snakemake rule."""
         return self.name.replace("/", "_").replace("-", "_").replace(".", "_")
 
     @property
     def log(self) -> str:
-        """Where what it prints goes."""
+        """Return the file to which its output is written."""
         return f"logs/{self.name}.log"
 
     @property
     def benchmark(self) -> str:
-        """Where its time goes."""
+        """Return the file to which Snakemake writes its duration."""
         return f"benchmarks/{self.name}.tsv"
 
     def lines(self) -> list[str]:
-        """Its commands as typed."""
+        """Return its commands as lines for a shell."""
         return [shlex.join(command) for command in self.commands]
 
 
@@ -103,11 +110,11 @@ class Answerer:
     """A model that answers questions.
 
     Attributes:
-        role: What step names call it (`iter1_hybrid`).
-        name: Of the folders of its weights and answers.
-        model: A folder or hub name.
-        adapter: An adapter on it.
-        made: Files that are there once it is trained.
+        role: The model's name in the names of steps (`iter1_hybrid`).
+        name: The name of the folders of its weights and answers.
+        model: A folder or a name on the hub.
+        adapter: An adapter on the model; None if there is none.
+        made: Files that exist once it is trained.
     """
 
     role: str
@@ -118,6 +125,73 @@ class Answerer:
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The files it depends on: what its training left, or the folders it lies in."""
+        """Return the files it depends on: those its training wrote, and folders outside the run."""
         outside = [name for name in (self.model, self.adapter) if name and name.startswith("/")]
         return (*outside, *self.made)
+
+
+MOST_FILES: Final = 20_000
+"""The most files a plan may write, some fifty times those of a paper's experiment. More take long to plan."""
+
+
+@dataclass
+class Draft:
+    """One repetition of an experiment while it is planned: what it is built from, and its steps so far.
+
+    Attributes:
+        experiment: The experiment.
+        task: Its task.
+        seed: The repetition's seed; 0 is as published.
+        tree: The paths of its files.
+        steps: The steps so far, each after those it depends on.
+        models: The models evaluated so far.
+        stage1: The iterations of Stage I so far.
+        stage2: Stage II; empty until it is planned.
+        files: The number of files the plan writes so far, including those of earlier repetitions.
+    """
+
+    experiment: Experiment
+    task: Task
+    seed: int
+    tree: Tree
+    steps: list[Step] = field(default_factory=list)
+    models: list[Evaluated] = field(default_factory=list)
+    stage1: list[Agreed] = field(default_factory=list)
+    stage2: list[Preferred] = field(default_factory=list)
+    files: int = 0
+
+    def add(
+        self,
+        name: str,
+        kind: Kind,
+        *commands: Sequence[str],
+        reads: Iterable[str] = (),
+        writes: Collection[str],
+    ) -> None:
+        """Add a step that runs commands of this package, given without their first word (`w2s-factory`).
+
+        Raises:
+            UserError: The plan becomes too large.
+        """
+        self.files += len(writes)
+        if self.files > MOST_FILES:
+            raise UserError(
+                f"expected a plan of at most {MOST_FILES:,} files, got a larger one",
+                hint="Lower seeds, iterations, shards or samples",
+            )
+        self.steps.append(
+            Step(
+                name=f"{self.tree.root}/{name}",
+                kind=kind,
+                seed=self.seed,
+                reads=tuple(dict.fromkeys(reads)),
+                writes=tuple(writes),
+                commands=tuple((OURS, *command) for command in commands),
+                need=self.experiment.resources.of(kind),
+            )
+        )
+
+    @property
+    def weak_stem(self) -> str:
+        """Return the start of the names of files that depend on the weak model: `train_gsm8k_llama2_7b_`."""
+        return self.task.file_stem(self.experiment.weak.name, "")

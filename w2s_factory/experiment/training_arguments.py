@@ -1,4 +1,4 @@
-"""Training as an experiment file describes it: a preset, and the arguments that differ from it."""
+"""A training in an experiment file: a preset, the arguments that differ from it, and their validation."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-def at(problems: Mapping[tuple[str | int, ...], str | None]) -> None:
-    """Refuse a value for what is wrong inside it.
+def refuse(problems: Mapping[tuple[str | int, ...], str | None]) -> None:
+    """Raise pydantic's error for the problems found inside a value, if there are any.
 
     Args:
-        problems: What is wrong in words, by the keys and positions that lead there from the value; None
-            where nothing is.
+        problems: Messages by the keys and positions that lead from the value to the problem; None where
+            there is no problem.
 
     Raises:
-        ValidationError: Something is wrong.
+        ValidationError: There is at least one problem.
     """
     details = [
         InitErrorDetails(
@@ -47,15 +47,17 @@ STEPS = {
     "num_train_epochs": 3.0,
     "max_steps": -1,
 }
-"""The arguments that decide, with the number of rows, how many steps a training takes, with the values they
-have where nobody sets them (transformers' `TrainingArguments`)."""
+"""The arguments that decide, with the number of rows, how many steps a training takes.
+
+Each has its default in transformers' `TrainingArguments`.
+"""
 
 
 def found(look_up: Callable[[str], T], name: str) -> T:
-    """What stands under a name, so that pydantic learns where one is that nothing stands under.
+    """Return the object of a name; an unknown name is reported by pydantic, which knows its place.
 
     Raises:
-        ValueError: Nothing does.
+        ValueError: The name is unknown.
     """
     try:
         return look_up(name)
@@ -66,7 +68,7 @@ def found(look_up: Callable[[str], T], name: str) -> T:
 
 
 def _preset_name(name: str, info: ValidationInfo) -> str:
-    """Return a preset's name, or the absolute path of a file, which is relative to the experiment's."""
+    """Return a preset's name, or the absolute path of a preset file (relative to the experiment file)."""
     if is_file(name) and info.context:
         name = os.path.normpath(info.context["folder"] / Path(name).expanduser())
     return found(load_preset, name).name
@@ -76,19 +78,19 @@ PresetName: TypeAlias = Annotated[str, AfterValidator(_preset_name)]
 
 
 def _arguments(overrides: dict[str, Any]) -> dict[str, Any]:
-    at({(key,): argument_problem(key, value) for key, value in overrides.items()})
+    refuse({(key,): argument_problem(key, value) for key, value in overrides.items()})
     return overrides
 
 
 Overrides: TypeAlias = Annotated[dict[str, Any], AfterValidator(_arguments)]
-"""Values by training argument, those of known numbers in their ranges."""
+"""Values by training argument; known numbers must be in their ranges."""
 
 
 class TrainingSection(BaseModel):
-    """A preset and the arguments that differ from it.
+    """A preset and the training arguments that differ from it.
 
     Attributes:
-        preset: One of `llama_factory_configs/`, or the path of a YAML file of that form.
+        preset: A preset of `llama_factory_configs/`, or the path of a YAML file of that form.
         overrides: Values by argument.
     """
 
@@ -98,22 +100,22 @@ class TrainingSection(BaseModel):
     overrides: Overrides = {}
 
     def value(self, argument: str) -> Any:
-        """What an argument will be; None if it is left to LLaMA-Factory."""
+        """Return the value an argument will have; None if it is left to LLaMA-Factory."""
         entry = load_preset(self.preset).entries.get(argument)
         return self.overrides.get(argument, None if entry is None else entry.value)
 
     @property
     def files(self) -> list[str]:
-        """The user's own file that the preset is; none for one that comes with the package."""
+        """Return the preset's file if it is the user's own; an empty list for one of the package."""
         return [self.preset] if is_file(self.preset) else []
 
     @property
     def makes(self) -> Kind:
-        """Whether it leaves an `adapter` or a whole `model`."""
+        """Return whether the training writes an `adapter` or a whole `model`."""
         return kind_of(self.value("finetuning_type"))
 
     @property
     def steps(self) -> dict[str, Any]:
-        """All arguments that decide its number of steps, so that it can be given to another training."""
+        """Return the arguments that decide its number of steps, so that another training can take as many."""
         set_here = {argument: self.value(argument) for argument in STEPS}
         return {argument: STEPS[argument] if value is None else value for argument, value in set_here.items()}

@@ -1,4 +1,4 @@
-"""Steps that train a model, or merge an adapter into one, through LLaMA-Factory."""
+"""Steps in which LLaMA-Factory trains a model, or merges an adapter into its model."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from w2s_factory.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from w2s_factory.experiment.draft import Draft
+    from w2s_factory.experiment.steps import Draft
     from w2s_factory.experiment.training_arguments import TrainingSection
 
 SEED = 42
-"""LLaMA-Factory's default seed, repetition 0's."""
+"""The training seed of repetition 0: LLaMA-Factory's default."""
 
 NOTED = "manifest.jsonl"
-"""Written when the weights are there and checked; holds their hashes, so it differs where they do."""
+"""The file by which later steps know that weights are complete: it holds their hashes."""
 
 
-def fit(  # noqa: PLR0913  each is a thing to say of a training
+def fit(  # noqa: PLR0913  each describes the training
     draft: Draft,
     role: str,
     name: str,
@@ -38,21 +38,24 @@ def fit(  # noqa: PLR0913  each is a thing to say of a training
     """Add the step that trains a model on a dataset.
 
     Args:
-        draft: Where to.
-        role: What step names call the trained model.
-        name: Of the folders of its weights and answers.
-        training: How.
-        start: What is trained.
-        dataset: Its name in the index.
-        file: Its file.
+        draft: The draft to which the step is added.
+        role: The trained model's name in the names of steps.
+        name: The name of the folders of its weights and answers.
+        training: The preset and the arguments that differ from it.
+        start: The model that is trained.
+        dataset: The dataset's name in the index.
+        file: The dataset's file.
         dataset_dir: The folder of the index; the tree's root if None.
         options: Further options of `make-config`.
-        goes_on: Train the adapter of `start` on, where else it would have to be merged before.
+        goes_on: Continue to train the adapter of `start`, instead of a new one on a merged model.
+
+    Returns:
+        The trained model.
     """
     folder, config = draft.tree.model(name), draft.tree.config(name)
     settings = {"seed": SEED + draft.seed, **training.overrides}
     if "deepspeed" in settings:
-        settings["deepspeed"] = _beside_presets(settings["deepspeed"])
+        settings["deepspeed"] = _deepspeed_file(settings["deepspeed"])
     adapter = ["--adapter", start.adapter] if goes_on and start.adapter else []
     make = ["make-config", "--preset", training.preset, "--model", start.model, *adapter]
     make += ["--dataset", dataset, "--dataset-dir", dataset_dir or draft.tree.root, "--output-dir", folder]
@@ -69,7 +72,7 @@ def fit(  # noqa: PLR0913  each is a thing to say of a training
 
 
 def merge(draft: Draft, name: str, trained: Answerer) -> Answerer:
-    """Add the step that merges a model's adapter; a model without one is merged already."""
+    """Add the step that merges a model's adapter, and return the merged model; one without it as it is."""
     if trained.adapter is None:
         return trained
     folder, config = draft.tree.model(name), draft.tree.config(name)
@@ -82,8 +85,8 @@ def merge(draft: Draft, name: str, trained: Answerer) -> Answerer:
     return Answerer(role=name, name=name, model=folder, made=(written,))
 
 
-def _beside_presets(name: str) -> str:
-    """A DeepSpeed file: a bare name is one that lies beside the presets (`ds_z3.json`)."""
+def _deepspeed_file(name: str) -> str:
+    """Return the path of a DeepSpeed file; a bare name (`ds_z3.json`) is in the folder of the presets."""
     file = shipped(FOLDER, name)
     return str(file) if "/" not in name and file.is_file() else name
 

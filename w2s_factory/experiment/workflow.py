@@ -1,12 +1,15 @@
-"""From a plan to what Snakemake needs: the plan as JSON, and a command line."""
+"""The interface to Snakemake: the plan as its JSON, its command line, and the progress that it prints."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import os
+import re
 import shlex
 import sys
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,9 +19,10 @@ from w2s_factory.experiment.steps import OURS
 from w2s_factory.quantities import Jobs
 from w2s_factory.ranges import check
 from w2s_factory.records import content_hash
+from w2s_factory.terminal import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from w2s_factory.experiment.plan import Plan
     from w2s_factory.experiment.spec import Environments, Need
@@ -28,23 +32,23 @@ PLAN: Final = "plan.json"
 SCRIPTS: Final = "scripts"
 SNAKEFILE: Final = Path(__file__).with_name("Snakefile")
 REMOTE_KINDS: Final = ("train", "export", "generate")
-"""Kinds that an executor sends to other machines; the others take seconds and stay."""
+"""Kinds of steps that an executor sends to other machines; the others take seconds and run here."""
 
 CLUSTER_JOBS: Final = 100
 COMPARED_BYTES: Final = "2GB"
-"""Inputs up to this size are compared by content; larger ones, weights of base models, by time."""
+"""Inputs up to this size are compared by content; larger ones, such as weights of base models, by time."""
 
 _LARGEST: Final = 2 * 10**9
-"""The same in bytes."""
+"""`COMPARED_BYTES` as a number."""
 
 _BUILT_IN = ("local", "dryrun", "touch")
 
 
 def as_workflow(plan: Plan) -> dict[str, Any]:
-    """What the Snakefile reads; files from outside are hashed for it.
+    """Return the plan as the Snakefile reads it, with a hash of each file that no step writes.
 
     Raises:
-        UserError: A file that no step makes is not there.
+        UserError: A file that no step writes does not exist.
     """
     made = {file for step in plan.steps for file in step.writes} | {CONTENTS}
     outside = {file for step in plan.steps for file in _outside(step, made)}
@@ -56,12 +60,12 @@ def as_workflow(plan: Plan) -> dict[str, Any]:
 def snakemake_command(
     plan: Plan, folder: Path, *, jobs: Jobs | None, executor: str | None, arguments: Sequence[str]
 ) -> list[str]:
-    """The command line that brings a folder up to date with its plan.
+    """Return the command line that brings a folder up to date with its plan.
 
-    `run` keeps others out of the folder by a lock of its own, which no killed process leaves behind.
+    Snakemake's own lock is off: `run` holds a lock of its own, which ends with its process.
 
     Raises:
-        UserError: There is no such executor here, or `jobs` is out of its range.
+        UserError: The executor is not installed, or `jobs` is out of its range.
     """
     check(jobs, Jobs | None, "jobs")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(folder)]
@@ -77,24 +81,24 @@ def snakemake_command(
 
 
 def check_executor(name: str) -> None:
-    """Refuse an executor that Snakemake does not have here.
+    """Check that an executor of Snakemake is installed.
 
     Raises:
-        UserError: Names the package to install.
+        UserError: It is not; the hint names the package to install.
     """
     module = f"snakemake_executor_plugin_{name.replace('-', '_')}"
     if name not in _BUILT_IN and not module.isidentifier():
-        raise UserError(f'no executor has the name "{name}"', field="--executor")
+        raise UserError(f'expected the name of an executor, got "{name}"', field="--executor")
     if name not in _BUILT_IN and importlib.util.find_spec(module) is None:
         raise UserError(
-            f"Snakemake has no executor {name} here",
+            f"Snakemake's executor {name} is not installed",
             field="--executor",
             hint=f"Install it: pip install snakemake-executor-plugin-{name}",
         )
 
 
 def script_of(step: Step, environments: Environments) -> list[str]:
-    """A step's commands with the interpreters that run them, for a shell."""
+    """Return a step's commands as lines for a shell, with the interpreters that run them."""
     python = environments.generate if step.kind == "generate" and environments.generate else sys.executable
     return [
         shlex.join([python, "-m", "w2s_factory", *command[1:]] if command[0] == OURS else command)
@@ -118,24 +122,24 @@ def _rule(step: Step, made: set[str], contents: Mapping[str, str]) -> dict[str, 
 
 
 def _outside(step: Step, made: set[str]) -> Iterator[str]:
-    """The files a step reads that no step makes."""
+    """Yield the files a step reads that no step writes."""
     return (file for read in step.reads if read not in made for file in _files(step, read, made))
 
 
 def _content(file: Path) -> str:
-    """What tells whether a file that no step makes is another one now, whatever its time stamp says."""
+    """Return a text that changes with a file's content, whatever its time stamp: a hash, or its size."""
     size = file.stat().st_size
     return f"{size} bytes" if size > _LARGEST else content_hash(file)
 
 
 def resources_of(need: Need) -> dict[str, str | int]:
-    """A need in Snakemake's words."""
+    """Return what a step needs by Snakemake's names of resources."""
     named = {"gpu": need.gpus, "mem": need.mem, "runtime": need.runtime}
     return {**{key: value for key, value in named.items() if value}, **need.more}
 
 
 def _files(step: Step, read: str, made: set[str]) -> Iterator[str]:
-    """A file, or those of a folder: a model is the same while they are, whatever is written about it."""
+    """Yield a file, or the files in a folder that decide what a model is (not its README)."""
     path = Path(read)
     if read in made:
         yield read
@@ -144,7 +148,7 @@ def _files(step: Step, read: str, made: set[str]) -> Iterator[str]:
     elif path.is_file():
         yield str(path.absolute())
     else:
-        raise UserError(f"no such file or folder, and {step.name} needs it", file=read, hint=_hint(read))
+        raise UserError(f"no such file or folder; {step.name} needs it", file=read, hint=_hint(read))
 
 
 def _decides(file: Path) -> bool:
@@ -153,10 +157,60 @@ def _decides(file: Path) -> bool:
 
 def _hint(read: str) -> str | None:
     if "data/raw/" in read or "/outputs/" in read:
-        return "Name the root of the published release: `release: DIR` in the experiment, or W2S_RELEASE"
+        return "Set the root of the published release: `release: DIR` in the experiment, or W2S_RELEASE"
     return None
 
 
 def as_json(workflow: dict[str, Any]) -> str:
-    """The workflow as `plan.json` holds it."""
+    """Return the workflow as the text of `plan.json`."""
     return json.dumps(workflow, indent=1) + "\n"
+
+
+_TOTAL = re.compile(r"total +(\d+)")
+_BEGINS = re.compile(r"(?:local)?rule (\w+):")
+_ENDS = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
+_FAILS = re.compile(r"Error in rule (\w+)")
+_REFUSES = re.compile(r"(?:\S+: error: |Error: (?=Error parsing ))(.+)")
+EVERYTHING: Final = "everything"
+"""The rule that is not a step: it asks for all files."""
+
+
+@dataclass
+class Progress:
+    """The state of a workflow, read from the lines that Snakemake (9) prints.
+
+    Attributes:
+        names: Step names by rule.
+        tell: The function that gets a line for each finished step.
+        total: The number of steps to do.
+        done: The number of finished steps.
+        failed: The rules that failed.
+        refused: Snakemake's message about arguments that it refuses; "" if there is none.
+    """
+
+    names: Mapping[str, str]
+    tell: Callable[[str], None]
+    total: int = 0
+    done: int = 0
+    failed: list[str] = field(default_factory=list)
+    refused: str = ""
+    _since: dict[str, float] = field(default_factory=dict)
+
+    def take(self, line: str) -> None:
+        """Update the state from a line."""
+        if match := _TOTAL.match(line):
+            self.total = int(match[1]) - 1
+        elif match := _BEGINS.match(line):
+            self._since[match[1]] = time.monotonic()
+        elif (match := _ENDS.match(line)) and match[1] != EVERYTHING:
+            self._end(match[1])
+        elif (match := _FAILS.match(line)) and match[1] not in self.failed:
+            self.failed.append(match[1])
+        elif match := _REFUSES.match(line):
+            self.refused = shortened(match[1])
+
+    def _end(self, rule: str) -> None:
+        self.done += 1
+        took = time.monotonic() - self._since.get(rule, time.monotonic())
+        width = len(str(self.total))
+        self.tell(f"[{self.done:>{width}}/{self.total}] {self.names.get(rule, rule)}  {took:.1f} s")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from w2s_factory.generating.engines import make_engine
 from w2s_factory.generating.engines.contract import Contracted
 from w2s_factory.generating.generation_files import OUTPUT, seed_folder, shard_folder
 from w2s_factory.generating.part import Generated, Part
+from w2s_factory.processes import progress_bar, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
     from w2s_factory.generating.engines import Engine
     from w2s_factory.generating.generation import Generation
-
-_TERMINAL_SECONDS, _PIPE_SECONDS = 0.5, 30.0
-
-
-def say(text: str) -> None:
-    """Print a line on stderr."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201  where long work tells of itself
 
 
 def generate(
@@ -166,16 +159,9 @@ def _write(generation: Generation, engine: Engine, part: Part) -> Generated:
 
 
 def _progress(parts: Collection[Part]) -> tqdm[Any]:
-    """A bar with rate and remaining time, on stderr; in a pipe a line now and then."""
-    from tqdm import tqdm  # noqa: PLC0415  a dry run needs none
-
-    return tqdm(
-        total=sum(len(part.requests) for part in parts),
-        initial=sum(part.finished for part in parts),
-        unit=" responses",
-        mininterval=_TERMINAL_SECONDS if sys.stderr.isatty() else _PIPE_SECONDS,
-        file=sys.stderr,
-    )
+    """Return a progress bar of all responses; those of an earlier run count as done."""
+    total = sum(len(part.requests) for part in parts)
+    return progress_bar(total, sum(part.finished for part in parts), "responses")
 
 
 def _tell_given_away(generation: Generation, tell: Callable[[str], None]) -> None:

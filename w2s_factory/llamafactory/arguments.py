@@ -1,8 +1,7 @@
-"""LLaMA-Factory's arguments: which each version knows and by which name, and the range of each number."""
+"""LLaMA-Factory's arguments: which version knows which, by which name, and the range of each number."""
 
 from __future__ import annotations
 
-import difflib
 import functools
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, did_you_mean
+from w2s_factory.llamafactory.preference_methods import METHODS
 from w2s_factory.llamafactory.presets import Entry, Preset
-from w2s_factory.llamafactory.versions import FAMILIES, RELEASES
+from w2s_factory.llamafactory.versions import RELEASES, RENAMES, newest_name
 from w2s_factory.ranges import Seed, problem
 from w2s_factory.records import read_object
 
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     from w2s_factory.llamafactory.versions import Version
 
 Count: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
-"""Rows, steps, processes: at least one."""
+"""A number of rows, steps or processes: at least one."""
 
 BatchSize: TypeAlias = Annotated[int, Ge(1), Le(1_000_000)]
-"""Rows trained on together."""
+"""The number of rows in a batch."""
 
 Positive: TypeAlias = Annotated[float, Gt(0), Le(1_000_000)]
-"""A weight or a number of epochs that is nothing at 0."""
+"""A weight or a number of epochs that makes no sense at 0."""
 
 Weight: TypeAlias = Annotated[float, Ge(0), Le(1_000_000)]
-"""A weight of something that 0 switches off."""
+"""A weight or limit that 0 switches off."""
 
 LearningRate: TypeAlias = Annotated[float, Gt(0), Le(10)]
-"""A step along the gradient; above 10 nothing is learned."""
+"""A learning rate; above 10 nothing is learned."""
 
 Part: TypeAlias = Annotated[float, Ge(0), Le(1)]
-"""A share of something, all of it included."""
+"""A fraction from 0 to 1, both included."""
 
 ProperPart: TypeAlias = Annotated[float, Ge(0), Lt(1)]
-"""A share of something, but not all of it."""
+"""A fraction from 0 to 1, 1 excluded."""
 
 NUMBERS: Final[Mapping[str, Any]] = {
-    # how long, and in which portions
+    # duration and batch size
     "num_train_epochs": Positive,
-    "max_steps": Literal[-1] | Count,  # -1: as many as the epochs give
+    "max_steps": Literal[-1] | Count,  # -1: num_train_epochs decides
     "per_device_train_batch_size": BatchSize,
     "per_device_eval_batch_size": BatchSize,
     "gradient_accumulation_steps": BatchSize,
@@ -53,34 +53,31 @@ NUMBERS: Final[Mapping[str, Any]] = {
     "learning_rate": LearningRate,
     "weight_decay": Weight,
     "warmup_ratio": Part,
-    "warmup_steps": Annotated[float, Ge(0), Le(1_000_000_000)],  # below 1: a share of all steps
-    "max_grad_norm": Weight,  # 0: gradients are not cut
+    "warmup_steps": Annotated[float, Ge(0), Le(1_000_000_000)],  # below 1: a fraction of all steps
+    "max_grad_norm": Weight,  # 0: gradients are not clipped
     "adam_beta1": ProperPart,
     "adam_beta2": ProperPart,
     "adam_epsilon": Annotated[float, Gt(0), Le(1)],
     "label_smoothing_factor": ProperPart,
     "neftune_noise_alpha": Weight | None,
-    # what is trained
+    # LoRA
     "lora_rank": Annotated[int, Ge(1), Le(65_536)],
     "lora_alpha": Count | None,
     "lora_dropout": ProperPart,
     "loraplus_lr_ratio": Positive | None,
-    # preferences; the names of older versions too
+    # preference training
     "pref_beta": Positive,
-    "dpo_beta": Positive,
-    "orpo_beta": Positive,
     "pref_ftx": Weight,
-    "dpo_ftx": Weight,
     "simpo_gamma": Weight,
     "dpo_label_smoothing": Annotated[float, Ge(0), Le(0.5)],
     # the data
     "cutoff_len": Annotated[int, Ge(1), Le(10_000_000)],
     "max_samples": Count | None,
-    "val_size": Annotated[float, Ge(0), Le(1_000_000_000)],  # below 1: a share of all rows
+    "val_size": Annotated[float, Ge(0), Le(1_000_000_000)],  # below 1: a fraction of all rows
     "preprocessing_num_workers": Annotated[int, Ge(1), Le(1_024)] | None,
     "dataloader_num_workers": Annotated[int, Ge(0), Le(1_024)],
-    # what is written, and when
-    "logging_steps": Annotated[float, Gt(0), Le(1_000_000_000)],  # below 1: a share of all steps
+    # logs, checkpoints and exports
+    "logging_steps": Annotated[float, Gt(0), Le(1_000_000_000)],  # below 1: a fraction of all steps
     "save_steps": Annotated[float, Gt(0), Le(1_000_000_000)],
     "eval_steps": Annotated[float, Gt(0), Le(1_000_000_000)] | None,
     "save_total_limit": Annotated[int, Ge(0), Le(1_000_000_000)] | None,
@@ -90,22 +87,30 @@ NUMBERS: Final[Mapping[str, Any]] = {
     "data_seed": Seed | None,
     "ray_num_workers": Annotated[int, Ge(1), Le(10_000)],
 }
-"""The declared number by argument."""
+"""The type and range of each argument that is a number; in the names of one release, whichever."""
 
 
 def argument_problem(argument: str, value: Any) -> str | None:
-    """Return what is wrong with an argument's value; None if nothing is, or it is not listed here."""
-    return problem(value, NUMBERS[argument]) if argument in NUMBERS else None
+    """Return the problem with an argument's value; None if there is none or the argument is not in `NUMBERS`.
+
+    Args:
+        argument: The argument, by the name that it has in any release.
+        value: Its value.
+    """
+    newest = newest_name(argument)
+    declared = next((NUMBERS[name] for name in NUMBERS if newest_name(name) == newest), None)
+    return None if declared is None else problem(value, declared)
 
 
-TABLE = Path(__file__).with_name("arguments.json")
-"""Two tables, made by scripts/llamafactory_arguments.py. Each name has the first and last release that
-knows it, for each stretch of releases. `always`: what training and export take; `training`: training only.
+TABLE: Final = Path(__file__).with_name("arguments.json")
+"""Two tables, made by scripts/llamafactory_arguments.py. Each name has the first and the last release that
+knows it, for each stretch of releases. `always`: arguments of training and export; `training`: arguments of
+training only.
 """
 
 
 def known_arguments(version: Version, *, training: bool = True) -> frozenset[str]:
-    """The arguments that can stand in a YAML for training, or else for export.
+    """Return the arguments that a YAML for training, or else for export, may contain.
 
     The training arguments come from transformers, and count if the oldest or the newest transformers
     that fits the version has them.
@@ -114,24 +119,25 @@ def known_arguments(version: Version, *, training: bool = True) -> frozenset[str
 
 
 def check_known(names: Iterable[str], version: Version, *, training: bool = True) -> None:
-    """Refuse arguments the version does not know.
+    """Refuse arguments that the version does not know.
 
     Raises:
-        UserError: One is not known; names the nearest one that is, if any is near.
+        UserError: An argument is not known; the hint is the nearest known name, if any is near.
     """
     known = known_arguments(version, training=training)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), 1)
-            hint = f'Did you mean "{near[0]}"?' if near else None
             use = "" if training else " for export"
             raise UserError(
-                f"LLaMA-Factory {version.number} knows no such argument{use}", field=name, hint=hint
+                f"LLaMA-Factory {version.number} knows no such argument{use}",
+                field=name,
+                hint=did_you_mean(name, sorted(known)) or None,
             )
 
 
 @functools.cache
 def _known(release: str, training: bool) -> frozenset[str]:
+    """Return the arguments that a release knows."""
     table = read_object(TABLE)
     spans = table["always"] | (table["training"] if training else {})
     place = RELEASES.index
@@ -142,62 +148,72 @@ def _known(release: str, training: bool) -> frozenset[str]:
     )
 
 
-LEFT_OUT = {"trust_remote_code": "that version always runs the code of a model's repository"}
-"""Arguments that versions may lack, and what it means there."""
+LEFT_OUT: Final = {"trust_remote_code": "that version always runs the code of a model's repository"}
+"""Arguments that a preset can do without where a version lacks them, with the effect that this has."""
 
-_PREFERENCE = ("pref_loss", "pref_beta", "pref_ftx")
+
+def name_in(version: Version, argument: str, preset: Preset) -> str | None:
+    """Return the name that an argument has in a version; None if the version lacks it.
+
+    Args:
+        version: The version.
+        argument: The argument, by its newest or an earlier name.
+        preset: The preset it is for, since some earlier names are for one preference method only.
+    """
+    stage = METHODS[preset.method].early_stage if preset.method else None
+    renames = [rename for rename in RENAMES if rename.stage in (None, stage)]
+    newest = next((rename.newest for rename in renames if rename.earlier == argument), argument)
+    names = (newest, *(rename.earlier for rename in renames if rename.newest == newest))
+    known = known_arguments(version, training=preset.trains)
+    return next((name for name in names if name in known), None)
 
 
 def translated(preset: Preset, version: Version) -> Preset:
-    """The preset in the version's names, with a comment in the place of what the version lacks.
+    """Return a preset in a version's names, with a comment in place of each argument that the version lacks.
 
     Raises:
-        UserError: The version lacks the preset's method, or an argument it cannot do without.
+        UserError: The version lacks the preset's method, or an argument that it cannot do without.
     """
-    names = _names(preset, version)
-    known = known_arguments(version, training=preset.trains)
+    _check_method(preset, version)
     lines: list[str | Entry] = []
     for line in preset.lines:
         if not isinstance(line, Entry):
             lines.append(line)
-        elif line.key == "stage" and preset.method and "pref_loss" not in names:
-            lines.append(replace(line, text=preset.method))
-        elif line.key in _PREFERENCE:
-            lines += [replace(line, key=names[line.key])] if line.key in names else []
+        elif line.key == "stage" and preset.method and name_in(version, "pref_loss", preset) is None:
+            lines.append(replace(line, text=METHODS[preset.method].early_stage))
         else:
-            lines.append(_as_known(line, known, preset, version))
+            lines += _translated_entry(line, preset, version)
     return preset.with_lines(lines)
 
 
 def renamed(settings: Mapping[str, object], preset: Preset, version: Version) -> dict[str, object]:
-    """Settings with the names any version has for the method's arguments, in this version's names."""
-    names = _names(preset, version)
-    newest = {old: new for family in FAMILIES for new, old in _arguments(preset, family).items()}
-    return {names.get(newest.get(key, key), key): value for key, value in settings.items()}
+    """Return settings under this version's names, given under the names of any version."""
+    return {name_in(version, key, preset) or key: value for key, value in settings.items()}
 
 
-def _arguments(preset: Preset, version: Version) -> Mapping[str, str]:
-    return version.methods.get(preset.method or "", {})
-
-
-def _names(preset: Preset, version: Version) -> Mapping[str, str]:
-    method = preset.method
-    if method is None:
-        return {}
-    if method not in version.methods:
-        first = next(family.releases[0] for family in FAMILIES if method in family.methods)
+def _check_method(preset: Preset, version: Version) -> None:
+    """Refuse a preset whose preference method the version lacks."""
+    if preset.method and preset.method not in version.methods:
         raise UserError(
-            f'LLaMA-Factory {version.number} has no method "{method}", which came with {first}',
+            f'LLaMA-Factory {version.number} has no method "{preset.method}", '
+            f"which came with {METHODS[preset.method].since}",
             hint=f"Methods of {version.number}: {', '.join(version.methods)}",
         )
-    return version.methods[method]
 
 
-def _as_known(entry: Entry, known: frozenset[str], preset: Preset, version: Version) -> str | Entry:
-    if entry.key in known:
-        return entry
+def _translated_entry(entry: Entry, preset: Preset, version: Version) -> list[str | Entry]:
+    """Return the lines for one entry; none for an argument of a method that has no counterpart in the version.
+
+    Raises:
+        UserError: The version lacks the argument, and the preset cannot do without it.
+    """
+    name = name_in(version, entry.key, preset)
+    if name is not None:
+        return [replace(entry, key=name)]
+    if any(rename.newest == entry.key and rename.stage for rename in RENAMES):
+        return []  # the method's own stage implies it
     if entry.key in LEFT_OUT:
-        return f"# {entry.key} is left out: {LEFT_OUT[entry.key]}"
+        return [f"# {entry.key} is left out: {LEFT_OUT[entry.key]}"]
     raise UserError(
         f'preset "{preset.name}" needs an argument that LLaMA-Factory {version.number} lacks', field=entry.key
     )

@@ -1,7 +1,7 @@
-"""Training YAMLs: a preset, filled in for one model and dataset, for one version of LLaMA-Factory.
+"""Training YAMLs: a preset, completed for a model and a dataset, and written for a version of LLaMA-Factory.
 
-Includes the checks of models, adapters and folders that a user names, and the reference model of
-preference training.
+Includes the checks of the models, adapters and folders that a user names, and the choice of the reference
+model or the start of preference training.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from w2s_factory.errors import UserError, encodable, listed, one_line
 from w2s_factory.llamafactory.arguments import renamed, translated
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
 from w2s_factory.llamafactory.datasets import check_datasets
-from w2s_factory.llamafactory.installed import installed_version
+from w2s_factory.llamafactory.installation import installed_version
+from w2s_factory.llamafactory.preference_methods import METHODS
 from w2s_factory.llamafactory.presets import FOLDER, Entry, Preset, load_preset
 from w2s_factory.llamafactory.settings import as_yaml, check_preset, with_settings
+from w2s_factory.llamafactory.training_config import check_suffix
 from w2s_factory.llamafactory.versions import NEWEST, Version, for_installed, for_version
 from w2s_factory.model_names import on_hub
 from w2s_factory.records import read_object
@@ -27,16 +29,14 @@ from w2s_factory.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from w2s_factory.llamafactory.presets import Preset
-
 
 def check_inputs(
     preset: Preset, dataset: str | None, dataset_dir: str | Path | None, adapter: Sequence[str | Path]
 ) -> None:
-    """Refuse inputs the preset has no use for, and the lack of those it needs.
+    """Refuse inputs that the preset has no use for, and the absence of those it needs.
 
     Raises:
-        UserError: Names the option.
+        UserError: An input is missing or of no use; names the option.
     """
     needed = f'preset "{preset.name}" needs '
     if preset.trains and (dataset is None or dataset_dir is None):
@@ -51,28 +51,31 @@ def check_inputs(
         raise UserError(f'preset "{preset.name}" trains all parameters and takes no adapter')
 
 
-def weights(model: str | Path, adapters: Sequence[str | Path], *, ahead: bool) -> list[str | Entry]:
-    """The lines that name the model and its adapters.
+def model_lines(model: str | Path, adapters: Sequence[str | Path], *, ahead: bool) -> list[str | Entry]:
+    """Return the lines that name the model and its adapters.
 
     Args:
         model: A folder or hub name.
         adapters: Folders or hub names.
-        ahead: Let folders be missing: they will be made before the training.
+        ahead: Accept folders that do not exist yet, since they will before the training.
 
     Raises:
-        UserError: A folder is missing or holds something else.
+        UserError: A folder does not exist or does not contain a model or an adapter.
     """
     lines: list[str | Entry] = [given("model_name_or_path", _named(model, "config.json", "--model", ahead))]
     names = [_named(adapter, "adapter_config.json", "--adapter", ahead) for adapter in adapters]
     if any("," in name for name in names):
-        raise UserError("an adapter's path cannot hold a comma, which separates adapters", field="--adapter")
+        raise UserError("an adapter's path cannot contain a comma, which separates adapters", field="--adapter")
     return [*lines, given("adapter_name_or_path", ",".join(names))] if names else lines
 
 
 def not_there(
     model: str | Path, adapters: Sequence[str | Path], dataset_dir: str | Path | None
 ) -> list[Path]:
-    """Folders (and the index) that a training needs and that do not exist yet; hub names do not count."""
+    """Return the folders (and the index) that a training needs and that do not exist yet.
+
+    Names on the hub are not among them.
+    """
     folders = [absolute(name) for name in (model, *adapters) if not on_hub(name)]
     index = [] if dataset_dir is None else [absolute(dataset_dir) / INDEX]
     return [path for path in [*folders, *index] if not path.exists()]
@@ -85,7 +88,7 @@ def config_reads(
     dataset: str | None,
     dataset_dir: str | Path | None,
 ) -> list[Path]:
-    """Return the files a config is made from: the preset, the index with its data, and those of models."""
+    """Return the files that a config is built from: the preset, the index and its data, the models' configs."""
     files = [shipped(FOLDER, f"{preset}.yaml"), absolute(model) / "config.json"]
     files += [absolute(adapter) / "adapter_config.json" for adapter in adapters]
     if dataset is None or dataset_dir is None:
@@ -98,41 +101,46 @@ def config_reads(
 
 
 def given(key: str, text: str) -> Entry:
-    """A line with what the user gave.
+    """Return a line with a value that the user gave.
 
     Raises:
-        UserError: It holds bytes that are not UTF-8, which no YAML can hold.
+        UserError: It contains bytes that are not UTF-8, which a YAML cannot contain.
     """
     return Entry(key, as_yaml(_encoded(key, text)), "given")
 
 
 def given_folder(key: str, path: str | Path) -> Entry:
-    """A line with a folder, made absolute.
+    """Return a line with a folder that the user gave, made absolute.
 
     Raises:
-        UserError: Its path holds bytes that are not UTF-8, which no YAML can hold.
+        UserError: Its path contains bytes that are not UTF-8, which a YAML cannot contain.
     """
     text = _encoded(key, str(absolute(path)))
-    return Entry(key, as_yaml(text), "given; absolute, so that it holds in any working folder")
+    return Entry(key, as_yaml(text), "given; absolute, so that it is valid in any working folder")
 
 
 def _encoded(key: str, text: str) -> str:
+    """Return a text if it is UTF-8; refuse it otherwise."""
     if encodable(text) != text:
         raise UserError(f"expected UTF-8 text, got {text!r}", field=key)
     return text
 
 
 def absolute(path: str | Path) -> Path:
-    """The path from the root, `~` expanded; links stay, since other machines may know only them."""
+    """Return an absolute path with `~` expanded; links stay, since other machines may know only them."""
     return Path(path).expanduser().absolute()
 
 
 def _named(weights: str | Path, file: str, option: str, ahead: bool) -> str:
-    """A folder's absolute path, or a name on the hub as it is."""
+    """Return a folder's absolute path, or a name on the hub as it is.
+
+    Raises:
+        UserError: The folder does not exist, or does not contain the file.
+    """
     path, text = absolute(weights), str(weights)
     if path.exists():
         if not (path / file).exists():
-            raise UserError(f"holds no {file}, so it is not what {option} takes", file=path)
+            raise UserError(f"expected a folder with {file} ({option})", file=path)
         return str(path)
     if on_hub(weights):
         return text
@@ -141,10 +149,11 @@ def _named(weights: str | Path, file: str, option: str, ahead: bool) -> str:
     return str(path)
 
 
-Model: TypeAlias = Literal["m-plus", "base"]
-"""M_plus, the model Stage I made, or the strong base it was trained from."""
+StageTwoModel: TypeAlias = Literal["m-plus", "base"]
+"""A choice of Stage II: M_plus, the model that Stage I trained, or the strong base that M_plus came from."""
 
 _NEVER_MERGED = ("quantization_bit", "quantization_method", "deepspeed")
+"""Arguments with which LLaMA-Factory does not merge an adapter before it trains a new one."""
 
 
 def preference_settings(
@@ -152,28 +161,28 @@ def preference_settings(
     adapters: Sequence[str | Path],
     settings: Mapping[str, Any],
     *,
-    reference: Model | None = None,
-    start: Model | None = None,
+    reference: StageTwoModel | None = None,
+    start: StageTwoModel | None = None,
 ) -> dict[str, Any]:
-    """The settings that give DPO its reference, ORPO and SimPO their start.
+    """Return the settings that select the reference model of a method, or the model it starts from.
 
-    LLaMA-Factory's reference, with LoRA and no `ref_model`, is the model with its adapter disabled. With
-    `create_new_adapter` M_plus's adapter is merged first and a new one trained, so the reference is
-    M_plus; without it M_plus's own adapter is trained on, and the reference is the base. The release
-    does not say which it used.
+    With LoRA and without `ref_model`, LLaMA-Factory's reference is the model with its adapter disabled.
+    With `create_new_adapter`, M_plus's adapter is merged first and a new one is trained, so the reference
+    is M_plus. Without it, M_plus's own adapter is trained further, and the reference is the base. The
+    published release does not say which one it used.
 
     Args:
         preset: The preset chosen.
-        adapters: M_plus's adapter on its base; none if the model is M_plus merged, or the base.
+        adapters: M_plus's adapter on its base; none if the model is the merged M_plus, or the base.
         settings: The user's settings.
-        reference: DPO's; `m-plus` if None.
-        start: ORPO's and SimPO's: `base` takes no adapter.
+        reference: The reference, for a method that has one (DPO); `m-plus` if None.
+        start: The start, for a method without a reference (ORPO, SimPO): `base` takes no adapter.
 
     Raises:
-        UserError: The preset has no use for the option, the adapter that it needs is missing or one
-            that it excludes is given, or LLaMA-Factory would not merge the adapter.
+        UserError: The preset has no use for the option, an adapter is missing or of no use, or
+            LLaMA-Factory would not merge the adapter.
     """
-    _check(preset, adapters, reference, start)
+    _check_choice(preset, adapters, reference, start)
     if preset.method is None or not adapters:
         return {}
     if reference == "base":
@@ -181,31 +190,33 @@ def preference_settings(
     for key in _NEVER_MERGED:
         if settings.get(key) is not None:
             raise UserError(
-                "LLaMA-Factory does not merge an adapter then, and the base would be the reference",
+                "with it LLaMA-Factory does not merge the adapter, so the base would be the reference",
                 field=key,
                 hint="Merge M_plus first (preset export) and name the merged model with --model",
             )
     return {}
 
 
-def _check(
-    preset: Preset, adapters: Sequence[str | Path], reference: Model | None, start: Model | None
+def _check_choice(
+    preset: Preset, adapters: Sequence[str | Path], reference: StageTwoModel | None, start: StageTwoModel | None
 ) -> None:
-    if reference is not None and preset.method != "dpo":
+    """Refuse a choice of the reference or the start that the preset's method or the adapters exclude."""
+    method = METHODS[preset.method] if preset.method else None
+    if reference is not None and not (method and method.reference):
         raise UserError(f'the preset "{preset.name}" has no reference model', field="--reference")
-    if start is not None and preset.method not in ("orpo", "simpo"):
-        raise UserError(f'the preset "{preset.name}" has no such choice', field="--start")
+    if start is not None and (method is None or method.reference):
+        raise UserError(f'the preset "{preset.name}" has no choice of where it starts', field="--start")
     if reference == "base" and not adapters:
         raise UserError(
-            "the reference would be the model itself",
+            "the model itself would be the reference",
             field="--reference",
             hint="Name the base with --model and M_plus's adapter with --adapter",
         )
     if start == "base" and adapters:
-        raise UserError("a start from the base takes no adapter", field="--start", hint="Leave out --adapter")
+        raise UserError("training from the base takes no adapter", field="--start", hint="Leave out --adapter")
 
 
-def make_config(  # noqa: PLR0913  each is one thing to say of a training
+def make_config(  # noqa: PLR0913  each is a property of a training
     preset: str | Path,
     *,
     model: str | Path,
@@ -217,32 +228,34 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
     settings: Mapping[str, Any] | None = None,
     index: Mapping[str, Any] | None = None,
     ahead: bool = False,
-    reference: Model | None = None,
-    start: Model | None = None,
+    reference: StageTwoModel | None = None,
+    start: StageTwoModel | None = None,
     file: str | Path | None = None,
 ) -> str:
-    """The text of a training YAML (or, from the preset `export`, of one that merges adapters).
+    """Return the text of a training YAML (or, from the preset `export`, of one that merges adapters).
 
-    Its arguments are named as the version names them. Each line says what its value rests on.
+    Its arguments have the names of the version. Each line has a comment with the basis of its value.
 
     Args:
-        preset: A preset's name (`strong_lora_sft`), or the path of a YAML file of that form.
+        preset: A preset's name (`strong_lora_sft`), or the path of a YAML file in the form of a preset.
         model: A model's folder, or its name on the hub.
-        output_dir: Where LLaMA-Factory shall put the adapter or model.
+        output_dir: The folder where LLaMA-Factory writes the adapter or model.
         dataset: The dataset's name in `dataset_dir`; several are separated by commas.
         dataset_dir: The folder with `dataset_info.json`.
-        adapter: Adapters, or one adapter, to start from or to merge: folders or hub names.
+        adapter: An adapter, or several, to start from or to merge: folders or hub names.
         version: The LLaMA-Factory it is for (`0.6.2`, `0.8.x`); by default the one installed here, or
             else the newest known.
-        settings: Values by argument, in place of the preset's or beside them.
-        index: What `dataset_info.json` will hold, if it is not yet written; else it is looked up.
+        settings: Values by argument, in place of the preset's or in addition to them.
+        index: The future content of `dataset_info.json`, if it is not written yet; by default the file
+            is read.
         reference: DPO's reference, `m-plus` (the default) or `base`: see `preference_settings`.
-        start: What ORPO and SimPO start from, likewise.
+        start: The model that ORPO and SimPO start from, likewise.
         file: The YAML's own name, for the commands in its head.
-        ahead: Let model, adapters and index be missing (`not_there` names them), to be made later.
+        ahead: Accept that model, adapters and index do not exist yet (`not_there` returns them).
 
     Raises:
-        UserError: There is no such preset, version, dataset, model or argument, or they don't fit.
+        UserError: There is no such preset, version, dataset, model or argument, or they do not fit
+            together.
     """
     _check_paths(file, {"--output-dir": output_dir, "--dataset-dir": dataset_dir})
     target, origin = _target(version)
@@ -256,7 +269,7 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
     }
     body = with_settings(_with_files(translated(chosen, target)), renamed(settings, chosen, target), target)
     check_inputs(chosen, dataset, dataset_dir, adapter)
-    inputs = weights(model, adapter, ahead=ahead)
+    inputs = model_lines(model, adapter, ahead=ahead)
     if dataset is not None and dataset_dir is not None:
         folder = absolute(dataset_dir)
         if not ahead or index is not None or (folder / INDEX).exists():
@@ -271,10 +284,10 @@ def make_config(  # noqa: PLR0913  each is one thing to say of a training
 def launch_commands(
     preset: str | Path, version: str | None = None, file: str | Path = "FILE"
 ) -> tuple[str, str]:
-    """The two commands that run a YAML made from a preset: ours, and plain LLaMA-Factory's.
+    """Return the two commands that run a YAML made from a preset: ours, and plain LLaMA-Factory's.
 
     Args:
-        preset: The preset's name, or the path of a YAML file of your own.
+        preset: The preset's name, or the path of a user's own preset.
         version: The LLaMA-Factory it was made for, as in `make_config`.
         file: The YAML.
     """
@@ -290,7 +303,11 @@ def launch_commands(
 
 
 def _target(version: str | None) -> tuple[Version, str]:
-    """The version to write for, and where it was taken from."""
+    """Return the version to write for, and where its number comes from, for the head of the YAML.
+
+    Raises:
+        UserError: The version named or installed is not known.
+    """
     if version is not None:
         return for_version(version), "named"
     found = installed_version()
@@ -306,6 +323,7 @@ def _target(version: str | None) -> tuple[Version, str]:
 
 
 def _torchrun(command: str, version: Version) -> str:
+    """Return a command that runs LLaMA-Factory's command on every GPU."""
     if version.torchrun:
         return f"FORCE_TORCHRUN=1 {command}"
     program = f"--no-python {command}" if version.command_line else command.removeprefix("python ")
@@ -313,14 +331,16 @@ def _torchrun(command: str, version: Version) -> str:
 
 
 def _check_paths(file: str | Path | None, folders: Mapping[str, str | Path | None]) -> None:
-    if file is not None and Path(file).suffix not in (".yaml", ".yml"):
-        raise UserError("is not a .yaml file, the only kind every LLaMA-Factory reads", file=file)
+    """Refuse a file that is not a YAML by its name, and empty names of folders."""
+    if file is not None:
+        check_suffix(file)
     for option, folder in folders.items():
         if folder is not None and not str(folder):
-            raise UserError("is empty; . is the working folder", field=option)
+            raise UserError("is empty; write . for the working folder", field=option)
 
 
 def _header(preset: Preset, version: Version, origin: str, file: str | Path) -> list[str]:
+    """Return the comment at the top of the YAML: its origin, and the commands that run it."""
     ours, plain = map(one_line, launch_commands(preset.name, version.number, file))
     install = "" if version.vanilla == "vanilla" else ' (after "w2s-factory template install")'
     return [
@@ -333,16 +353,17 @@ def _header(preset: Preset, version: Version, origin: str, file: str | Path) -> 
 
 
 def _legend(preset: Preset) -> list[str | Entry]:
-    """The comment a preset begins with."""
+    """Return the comment that a preset begins with."""
     return list(preset.lines[: preset.lines.index("")])
 
 
 def _after_legend(preset: Preset) -> list[str | Entry]:
+    """Return the lines of a preset after the comment that it begins with."""
     return list(preset.lines[preset.lines.index("") :])
 
 
 def _with_files(preset: Preset) -> Preset:
-    """The preset with the DeepSpeed file, which lies beside the presets, named by its path."""
+    """Return the preset with the absolute path of the DeepSpeed file, which is in the presets' folder."""
     return preset.with_lines(
         [
             Entry(line.key, as_yaml(str(shipped(FOLDER, line.text))), line.comment)

@@ -1,12 +1,16 @@
-"""`dataset_info.json`: its entries, merging them in, and where it is in relation to a dataset's file."""
+"""The index `dataset_info.json`: its entries, adding entries to it, and where it is relative to the datasets.
+
+Datasets are looked up in it in `datasets.py`.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import read_object
@@ -14,14 +18,14 @@ from w2s_factory.records import read_object
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from w2s_factory.llamafactory.versions import PreferenceForm
+    from w2s_factory.records import PairForm
 
 NAME = "dataset_info.json"
 
 DatasetEntry: TypeAlias = dict[str, Any]
 
-_PAIR_COLUMNS = {
-    "list": {"response": "output"},
+_PAIR_COLUMNS: Final[Mapping[PairForm, Mapping[str, str]]] = {
+    "release": {"response": "output"},
     "columns": {"chosen": "chosen", "rejected": "rejected"},
 }
 _DEFAULT_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
@@ -29,33 +33,44 @@ _DATASET_NAME = re.compile(r"[\w.-]+")
 
 
 def sft_entry(file_name: str | Path) -> DatasetEntry:
-    """The entry of a supervised dataset, as the release writes it.
+    """Return the entry of a supervised dataset, as in the published release.
 
-    Every column in use is named: once `columns` stands in an entry, LLaMA-Factory knows no others.
+    It names every column in use: where an entry has `columns`, LLaMA-Factory knows no others.
 
     Args:
-        file_name: The file, relative to the folder LLaMA-Factory is given as `dataset_dir`.
+        file_name: The file, relative to `dataset_dir`.
+
+    Raises:
+        UserError: The file is not below `dataset_dir`.
     """
     return {"file_name": _inside(str(file_name)), "columns": {"prompt": "content", "response": "output"}}
 
 
-def pair_entry(file_name: str | Path, form: PreferenceForm = "list") -> DatasetEntry:
-    """The entry of a preference dataset.
+def pair_entry(file_name: str | Path, form: PairForm | Literal["list"] = "release") -> DatasetEntry:
+    """Return the entry of a preference dataset.
 
     Args:
         file_name: The file, relative to `dataset_dir`.
-        form: `list`: `output` holds [chosen, rejected], as in the release, for LLaMA-Factory up to
-            0.7.1. `columns`: `chosen` and `rejected` stand apart, for 0.8.0 and newer.
+        form: `release`: `output` is the list [chosen, rejected], as in the published release, for
+            LLaMA-Factory up to 0.7.1. `columns`: `chosen` and `rejected` are columns, for 0.8.0 and newer.
+            (`list`, an earlier name of `release`, will be removed.)
+
+    Raises:
+        UserError: The file is not below `dataset_dir`.
     """
+    if form == "list":
+        text = 'pair_entry(…, "list") is now pair_entry(…, "release"); the old name will be removed'
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        form = "release"
     columns = {"prompt": "instruction", "query": "input", **_PAIR_COLUMNS[form]}
     return {"file_name": _inside(str(file_name)), "ranking": True, "columns": columns}
 
 
 def columns_of(entry: Mapping[str, Any]) -> dict[str, str]:
-    """The columns of an entry, by role. Once it names any, LLaMA-Factory knows no others.
+    """Return the columns of an entry, by role. Where it names any, LLaMA-Factory knows no others.
 
     Raises:
-        UserError: `columns` is something else than names by role.
+        UserError: `columns` is not an object that maps roles to names.
     """
     columns = entry.get("columns", _DEFAULT_COLUMNS)
     if not isinstance(columns, dict) or not all(isinstance(name, str | None) for name in columns.values()):
@@ -66,7 +81,10 @@ def columns_of(entry: Mapping[str, Any]) -> dict[str, str]:
 def all_merged(
     paths: Sequence[Path], entries: Mapping[str, DatasetEntry], *, force: bool = False
 ) -> dict[Path, dict[str, DatasetEntry]]:
-    """As `merged`, for indexes that list the same files: one that is not there starts from the first."""
+    """Return the merged content of several indexes of the same files, by path.
+
+    An index that does not exist yet starts from the content of the first one. See `merged`.
+    """
     return {path: merged(path, entries, force=force, start=paths[0]) for path in paths}
 
 
@@ -77,16 +95,16 @@ def merged(
     force: bool = False,
     start: str | Path | None = None,
 ) -> dict[str, DatasetEntry]:
-    """What the index at `path` shall hold with `entries` in it; nothing is written.
+    """Return the content of an index with entries added; nothing is written.
 
-    Entries that are there stay, in their order; new ones follow. While other processes may write the
-    same index, hold `exclusive(path)` from here until it is written.
+    Existing entries keep their order; new ones follow. Where other processes may write the same index,
+    hold `exclusive(path)` from this call until the index is written.
 
     Args:
         path: A `dataset_info.json`, which need not exist.
         entries: Entries by dataset name.
-        force: Let entries change that are there already.
-        start: The index to start from where there is none at `path`.
+        force: Replace existing entries that differ.
+        start: The index whose content to start from where there is none at `path`.
 
     Raises:
         UserError: The index is not a JSON object, an entry would change without `force`, or a name
@@ -100,18 +118,18 @@ def merged(
         _inside(entry["file_name"])
         if not force and index.get(name, entry) != entry:
             raise UserError(
-                f'dataset "{name}" is there already and would change',
+                f'dataset "{name}" exists already and would change',
                 file=path,
-                hint="Replace it with --force, or choose another name",
+                hint="Replace its entry with --force, or choose another name",
             )
     return {**index, **entries}
 
 
 @contextlib.contextmanager
 def exclusive(*paths: str | Path) -> Iterator[None]:
-    """Keep other processes that ask likewise from changing the indexes at `paths`, across machines too.
+    """Hold the locks of the indexes at `paths`, so that other processes, on other machines too, wait.
 
-    A file `.dataset_info.json.lock` stays in the folder of each.
+    A file `.dataset_info.json.lock` is left in the folder of each.
 
     Raises:
         UserError: A lock file is a link or a folder, or cannot be locked.
@@ -130,14 +148,15 @@ def exclusive(*paths: str | Path) -> Iterator[None]:
 
 
 def _not_lockable(lock: Path, error: OSError) -> UserError:
-    """Return what to say of a lock file that cannot be held."""
+    """Return the error for a lock file that cannot be locked."""
     kind = "a link" if lock.is_symlink() else "a folder" if lock.is_dir() else None
     if kind is None:
         return UserError(f"cannot be locked ({error.strerror})", file=lock)
-    return UserError(f"expected a lock file, got {kind}", file=lock, hint="Remove it, then try again")
+    return UserError(f"expected a lock file, got {kind}", file=lock, hint="Remove it, and try again")
 
 
 def _check_name(name: str) -> None:
+    """Refuse a name of a dataset that LLaMA-Factory could not read back."""
     if not _DATASET_NAME.fullmatch(name):
         raise UserError(
             f'"{name}" cannot name a dataset: LLaMA-Factory separates names by commas',
@@ -146,11 +165,11 @@ def _check_name(name: str) -> None:
 
 
 def _inside(file_name: str) -> str:
-    """`file_name`, if it stays inside the folder it is relative to."""
+    """Return a file name that is below the folder it is relative to; refuse any other."""
     parts = PurePosixPath(file_name).parts
     if not parts or file_name.startswith("/") or ".." in parts or "\\" in file_name:
         raise UserError(
-            f'"{file_name}" must be a file below the folder of the index, named relative to it',
+            f'expected a file below the folder of the index, relative to it, got "{file_name}"',
             field="file_name",
         )
     return file_name
@@ -159,18 +178,18 @@ def _inside(file_name: str) -> str:
 LAYOUTS = ("folder", "release")
 
 RELEASE_DATA = PurePosixPath("data/llama_factory")
-"""Where the release keeps its datasets, below its root."""
+"""The folder of the release's datasets, relative to its root."""
 
 
 @dataclass(frozen=True)
 class Location:
-    """Where one dataset goes.
+    """The paths of one dataset.
 
     Attributes:
         file: The dataset's file.
-        file_name: What its entry calls it, relative to `dataset_dir`.
+        file_name: Its name in the entry, relative to `dataset_dir`.
         indexes: Every `dataset_info.json` that gets the entry.
-        dataset_dir: The folder to name to LLaMA-Factory, absolute.
+        dataset_dir: The `dataset_dir` to give to LLaMA-Factory, absolute.
     """
 
     file: Path
@@ -180,12 +199,13 @@ class Location:
 
 
 def place(layout: str, output_dir: str | Path, folder: str, name: str) -> Location:
-    """Where a dataset goes in a layout.
+    """Return the paths of a dataset in a layout.
 
-    `folder` puts file and index beside each other in `output_dir`. `release` takes `output_dir` for the
-    release's root and puts the file in `data/llama_factory/FOLDER`. There the release's own index names
-    files from the root, which LLaMA-Factory finds only if `dataset_dir` is the root; so the root gets
-    the same index, from the first of `indexes` where it has none yet.
+    The layout `folder` puts the file and the index into `output_dir`. The layout `release` treats
+    `output_dir` as the root of the release and puts the file into `data/llama_factory/FOLDER`. The
+    release's own index is in `data/llama_factory`, but names files relative to the root, so
+    LLaMA-Factory finds them only if `dataset_dir` is the root. The root therefore gets an index with the
+    same entries.
 
     Args:
         layout: `folder` or `release`.
@@ -207,15 +227,15 @@ def place(layout: str, output_dir: str | Path, folder: str, name: str) -> Locati
 
 
 def root_of(layout: str, file: str | Path, folder: str) -> Path:
-    """The folder to hand to `place` so that a dataset lies at `file`.
+    """Return the `output_dir` with which `place` returns `file` as the path of a dataset.
 
     Raises:
-        UserError: In the `release` layout, `file` does not lie in `data/llama_factory/FOLDER`.
+        UserError: In the layout `release`, `file` is not in `data/llama_factory/FOLDER`.
     """
     file = Path(file).expanduser().absolute()
     if layout != "release":
         return file.parent
     inside = RELEASE_DATA / folder
     if not file.parent.as_posix().endswith(f"/{inside}"):
-        raise UserError(f"in the layout release this file belongs in {inside}", file=file)
+        raise UserError(f"expected a file in {inside}, as in the layout release", file=file)
     return file.parents[len(inside.parts)]

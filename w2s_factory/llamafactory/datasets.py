@@ -1,18 +1,21 @@
-"""Datasets that a training config names, found and checked as LLaMA-Factory finds them."""
+"""Datasets of LLaMA-Factory, looked up in `dataset_info.json` as it looks them up, and checked for their use.
+
+The same look-up serves when a config is made and when it is trained on. The entries themselves are written in
+`dataset_info.py`.
+"""
 
 from __future__ import annotations
 
-import difflib
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from w2s_factory import records
-from w2s_factory.errors import UserError
-from w2s_factory.llamafactory import dataset_info
+from w2s_factory.errors import UserError, did_you_mean
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
 from w2s_factory.llamafactory.dataset_info import columns_of
+from w2s_factory.llamafactory.preference_methods import trains_on_pairs
 from w2s_factory.records import read_object
 
 if TYPE_CHECKING:
@@ -20,8 +23,164 @@ if TYPE_CHECKING:
 
     from w2s_factory.llamafactory.training_config import Config
     from w2s_factory.llamafactory.versions import Version
+    from w2s_factory.records import PairForm
 
-_LISTED = 12
+_LISTED: Final = 12
+"""How many names of datasets a message lists at most."""
+
+_ELSEWHERE: Final = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name")
+"""Keys of entries whose rows are not in a file of the folder."""
+
+_COLUMNS: Final[Mapping[PairForm, str]] = {
+    "release": "one list column `response`",
+    "columns": "chosen and rejected columns",
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset that `dataset_info.json` names.
+
+    Attributes:
+        name: Its name there.
+        entry: Its entry there.
+        file: Its file or folder, made absolute; None if it comes from elsewhere (a hub, a script).
+        argument: The argument of the training that names it: `dataset` or `eval_dataset`.
+    """
+
+    name: str
+    entry: Mapping[str, Any]
+    file: Path | None
+    argument: str = "dataset"
+
+    @property
+    def ranking(self) -> bool:
+        """Return whether its rows are preference pairs."""
+        return bool(self.entry.get("ranking"))
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Return the columns by role. Once an entry names any, the roles that it does not name are absent."""
+        return columns_of(self.entry)
+
+    @property
+    def pair_form(self) -> PairForm:
+        """Return the form that its preference pairs are in."""
+        return "columns" if {"chosen", "rejected"} <= self.columns.keys() else "release"
+
+    def check_use(self, use: str, version: Version | None) -> None:
+        """Refuse rows that a training cannot use.
+
+        Args:
+            use: The stage (`sft`) or preference method (`simpo`) of the training.
+            version: The LLaMA-Factory that reads them; if None, the form of pairs is not checked.
+
+        Raises:
+            UserError: Its rows are not of the kind or form that the training needs.
+        """
+        if self.ranking and not trains_on_pairs(use):
+            raise self._wrong(f"holds preference pairs, which {use} does not train on")
+        if not self.ranking and trains_on_pairs(use):
+            raise self._wrong(
+                f"does not hold preference pairs, which {use} trains on",
+                f"Entries of pairs have `ranking: true` in {INDEX}",
+            )
+        if self.ranking and version is not None and self.pair_form != version.pair_form:
+            has, needs = _COLUMNS[self.pair_form], _COLUMNS[version.pair_form]
+            raise self._wrong(
+                f"has {has}; LLaMA-Factory {version.number} needs {needs}", self._conversion(version.pair_form)
+            )
+
+    def _conversion(self, form: PairForm) -> str | None:
+        """Return the hint that converts its pairs to a form; None where that command does not apply."""
+        if self.file is None or not self.file.is_file() or self.entry.get("formatting", "alpaca") != "alpaca":
+            return None
+        new = self.file.with_name(f"{self.file.stem}_{form}.json")
+        words = ["w2s-factory", "convert-pairs", str(self.file), "--format", form, "--output", str(new)]
+        return f"Convert it: {shlex.join(words)}"
+
+    def _wrong(self, problem: str, hint: str | None = None) -> UserError:
+        """Return the error for a problem of this dataset."""
+        return UserError(f'dataset "{self.name}" {problem}', field=self.argument, hint=hint)
+
+
+@dataclass(frozen=True)
+class DatasetIndex:
+    """A `dataset_info.json`, as it is on disk or as it will be.
+
+    Attributes:
+        file: The file.
+        entries: Its entries by the datasets' names.
+        on_disk: Whether it is written, so that the files its entries name must exist.
+    """
+
+    file: Path
+    entries: Mapping[str, Any]
+    on_disk: bool = True
+
+    @classmethod
+    def of(cls, dataset_dir: str | Path) -> DatasetIndex:
+        """Return the index of a folder.
+
+        Raises:
+            UserError: There is none in the folder, or it is not a JSON object.
+        """
+        file = Path(dataset_dir, INDEX)
+        if not file.is_file():
+            relative = "" if file.is_absolute() else f" (relative to {Path.cwd()}; write it absolute)"
+            raise UserError(
+                f"no {INDEX} in {dataset_dir}{relative}",
+                field="dataset_dir",
+                hint="Name the folder that build-data wrote to",
+            )
+        return cls(file, read_object(file))
+
+    def find(self, name: str, argument: str = "dataset") -> Dataset:
+        """Return a dataset by its name.
+
+        Args:
+            name: The name.
+            argument: The argument of the training that names it: `dataset` or `eval_dataset`.
+
+        Raises:
+            UserError: It is not in the index, its entry cannot be used, or its file does not exist.
+        """
+        if name not in self.entries:
+            hint = did_you_mean(name, self.entries) or self._listed()
+            raise UserError(f'no dataset "{name}" in {self.file}', field=argument, hint=hint)
+        entry = self.entries[name]
+        try:
+            return Dataset(name, entry, self._file(entry), argument)
+        except UserError as error:
+            problem = f'dataset "{name}" in {self.file}: {error.problem}'
+            raise UserError(problem, field=argument, hint=error.hint) from None
+
+    def _file(self, entry: Any) -> Path | None:
+        """Return the file of an entry, made absolute; None if its rows come from elsewhere.
+
+        Raises:
+            UserError: The entry cannot be used, or its file does not exist.
+        """
+        if not isinstance(entry, dict):
+            raise UserError("expected an object")
+        columns_of(entry)
+        if any(key in entry for key in _ELSEWHERE):
+            return None
+        name = entry.get("file_name")
+        if not isinstance(name, str):
+            raise UserError("has no file_name")
+        file = Path(os.path.abspath(os.path.join(self.file.parent, name)))  # noqa: PTH100, PTH118  as LLaMA-Factory
+        if self.on_disk and not file.exists():
+            raise UserError(f"its file {file} does not exist", hint="A file_name is relative to dataset_dir")
+        return file
+
+    def _listed(self) -> str:
+        """Return a sentence that lists the names it holds, up to a dozen."""
+        names = list(self.entries)
+        if not names:
+            return "It holds none"
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        return f"It holds: {', '.join(names[:_LISTED])}{more}"
 
 
 def check_datasets(
@@ -32,159 +191,39 @@ def check_datasets(
     version: Version,
     index: Mapping[str, Any] | None = None,
 ) -> None:
-    """Make sure that LLaMA-Factory finds datasets and can train on them.
+    """Check that LLaMA-Factory finds datasets and can train on them.
 
     Args:
         names: A dataset's name, or several separated by commas.
-        dataset_dir: The folder that holds `dataset_info.json`.
-        method: The preference method they shall serve; None for supervised fine-tuning.
-        version: The LLaMA-Factory that shall read them.
-        index: What the index will hold when it is written; by default it and the files are on disk.
+        dataset_dir: The folder of `dataset_info.json`.
+        method: The preference method that they are for; None for supervised fine-tuning.
+        version: The LLaMA-Factory that reads them.
+        index: The future content of the index; by default it and the files are on disk.
 
     Raises:
-        UserError: There is no index, no such dataset in it, no such file, or its rows do not suit.
+        UserError: There is no index, no such dataset in it, no such file, or its rows cannot be used.
     """
-    path = dataset_dir / dataset_info.NAME
-    entries = _read(path) if index is None else index
+    found = DatasetIndex.of(dataset_dir) if index is None else DatasetIndex(dataset_dir / INDEX, index, False)
     for name in map(str.strip, names.split(",")):
-        entry = _found(name, entries, path)
-        if index is None:
-            _check_file(name, entry, path)
-        _check_ranking(name, entry, path, method)
-        if method is not None:
-            _check_form(name, entry, path, version)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise UserError(
-            f"holds no {dataset_info.NAME}",
-            file=path.parent,
-            hint="Name the folder that build-data wrote to (--dataset-dir)",
-        )
-    return read_object(path)
-
-
-def _found(name: str, entries: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    if name not in entries:
-        raise UserError(f'no dataset "{name}"', file=path, hint=_others(name, list(entries)))
-    entry = entries[name]
-    if not isinstance(entry, dict):
-        raise UserError(f'dataset "{name}": expected an object', file=path)
-    try:
-        dataset_info.columns_of(entry)
-    except UserError as error:
-        raise UserError(f'dataset "{name}": {error.problem}', file=path) from None
-    return entry
-
-
-def _others(name: str, names: list[str]) -> str:
-    if not names:
-        return "It holds none"
-    listed = difflib.get_close_matches(name, names, 3, cutoff=0.8)
-    listed += [other for other in names if other not in listed]
-    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
-    return f"It holds: {', '.join(listed[:_LISTED])}{more}"
-
-
-def _check_file(name: str, entry: dict[str, Any], path: Path) -> None:
-    file_name = entry.get("file_name")
-    if isinstance(file_name, str) and not (path.parent / file_name).exists():
-        raise UserError(
-            f'dataset "{name}" names the file {file_name}, which is not there',
-            file=path,
-            hint="File names are relative to --dataset-dir",
-        )
-
-
-def _check_ranking(name: str, entry: dict[str, Any], path: Path, method: str | None) -> None:
-    if bool(entry.get("ranking", False)) == (method is not None):
-        return
-    if method is None:
-        raise UserError(f'dataset "{name}" holds preference pairs, not supervised rows', file=path)
-    raise UserError(f'dataset "{name}" holds no preference pairs, which {method} needs', file=path)
-
-
-def _check_form(name: str, entry: dict[str, Any], path: Path, version: Version) -> None:
-    """Refuse pairs in the form of other versions; only the Alpaca formatting, ours, has two forms."""
-    if entry.get("formatting", "alpaca") != "alpaca":
-        return
-    form = "columns" if {"chosen", "rejected"} <= dataset_info.columns_of(entry).keys() else "list"
-    if form != version.preference_form:
-        meant = {"list": "up to 0.7.1 (one list)", "columns": "from 0.8.0 on (chosen, rejected)"}[form]
-        raise UserError(
-            f'dataset "{name}" has its pairs as LLaMA-Factory reads them {meant}, not as {version.number}',
-            file=path,
-        )
-
-
-_ELSEWHERE = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name")
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """An entry of `dataset_info.json`.
-
-    Attributes:
-        name: Its name there.
-        entry: What stands under the name.
-        file: Its file or folder, made absolute; None if it comes from elsewhere (a hub, a script).
-    """
-
-    name: str
-    entry: Mapping[str, Any]
-    file: Path | None
-
-    @property
-    def ranking(self) -> bool:
-        """Whether its rows are preference pairs."""
-        return bool(self.entry.get("ranking"))
-
-    @property
-    def columns(self) -> Mapping[str, str]:
-        """Column by role. Once an entry names any, those it does not name are absent."""
-        return columns_of(self.entry)
+        found.find(name).check_use(method or "sft", version)
 
 
 def named_datasets(config: Config) -> list[Dataset]:
-    """The datasets of `dataset` and `eval_dataset`; none where `dataset_dir` is a hub's.
+    """Return the datasets of `dataset` and `eval_dataset`; none where `dataset_dir` is on a hub.
 
     Raises:
         UserError: No dataset is named; `dataset_info.json`, an entry of it or a file is missing.
     """
-    names, others = _names(config, "dataset"), _names(config, "eval_dataset")
-    if not names:
+    named = [(key, name) for key in ("dataset", "eval_dataset") for name in config.names(key) if name]
+    if not any(key == "dataset" for key, _ in named):
         raise config.wrong("dataset", "is missing: no dataset to train on is named")
     folder = config.values.get("dataset_dir", "data")
     if not isinstance(folder, str):
         raise config.wrong("dataset_dir", "expected the path of a folder")
     if folder == "ONLINE" or folder.startswith("REMOTE:"):
         return []
-    if not Path(folder, INDEX).is_file():
-        absolute = "" if Path(folder).is_absolute() else f" (relative to {Path.cwd()}; write it absolute)"
-        raise config.wrong("dataset_dir", f"no {INDEX} in {folder}{absolute}")
-    info = records.read_object(Path(folder, INDEX))
-    return [_dataset(config, name, info, folder) for name in [*names, *others]]
-
-
-def _dataset(config: Config, name: str, info: Mapping[str, Any], folder: str) -> Dataset:
-    entry = info.get(name)
-    if not isinstance(entry, dict):
-        near = f"It knows: {', '.join(list(info)[:8])}" if info else "It is empty"
-        raise config.wrong("dataset", f"{name!r} is not in {Path(folder, INDEX)}", near)
     try:
-        columns_of(entry)
+        index = DatasetIndex.of(folder)
+        return [index.find(name, key) for key, name in named]
     except UserError as error:
-        raise config.wrong("dataset", f"{name!r} in {Path(folder, INDEX)}: {error.problem}") from None
-    if any(key in entry for key in _ELSEWHERE):
-        return Dataset(name, entry, None)
-    if not isinstance(entry.get("file_name"), str):
-        raise config.wrong("dataset", f"{name!r} has no file_name in {Path(folder, INDEX)}")
-    file = Path(os.path.abspath(os.path.join(folder, entry["file_name"])))  # noqa: PTH100, PTH118  as LLaMA-Factory
-    if not file.exists():
-        raise config.wrong("dataset", f"{name!r} names {file}, which does not exist")
-    return Dataset(name, entry, file)
-
-
-def _names(config: Config, key: str) -> list[str]:
-    return [name for name in config.names(key) if name]
+        raise error.at(file=config.path) from None

@@ -1,64 +1,70 @@
-"""What an environment has for training, whether it fits together, and the command that mends it."""
+"""Diagnosis of a training environment: what is installed, whether it fits together, and the commands that fix it."""
 
 from __future__ import annotations
 
 import shlex
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from packaging.version import Version as Number
 
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.llamafactory.environment import look, run_inside
-from w2s_factory.llamafactory.installation import named_interpreter
-from w2s_factory.llamafactory.installed import DISTRIBUTIONS
+from w2s_factory.llamafactory.installation import look, named_interpreter, run_inside
 from w2s_factory.llamafactory.template import install_command
-from w2s_factory.llamafactory.versions import RELEASES, for_version
+from w2s_factory.llamafactory.versions import NEWEST, RELEASES, for_version
 from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from w2s_factory.llamafactory.environment import Environment
+    from w2s_factory.llamafactory.installation import Environment
 
 TORCH = ("torch", "torchvision", "torchaudio")
 
-State: TypeAlias = Literal["fine", "missing", "broken"]
+Health: TypeAlias = Literal["fine", "missing", "broken"]
+"""A part's state: `missing` where work goes on without it, `broken` where training cannot."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing looked at.
+    """The diagnosis of one part of an environment.
 
     Attributes:
-        subject: What was looked at.
-        state: `fine`; `missing`, where work goes on without it; `broken`, where training can't.
-        detail: What was found.
-        mend: The command that mends it; None where there is nothing to mend.
+        subject: The part (`torch`).
+        state: `fine`; `missing`, where work goes on without it; `broken`, where training cannot.
+        detail: The versions found, or the problem.
+        fix: The command that fixes it; None where there is nothing to fix.
     """
 
     subject: str
-    state: State
+    state: Health
     detail: str
-    mend: str | None = None
+    fix: str | None = None
+
+    @property
+    def mend(self) -> str | None:
+        """Return `fix`, under the name that it had before."""
+        text = "Diagnosis.mend is now Diagnosis.fix; the old name will be removed"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return self.fix
 
 
 def diagnose(
     python: str | Path | None = None, *, llamafactory_cli: str | Path | None = None
 ) -> list[Diagnosis]:
-    """Look at an environment: Python, torch, LLaMA-Factory, vanilla, vLLM, GPU.
+    """Return the diagnosis of an environment: Python, torch, LLaMA-Factory, vanilla, vLLM, GPU.
 
-    torch and LLaMA-Factory are really imported, each in a process of its own, which takes seconds.
+    torch and LLaMA-Factory are imported, each in a process of its own, which takes seconds.
 
     Args:
-        python: Its interpreter; without it, the one we run in.
-        llamafactory_cli: Its `llamafactory-cli`, another way to name it.
+        python: Its interpreter; by default, the current one.
+        llamafactory_cli: Its `llamafactory-cli`, another way to name the environment.
 
     Raises:
-        UserError: The interpreter can't be told or can't be run.
+        UserError: The interpreter cannot be determined or cannot be run.
     """
-    interpreter = named_interpreter(python, llamafactory_cli)
-    environment = look(interpreter, (*TORCH, *DISTRIBUTIONS, "vllm"))
+    environment = look(named_interpreter(python, llamafactory_cli), *TORCH, "vllm")
     torch, seen = _torch(environment)
     factory, vanilla = _llamafactory(environment, torch)
     devices = seen.get("devices", [])
@@ -73,22 +79,23 @@ def diagnose(
 
 
 def _torch(environment: Environment) -> tuple[Diagnosis, dict[str, Any]]:
+    """Return the diagnosis of torch and its companions, and what `imports_work.py` reports of them."""
     found = {name: environment.versions[name] for name in TORCH if environment.versions[name]}
     detail = ", ".join(f"{name} {version}" for name, version in found.items())
-    mend = _pip(environment, *TORCH)
+    fix = _pip(environment, *TORCH)
     if "torch" not in found:
-        return Diagnosis("torch", "broken", "not installed", mend), {}
+        return Diagnosis("torch", "broken", "not installed", fix), {}
     try:
         seen = run_inside(environment.python, "imports_work.py", arguments=list(found))
     except DelegateError as error:
-        return Diagnosis("torch", "broken", f"{detail}: {_misfit(found)}{error.problem}", mend), {}
+        return Diagnosis("torch", "broken", f"{detail}: {_misfit(found)}{error.problem}", fix), {}
     return Diagnosis("torch", "fine", detail), seen
 
 
 def _misfit(found: dict[str, str | None]) -> str:
-    """Which of torch's companions is for another torch, by their numbers; empty if none is.
+    """Return a text on which of torch's companions is for another torch, by their versions; empty if none is.
 
-    torchaudio has torch's number; torchvision's second one is 15 ahead (2.11 and 0.26).
+    torchaudio has the version of its torch; torchvision's minor version is 15 ahead (2.11 and 0.26).
     """
     versions = {name: Number(version or "0") for name, version in found.items()}
     torch = versions["torch"]
@@ -102,52 +109,53 @@ def _misfit(found: dict[str, str | None]) -> str:
 
 
 def _llamafactory(environment: Environment, torch: Diagnosis) -> tuple[Diagnosis, Diagnosis]:
-    package = next((name for name in DISTRIBUTIONS if environment.versions[name]), None)
-    unknown = Diagnosis("vanilla", "missing", "LLaMA-Factory can't be asked")
+    """Return the diagnoses of LLaMA-Factory and of its template `vanilla`."""
+    package = environment.distribution
+    unknown = Diagnosis("vanilla", "missing", "not known, since LLaMA-Factory cannot be imported")
     if package is None or environment.templates is None:
-        mend = _pip(environment, "llamafactory", *TORCH)
-        return Diagnosis("LLaMA-Factory", "broken", "not installed", mend), unknown
-    version = str(environment.versions[package])
+        fix = _pip(environment, "llamafactory", *TORCH)
+        return Diagnosis("LLaMA-Factory", "broken", "not installed", fix), unknown
+    version = str(environment.llamafactory)
     try:
         asked = run_inside(environment.python, "imports_work.py", arguments=[f"{package}.train.tuner"])
     except DelegateError as error:
-        mend = torch.mend or _pip(environment, "llamafactory", *TORCH)
-        return Diagnosis(
-            "LLaMA-Factory", "broken", f"{version}, can't be imported: {error.problem}", mend
-        ), unknown
-    supported = (
-        "" if _is_known(version) else f", not among those known here ({RELEASES[0]} to {RELEASES[-1]})"
-    )
-    return Diagnosis("LLaMA-Factory", "fine", f"{version}{supported}"), _vanilla(
-        environment, bool(asked["vanilla"])
-    )
+        fix = torch.fix or _pip(environment, "llamafactory", *TORCH)
+        problem = f"{version}, cannot be imported: {error.problem}"
+        return Diagnosis("LLaMA-Factory", "broken", problem, fix), unknown
+    known = f", not among the known versions ({RELEASES[0]} to {NEWEST})"
+    found = Diagnosis("LLaMA-Factory", "fine", version + ("" if _is_known(version) else known))
+    return found, _vanilla(environment, bool(asked["vanilla"]))
 
 
 def _vanilla(environment: Environment, known: bool) -> Diagnosis:
+    """Return the diagnosis of the template `vanilla`."""
     if known:
         how = "built in" if environment.vanilla_built_in else "installed"
         return Diagnosis("vanilla", "fine", f"known to llamafactory-cli ({how})")
-    detail = "known to w2s-factory train, not to plain llamafactory-cli"
+    detail = "known to w2s-factory train, but not to plain llamafactory-cli"
     return Diagnosis("vanilla", "missing", detail, install_command(environment.python))
 
 
 def _vllm(environment: Environment, devices: list[str]) -> Diagnosis:
+    """Return the diagnosis of vLLM, which is recommended only where there is a GPU."""
     version = environment.versions["vllm"]
     if version:
         return Diagnosis("vLLM", "fine", version)
-    mend = _pip(environment, "vllm") if devices else None
-    return Diagnosis("vLLM", "missing", "not installed; generation uses transformers", mend)
+    fix = _pip(environment, "vllm") if devices else None
+    return Diagnosis("vLLM", "missing", "not installed; generation uses transformers", fix)
 
 
 def _gpu(torch: Diagnosis, devices: list[str]) -> Diagnosis:
+    """Return the diagnosis of the GPUs that torch sees."""
     if devices:
         return Diagnosis("GPU", "fine", ", ".join(devices))
     if torch.state == "broken":
-        return Diagnosis("GPU", "missing", "torch can't be asked")
+        return Diagnosis("GPU", "missing", "not known, since torch cannot be imported")
     return Diagnosis("GPU", "missing", "none seen by torch; training runs on the CPU")
 
 
 def _is_known(version: str) -> bool:
+    """Return whether an installed version is a known one."""
     try:
         for_version(version)
     except UserError:
@@ -156,7 +164,7 @@ def _is_known(version: str) -> bool:
 
 
 def _pip(environment: Environment, *distributions: str) -> str:
-    """The command that installs the versions tried together."""
+    """Return the command that installs distributions in the versions that were tried together."""
     constraints = shipped("constraints.txt")
     return shlex.join(
         [str(environment.python), "-m", "pip", "install", "-c", str(constraints), *distributions]

@@ -1,13 +1,12 @@
-"""Starting LLaMA-Factory's training and export, and believing only the files it leaves."""
+"""The launch of LLaMA-Factory's training and export, whose success is judged by the files they leave."""
 
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from w2s_factory import records
 from w2s_factory.errors import UserError, listed
@@ -15,9 +14,9 @@ from w2s_factory.llamafactory.installation import find_installation
 from w2s_factory.llamafactory.long_rows import settle_long_rows
 from w2s_factory.llamafactory.preflight import check_accelerator, check_export, check_training
 from w2s_factory.llamafactory.template import with_vanilla
-from w2s_factory.llamafactory.trained_weights import Weights, check_weights, kind_of, state, weight_files
+from w2s_factory.llamafactory.trained_weights import Weights, check_weights, kind_of, snapshot, weight_files
 from w2s_factory.llamafactory.training_config import read_config, write_merged
-from w2s_factory.processes import run
+from w2s_factory.processes import run, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,11 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training left.
+    """The outcome of a training.
 
     Attributes:
         weights: The adapter or model; None on a node that saves none (`NODE_RANK` above 0).
-        dropped: How many rows were too long, by dataset; those that lost none are not named.
+        dropped: The number of rows that were too long and dropped, by dataset; datasets that lost none are
+            left out.
     """
 
     weights: Weights | None
@@ -49,24 +49,25 @@ def train(
     on_long: OnLong = "drop",
     force: bool = False,
 ) -> Trained:
-    """Train with LLaMA-Factory, which knows `vanilla` then, and check what it leaves.
+    """Train with LLaMA-Factory, and check the weights it leaves.
 
-    Its output goes where ours goes. Several devices, nodes or Ray are LLaMA-Factory's own business, by
-    its environment variables (`FORCE_TORCHRUN`, `NNODES`, `NODE_RANK`, `USE_RAY`, …). A manifest line
-    is added to the output folder.
+    The template `vanilla` is registered in its processes, and its output is passed through. It runs on
+    several devices, on several nodes or under Ray as its own environment variables say (`FORCE_TORCHRUN`,
+    `NNODES`, `NODE_RANK`, `USE_RAY`, …). A line is added to the manifest of the output folder.
 
     Args:
         config: The training YAML.
-        overrides: `key=value`, laid over it.
+        overrides: `key=value`, applied to the YAML.
         llamafactory_cli: The LLaMA-Factory to start; see `find_installation`.
         python: The interpreter of its environment; likewise.
-        on_long: Rows longer than `cutoff_len` are dropped, refused (`error`) or cut.
-        force: Write over trained weights, as with the override `overwrite_output_dir=true`.
+        on_long: The choice between dropping rows longer than `cutoff_len`, refusing to train (`error`),
+            and leaving them to be cut.
+        force: Overwrite trained weights, as the override `overwrite_output_dir=true` does.
 
     Raises:
-        UserError: The configuration or its data can't be trained on, or only with a GPU that is not here; or
-            the output folder holds trained weights, and neither `force` nor the override
-            `overwrite_output_dir=true` allows for it, nor `resume_from_checkpoint` goes on from them.
+        UserError: The configuration or its data cannot be trained on, or only with a GPU that is not here;
+            or the output folder holds trained weights, without `force`, the override
+            `overwrite_output_dir=true` or a `resume_from_checkpoint`.
         DelegateError: LLaMA-Factory failed (`exit_code` is its own), or left no usable weights.
         KeyboardInterrupt: Interrupted; LLaMA-Factory's processes have ended.
     """
@@ -78,15 +79,15 @@ def train(
     output_dir, kind = Path(asked.values["output_dir"]), kind_of(asked.values.get("finetuning_type"))
     _refuse_overwriting(asked, output_dir)
     check_accelerator(asked, installation.python)
-    used, dropped = settle_long_rows(asked, datasets, installation, on_long, _say)
-    before = state(output_dir, kind)
+    used, dropped = settle_long_rows(asked, datasets, installation, on_long, say)
+    before = snapshot(output_dir, kind)
     _start(installation, "train", used)
     if os.environ.get("NODE_RANK", "0") != "0":
         return Trained(None, dropped)
     base = asked.values["model_name_or_path"]
     weights = check_weights(output_dir, kind, before=before, python=installation.python, base=base)
     data = [dataset.file for dataset in datasets if dataset.file]
-    return Trained(_noted(asked, weights, installation, data, rows_dropped=dropped), dropped)
+    return Trained(_noted(asked, weights, installation, data, dropped), dropped)
 
 
 def export(
@@ -101,13 +102,13 @@ def export(
 
     Args:
         config: The export YAML.
-        overrides: `key=value`, laid over it.
+        overrides: `key=value`, applied to the YAML.
         llamafactory_cli: The LLaMA-Factory to start; see `find_installation`.
         python: The interpreter of its environment; likewise.
-        force: Write over a model that is in `export_dir`.
+        force: Overwrite a model that is in `export_dir`.
 
     Raises:
-        UserError: The configuration can't be used, or `export_dir` holds a model.
+        UserError: The configuration cannot be used, or `export_dir` holds a model.
         DelegateError: LLaMA-Factory failed (`exit_code` is its own), or left no usable model.
         KeyboardInterrupt: Interrupted; LLaMA-Factory's processes have ended.
     """
@@ -116,15 +117,18 @@ def export(
     check_export(asked)
     folder = Path(asked.values["export_dir"])
     if weight_files(folder, "model") and not force:
-        raise asked.wrong("export_dir", f"{folder} holds a model", "Overwrite it with --force")
-    before = state(folder, "model")
+        raise asked.wrong("export_dir", f"{folder} holds a model already", "Overwrite it with --force")
+    before = snapshot(folder, "model")
     _start(installation, "export", asked)
     weights = check_weights(folder, "model", before=before, python=installation.python)
     return _noted(asked, weights, installation)
 
 
 def _refuse_overwriting(config: Config, output_dir: Path) -> None:
-    """What the YAML says of `overwrite_output_dir` does not count: every preset says true."""
+    """Refuse to overwrite trained weights that nobody asked to overwrite.
+
+    `overwrite_output_dir` in the YAML does not count as asking, since every preset sets it to true.
+    """
     if config.overriding.get("overwrite_output_dir") or config.values.get("resume_from_checkpoint"):
         return
     for kind in ("adapter", "model"):
@@ -137,6 +141,7 @@ def _refuse_overwriting(config: Config, output_dir: Path) -> None:
 
 
 def _start(installation: Installation, verb: str, config: Config) -> None:
+    """Run LLaMA-Factory with a configuration, whose overrides are merged into a file where necessary."""
     environ = with_vanilla(os.environ, installation.python)
     if _takes_as_given(installation, config):
         run([*installation.start(verb, config.path), *config.overrides], environ)
@@ -148,7 +153,10 @@ def _start(installation: Installation, verb: str, config: Config) -> None:
 
 
 def _takes_as_given(installation: Installation, config: Config) -> bool:
-    """Whether this version takes overrides, all of them whole: its torchrun command is split at blanks."""
+    """Return whether this version takes the file and the overrides as arguments.
+
+    Those with blanks it does not, since it splits its torchrun command at blanks.
+    """
     if not config.overrides:
         return not any(map(str.isspace, str(config.path)))
     known = installation.traits is not None and installation.traits.overrides
@@ -156,9 +164,16 @@ def _takes_as_given(installation: Installation, config: Config) -> bool:
 
 
 def _noted(
-    config: Config, weights: Weights, installation: Installation, data: Iterable[Path] = (), **facts: Any
+    config: Config,
+    weights: Weights,
+    installation: Installation,
+    data: Iterable[Path] = (),
+    dropped: Mapping[str, int] | None = None,
 ) -> Weights:
-    """The weights, and a line in the manifest beside them; or why there is none, for they are made."""
+    """Add a line to the manifest next to the weights; return the weights.
+
+    If the line cannot be written, the weights are returned with the reason, since they exist nevertheless.
+    """
     try:
         records.note(
             weights.files,
@@ -167,12 +182,8 @@ def _noted(
             llamafactory=installation.version,
             model=config.values["model_name_or_path"],
             seed=config.values.get("seed"),
-            **facts,
+            **({} if dropped is None else {"rows_dropped": dropped}),
         )
     except UserError as error:
         return replace(weights, not_noted=str(error))
     return weights
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")

@@ -1,6 +1,6 @@
-"""Rows longer than `cutoff_len`: measured, then dropped, refused or left to be cut.
+"""Rows longer than `cutoff_len`: counted, then dropped, refused or left as they are.
 
-LLaMA-Factory cuts them, and a cut response has lost its answer and its end-of-sequence token.
+LLaMA-Factory cuts such rows, and a response that is cut loses its final answer and its EOS token.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from packaging.version import Version as Number
 from w2s_factory import records
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
-from w2s_factory.llamafactory.environment import run_inside
+from w2s_factory.llamafactory.installation import run_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -35,10 +35,10 @@ class LongRow:
     """A row that would be cut.
 
     Attributes:
-        row: Its place in the dataset, from 0.
+        row: Its position in the dataset, from 0.
         name: Its `id`, or `row N` counted from 1.
-        tokens: Its length: prompt, response (of a pair, the longer one) and EOS.
-        loses_answer: Its response would be cut; otherwise only the end of its prompt.
+        tokens: Its length in tokens: prompt, response (of a pair, the longer one) and EOS.
+        loses_answer: Whether its response would be cut; otherwise only the end of its prompt is.
     """
 
     row: int
@@ -49,13 +49,13 @@ class LongRow:
 
 @dataclass(frozen=True)
 class Lengths:
-    """What was found of one dataset.
+    """The rows of one dataset that are too long.
 
     Attributes:
         dataset: The dataset.
-        rows: How many rows training would use.
+        rows: The number of rows that training would use.
         long: Those of them that would be cut.
-        cutoff_len: The length at which they would be, in tokens.
+        cutoff_len: The length at which they would be cut, in tokens.
     """
 
     dataset: Dataset
@@ -65,27 +65,30 @@ class Lengths:
 
 
 class CannotCountError(Exception):
-    """The lengths of a dataset can't be told; the text says why."""
+    """The reason why the lengths of a dataset cannot be counted."""
 
 
 class _Texts(NamedTuple):
+    """The texts of a row: its prompt, and its response or the two of a pair."""
+
     name: str
     prompt: str
     responses: list[str]
 
 
 def measure(config: Config, dataset: Dataset, installation: Installation) -> Lengths:
-    """Count the rows of a dataset that LLaMA-Factory would cut, with the model's own tokenizer.
+    """Return the rows of a dataset that LLaMA-Factory would cut, counted with the model's own tokenizer.
 
-    Prompt and response are tokenised apart, without special tokens, and EOS is added: what `vanilla`
-    gives. The tokenizer is loaded by the interpreter LLaMA-Factory runs with.
+    Prompt and response are tokenised separately, without special tokens, and EOS is added, as the
+    template `vanilla` does. The tokenizer is loaded by the interpreter that LLaMA-Factory runs with.
 
-    A row is cut when it is longer than `cutoff_len`. Before 0.8.3 the room is shared out in proportion,
-    and rounding can take a token from a row of exactly that length: there such a row counts as long.
+    A row is cut when it is longer than `cutoff_len`. Before 0.8.3 the available length is divided in
+    proportion to prompt and response, and rounding can take a token from a row of exactly that length, so
+    there such a row counts as long.
 
     Raises:
         CannotCountError: The dataset, the template or the tokenizer is of a kind that is not counted.
-        UserError: A row lacks a column or has something else than text in it.
+        UserError: A row lacks a column, or a column holds something other than text.
     """
     _refuse_what_is_not_counted(config, dataset)
     cutoff_len = _cutoff_len(config, installation)
@@ -104,7 +107,10 @@ def measure(config: Config, dataset: Dataset, installation: Installation) -> Len
 
 
 def _kept_of_target(source: int, target: int, cutoff_len: int, *, proportional: bool) -> int:
-    """How many of a response's tokens are left (`infer_seqlen`; `infer_max_len` before 0.8.3)."""
+    """Return how many of a response's tokens LLaMA-Factory keeps.
+
+    It computes this in `infer_seqlen`, and before 0.8.3 in `infer_max_len`.
+    """
     if not proportional and target * 2 < cutoff_len:
         return target
     if not proportional and source * 2 < cutoff_len:
@@ -113,6 +119,7 @@ def _kept_of_target(source: int, target: int, cutoff_len: int, *, proportional: 
 
 
 def _cutoff_len(config: Config, installation: Installation) -> int:
+    """Return the `cutoff_len` of a training: the one it sets, or LLaMA-Factory's default."""
     value = config.values.get("cutoff_len")
     if value is None:
         if installation.traits is None:
@@ -124,16 +131,17 @@ def _cutoff_len(config: Config, installation: Installation) -> int:
 
 
 def _refuse_what_is_not_counted(config: Config, dataset: Dataset) -> None:
+    """Raise `CannotCountError` for a template, tokenizer or dataset of a kind that is not counted."""
     template = config.values.get("template")
     if template != "vanilla":
-        raise CannotCountError(f"template {template} adds tokens of its own")
+        raise CannotCountError(f"the template {template} adds tokens of its own")
     for key in _CHANGES_TOKENIZER:
         if config.values.get(key):
-            raise CannotCountError(f"{key} changes what is trained on")
+            raise CannotCountError(f"{key} changes the tokenizer or the texts")
     if dataset.file is None or dataset.file.suffix not in (".json", ".jsonl"):
-        raise CannotCountError("only .json and .jsonl files are counted")
+        raise CannotCountError("only rows in .json and .jsonl files are counted")
     if dataset.entry.get("formatting", "alpaca") != "alpaca":
-        raise CannotCountError(f"the formatting {dataset.entry['formatting']} is not counted")
+        raise CannotCountError(f"rows with the formatting {dataset.entry['formatting']} are not counted")
     others = dataset.columns.keys() - _COUNTED_COLUMNS
     if others or "prompt" not in dataset.columns:
         raise CannotCountError(
@@ -142,7 +150,11 @@ def _refuse_what_is_not_counted(config: Config, dataset: Dataset) -> None:
 
 
 def _texts(dataset: Dataset, max_samples: int | None) -> Iterator[_Texts]:
-    """The texts of the rows that training would use."""
+    """Yield the texts of the rows that training would use.
+
+    Raises:
+        UserError: A row lacks a column, or a column holds something other than text.
+    """
     assert dataset.file is not None  # noqa: S101
     columns = dataset.columns
     answers = [columns[role] for role in _answer_roles(dataset)]
@@ -159,19 +171,28 @@ def _texts(dataset: Dataset, max_samples: int | None) -> Iterator[_Texts]:
 
 
 def _answer_roles(dataset: Dataset) -> Sequence[str]:
-    """`chosen` and `rejected` columns; or `response`, in pairs up to 0.7.1 a list of both."""
+    """Return the roles of the columns with responses: `chosen` and `rejected`, or `response`.
+
+    In pairs for LLaMA-Factory up to 0.7.1, `response` is a list of both.
+    """
     roles = ("chosen", "rejected") if dataset.ranking and "chosen" in dataset.columns else ("response",)
     missing = [role for role in roles if role not in dataset.columns]
     if missing:
-        raise CannotCountError(f"its columns name no {missing[0]}")
+        raise CannotCountError(f"its entry names no column for {missing[0]}")
     return roles
 
 
 def _flat(value: Any) -> list[Any]:
+    """Return a list as it is, and any other value as a list of one."""
     return value if isinstance(value, list) else [value]
 
 
 def _token_lengths(config: Config, installation: Installation, texts: list[str]) -> list[int]:
+    """Return the length of each text in tokens of the model that the training starts from.
+
+    Raises:
+        CannotCountError: Its tokenizer cannot be loaded.
+    """
     values = config.values
     options = {
         "use_fast": values.get("use_fast_tokenizer", True),
@@ -188,9 +209,15 @@ def _token_lengths(config: Config, installation: Installation, texts: list[str])
 
 
 OnLong: TypeAlias = Literal["drop", "error", "cut"]
+"""The choice between dropping long rows, refusing to train, and leaving them to be cut."""
+
 _ANY: records.Form[dict[str, Any]] = records.Form("rows", {})
+
 _NAMED = 5
+"""How many long rows a message names."""
+
 _OURS = {"purpose": "rows that fit cutoff_len"}
+"""The mark in the manifest of a folder that an earlier training wrote."""
 
 
 def settle_long_rows(
@@ -200,25 +227,25 @@ def settle_long_rows(
     on_long: OnLong,
     say: Callable[[str], None],
 ) -> tuple[Config, dict[str, int]]:
-    """Count the rows that would be cut, say how many there are, and do what was asked about them.
+    """Count the rows that would be cut, report their number, and drop, refuse or leave them.
 
-    `drop` writes the rows that fit, and a `dataset_info.json`, to `OUTPUT_DIR.data` beside the output
-    folder, over what an earlier training left there, and never over anything else. Nothing is written
+    `drop` writes the rows that fit, and a `dataset_info.json`, to `OUTPUT_DIR.data` next to the output
+    folder. It replaces what an earlier training left there, and never anything else. Nothing is written
     where every row fits.
 
     Args:
         config: The training configuration.
         datasets: Its datasets.
         installation: The LLaMA-Factory that will train.
-        on_long: What to do.
-        say: Takes a line for the user.
+        on_long: The choice between `drop`, `error` and `cut`.
+        say: The function that shows a line to the user.
 
     Returns:
         The configuration to train with, and the number of rows dropped from each dataset that lost any.
 
     Raises:
-        UserError: `error`, and a row is too long or lengths can't be counted; `drop`, and no row would
-            be left, or `OUTPUT_DIR.data` holds what no training left there.
+        UserError: With `error`, a row is too long or lengths cannot be counted. With `drop`, no row
+            would be left, or `OUTPUT_DIR.data` holds something that no training left there.
     """
     found = [_measured(config, dataset, installation, on_long, say) for dataset in datasets]
     long = [lengths for lengths in found if lengths is not None and lengths.long]
@@ -235,33 +262,45 @@ def settle_long_rows(
 def _measured(
     config: Config, dataset: Dataset, installation: Installation, on_long: OnLong, say: Callable[[str], None]
 ) -> Lengths | None:
+    """Return the long rows of a dataset; None, after a note to the user, where they cannot be counted."""
     try:
         return measure(config, dataset, installation)
     except CannotCountError as error:
-        problem = f"lengths of {dataset.name} are not counted: {error}"
+        problem = f"the rows of {dataset.name} that are too long are not counted: {error}"
     if on_long == "error":
-        raise UserError(problem, hint="Train as it is with --on-long cut")
-    say(f"Note: {problem}; LLaMA-Factory cuts what is too long")
+        raise UserError(problem, hint="Train without counting them with --on-long cut")
+    say(f"Note: {problem}; LLaMA-Factory cuts them")
     return None
 
 
 def _report(config: Config, lengths: Lengths, on_long: OnLong, say: Callable[[str], None]) -> None:
+    """Report the long rows of a dataset to the user.
+
+    Raises:
+        UserError: They are to be refused.
+    """
     names = ", ".join(row.name for row in lengths.long[:_NAMED])
     names += ", …" if len(lengths.long) > _NAMED else ""
     losing = sum(row.loses_answer for row in lengths.long)
-    what = (
+    found = (
         f"{len(lengths.long)} of {lengths.rows} rows of {lengths.dataset.name} are longer than "
         f"cutoff_len {lengths.cutoff_len} (longest {max(row.tokens for row in lengths.long)}; ids {names})"
     )
     if on_long == "error":
-        raise config.wrong("cutoff_len", what, "Raise cutoff_len, or see --on-long")
+        raise config.wrong("cutoff_len", found, "Raise cutoff_len, or see --on-long")
     if on_long == "drop":
-        say(f"{what}: dropped")
+        say(f"{found}: dropped")
     else:
-        say(f"{what}: {losing} lose the end of the response, {len(lengths.long) - losing} that of the prompt")
+        cut_prompts = len(lengths.long) - losing
+        say(f"{found}: {losing} lose the end of the response, {cut_prompts} the end of the prompt")
 
 
 def _write_fitting(config: Config, datasets: Sequence[Dataset], long: Sequence[Lengths]) -> Path:
+    """Write the rows that fit, with an index of all datasets; return the folder.
+
+    Raises:
+        UserError: No row of a dataset would be left, or the folder holds other data.
+    """
     output_dir = Path(config.values["output_dir"]).absolute()
     folder = output_dir.with_name(f"{output_dir.name}.data")
     by_name = {lengths.dataset.name: lengths for lengths in long}
@@ -274,7 +313,7 @@ def _write_fitting(config: Config, datasets: Sequence[Dataset], long: Sequence[L
     _refuse_foreign(config, datasets, folder / INDEX, info, files.values())
     sources = [dataset.file for dataset in datasets if dataset.name in files and dataset.file is not None]
     with records.Outputs(inputs=sources, reads=[config.path]) as outputs:
-        outputs.index(folder / INDEX, info, replace=True)  # first in place: it says whose the others are
+        outputs.index(folder / INDEX, info, replace=True)  # written first, since it marks the folder as ours
         for name, file in files.items():
             if not outputs.rows(file, _fitting(by_name[name]), replace=True):
                 raise config.wrong("cutoff_len", f"no row of {name} would be left")
@@ -283,6 +322,7 @@ def _write_fitting(config: Config, datasets: Sequence[Dataset], long: Sequence[L
 
 
 def _entry(dataset: Dataset, file: Path | None) -> dict[str, Any]:
+    """Return the entry of a dataset with another file; None keeps its own source."""
     return {**dataset.entry} | ({} if file is None else {"file_name": str(file)})
 
 
@@ -293,7 +333,7 @@ def _refuse_foreign(
     info: Mapping[str, Any],
     files: Collection[Path],
 ) -> None:
-    """Refuse to write into a folder whose index no training left there, or that is itself trained on."""
+    """Refuse to write into a folder that no earlier training wrote, or that holds data of this training."""
     folder = index.parent.resolve()
     used = [dataset.file.resolve() for dataset in datasets if dataset.file is not None]
     used.append(Path(config.values.get("dataset_dir", "data")).resolve() / INDEX)
@@ -301,7 +341,7 @@ def _refuse_foreign(
         ours = records.noted(index, **_OURS) or records.read_object(index) == info
     else:
         ours = not any(file.exists() for file in files)
-    overwritten = [file.resolve() for file in (index, *files)]  # where a link points to
+    overwritten = [file.resolve() for file in (index, *files)]  # links are followed
     if not ours or any(file.is_relative_to(folder) or file in overwritten for file in used):
         raise config.wrong(
             "output_dir",
@@ -311,6 +351,7 @@ def _refuse_foreign(
 
 
 def _fitting(lengths: Lengths) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a dataset that training would use and that are not too long."""
     assert lengths.dataset.file is not None  # noqa: S101  its rows were read from it
     too_long = {row.row for row in lengths.long}
     for place, row in enumerate(records.read(lengths.dataset.file, _ANY)):

@@ -1,16 +1,16 @@
-"""Checks before LLaMA-Factory starts: mistakes it would report late, unclearly or not at all."""
+"""Pre-flight checks of a configuration, for mistakes that LLaMA-Factory reports late, unclearly or not at all."""
 
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from w2s_factory.errors import DelegateError
+from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory.arguments import argument_problem
 from w2s_factory.llamafactory.datasets import named_datasets
-from w2s_factory.llamafactory.environment import run_inside
+from w2s_factory.llamafactory.installation import run_inside
+from w2s_factory.llamafactory.preference_methods import STAGES
 from w2s_factory.llamafactory.settings import as_yaml
 from w2s_factory.model_names import is_path
 from w2s_factory.records import MANIFEST, is_same_file
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
     from w2s_factory.llamafactory.versions import Version
 
 _TRUE: Final = ("true", "yes", "y", "on", "t", "1")
-"""Texts that transformers or OmegaConf takes for true, in any case."""
+"""Texts that transformers or OmegaConf reads as true, in upper or lower case."""
 
 
 def _is_set(value: Any) -> bool:
+    """Return whether a value switches an argument on that takes a number or a file."""
     return value not in (None, False)
 
 
 def _is_true(value: Any) -> bool:
-    """Return whether a value is true as transformers and OmegaConf read it, in quotes too."""
+    """Return whether transformers and OmegaConf read a value, also one in quotes, as true."""
     return value is True or str(value).strip().lower() in _TRUE
 
 
@@ -46,14 +47,14 @@ GPU_ONLY: Final[Mapping[str, Callable[[Any], bool]]] = {
     "deepspeed": _is_set,
     "use_unsloth": _is_true,
 }
-"""Arguments that end a training where torch sees no accelerator, each with the values that do."""
+"""Arguments with which a training fails where torch sees no accelerator, each with the test of its value."""
 
 _ALSO_ON_CPU: Final = ("bf16", "bf16_full_eval")
-"""Those that a CPU takes as well once it is chosen (`use_cpu`)."""
+"""Those of them that work on the CPU too once it is chosen (`use_cpu`)."""
 
 
 def gpu_only(values: Mapping[str, Any]) -> str | None:
-    """Return the first argument of a training that needs a GPU; None if it has none."""
+    """Return the first argument of a training that needs a GPU; None if there is none."""
     on_cpu = _is_true(values.get("use_cpu")) or _is_true(values.get("no_cuda"))
     for key, ends in GPU_ONLY.items():
         if ends(values.get(key)) and not (on_cpu and key in _ALSO_ON_CPU):
@@ -64,15 +65,15 @@ def gpu_only(values: Mapping[str, Any]) -> str | None:
 def check_accelerator(config: Config, python: Path) -> None:
     """Refuse a training that needs a GPU where torch sees none.
 
-    torch is asked, which takes seconds, only if the training needs a GPU; and not where Ray trains, since
-    its workers are on other machines.
+    Importing torch takes seconds, so it is imported only if the training needs a GPU; and not where Ray
+    trains, since its workers are on other machines.
 
     Args:
         config: The training configuration.
         python: The interpreter of LLaMA-Factory's environment.
 
     Raises:
-        UserError: There is no GPU; names the argument that needs one, and what to do.
+        UserError: There is no GPU; names the argument that needs one, and the remedy.
         DelegateError: torch cannot be imported there.
     """
     key = gpu_only(config.values)
@@ -87,19 +88,15 @@ def check_accelerator(config: Config, python: Path) -> None:
         raise config.wrong(
             key,
             f"{as_yaml(config.values[key])} needs a GPU, and torch sees none here",
-            "Make the YAML with make-config --cpu, or set use_cpu=true and what needs one to false",
+            f"Make the YAML with make-config --cpu, or set use_cpu=true and switch {key} off",
         )
 
 
-STAGES = ("pt", "sft", "rm", "ppo", "dpo", "kto", "orpo")
 _MODELS = ("model_name_or_path", "adapter_name_or_path", "ref_model", "ref_model_adapters")
-"""Keys that name weights; an export reads the first two."""
+"""Arguments that name weights; an export reads the first two."""
 
 WRITTEN = ("all_results.json", "train_results.json", "trainer_log.jsonl", "trainer_state.json", MANIFEST)
-"""Files with rows or objects that a training writes into its output folder."""
-
-PAIR_STAGES = ("rm", "dpo", "orpo")
-"""The stages trained on preference pairs; `orpo` is one of its own up to 0.7.1."""
+"""Files of rows or of objects that a training writes into its output folder."""
 
 
 def check_training(config: Config, version: Version | None = None) -> list[Dataset]:
@@ -107,10 +104,10 @@ def check_training(config: Config, version: Version | None = None) -> list[Datas
 
     Args:
         config: The YAML and its overrides.
-        version: The LLaMA-Factory it is for; without it, what depends on the version is not checked.
+        version: The LLaMA-Factory it is for; if None, the form of preference pairs is not checked.
 
     Raises:
-        UserError: Something is wrong with it; the first thing found.
+        UserError: It cannot be trained; names the first problem found.
     """
     values = config.values
     if "export_dir" in values:
@@ -118,8 +115,8 @@ def check_training(config: Config, version: Version | None = None) -> list[Datas
     if values.get("stage") not in STAGES:
         raise config.wrong("stage", f"expected one of {', '.join(STAGES)}, got {values.get('stage')!r}")
     if values.get("do_train") is not True:
-        raise config.wrong("do_train", "is not true: nothing would be trained")
-    _check_text(config, "output_dir", "where the trained weights go")
+        raise config.wrong("do_train", "expected true, since nothing would be trained otherwise")
+    _check_text(config, "output_dir", "the folder for the trained weights")
     _check_template(config)
     _check_models(config, *_MODELS)
     _check_own_folder(config, "output_dir")
@@ -127,8 +124,10 @@ def check_training(config: Config, version: Version | None = None) -> list[Datas
     _check_numbers(config)
     datasets = named_datasets(config)
     for dataset in datasets:
-        _check_kind(config, dataset)
-        _check_pair_columns(config, dataset, version)
+        try:
+            dataset.check_use(values["stage"], version)
+        except UserError as error:
+            raise error.at(file=config.path) from None
         _check_not_written(config, dataset)
     return datasets
 
@@ -137,11 +136,11 @@ def check_export(config: Config) -> None:
     """Check an export configuration.
 
     Raises:
-        UserError: Something is wrong with it; the first thing found.
+        UserError: It cannot be exported; names the first problem found.
     """
     if "do_train" in config.values:
         raise config.wrong("do_train", "this is a training configuration", "Use w2s-factory train")
-    _check_text(config, "export_dir", "where the merged model goes")
+    _check_text(config, "export_dir", "the folder for the merged model")
     _check_template(config)
     _check_models(config, *_MODELS[:2])
     _check_own_folder(config, "export_dir")
@@ -149,12 +148,14 @@ def check_export(config: Config) -> None:
 
 
 def _check_text(config: Config, key: str, meaning: str) -> None:
+    """Refuse a key that is missing or does not hold text."""
     value = config.values.get(key)
     if not isinstance(value, str) or not value:
         raise config.wrong(key, f"expected {meaning}, got {value!r}")
 
 
 def _check_template(config: Config) -> None:
+    """Refuse a configuration without a template."""
     if config.values.get("template") is None:
         raise config.wrong(
             "template",
@@ -164,6 +165,7 @@ def _check_template(config: Config) -> None:
 
 
 def _check_models(config: Config, required: str, *optional: str) -> None:
+    """Refuse folders of weights that do not exist; names on the hub are not looked up."""
     _check_text(config, required, "a model's name or folder")
     for key in (required, *optional):
         for name in config.names(key):
@@ -174,11 +176,11 @@ def _check_models(config: Config, required: str, *optional: str) -> None:
 
 
 def _check_own_folder(config: Config, written: str) -> None:
-    """Refuse to write weights over those that are read."""
+    """Refuse to overwrite weights that the training or export reads."""
     folder = Path(config.values[written])
     for key in _MODELS:
         if any(is_same_file(folder, Path(name).expanduser()) for name in config.names(key)):
-            problem = f"{folder} is {key}, too, whose weights would be overwritten"
+            problem = f"{folder} is also {key}, whose weights would be overwritten"
             raise config.wrong(written, problem, "Choose another folder")
 
 
@@ -191,42 +193,15 @@ def _check_not_written(config: Config, dataset: Dataset) -> None:
 
 
 def _check_deepspeed(config: Config) -> None:
+    """Refuse a DeepSpeed file that does not exist."""
     file = config.values.get("deepspeed")
     if isinstance(file, str) and not Path(file).is_file():
         raise config.wrong("deepspeed", f"no such file: {file}")
 
 
 def _check_numbers(config: Config) -> None:
+    """Refuse numbers that are out of range."""
     for key, value in config.values.items():
         problem = argument_problem(key, value)
         if problem is not None:
             raise config.wrong(key, problem)
-
-
-def _check_kind(config: Config, dataset: Dataset) -> None:
-    stage = config.values["stage"]
-    if dataset.ranking and stage not in PAIR_STAGES:
-        raise config.wrong("stage", f"{stage} does not train on preference pairs, which {dataset.name!r} is")
-    if not dataset.ranking and stage in PAIR_STAGES:
-        raise config.wrong(
-            "stage",
-            f"{stage} trains on preference pairs, and {dataset.name!r} is not said to be any",
-            "Pairs have `ranking: true` in dataset_info.json",
-        )
-
-
-def _check_pair_columns(config: Config, dataset: Dataset, version: Version | None) -> None:
-    if not dataset.ranking or version is None:
-        return
-    split = {"chosen", "rejected"} <= dataset.columns.keys()
-    if split != (version.preference_form == "columns"):
-        form = "columns" if version.preference_form == "columns" else "release"
-        file = Path(str(dataset.file))
-        new = file.with_name(f"{file.stem}_{form}.json")
-        words = ["w2s-factory", "convert-pairs", str(file), "--format", form, "--output", str(new)]
-        has, needs = ("chosen and rejected columns", "one list column `response`")[:: 1 if split else -1]
-        raise config.wrong(
-            "dataset",
-            f"{dataset.name!r} has {has}; LLaMA-Factory {version.number} needs {needs}",
-            f"Convert it: {shlex.join(words)}",
-        )

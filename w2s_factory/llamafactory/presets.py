@@ -1,8 +1,11 @@
-"""Presets: flat YAML, each value with its basis behind it; the shipped ones, and any file."""
+"""Presets: flat YAML files of training arguments, each with the basis of its value as a comment.
+
+Those of the package are in `llama_factory_configs/`; a user's own file is read in the same form. The names of
+their arguments are translated for a version of LLaMA-Factory in `arguments.py`.
+"""
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -10,26 +13,25 @@ from typing import Any
 
 import yaml
 
-from w2s_factory.errors import UserError, shown
+from w2s_factory.errors import UserError, did_you_mean, shown
+from w2s_factory.llamafactory.preference_methods import BY_LOSS
 from w2s_factory.records.yaml_files import Loader, read_yaml
 from w2s_factory.shipped import shipped
 
 FOLDER = "llama_factory_configs"
-METHODS = {"sigmoid": "dpo", "orpo": "orpo", "simpo": "simpo"}
-"""The preference methods by the value of `pref_loss`."""
 
 _DEEPSPEED = "deepspeed"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a training YAML.
+    """A line of a training YAML that sets an argument.
 
     Attributes:
         key: An argument of LLaMA-Factory.
         text: Its value, as YAML on one line.
-        comment: The basis of the value, or what else is to be said of it.
-        line: Its line in the file of a user's own preset, counted from 1.
+        comment: The basis of the value, or another remark about it.
+        line: Its line in the file of a user's own preset, counted from 1; None in other presets.
     """
 
     key: str
@@ -39,7 +41,7 @@ class Entry:
 
     @property
     def value(self) -> Any:
-        """The value, parsed."""
+        """Return the parsed value."""
         return yaml.load(self.text, Loader)  # noqa: S506  a SafeLoader
 
     def __str__(self) -> str:
@@ -48,12 +50,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Preset:
-    """The arguments of one role and stage, in the newest LLaMA-Factory's names.
+    """A set of arguments for one role and stage, in the newest LLaMA-Factory's names.
 
     Attributes:
-        name: What commands call it: `strong_lora_sft`, or the path of a user's own file.
-        summary: What it is for, in a line.
-        lines: Its lines in order: entries, and comments and blank lines as they are.
+        name: Its name in commands: `strong_lora_sft`, or the path of a user's own file.
+        summary: Its purpose, in a line.
+        lines: Its lines in order: entries, and comments and blank lines as text.
         file: The file of a user's own preset; None for one that comes with the package.
     """
 
@@ -64,27 +66,27 @@ class Preset:
 
     @property
     def entries(self) -> dict[str, Entry]:
-        """Its entries by key."""
+        """Return its entries by key."""
         return {line.key: line for line in self.lines if isinstance(line, Entry)}
 
     @property
     def trains(self) -> bool:
-        """Whether it trains on a dataset; export does not."""
+        """Return whether it trains on a dataset; a preset for export does not."""
         return "do_train" in self.entries
 
     @property
     def method(self) -> str | None:
-        """The preference method: `dpo`, `orpo` or `simpo`; None for supervised fine-tuning and export."""
+        """Return the name of its preference method; None for supervised fine-tuning and export."""
         loss = self.entries.get("pref_loss")
-        return None if loss is None else METHODS.get(loss.text, loss.text)
+        return None if loss is None else BY_LOSS[loss.value].name
 
     def with_lines(self, lines: list[str | Entry]) -> Preset:
-        """The same preset with other lines."""
+        """Return the same preset with other lines."""
         return replace(self, lines=tuple(lines))
 
 
 def preset_names() -> list[str]:
-    """The names of all presets, in alphabetical order."""
+    """Return the names of the package's presets, in alphabetical order."""
     return sorted(path.stem for path in shipped(FOLDER).glob("*.yaml"))
 
 
@@ -92,24 +94,24 @@ def load_preset(name: str | Path) -> Preset:
     """Return a preset by its name, or from a user's own YAML file.
 
     Args:
-        name: A name, or a path: a `Path`, or text that holds a `/` or ends in `.yaml` or `.yml`.
+        name: A name, or a path: a `Path`, or text that contains a `/` or ends in `.yaml` or `.yml`.
 
     Raises:
-        UserError: There is none of that name, or the file is not a preset; with its line.
+        UserError: There is no preset of that name, or the file is not a preset; with its line.
     """
     if not isinstance(name, (str, Path)):
         raise UserError(f"expected the name of a preset or a file, got {shown(name)}", field="preset")
     if not is_file(name):
         return _shipped_preset(str(name))
-    return _read_preset(str(name) if is_file(str(name)) else f"./{name}")  # a name that is read again
+    return _read_preset(str(name) if is_file(str(name)) else f"./{name}")  # a name without / would be looked up
 
 
 @cache
 def _shipped_preset(name: str) -> Preset:
+    """Return a preset of the package by its name."""
     if name not in preset_names():
-        near = difflib.get_close_matches(name, preset_names(), 1)
-        meant = f'Did you mean "{near[0]}"?' if near else f"Presets: {', '.join(preset_names())}"
-        raise UserError(f'no preset "{name}"', hint=f"{meant} A file of your own is named ./FILE.yaml")
+        hint = did_you_mean(name, preset_names()) or f"Presets: {', '.join(preset_names())}."
+        raise UserError(f'no preset "{name}"', hint=f"{hint} Name a file of your own as ./FILE.yaml")
     summary, *lines = shipped(FOLDER, f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     return Preset(name, summary.removeprefix("# "), tuple(map(_parsed, lines)))
 
@@ -120,6 +122,7 @@ def is_file(name: str | Path) -> bool:
 
 
 def _parsed(line: str) -> str | Entry:
+    """Return a line of a shipped preset: an entry, or a comment or blank line as it is."""
     if not line or line.startswith("#"):
         return line
     setting, _, comment = line.partition("  # ")
@@ -128,6 +131,11 @@ def _parsed(line: str) -> str | Entry:
 
 
 def _read_preset(name: str) -> Preset:
+    """Return a user's own preset from its file.
+
+    Raises:
+        UserError: The file is not a preset; with its line.
+    """
     path = Path(name)
     found = read_yaml(path, missing=_how_to_list)
     lines = found.text.splitlines()
@@ -137,17 +145,23 @@ def _read_preset(name: str) -> Preset:
     if parsed and isinstance(parsed[0], str) and parsed[0].startswith("# "):
         summary = str(parsed.pop(0)).removeprefix("# ")
     if not parsed or not str(parsed[0]).startswith("#") or "" not in parsed:
-        parsed.insert(0, "")  # what stands before the first blank line is the legend
+        parsed.insert(0, "")  # the lines before the first blank one are the legend
     preset = Preset(name, summary, tuple(parsed), path)
     _check_use(preset)
     return preset
 
 
 def _how_to_list(_: Path) -> str:
+    """Return the hint for a file that does not exist."""
     return "w2s-factory make-config --list shows the presets that come with the package"
 
 
 def _entry(path: Path, lines: list[str], key: yaml.Node, value: yaml.Node) -> Entry:
+    """Return the entry for a key and value of a user's own preset.
+
+    Raises:
+        UserError: The key is not text, or the value is not on the key's line or cannot be read.
+    """
     number = key.start_mark.line + 1
     if not isinstance(key, yaml.ScalarNode):
         raise UserError("expected `key: value` lines", file=path, line=number)
@@ -166,7 +180,11 @@ def _entry(path: Path, lines: list[str], key: yaml.Node, value: yaml.Node) -> En
 
 
 def _deepspeed(path: Path, line: int, value: yaml.Node) -> str:
-    """The DeepSpeed file: one beside the preset, or one that comes with the package (`ds_z3.json`)."""
+    """Return the path of a DeepSpeed file: one next to the preset, or one of the package (`ds_z3.json`).
+
+    Raises:
+        UserError: There is neither.
+    """
     name = str(value.value)
     for file in (path.absolute().parent / name, shipped(FOLDER, name)):
         if file.is_file():
@@ -175,7 +193,11 @@ def _deepspeed(path: Path, line: int, value: yaml.Node) -> str:
 
 
 def _check_use(preset: Preset) -> None:
-    """Check that a file says what it is for, in the terms that the other arguments depend on."""
+    """Check that a file sets the arguments that say what it is for, on which the others depend.
+
+    Raises:
+        UserError: One is missing, or has a value that is not supported.
+    """
     entries = preset.entries
     if not entries.keys() & {"do_train", "export_size"}:
         problem = "expected do_train: true for a training, or export_size for a merge"
@@ -188,12 +210,13 @@ def _check_use(preset: Preset) -> None:
     _check_value(preset, "do_train", [True])
     _check_value(preset, "stage", ["sft", "dpo"])
     if entries["stage"].value == "dpo" and "pref_loss" not in entries:
-        raise UserError("is missing, and decides the preference method", file=preset.file, field="pref_loss")
+        raise UserError("is missing; it selects the preference method", file=preset.file, field="pref_loss")
     if "pref_loss" in entries:
-        _check_value(preset, "pref_loss", list(METHODS))
+        _check_value(preset, "pref_loss", list(BY_LOSS))
 
 
 def _check_value(preset: Preset, key: str, allowed: list[Any]) -> None:
+    """Refuse a value that is not among the allowed ones."""
     entry = preset.entries[key]
     if entry.value not in allowed:
         words = " or ".join("true" if value is True else str(value) for value in allowed)

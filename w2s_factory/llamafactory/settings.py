@@ -1,4 +1,4 @@
-"""A user's own settings: `key=value`, checked against the version, put in a preset's place."""
+"""A user's own settings: `key=value`, checked against the version, and put in place of a preset's values."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
-from w2s_factory.llamafactory.arguments import argument_problem, check_known
+from w2s_factory.llamafactory.arguments import argument_problem, check_known, name_in
+from w2s_factory.llamafactory.preference_methods import METHODS
 from w2s_factory.llamafactory.presets import Entry, Preset, load_preset, preset_names
-from w2s_factory.llamafactory.versions import NEWEST, for_version
+from w2s_factory.llamafactory.versions import NEWEST, for_version, newest_name
 from w2s_factory.records.yaml_files import dump_yaml, parse_value
 from w2s_factory.terminal import shortened
 
@@ -29,22 +30,25 @@ _OWN_OPTION = {
     "output_dir": "--output-dir",
     "export_dir": "--output-dir",
 }
-_OTHER_METHODS = ("orpo", "simpo")
+"""Arguments that make-config takes as options of its own."""
+
+_LOSSES_OF_PRESETS = tuple(method.loss for method in METHODS.values() if not method.reference)
+"""Values of `pref_loss` that change more than the loss, so that they need a preset of their own."""
 
 _WORDS = ("yes", "no", "on", "off")
-"""YAML 1.1 takes these for true and false; here `save_strategy=no` means the word."""
+"""Words that YAML 1.1 reads as true and false; here `save_strategy=no` means the word."""
 
 _DECIMAL = re.compile(r"[-+]?\d+")
-"""YAML 1.1 takes `010` for 8."""
+"""A whole number in decimal notation; YAML 1.1 reads `010` as 8."""
 
 _FINETUNING_TYPES = ("lora", "full", "freeze")
 
 
 def parsed_settings(texts: Iterable[str]) -> dict[str, Any]:
-    """Settings as they stand on the command line, `key=value` each; values are YAML.
+    """Return the settings of a command line, where each is `key=value` with a value in YAML.
 
     Raises:
-        UserError: One has no `=`, no key, or is not YAML; or a key is set twice.
+        UserError: A setting has no `=`, no key, or is not YAML; or a key is set twice.
     """
     settings: dict[str, Any] = {}
     for text in texts:
@@ -58,7 +62,7 @@ def parsed_settings(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def with_settings(preset: Preset, settings: Mapping[str, Any], version: Version) -> Preset:
-    """The preset with settings in their keys' places, and those of other keys at its end.
+    """Return the preset with the values of settings, and with settings that it lacks at its end.
 
     Args:
         preset: A preset in the names of `version`.
@@ -66,8 +70,8 @@ def with_settings(preset: Preset, settings: Mapping[str, Any], version: Version)
         version: The LLaMA-Factory that will read it.
 
     Raises:
-        UserError: An argument is not known to the version, is not to be set, or has a value of another
-            kind than the preset's.
+        UserError: An argument is not known to the version, cannot be set, or has a value of another type
+            than the preset's.
     """
     for key, value in settings.items():
         _check_template(key, value, preset, version)
@@ -87,16 +91,17 @@ def check_preset(preset: Preset, version: Version) -> None:
     """Check the arguments of a user's own preset as if each had been set on the command line.
 
     Args:
-        preset: A preset read from a file, in the names of the newest version.
+        preset: A preset read from a file, in the names of the newest version or earlier ones.
         version: The LLaMA-Factory that will read it.
 
     Raises:
         UserError: An argument is not known or has a wrong value; with the file and line.
     """
+    newest = for_version(NEWEST)
     for entry in preset.entries.values():
         try:
             _check_template(entry.key, entry.value, preset, version)
-            check_known([entry.key], for_version(NEWEST), training=preset.trains)
+            check_known([name_in(newest, entry.key, preset) or entry.key], newest, training=preset.trains)
             if entry.key not in ("stage", "pref_loss"):
                 _check(entry.key, entry.value, _like(entry.key) or preset)
         except UserError as error:
@@ -106,17 +111,22 @@ def check_preset(preset: Preset, version: Version) -> None:
 
 
 def _like(key: str) -> Preset | None:
-    """Return a preset of the package that has an argument, and so shows what kind of value it takes."""
-    return next((one for one in map(load_preset, preset_names()) if key in one.entries), None)
+    """Return a preset of the package that sets an argument, and so shows the type of its value."""
+    return next((preset for preset in map(load_preset, preset_names()) if key in preset.entries), None)
 
 
 def as_yaml(value: Any) -> str:
-    """A value as YAML on one line."""
+    """Return a value as YAML on one line."""
     text = _dumped(value)
     return text if len(text.splitlines()) == 1 else _dumped(value, default_style='"')
 
 
 def _value(key: str, text: str) -> Any:
+    """Return the value that a text on the command line means.
+
+    Raises:
+        UserError: It is not YAML.
+    """
     if _DECIMAL.fullmatch(text):
         return int(text)
     if text.lower() in _WORDS:
@@ -129,7 +139,7 @@ def _value(key: str, text: str) -> Any:
 
 
 def _means_text(text: str, value: Any) -> bool:
-    """Whether YAML saw more in words than a user means: `a: b`, `- a`, `12:30`, or a comment in `a #1`."""
+    """Return whether YAML read structure into plain text: `a: b`, `- a`, `12:30`, or a comment in `a #1`."""
     if isinstance(value, dict | list):
         return not text.startswith(("{", "["))
     if isinstance(value, str):
@@ -138,10 +148,11 @@ def _means_text(text: str, value: Any) -> bool:
 
 
 def _check(key: str, value: Any, preset: Preset) -> None:
+    """Refuse an argument that cannot be set, or a value that it cannot have."""
     if key in _OWN_OPTION:
         raise UserError("has an option of its own", field=key, hint=f"Use {_OWN_OPTION[key]}")
-    if key == "stage" or (key in ("pref_loss", "dpo_loss") and value in _OTHER_METHODS):
-        raise UserError("is what a preset decides", field=key, hint="Choose another preset (--list)")
+    if key == "stage" or (newest_name(key) == "pref_loss" and value in _LOSSES_OF_PRESETS):
+        raise UserError("is decided by the preset", field=key, hint="Choose another preset (--list)")
     if key == "finetuning_type" and value not in _FINETUNING_TYPES:
         raise UserError(f"expected {', '.join(_FINETUNING_TYPES)}, got {as_yaml(value)}", field=key)
     problem = argument_problem(key, value)
@@ -152,19 +163,22 @@ def _check(key: str, value: Any, preset: Preset) -> None:
 
 
 def _check_template(key: str, value: Any, preset: Preset, version: Version) -> None:
+    """Refuse a template with which the model would not learn to end its responses."""
     if key != "template":
         return
     if not isinstance(value, str) or not value:
-        raise UserError("must name a template: without one, the model learns no end", field=key)
+        raise UserError("must name a template; without one, the model does not learn to end its responses", field=key)
     if value == "empty" and preset.trains and not version.empty_ends:
         raise UserError(
-            f"LLaMA-Factory {version.number} trains no EOS with empty: the model learns no end",
+            f"LLaMA-Factory {version.number} does not train EOS with the template empty, "
+            "so the model would not learn to end its responses",
             field=key,
             hint="Use vanilla: prompt, response, EOS",
         )
 
 
 def _check_kind(key: str, value: Any, usual: Any) -> None:
+    """Refuse a value of another type than the usual one has; a whole number also serves as a float."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(usual, bool):
         if not isinstance(value, bool):
@@ -178,10 +192,12 @@ def _check_kind(key: str, value: Any, usual: Any) -> None:
 
 
 def _set(entry: Entry, value: Any) -> Entry:
+    """Return an entry with another value, and a comment that names the preset's own."""
     basis = re.split("[:;]", entry.comment)[0]
     return Entry(entry.key, as_yaml(value), f"set; the preset has {entry.text} ({basis})")
 
 
 def _dumped(value: Any, default_style: str | None = None) -> str:
+    """Return a value as YAML in flow style, without the end-of-document marker."""
     text = dump_yaml(value, default_flow_style=True, default_style=default_style, width=math.inf)
     return text.removesuffix("...\n").strip()

@@ -1,4 +1,4 @@
-"""The template `vanilla`: registered in the processes we start, or installed into an environment."""
+"""The template `vanilla`: registered in the processes that `train` starts, or installed in an environment."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 
 from w2s_factory import records
 from w2s_factory.errors import UserError
-from w2s_factory.llamafactory.environment import look
-from w2s_factory.llamafactory.installation import named_interpreter
-from w2s_factory.llamafactory.installed import DISTRIBUTIONS
+from w2s_factory.llamafactory.installation import look, named_interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from w2s_factory.llamafactory.environment import Environment
+    from w2s_factory.llamafactory.installation import Environment
 
 STARTUP = Path(__file__).with_name("startup")
 MODULE = "w2s_vanilla_hook.py"
@@ -28,16 +26,16 @@ _PTH_TEXT = "import w2s_vanilla_hook; w2s_vanilla_hook.install()\n"  # run by `s
 
 @dataclass(frozen=True)
 class TemplateStatus:
-    """Whether an environment's LLaMA-Factory knows `vanilla`.
+    """The state of `vanilla` in an environment.
 
     Attributes:
         python: The environment's interpreter.
-        site_packages: Where it would be, or is, installed.
-        llamafactory: The version of LLaMA-Factory; None without one.
-        built_in: This LLaMA-Factory registers `vanilla` itself.
-        installed: Our two files are there.
-        active: The interpreter starts with the hook, from these files or from elsewhere.
-        current: The installed module is that of this w2s-factory.
+        site_packages: The folder that the template is, or would be, installed in.
+        llamafactory: The version of LLaMA-Factory; None if it is not installed.
+        built_in: Whether this LLaMA-Factory registers `vanilla` itself.
+        installed: Whether our two files are in `site_packages`.
+        active: Whether the interpreter starts with the hook, from these files or from elsewhere.
+        current: Whether the installed files are those of this version of w2s-factory.
     """
 
     python: Path
@@ -50,28 +48,28 @@ class TemplateStatus:
 
     @property
     def known(self) -> bool:
-        """Whether plain `llamafactory-cli train` takes `template: vanilla`."""
+        """Return whether plain `llamafactory-cli train` accepts `template: vanilla`."""
         return self.llamafactory is not None and (self.built_in or self.active)
 
 
 def template_status(
     python: str | Path | None = None, *, llamafactory_cli: str | Path | None = None
 ) -> TemplateStatus:
-    """Say whether an environment knows `vanilla`, from its files; LLaMA-Factory is not imported.
+    """Return whether an environment knows `vanilla`, judged by its files without importing LLaMA-Factory.
 
     Args:
-        python: The environment's interpreter; without it, the one we run in.
+        python: The environment's interpreter; by default, the current one.
         llamafactory_cli: Its `llamafactory-cli`, another way to name the environment.
 
     Raises:
-        UserError: The interpreter can't be told or can't be run.
+        UserError: The interpreter cannot be determined or cannot be run.
     """
-    environment = look(named_interpreter(python, llamafactory_cli), DISTRIBUTIONS)
+    environment = look(named_interpreter(python, llamafactory_cli))
     site, ours = environment.site_packages, _files(environment)
     return TemplateStatus(
         python=environment.python,
         site_packages=site,
-        llamafactory=next((version for version in environment.versions.values() if version), None),
+        llamafactory=environment.llamafactory,
         built_in=environment.vanilla_built_in,
         installed=all(path.is_file() for path in ours),
         active=environment.vanilla_hook,
@@ -80,7 +78,7 @@ def template_status(
 
 
 def install_command(python: Path) -> str:
-    """The command that installs `vanilla` into the environment of an interpreter."""
+    """Return the command that installs `vanilla` in the environment of an interpreter."""
     other = "" if python == Path(sys.executable) else f" --python {shlex.quote(str(python))}"
     return f"w2s-factory template install{other}"
 
@@ -88,18 +86,19 @@ def install_command(python: Path) -> str:
 def install_template(
     python: str | Path | None = None, *, llamafactory_cli: str | Path | None = None
 ) -> TemplateStatus:
-    """Make `vanilla` known to plain `llamafactory-cli`: two files in the environment's site-packages.
+    """Make `vanilla` known to plain `llamafactory-cli`, by two files in the environment's site-packages.
 
-    Doing it again changes nothing; a module of another w2s-factory version is replaced.
+    A second call changes nothing; files of another version of w2s-factory are replaced.
 
     Args:
         python: As for `template_status`.
         llamafactory_cli: As for `template_status`.
 
     Raises:
-        UserError: The site-packages can't be written, or the interpreter does not run what is in them.
+        UserError: The site-packages cannot be written, or the interpreter does not run `.pth` files in
+            them.
     """
-    environment = look(named_interpreter(python, llamafactory_cli), DISTRIBUTIONS)
+    environment = look(named_interpreter(python, llamafactory_cli))
     with records.Outputs() as outputs:
         for path, text in _files(environment).items():
             outputs.text(path, text, replace=True)
@@ -113,7 +112,7 @@ def install_template(
 def uninstall_template(
     python: str | Path | None = None, *, llamafactory_cli: str | Path | None = None
 ) -> tuple[Path, ...]:
-    """Remove what `install_template` put there, and Python's compiled copies of it.
+    """Remove the files that `install_template` wrote, and Python's compiled copies of them.
 
     Args:
         python: As for `template_status`.
@@ -123,12 +122,11 @@ def uninstall_template(
         The files removed; none if it was not installed.
 
     Raises:
-        UserError: The site-packages can't be written.
+        UserError: The site-packages cannot be written.
     """
-    environment = look(named_interpreter(python, llamafactory_cli), DISTRIBUTIONS)
-    removed = [
-        path for path in reversed(_files(environment)) if path.is_file()
-    ]  # .pth first: no start without
+    environment = look(named_interpreter(python, llamafactory_cli))
+    # The .pth first: without the module it imports, each start of Python would print an error.
+    removed = [path for path in reversed(_files(environment)) if path.is_file()]
     compiled = (environment.site_packages / "__pycache__").glob(f"{Path(MODULE).stem}.*.pyc")
     for path in [*removed, *compiled]:
         try:
@@ -139,9 +137,9 @@ def uninstall_template(
 
 
 def with_vanilla(environ: Mapping[str, str], python: Path) -> dict[str, str]:
-    """The variables under which LLaMA-Factory's processes know `vanilla`.
+    """Return the environment variables with which LLaMA-Factory's processes know `vanilla`.
 
-    The interpreter's folder comes first on the `PATH`, for LLaMA-Factory starts `torchrun` by name.
+    The interpreter's folder comes first on the `PATH`, since LLaMA-Factory starts `torchrun` by name.
     """
     first = {"PYTHONPATH": str(STARTUP), "PATH": str(python.parent.absolute())}
     return {**environ} | {
@@ -150,6 +148,6 @@ def with_vanilla(environ: Mapping[str, str], python: Path) -> dict[str, str]:
 
 
 def _files(environment: Environment) -> dict[Path, str]:
-    """The two files: the module before the `.pth` that needs it."""
+    """Return the text of the two files by their paths: the module first, then the `.pth` that imports it."""
     module = (STARTUP / MODULE).read_text("utf-8")
     return {environment.site_packages / MODULE: module, environment.site_packages / PTH: _PTH_TEXT}

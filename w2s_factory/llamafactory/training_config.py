@@ -1,4 +1,4 @@
-"""Reading a training or export YAML with its `key=value` overrides, as LLaMA-Factory reads it."""
+"""A training or export YAML with its `key=value` overrides, read as LLaMA-Factory reads it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Config:
     Attributes:
         path: The file.
         overrides: `key=value`, as given.
-        values: What they say together.
+        values: The values of the file and the overrides together.
     """
 
     path: Path
@@ -31,15 +31,15 @@ class Config:
 
     @property
     def overriding(self) -> dict[str, Any]:
-        """What the overrides alone say."""
+        """Return the values of the overrides alone."""
         return _merged({}, self.overrides)
 
     def with_overrides(self, *more: str) -> Config:
-        """This configuration with more overrides behind the others."""
+        """Return this configuration with more overrides, which come after the others."""
         return Config(self.path, (*self.overrides, *more), _merged(self.values, more))
 
     def names(self, key: str) -> list[str]:
-        """The names a key holds, `a,b` or a list, as LLaMA-Factory takes both; none where it is not set.
+        """Return the names that a key holds, as `a,b` or as a list; none where it is not set.
 
         Raises:
             UserError: It holds something else.
@@ -47,16 +47,16 @@ class Config:
         value = self.values.get(key)
         parts = value.split(",") if isinstance(value, str) else [] if value is None else value
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-            raise self.wrong(key, f"expected names, got {value!r}", "Put a name of digits in quotes")
+            raise self.wrong(key, f"expected names, got {value!r}", "Put a name that looks like a number in quotes")
         return [part.strip() for part in parts]
 
     def wrong(self, key: str, problem: str, hint: str | None = None) -> UserError:
-        """The error that says what is wrong with a key."""
+        """Return the error for a problem with a key."""
         return UserError(problem, file=self.path, field=key, hint=hint)
 
 
 def read_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
-    """Read a YAML and lay the overrides over it.
+    """Return a YAML with overrides applied to it.
 
     Args:
         path: The file.
@@ -66,16 +66,21 @@ def read_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
         UserError: The file is missing, not YAML or not a mapping; an override has no `=`.
     """
     path, overrides = Path(path), tuple(overrides)
-    if path.suffix not in (".yaml", ".yml"):
-        raise UserError("is not a .yaml file, the only kind every LLaMA-Factory reads", file=path)
+    check_suffix(path)
     values = read_yaml(path).values
     if not all(isinstance(key, str) for key in values):
         raise UserError("expected `key: value` lines", file=path)
     return Config(path, overrides, _merged(values, overrides))
 
 
+def check_suffix(path: str | Path) -> None:
+    """Refuse a file whose name does not end in `.yaml` or `.yml`, since some LLaMA-Factory would not read it."""
+    if Path(path).suffix not in (".yaml", ".yml"):
+        raise UserError("is not a .yaml file, the only format that every LLaMA-Factory reads", file=path)
+
+
 def write_merged(config: Config, path: Path) -> None:
-    """Write what the file and the overrides say together, for a version that takes no overrides."""
+    """Write the values of the file and the overrides together, for a version that takes no overrides."""
     text = dump_yaml(config.values, sort_keys=False)
     try:
         path.write_text(text, "utf-8")
@@ -84,6 +89,11 @@ def write_merged(config: Config, path: Path) -> None:
 
 
 def _merged(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Return values with overrides applied, each value of which is parsed as YAML.
+
+    Raises:
+        UserError: An override is not `key=value`, or its value is not YAML.
+    """
     merged = dict(values)
     for override in overrides:
         key, equals, text = override.partition("=")
@@ -99,6 +109,7 @@ def _merged(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
 
 
 def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
+    """Set a value below nested keys, without changing the nested mappings that were there."""
     *outer, last = keys
     for key in outer:
         inner = values.get(key)

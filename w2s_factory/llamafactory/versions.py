@@ -1,53 +1,44 @@
-"""What differs between the versions of LLaMA-Factory, as data: templates, entry points, arguments."""
+"""Differences between the releases of LLaMA-Factory, as data: templates, entry points, renamed arguments.
+
+A new release is added to the last family of `FAMILIES`, or starts a new one. If it renames an argument,
+`RENAMES` gets a row; presets and settings in the earlier name are translated. Which arguments each release
+knows is in `arguments.json`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from packaging.version import InvalidVersion
 from packaging.version import Version as Number
 
 from w2s_factory.errors import UserError
-from w2s_factory.llamafactory.installed import installed_version
+from w2s_factory.llamafactory.preference_methods import METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["FAMILIES", "NEWEST", "RELEASES", "PreferenceForm", "Version", "for_version", "installed_version"]
-
-PreferenceForm: TypeAlias = Literal["list", "columns"]
-
-NEWEST = "0.9.5"
-"""The version that is installed and tested end to end, and whose argument names the presets use."""
-
-_DPO = {"pref_loss": "dpo_loss", "pref_beta": "dpo_beta", "pref_ftx": "dpo_ftx"}
-_ORPO = {"pref_beta": "orpo_beta"}
+    from w2s_factory.records import PairForm
 
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """A version of LLaMA-Factory, with what a user of several versions must know of it.
+    """A version of LLaMA-Factory, with the facts that matter to those who support several versions.
 
     Attributes:
         number: The release (`0.8.3`).
-        releases: All releases of which the rest is true.
-        package: What is imported, and the distribution's name on PyPI.
-        vanilla: The template that gives exactly prompt, response, EOS for one turn: `vanilla` itself,
-            or the one of which `vanilla` can be made an alias; None where none does and a bare
+        releases: All releases that share the other facts.
+        package: The name of its Python package, and of its distribution on PyPI.
+        vanilla: The template that gives exactly prompt, response, EOS for one turn: `vanilla` itself, or
+            the one that `vanilla` can be made an alias of; None where no template does, and a bare
             `register_template(name="vanilla")` is needed.
         empty_ends: Whether its template `empty` trains EOS.
-        train: How training is started: a script of its repository, or its command.
-        export: How adapters are merged, likewise.
+        train: The command that starts a training: a script of its repository, or `llamafactory-cli`.
+        export: The command that merges adapters, likewise.
         torchrun: Whether its command starts torchrun by itself: where it sees several devices, or with
             `FORCE_TORCHRUN=1`.
-        overrides: Whether `key=value` arguments after the YAML are known.
-        preference_form: Preference rows hold one `list` column, best first, or two `columns`, chosen
-            and rejected.
-        methods: Preference methods it knows, each with the names there of the arguments that are
-            called `pref_loss`, `pref_beta` and `pref_ftx` now. Where `pref_loss` is not among them,
-            the method is a `stage` of its own.
-        cutoff_len: Its default length, in tokens, at which rows are cut.
+        overrides: Whether it takes `key=value` arguments after the YAML.
+        pair_form: The form in which it reads preference pairs.
+        cutoff_len: Its default for `cutoff_len`: the length, in tokens, at which rows are cut.
     """
 
     number: str = ""
@@ -59,27 +50,30 @@ class Version:
     empty_ends: bool = False
     torchrun: bool = False
     overrides: bool = False
-    preference_form: PreferenceForm
-    methods: Mapping[str, Mapping[str, str]] = field(hash=False)
+    pair_form: PairForm
     cutoff_len: int = 1024
 
     @property
     def command_line(self) -> bool:
-        """Whether it comes with the command `llamafactory-cli`."""
+        """Return whether it comes with the command `llamafactory-cli`."""
         return self.train.startswith("llamafactory-cli")
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Return the names of the preference methods that it has."""
+        place = RELEASES.index
+        return tuple(name for name, method in METHODS.items() if place(method.since) <= place(self.number))
 
-_SCRIPTS = Version(  # the release's SFT and DPO: 0.5.0
-    releases=("0.5.0", "0.5.1", "0.5.2", "0.5.3", "0.6.0", "0.6.1"),
+
+_SCRIPTS = Version(  # the published SFT and DPO used 0.5.0, ORPO 0.6.2
+    releases=("0.5.0", "0.5.1", "0.5.2", "0.5.3", "0.6.0", "0.6.1", "0.6.2"),
     package="llmtuner",
     vanilla="vanilla",
     train="python src/train_bash.py",
     export="python src/export_model.py",
-    preference_form="list",
-    methods={"dpo": _DPO},
+    pair_form="release",
 )
-_ORPO_STAGE = replace(_SCRIPTS, releases=("0.6.2",), methods={"dpo": _DPO, "orpo": _ORPO})
-_FEWSHOT = replace(_ORPO_STAGE, releases=("0.6.3", "0.7.0"), vanilla="fewshot")
+_FEWSHOT = replace(_SCRIPTS, releases=("0.6.3", "0.7.0"), vanilla="fewshot")
 _FIRST_COMMAND = replace(
     _FEWSHOT,
     releases=("0.7.1",),
@@ -92,17 +86,15 @@ _COLUMNS = replace(
     releases=("0.8.0", "0.8.1", "0.8.2"),
     empty_ends=True,
     torchrun=True,
-    preference_form="columns",
-    methods={method: {name: name for name in _DPO} for method in ("dpo", "orpo", "simpo")},
+    pair_form="columns",
 )
 _EMPTY = replace(_COLUMNS, releases=("0.8.3", "0.9.0"), vanilla="empty")
 _LONGER = replace(_EMPTY, releases=("0.9.1",), cutoff_len=2048)
 _NO_TEMPLATE = replace(_LONGER, releases=("0.9.2",), vanilla=None, empty_ends=False)
 _OVERRIDES = replace(_NO_TEMPLATE, releases=("0.9.3", "0.9.4", "0.9.5"), overrides=True)
 
-FAMILIES = (
+FAMILIES: Final = (
     _SCRIPTS,
-    _ORPO_STAGE,
     _FEWSHOT,
     _FIRST_COMMAND,
     _COLUMNS,
@@ -111,21 +103,54 @@ FAMILIES = (
     _NO_TEMPLATE,
     _OVERRIDES,
 )
-"""Releases that behave alike, oldest first, read from their own code; each is the one before, changed."""
+"""Groups of releases that behave alike, oldest first, read from their own code. Each is the one before it
+with the changes named.
+"""
 
-RELEASES = tuple(release for family in FAMILIES for release in family.releases)
+RELEASES: Final = tuple(release for family in FAMILIES for release in family.releases)
 """All known releases, oldest first."""
+
+NEWEST: Final = RELEASES[-1]
+"""The release that is installed and tested end to end."""
+
+
+class Rename(NamedTuple):
+    """An argument that earlier releases know by another name. `arguments.json` says which release knows which.
+
+    Attributes:
+        earlier: Its earlier name.
+        newest: Its name in the newest release.
+        stage: The only stage that the earlier name was for; None if it was for all of them.
+    """
+
+    earlier: str
+    newest: str
+    stage: str | None = None
+
+
+RENAMES: Final = (
+    Rename("dpo_loss", "pref_loss", stage="dpo"),
+    Rename("dpo_beta", "pref_beta", stage="dpo"),
+    Rename("dpo_ftx", "pref_ftx", stage="dpo"),
+    Rename("orpo_beta", "pref_beta", stage="orpo"),
+)
+"""Every argument of the presets and of settings that some release renamed."""
+
+
+def newest_name(argument: str) -> str:
+    """Return the newest name of an argument that is given by its newest or an earlier name."""
+    return next((rename.newest for rename in RENAMES if rename.earlier == argument), argument)
 
 
 def for_version(number: str) -> Version:
-    """What is known of a version of LLaMA-Factory.
+    """Return the facts about a version of LLaMA-Factory.
 
     Args:
         number: A release (`0.8.3`; `0.9.5.dev0` counts as `0.9.5`), or a series (`0.8`, `0.8.x`),
             which means its newest release.
 
     Raises:
-        UserError: It is not a version, or none of the known ones.
+        UserError: It is not a version, or not a known one.
     """
     release = _release(number)
     for family in FAMILIES:
@@ -135,7 +160,7 @@ def for_version(number: str) -> Version:
 
 
 def for_installed(number: str) -> Version:
-    """What is known of an installed version; of one newer than all that are known, what is of the newest.
+    """Return the facts about an installed version; for one newer than all known ones, those of the newest.
 
     Raises:
         UserError: It is not newer, and not known either.
@@ -148,7 +173,7 @@ def for_installed(number: str) -> Version:
 
 
 def _release(number: str) -> str | None:
-    """The known release a user means; None if there is none."""
+    """Return the known release that a user means; None if there is none."""
     try:
         parsed = Number(number.removesuffix(".x"))
     except InvalidVersion:
@@ -160,6 +185,7 @@ def _release(number: str) -> str | None:
 
 
 def _unknown(number: str) -> UserError:
+    """Return the error for a version that is not known."""
     return UserError(
         f'LLaMA-Factory "{number}" is not known here', hint=f"Known versions: {', '.join(RELEASES)}"
     )

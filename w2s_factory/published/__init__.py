@@ -1,4 +1,4 @@
-"""The numbers the paper published (arXiv 2407.13647), to be put beside a run; each with its source."""
+"""The numbers the paper published (arXiv 2407.13647), for comparison with a run; each with its source."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _FILE = Path(__file__).with_name("paper_results.json")
 
 
 @dataclass(frozen=True)
 class PublishedNumber:
-    """What the paper gives for one model on the test split; shares from 0 to 1.
+    """The paper's numbers for one model on the test split, as shares from 0 to 1.
 
     Attributes:
-        accuracy: Greedy.
-        pass_at_10: At temperature 1.0; None where it is not given.
-        source: Where the number was read.
+        accuracy: The accuracy with greedy decoding.
+        pass_at_10: The pass@10 at temperature 1.0; None if the paper does not give it.
+        source: The place in the paper, or elsewhere, that the numbers were read from.
     """
 
     accuracy: float
@@ -29,27 +32,27 @@ class PublishedNumber:
 
 
 def published_results(task: Any, weak_name: str) -> dict[str, PublishedNumber]:
-    """The paper's numbers for a task under a weak model, by model.
+    """Return the paper's numbers for a task with a weak model, by model.
 
     Models are named as in a run: `weak_floor`, `full_weak_ft`, `weak_icl`, `iter1_weak_ft` ...,
-    `dpo`, `orpo`, `strong_ceiling` (OlympicArena: `m_plus`, the last hybrid model, and `m_pro`, the one after
-    Stage II; no ceiling).
+    `dpo`, `orpo`, `strong_ceiling`. OlympicArena has `m_plus`, the last hybrid model, and `m_pro`, the one
+    after Stage II, and no ceiling.
 
     Args:
-        task: `gsm8k`, `math` or `olympic_arena`; or the task itself.
+        task: `gsm8k`, `math` or `olympic_arena`; or the `Task` itself.
         weak_name: The weak model as the release's files name it: `llama2_7b`, `llama3-8b-instruct`.
 
     Raises:
-        UserError: The paper has no such task, or no such weak model in it.
+        UserError: The paper has no numbers for the task, or for the weak model in it.
     """
     tasks = _facts()["tasks"]
     task = task if isinstance(task, str) else getattr(task, "name", task)
     if task not in tasks:
-        raise UserError(f'the paper has no numbers for the task "{task}"', hint=f"It has: {', '.join(tasks)}")
+        raise UserError(f'the paper has no numbers for the task "{task}"', hint=_hint(str(task), tasks))
     weak_models = tasks[task]["weak_models"]
     if _key(weak_name) not in weak_models:
         raise UserError(
-            f'the paper has no weak model "{weak_name}" in {task}', hint=f"It has: {', '.join(weak_models)}"
+            f'the paper has no weak model "{weak_name}" in {task}', hint=_hint(_key(weak_name), weak_models)
         )
     numbers = {name: _number(fact) for name, fact in weak_models[_key(weak_name)].items()}
     if "strong_ceiling" in tasks[task]:
@@ -58,12 +61,16 @@ def published_results(task: Any, weak_name: str) -> dict[str, PublishedNumber]:
 
 
 def is_published(task: str, weak_name: str) -> bool:
-    """Whether the paper has numbers for this task under this weak model."""
+    """Return whether the paper has numbers for a task with a weak model."""
     return _key(weak_name) in _facts()["tasks"].get(task, {}).get("weak_models", {})
 
 
+def _hint(name: str, known: Iterable[str]) -> str:
+    return f"{did_you_mean(name, known)} It has: {', '.join(known)}".strip()
+
+
 def _key(weak_name: str) -> str:
-    """The facts' name of a weak model; the release writes OlympicArena's with hyphens and underscores."""
+    """Return a weak model's key in the file; the release writes some with hyphens."""
     return weak_name.replace("-", "_")
 
 

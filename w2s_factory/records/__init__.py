@@ -1,7 +1,7 @@
-"""The rows on disk: their fields, reading and writing them in the release's own bytes.
+"""The rows on disk: their keys, and reading and writing them in the release's own bytes.
 
-Nothing else in the package parses or prints JSON. A row is a plain `dict` with the keys in file
-order, typed as one of the `TypedDict` classes of `rows`; keys that are not ours are kept.
+Nothing else in the package parses or writes rows. A row is a plain `dict` with its keys in the order of the
+file, typed as one of the `TypedDict` classes of `rows`; keys that are not declared there are kept.
 """
 
 from __future__ import annotations
@@ -10,18 +10,12 @@ from w2s_factory.records.journal import Journal
 from w2s_factory.records.manifest import NAME as MANIFEST
 from w2s_factory.records.manifest import Hashed, Source, content_hash, note, noted
 from w2s_factory.records.outputs import Outputs, is_same_file, is_stdout, write
-from w2s_factory.records.preference_rows import (
-    COLUMN_PAIR,
-    ColumnPair,
-    PairForm,
-    as_columns,
-    as_pair,
-    read_pairs,
-)
+from w2s_factory.records.preference_rows import as_columns, as_pair, read_pairs
 from w2s_factory.records.reader import Place, read, read_object, read_placed, require
 from w2s_factory.records.rows import (
     ANSWERED,
     ANY,
+    COLUMN_PAIR,
     DEMONSTRATION,
     GSM8K_RAW,
     MATH_RAW,
@@ -32,6 +26,7 @@ from w2s_factory.records.rows import (
     SFT,
     TEST,
     VOTE,
+    ColumnPair,
     Demonstration,
     Form,
     Gsm8kRaw,
@@ -39,6 +34,7 @@ from w2s_factory.records.rows import (
     MathRaw,
     Output,
     Pair,
+    PairForm,
     Result,
     Sample,
     Sft,

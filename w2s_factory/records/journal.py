@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.processes import lock_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -123,14 +123,14 @@ def _locked(path: Path) -> int:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise UserError(f"cannot be written ({error.strerror})", file=path) from None
+    problem = "another process is writing it"
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if lock_at_once(file):
+            return file
     except OSError as error:
-        os.close(file)
-        busy = isinstance(error, BlockingIOError)
-        problem = "another process is writing it" if busy else f"cannot be locked ({error.strerror})"
-        raise UserError(problem, file=path) from None
-    return file
+        problem = f"cannot be locked ({error.strerror})"
+    os.close(file)
+    raise UserError(problem, file=path)
 
 
 def _whole_lines(file: int, path: Path) -> list[dict[str, Any]]:

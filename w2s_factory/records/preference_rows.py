@@ -1,51 +1,32 @@
-"""Preference rows in their two forms: the published list, and the columns LLaMA-Factory takes from 0.8."""
+"""Reading and converting preference pairs in their two forms, the published one and that of columns."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from w2s_factory.records.reader import read_placed
-from w2s_factory.records.rows import PAIR, Form
+from w2s_factory.records.rows import ANY, COLUMN_PAIR, PAIR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from w2s_factory.records.reader import Place
-    from w2s_factory.records.rows import Id, Pair
+    from w2s_factory.records.rows import ColumnPair, Pair
     from w2s_factory.records.tables import RowSource
-
-PairForm: TypeAlias = Literal["release", "columns"]
-
-
-class ColumnPair(TypedDict):
-    """A preference row from LLaMA-Factory 0.8 on."""
-
-    id: Id
-    instruction: str
-    input: str
-    chosen: str
-    rejected: str
-
-
-COLUMN_PAIR: Form[ColumnPair] = Form(
-    "preference pairs",
-    {"id": (int, str), "instruction": (str,), "input": (str,), "chosen": (str,), "rejected": (str,)},
-)
 
 
 def read_pairs(path: str | RowSource) -> Iterator[Pair]:
-    """The pairs of a file in either form, as the published one; other keys are kept.
+    """Yield the pairs of a file in either form as published ones; other keys are kept.
 
     Raises:
         UserError: A row is in neither form.
     """
-    rows: Iterator[tuple[Place, dict[str, Any]]] = read_placed(path, Form("preference pairs", {}))
-    for place, row in rows:
+    for place, row in read_placed(path, ANY):
         yield _checked(place, row)
 
 
 def as_columns(pair: Pair) -> ColumnPair:
-    """A published pair with `output` replaced, in its place, by `chosen` and `rejected`."""
+    """Return a published pair with `output` replaced, in its place, by `chosen` and `rejected`."""
     chosen, rejected = pair["output"]
     row: dict[str, Any] = {}
     for key, value in pair.items():
@@ -54,7 +35,7 @@ def as_columns(pair: Pair) -> ColumnPair:
 
 
 def as_pair(columns: ColumnPair) -> Pair:
-    """A pair of columns with `chosen` replaced, in its place, by the list `output`."""
+    """Return a pair of columns with `chosen` replaced, in its place, by the list `output`."""
     row: dict[str, Any] = {}
     for key, value in columns.items():
         if key == "chosen":
@@ -65,11 +46,11 @@ def as_pair(columns: ColumnPair) -> Pair:
 
 
 def _checked(place: Place, row: dict[str, Any]) -> Pair:
-    """A row of either form as a published pair."""
+    """Return a row of either form as a published pair."""
     if "chosen" in row or "rejected" in row:
         place.require(row, COLUMN_PAIR)
         if "output" in row:
-            problem = "stands beside chosen and rejected, whose place it has in the published form"
+            problem = "expected no such key next to chosen and rejected: the published form has it instead"
             raise place.error(problem, field="output", hint="Rename it")
         return as_pair(cast("ColumnPair", row))
     place.require(row, PAIR)

@@ -1,21 +1,39 @@
-"""What each kind of file holds: one `TypedDict` a row type, and the `Form` that checks it."""
+"""The kinds of rows: one `TypedDict` for each, and the `Form` built from it, by which rows are checked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NotRequired, TypeAlias, TypedDict, TypeVar
+from dataclasses import dataclass, field, replace
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    NotRequired,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Id: TypeAlias = int | str
-"""A question's name within a split: its 0-based row (GSM8K, MATH) or text (`Math_3173`, OlympicArena)."""
+"""A question's name within a split: its 0-based row (GSM8K, MATH) or a text (`Math_3173`, OlympicArena)."""
 
 RowT = TypeVar("RowT")
 
 
 class Gsm8kRaw(TypedDict):
-    """`data/raw/gsm8k/train_{1,2}.jsonl`: `answer` is the worked solution, `#### ANSWER` its last line."""
+    """A row of `data/raw/gsm8k/train_{1,2}.jsonl`.
+
+    `answer` is the worked solution, whose last line is `#### ANSWER`.
+    """
 
     id: str
     question: str
@@ -23,7 +41,7 @@ class Gsm8kRaw(TypedDict):
 
 
 class MathRaw(TypedDict):
-    """`data/raw/math/*.jsonl`: `level` is 1 to 5."""
+    """A row of `data/raw/math/*.jsonl`; `level` is 1 to 5."""
 
     problem: str
     solution: str
@@ -33,8 +51,20 @@ class MathRaw(TypedDict):
     unique_id: str
 
 
+class OlympicRaw(TypedDict):
+    """A row of OlympicArena on the hub; `answer` is missing or null where it is not public."""
+
+    id: str
+    prompt: str
+    subject: str
+    answer_type: str
+    language: str
+    answer: NotRequired[list[Any] | str | None]
+    type_sequence: NotRequired[list[Any] | None]
+
+
 class Test(TypedDict):
-    """`data/test/*.jsonl`: a question with its gold solution and answer; `source` is the split's tag."""
+    """A row of `data/test/*.jsonl`: a question, its gold solution and answer; `source` is the split's tag."""
 
     source: str
     question: str
@@ -44,7 +74,7 @@ class Test(TypedDict):
 
 
 class Output(TypedDict):
-    """`output.jsonl`: what a model was given and what it wrote."""
+    """A row of `output.jsonl`: the prompt that a model was given and the response it wrote."""
 
     id: Id
     prompt: str
@@ -52,7 +82,7 @@ class Output(TypedDict):
 
 
 class Result(Output):
-    """`results.jsonl`: an output scored. The published files also count tokens (cl100k) and words."""
+    """A row of `results.jsonl`: a scored output. The published files also count tokens (cl100k) and words."""
 
     pred: str
     gold: str
@@ -62,9 +92,9 @@ class Result(Output):
 
 
 class Demonstration(TypedDict):
-    """A demonstrations file: a question with a response to it, as a model is shown them.
+    """A row of a demonstrations file: a question and a response to it, as a model is shown them.
 
-    `source` is the file they were taken from, `sha256` that file's content.
+    `source` is the file they were taken from, `sha256` the hash of that file's content.
     """
 
     id: Id
@@ -75,15 +105,18 @@ class Demonstration(TypedDict):
 
 
 class Sft(TypedDict):
-    """Rows of gold, full weak and Stage I files; the padded MATH files carry three keys of results."""
+    """A row of gold, full weak and Stage I files; the padded MATH files carry three keys of results."""
 
     id: Id
     content: str
     output: str
+    pred: NotRequired[str]
+    gold: NotRequired[str]
+    result: NotRequired[bool]
 
 
 class Pair(TypedDict):
-    """`*_paired.json`: `output` is [chosen, rejected]."""
+    """A preference pair in the release's form, a row of `*_paired.json`; `output` is [chosen, rejected]."""
 
     id: Id
     instruction: str
@@ -91,8 +124,22 @@ class Pair(TypedDict):
     output: list[str]
 
 
+class ColumnPair(TypedDict):
+    """A preference pair in the form that LLaMA-Factory takes from 0.8 on."""
+
+    id: Id
+    instruction: str
+    input: str
+    chosen: str
+    rejected: str
+
+
+PairForm: TypeAlias = Literal["release", "columns"]
+"""The two forms of preference pairs: a list `output` as published (`Pair`), or columns (`ColumnPair`)."""
+
+
 class Sample(TypedDict):
-    """One sampled response within a `Vote`; `result` is missing where the gold is not known."""
+    """A sampled response within a `Vote`; `result` is missing where the gold is not known."""
 
     response: str
     pred: str
@@ -100,7 +147,7 @@ class Sample(TypedDict):
 
 
 class Vote(TypedDict):
-    """`majority_voting_results.jsonl`: responses with the majority answer, and the others.
+    """A row of `majority_voting_results.jsonl`: the responses with the majority answer, and the others.
 
     `gold` is empty where it is not known.
     """
@@ -115,13 +162,13 @@ class Vote(TypedDict):
 
 @dataclass(frozen=True)
 class Form(Generic[RowT]):
-    """How rows of one kind are checked when read.
+    """The keys of one kind of row with their types, by which rows are checked when they are read or written.
 
     Attributes:
-        name: What the rows are, in the plural, for messages.
-        required: Types allowed for each key that must be there.
-        optional: Types allowed for keys that may be missing. Other keys are kept unchecked.
-        hints: What to do when a required key is missing.
+        name: The name of such rows, in the plural, for messages.
+        required: The types allowed for each key that a row must have.
+        optional: The types allowed for keys that a row may lack. Further keys are kept and not checked.
+        hints: What to do when a required key is missing, by key.
     """
 
     name: str
@@ -129,79 +176,57 @@ class Form(Generic[RowT]):
     optional: Mapping[str, tuple[type, ...]] = field(default_factory=dict)
     hints: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, row: type[RowT], name: str, hints: Mapping[str, str] | None = None) -> Form[RowT]:
+        """Return the form that a `TypedDict` declares by its annotations.
 
-_ID = {"id": (int, str)}
-_SCORED = {"pred": (str,), "gold": (str,), "result": (bool,)}
+        Args:
+            row: The `TypedDict`; its keys marked `NotRequired` are optional.
+            name: The name of such rows, in the plural.
+            hints: What to do when a required key is missing, by key.
+        """
+        required, optional = {}, {}
+        for key, annotation in get_type_hints(row, include_extras=True).items():
+            if get_origin(annotation) is NotRequired:
+                optional[key] = _types(get_args(annotation)[0])
+            else:
+                required[key] = _types(annotation)
+        return cls(name, required, optional, hints or {})
+
+    def may_lack(self, *keys: str) -> Form[RowT]:
+        """Return the form of rows that may lack some required keys; no other optional key is checked."""
+        required = {key: types for key, types in self.required.items() if key not in keys}
+        return replace(self, required=required, optional={key: self.required[key] for key in keys})
+
+
+def _types(annotation: Any) -> tuple[type, ...]:
+    """Return the types that an annotation allows for a JSON value, in its order; a float may be an int."""
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(kind for part in get_args(annotation) for kind in _types(part))
+    kind = get_origin(annotation) or annotation
+    return (float, int) if kind is float else (kind,)
+
+
 _SCORE_FIRST = "Score the responses first: w2s-factory score --help"
+_NO_VERDICT = f"{_SCORE_FIRST}; a scored row has none where the gold is not known"
 
-GSM8K_RAW: Form[Gsm8kRaw] = Form("GSM8K rows", {"id": (str,), "question": (str,), "answer": (str,)})
-MATH_RAW: Form[MathRaw] = Form(
-    "MATH rows",
-    {
-        "problem": (str,),
-        "solution": (str,),
-        "answer": (str,),
-        "subject": (str,),
-        "level": (int,),
-        "unique_id": (str,),
-    },
-)
-OLYMPIC_RAW: Form[dict[str, Any]] = Form(
-    "OlympicArena rows",
-    {"id": (str,), "prompt": (str,), "subject": (str,), "answer_type": (str,), "language": (str,)},
-    optional={"answer": (list, str, type(None)), "type_sequence": (list, type(None))},
-)
-"""A row of the hub: `answer` is missing or null where it is not public."""
+GSM8K_RAW = Form.of(Gsm8kRaw, "GSM8K rows")
+MATH_RAW = Form.of(MathRaw, "MATH rows")
+OLYMPIC_RAW: Form[Any] = Form.of(OlympicRaw, "OlympicArena rows")
+TEST = Form.of(Test, "test rows")
+OUTPUT = Form.of(Output, "outputs")
+RESULT = Form.of(Result, "results", {"pred": _SCORE_FIRST, "gold": _NO_VERDICT, "result": _NO_VERDICT})
+ANSWERED = RESULT.may_lack("gold", "result")
+"""Results of which only the final answer is needed: questions without a known gold have nothing else."""
 
-TEST: Form[Test] = Form(
-    "test rows",
-    {"source": (str,), "question": (str,), "solution": (str,), "answer": (str,), "tag": (dict,)},
-)
-OUTPUT: Form[Output] = Form("outputs", {**_ID, "prompt": (str,), "response": (str,)})
-RESULT: Form[Result] = Form(
-    "results",
-    {**OUTPUT.required, **_SCORED},
-    optional={"num_tokens": (int,), "num_words": (int,)},
-    hints={
-        "pred": _SCORE_FIRST,
-        **dict.fromkeys(
-            ("gold", "result"), f"{_SCORE_FIRST}; a row that is scored has none if no gold is known"
-        ),
-    },
-)
-ANSWERED: Form[Result] = Form(
-    "results",
-    {**OUTPUT.required, "pred": (str,)},
-    optional={"gold": (str,), "result": (bool,)},
-    hints={"pred": _SCORE_FIRST},
-)
-"""Results of which only the final answer is needed: questions without gold have nothing else."""
-
-DEMONSTRATION: Form[Demonstration] = Form(
-    "demonstrations", {**OUTPUT.required, "source": (str,), "sha256": (str,)}
-)
-SFT: Form[Sft] = Form(
-    "SFT rows",
-    {**_ID, "content": (str,), "output": (str,)},
-    optional=_SCORED,
-)
-PAIR: Form[Pair] = Form(
-    "preference pairs", {**_ID, "instruction": (str,), "input": (str,), "output": (list,)}
-)
-VOTE: Form[Vote] = Form(
-    "majority votes",
-    {
-        **_ID,
-        "prompt": (str,),
-        "gold": (str,),
-        "pos_responses": (list,),
-        "neg_responses": (list,),
-        "confidence": (float, int),
-    },
-)
+DEMONSTRATION = Form.of(Demonstration, "demonstrations")
+SFT = Form.of(Sft, "SFT rows")
+PAIR = Form.of(Pair, "preference pairs")
+COLUMN_PAIR = Form.of(ColumnPair, "preference pairs")
+VOTE = Form.of(Vote, "majority votes")
 
 ANY: Form[dict[str, Any]] = Form("rows", {})
-"""Rows of which nothing is asked."""
+"""Rows of any kind, which are not checked."""
 
 _KINDS = {
     str: "text",
@@ -215,7 +240,7 @@ _KINDS = {
 
 
 class Wrong(NamedTuple):
-    """A mistake in a row, with its field and what to do about it."""
+    """A mistake in a row, with its field and a hint."""
 
     problem: str
     field: str | None = None
@@ -238,7 +263,7 @@ def wrong_row(row: Any, form: Form[Any]) -> Wrong | None:
 
 
 def _is_long(value: Any) -> bool:
-    """Whether a value is a whole number that does not fit into 64 bits, signed or not."""
+    """Return whether a value is a whole number that does not fit into 64 bits, signed or not."""
     return type(value) is int and not -(2**63) <= value < 2**64
 
 

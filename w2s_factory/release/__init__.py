@@ -1,10 +1,10 @@
-"""The published release: fetching it, what of it this code reproduces, and what is wrong in it."""
+"""The published release: fetching, verification of what this code reproduces, and audit of faults."""
 
 from __future__ import annotations
 
 from w2s_factory.release.audit import Audit, Finding, SetStatistics, audit
 from w2s_factory.release.fetch import SOURCES, Fetched, fetch
-from w2s_factory.release.html_page import write_page
+from w2s_factory.release.verification_page import write_page
 from w2s_factory.release.verify import CLASSES, Checked, Verification, verify_release
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Sources of data: one entry a source, so that a further one is a line in `SOURCES`."""
+"""Fetching of benchmarks and of the release, by the name of the source."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, did_you_mean
+from w2s_factory.records import MANIFEST
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -16,27 +17,27 @@ if TYPE_CHECKING:
     from w2s_factory.tasks import Task
 
 SOURCES = {
-    "release": "release.clone:fetch_release",
-    "gsm8k": "release.hub:fetch_gsm8k",
-    "math": "release.hub:fetch_math",
-    "olympic_arena": "release.hub_olympic_arena:fetch_olympic_arena",
+    "release": "release.fetch_release:fetch_release",
+    "gsm8k": "release.fetch_gsm8k:fetch_gsm8k",
+    "math": "release.fetch_math:fetch_math",
+    "olympic_arena": "release.fetch_olympic_arena:fetch_olympic_arena",
 }
-"""What can be fetched: the function of each, below `w2s_factory`.
+"""The sources that can be fetched, each with its function as `module:name` below `w2s_factory`.
 
-It takes `(origin, output_dir, *, force)`: where to fetch from (None for where the source is published), the
-folder to fill, and whether what is there may be replaced. It returns a `Fetched`.
+A function takes `(origin, output_dir, *, force)`: where to fetch from (None for the place of publication),
+the folder to fill, and whether existing files may be replaced. It returns a `Fetched`.
 """
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was fetched.
+    """The files fetched from a source.
 
     Attributes:
-        folder: The folder that holds it.
-        files: The files written, with their number of rows; empty where the folder is a clone.
-        notes: What a user of the data should know.
-        hint: What comes next: a command, or a sentence that says what is missing for one.
+        folder: The folder that holds them.
+        files: The files written, with their number of rows; empty if the folder is a clone.
+        notes: Sentences that a user of the data should know.
+        hint: The next command, or a sentence that says what is still missing for it.
     """
 
     folder: Path
@@ -51,18 +52,25 @@ def fetch(
     """Fetch a benchmark from the hub, or the published release from its repository.
 
     Args:
-        source: One of `SOURCES`, or the task it is the source of.
+        source: One of `SOURCES`, or a task whose benchmark is one of them.
         output_dir: The folder to fill.
-        origin: Where to fetch from instead: a URL, a name on the hub, or a local folder.
-        force: Replace files that hold something else.
+        origin: The place to fetch from instead: a URL, a name on the hub, or a local folder.
+        force: Replace files that have other content.
 
     Raises:
-        UserError: There is no such source, or the folder holds something else.
-        DelegateError: What is needed can't be fetched.
+        UserError: There is no such source, or a file or folder has other content.
+        DelegateError: The source can't be reached.
     """
     source = source if isinstance(source, str) else get_task(source).name
     if source not in SOURCES:
-        raise UserError(f'nothing called "{source}" can be fetched', hint=f"Known: {', '.join(SOURCES)}")
+        hint = f"{did_you_mean(source, SOURCES)} Known sources: {', '.join(SOURCES)}".strip()
+        raise UserError(f'no source "{source}"', hint=hint)
     module, _, name = SOURCES[source].partition(":")
     function: Callable[..., Fetched] = getattr(importlib.import_module(f"w2s_factory.{module}"), name)
     return function(None if origin is None else str(origin), Path(output_dir), force=force)
+
+
+def files_below(origin: str) -> list[Path]:
+    """Return the files of a local folder, without manifests; none for a name on the hub."""
+    found = Path(origin).rglob("*") if Path(origin).is_dir() else ()
+    return [file for file in found if file.is_file() and file.name != MANIFEST]

@@ -1,4 +1,4 @@
-"""Published files known by path and git hash at the release's commit (`tree.json`)."""
+"""The published data files, with their paths and git hashes at the known commit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from w2s_factory.records import read_object
 
-_TREE = read_object(Path(__file__).with_name("tree.json"))
+_TREE = read_object(Path(__file__).with_name("published_files.json"))
 
 REPOSITORY: str = _TREE["repository"]
 COMMIT: str = _TREE["commit"]
@@ -16,12 +16,12 @@ COMMIT: str = _TREE["commit"]
 
 @dataclass(frozen=True)
 class Published:
-    """One published file.
+    """A published data file.
 
     Attributes:
-        path: Below the release's root.
-        git_hash: Git's blob hash of its bytes.
-        size: Its bytes; None where that is not known.
+        path: The path below the release's root.
+        git_hash: Git's blob hash of its content.
+        size: The size in bytes; None if not known.
     """
 
     path: str
@@ -36,5 +36,5 @@ FILES = {
 
 
 def git_hash(content: bytes) -> str:
-    """The hash git gives a file of this content."""
+    """Return the hash git gives a file with this content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

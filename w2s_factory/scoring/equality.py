@@ -1,4 +1,4 @@
-"""Equality of answers as a task defines it: for pairs of a whole file, and as classes among samples."""
+"""Equality of answers as a task defines it: of pairs of answers, and as classes among samples."""
 
 from __future__ import annotations
 
@@ -16,82 +16,87 @@ if TYPE_CHECKING:
     from w2s_factory.records import Result
     from w2s_factory.tasks import Task
 
+_AT_ONCE = 500
+"""Questions whose answers are compared together, so that all workers are busy."""
+
 
 @dataclass(frozen=True)
 class Equality:
-    """A task's `equal` on answers as `normalise` gives them; a missing answer equals nothing.
+    """The equality of normalised answers that a task defines; a missing answer equals nothing.
 
     Attributes:
-        task: Says when an answer (first) equals another (second).
-        verdicts: Those found beforehand, where finding them is slow.
+        task: The task whose `equal` decides.
+        verdicts: The verdicts found beforehand, if the task's comparison is slow.
     """
 
     task: Task
     verdicts: Mapping[tuple[str, str], Verdict] = field(default_factory=dict)
 
-    def __call__(self, pred: str, gold: str) -> bool:
-        """Whether the first equals the second."""
-        if not pred or not gold:
+    def __call__(self, answer: str, reference: str) -> bool:
+        """Return whether an answer equals the reference: a gold, or another model's answer."""
+        if not answer or not reference:
             return False
-        return self.verdicts[pred, gold].result if self.task.slow_comparison else self.task.equal(pred, gold)
+        if self.task.slow_comparison:
+            return self.verdicts[answer, reference].result
+        return self.task.equal(answer, reference)
 
     @property
     def limits(self) -> int:
-        """How many comparisons a limit of time or memory ended: their verdict is False."""
+        """The number of comparisons that a limit of time or memory ended; these answers count as unequal."""
         return sum(verdict.limit is not None for verdict in self.verdicts.values())
 
 
 def equality(task: Task, pairs: Iterable[tuple[str, str]]) -> Equality:
-    """The equality of these pairs; where the task's is slow, their verdicts are found here, in workers.
+    """Return the equality of these pairs of answers.
+
+    If the task's comparison is slow, the verdicts are found here, in worker processes.
 
     Args:
-        task: Says when a normalised answer (first) equals another (second).
-        pairs: All that will be asked for.
+        task: The task whose `equal` decides.
+        pairs: All pairs of answer and reference that the equality will be asked for, normalised.
     """
     if not task.slow_comparison:
         return Equality(task)
     return Equality(task, decide((pair for pair in pairs if all(pair)), task.comparison()))
 
 
-_AT_ONCE = 500
-"""Questions whose answers are compared together, so that workers have enough to do."""
-
-
 @dataclass
-class Classes:
-    """The classes of equal answers among the samples of each question.
+class AnswerClasses:
+    """Classes of equal answers among the samples of each question.
 
     Attributes:
-        task: Says which answers are equal; None for those with the same text, as published.
-        limits: How many comparisons a limit of time or memory ended so far: such answers are not equal.
+        task: The task that says which answers are equal; None if only the same text is, as published.
+        limits: The number of comparisons so far that a limit of time or memory ended; these answers count
+            as unequal.
     """
 
     task: Task | None = None
     limits: int = 0
 
-    def of(self, questions: Iterator[tuple[Result, ...]]) -> Iterator[tuple[tuple[Result, ...], list[str]]]:
-        """Each question's samples, and for each of them the first answer of its class."""
+    def classify(
+        self, questions: Iterator[tuple[Result, ...]]
+    ) -> Iterator[tuple[tuple[Result, ...], list[str]]]:
+        """Yield each question's samples, and for each of them the first answer of its class.
+
+        Raises:
+            UserError: The task's comparison fails; names the question.
+        """
         if self.task is None:
             yield from ((samples, [sample["pred"] for sample in samples]) for samples in questions)
             return
-        while some := list(islice(questions, _AT_ONCE)):
-            answers = [[sample["pred"] for sample in samples] for samples in some]
+        while batch := list(islice(questions, _AT_ONCE)):
+            answers = [[sample["pred"] for sample in samples] for samples in batch]
             try:
                 firsts = self.firsts(answers)
             except HookError as error:
-                asked = (
-                    s[0]["id"]
-                    for s, given in zip(some, answers, strict=True)
-                    if {*error.arguments} <= {*given}
-                )
-                raise error.at(name=next(asked, None)) from error
-            yield from zip(some, firsts, strict=True)
+                raise error.at(name=_question_of(error, batch)) from error
+            yield from zip(batch, firsts, strict=True)
 
     def firsts(self, questions: Sequence[Sequence[str]]) -> list[list[str]]:
-        """For each answer of each question the first of its class, in the order of the answers.
+        """Return for each answer of each question the first of its class, in the order of the answers.
 
-        An answer joins the first class whose first member, as gold, it equals; a task's equality need be
-        neither symmetric nor transitive. Equal texts are one class, the empty ones too.
+        An answer joins the first class whose first member, as the reference, it equals: a task's equality
+        need be neither symmetric nor transitive. Equal texts are one class, empty ones too.
         """
         if self.task is None:
             return [list(answers) for answers in questions]
@@ -99,25 +104,34 @@ class Classes:
         found: list[dict[str, str]] = [{} for _ in questions]
         searches = [_search(answers, first) for answers, first in zip(questions, found, strict=True)]
         asked = {search: pair for search in searches if (pair := next(search, None))}
-        while asked:  # a comparison of each question at a time, so that all workers have something to do
+        while asked:  # one comparison of each question at a time, so that all workers are busy
             verdicts = decide(asked.values(), how)
             self.limits += sum(verdict.limit is not None for verdict in verdicts.values())
-            answered = ((search, _next(search, verdicts[pair].result)) for search, pair in asked.items())
+            answered = ((search, _next_pair(search, verdicts[pair].result)) for search, pair in asked.items())
             asked = {search: pair for search, pair in answered if pair is not None}
-        return [[first[one] for one in answers] for answers, first in zip(questions, found, strict=True)]
+        return [[first[text] for text in answers] for answers, first in zip(questions, found, strict=True)]
+
+
+def _question_of(error: HookError, questions: Sequence[Sequence[Result]]) -> int | str | None:
+    """Return the id of the first question that has the answers whose comparison failed."""
+    for samples in questions:
+        if {*error.arguments} <= {sample["pred"] for sample in samples}:
+            return samples[0]["id"]
+    return None
 
 
 def _search(answers: Sequence[str], first: dict[str, str]) -> Generator[tuple[str, str], bool, None]:
-    """Asks for the verdicts it needs, one by one, and fills `first`."""
-    for one in dict.fromkeys(answers):
-        first[one] = one
+    """Yield the pairs of answers to compare, be sent each verdict, and fill `first` with the classes."""
+    for answer in dict.fromkeys(answers):
+        first[answer] = answer
         for leader in dict.fromkeys(first.values()):
-            if one and leader and leader != one and (yield one, leader):
-                first[one] = leader
+            if answer and leader and leader != answer and (yield answer, leader):
+                first[answer] = leader
                 break
 
 
-def _next(search: Generator[tuple[str, str], bool, None], verdict: bool) -> tuple[str, str] | None:
+def _next_pair(search: Generator[tuple[str, str], bool, None], verdict: bool) -> tuple[str, str] | None:
+    """Return the next pair that a search needs compared; None when it has finished."""
     try:
         return search.send(verdict)
     except StopIteration:

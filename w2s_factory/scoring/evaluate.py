@@ -1,4 +1,4 @@
-"""Accuracy of results, with intervals, by group, against each other and the paper's numbers (`evaluate`)."""
+"""Accuracy of results with intervals: overall, by group, compared, next to the paper's (`evaluate`)."""
 
 from __future__ import annotations
 
@@ -29,45 +29,24 @@ if TYPE_CHECKING:
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
 
-    Verdicts = dict[Id, bool]
-
-
-def paper_rows(task: str, weak_name: str) -> list[dict[str, Any]]:
-    """A row for each model the paper has under this weak model; shares from 0 to 1.
-
-    PGR is computed from the paper's own floor and ceiling; None where it has no ceiling (OlympicArena).
-
-    Raises:
-        UserError: The paper has no such task, or no such weak model in it.
-    """
-    numbers = published_results(task, weak_name)
-    floor, ceiling = numbers["weak_floor"].accuracy, numbers.get("strong_ceiling")
-    return [
-        {
-            "paper": name,
-            "accuracy": number.accuracy,
-            "pgr": ceiling and performance_gap_recovered(number.accuracy, floor, ceiling.accuracy),
-            "pass_at_10": number.pass_at_10,
-            "source": number.source,
-        }
-        for name, number in numbers.items()
-    ]
+    Verdicts = Mapping[Id, bool]
 
 
 ResultsLike: TypeAlias = "RowsLike | Iterable[RowsLike | SamplesLike] | Mapping[str, RowsLike | SamplesLike]"
+"""The results that `evaluate` takes."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Tables of plain values, ready for JSON or `pandas.DataFrame`.
+    """The result of `evaluate`: tables of plain values, ready for JSON or `pandas.DataFrame`.
 
     Attributes:
-        results: A row for each results file (or folder of seeds) and group; shares lie in 0 to 1, `low`
-            and `high` are the ends of their 95 % Wilson intervals.
-        differences: The accuracy of each further model less that of the first, on the same questions,
-            with the ends of the 95 % interval of a paired bootstrap.
-        notes: What could not be said, and why.
-        paper: The paper's numbers where they were asked for, with their PGR and sources.
+        results: A row for each results file (or folder of seeds) and group; shares are from 0 to 1, `low` and
+            `high` are the ends of their 95 % Wilson intervals.
+        differences: The accuracy of each further model less that of the first, on the same questions, with
+            the ends of the 95 % interval of a paired bootstrap.
+        notes: Sentences on questions, seeds and comparisons that are left out.
+        paper: The paper's numbers, with their PGR and sources; empty if not asked for.
     """
 
     results: list[dict[str, Any]]
@@ -91,37 +70,41 @@ def evaluate(
     beside_paper: tuple[str, str] | None = None,
     task: Task | str | None = None,
 ) -> Evaluation:
-    """Accuracy of results, or pass@k and maj@k of sampled runs.
+    """Return the accuracy of results, or pass@k and maj@k of samples.
 
-    Questions whose gold is not known are left out, and a note says how many.
+    Questions whose gold is not known are left out, and a note reports their number.
 
     Args:
-        results: What is compared, by name, or a list, or one alone: files of results, folders with
+        results: The results of one model, or of several in a list or by name: files of results, folders with
             `results.jsonl`, rows, or DataFrames; with `pass_at`, folders with `seed0/results.jsonl`,
             `seed1/...`, or the results of each seed.
-        pass_at: k: pass@k as released (any of the first k seeds right), the unbiased pass@k over all
-            seeds (Chen et al. 2021), and maj@k (the majority answer of the first k seeds is right).
+        pass_at: The k of pass@k as released (any of the first k seeds is right), of the unbiased pass@k over
+            all seeds (Chen et al. 2021), and of maj@k (the majority answer of the first k seeds is right).
         golds: The split in the test form, for `by`.
-        by: Tags to break accuracy down by (MATH: `level`, `subject`).
+        by: The tags to break accuracy down by (MATH: `level`, `subject`).
         floor: The weak floor, for PGR: results or their accuracy.
-        ceiling: The strong ceiling, likewise.
-        task: With `pass_at`, says which answers are equal, for maj@k; None for those with the same text.
-        beside_paper: Task and weak model whose published numbers to give, too (`("gsm8k", "llama2_7b")`).
+        ceiling: The strong ceiling, for PGR: results or their accuracy.
+        beside_paper: The task and weak model whose published numbers to return, too, such as
+            `("gsm8k", "llama2_7b")`.
+        task: With `pass_at`, the task that says which answers are equal, for maj@k; None if only the same
+            text is.
 
     Raises:
-        UserError: A file can't be used, no gold in it is known, or it is named twice; there are fewer than k
-            seeds; a tag is missing; floor and ceiling are equal or one of them is missing; or the paper has
-            no such numbers.
+        UserError: A file cannot be read, has no row whose gold is known, or is named twice; there are fewer
+            than k seeds; a tag is missing; floor and ceiling are equal or only one of them is given; or the
+            paper has no such numbers.
     """
     check(pass_at, Samples | None, "pass_at")
     named, by = _named(results), listed(by, "by")
     paper = paper_rows(*beside_paper) if beside_paper else []
     if pass_at is not None:
         if by or golds or floor is not None or ceiling is not None:
-            raise UserError("pass@k goes without golds, breakdown and PGR", field="pass-at")
+            problem = "cannot be combined with golds, a breakdown, a floor or a ceiling"
+            raise UserError(problem, field="pass-at", hint="Leave these out")
         return _sampled(named, pass_at, None if task is None else get_task(task), paper)
     if bool(by) != (golds is not None):
-        raise UserError("a breakdown takes golds and the tags to break down by", field="by")
+        problem = "a breakdown needs both the golds and the tags to break down by"
+        raise UserError(problem, field="by")
     unknown: list[str] = []
     models = {name: _verdicts(rows_of(rows, name), unknown) for name, rows in named.items()}
     tests = read_golds(rows_of(golds, "golds")) if golds is not None else {}
@@ -132,35 +115,37 @@ def evaluate(
 
 
 def _named(results: ResultsLike) -> dict[str, Any]:
-    """Return what is compared by its name: a path's own, or its place for rows in memory.
+    """Return results by name: a path is its own name, rows in memory are named by their place.
 
     Raises:
-        UserError: There is nothing, or one path twice.
+        UserError: There are none, or a path is given twice.
     """
     if isinstance(results, Mapping):
         named = {str(name): rows for name, rows in results.items()}
     else:
-        given = _each(results)
-        names = [
-            str(one) if isinstance(one, (str, os.PathLike)) else f"results {n}"
-            for n, one in enumerate(given, 1)
-        ]
-        paths = [one for one in given if isinstance(one, (str, os.PathLike))]
-        files = [Path(one).resolve() for one in paths]
-        for path, file in zip(paths, files, strict=True):
-            if files.count(file) > 1:
-                raise UserError("expected different results, got these twice", file=Path(path))
-        named = dict(zip(names, given, strict=True))
+        given = _listed(results)
+        _refuse_repeated_paths([source for source in given if isinstance(source, (str, os.PathLike))])
+        named = {
+            str(source) if isinstance(source, (str, os.PathLike)) else f"results {number}": source
+            for number, source in enumerate(given, 1)
+        }
     if not named:
         raise UserError("no results named")
     return named
 
 
-def _each(results: Any) -> list[Any]:
-    """Return results as a list; one path, one table, one DataFrame and the rows of one model are one entry.
+def _refuse_repeated_paths(paths: Sequence[str | os.PathLike[str]]) -> None:
+    files = [Path(path).resolve() for path in paths]
+    for path, file in zip(paths, files, strict=True):
+        if files.count(file) > 1:
+            raise UserError("expected different results, got these twice", file=Path(path))
+
+
+def _listed(results: Any) -> list[Any]:
+    """Return results as a list, in which the results of one model are one entry.
 
     Raises:
-        UserError: It is none of these, and no list.
+        UserError: They are neither results nor an iterable of results.
     """
     if isinstance(results, (str, os.PathLike, Table)) or hasattr(results, "columns"):
         return [results]
@@ -174,14 +159,16 @@ def _each(results: Any) -> list[Any]:
 def _sampled(
     samples: Mapping[str, Any], k: Samples, task: Task | None, paper: list[dict[str, Any]]
 ) -> Evaluation:
-    seeds = {name: seed_sources(one) for name, one in samples.items()}
-    found = [sampled_known(one, k, task, name) for name, one in seeds.items()]
+    """Return the evaluation of samples."""
+    by_name = {name: seed_sources(source) for name, source in samples.items()}
+    found = [sampled_known(seeds, k, task, name) for name, seeds in by_name.items()]
     notes = [note for row, unknown in found for note in left_out(row["results"], unknown)]
-    notes += [note for name, one in seeds.items() if (note := gap_note(name, one))]
+    notes += [note for name, seeds in by_name.items() if (note := gap_note(name, seeds))]
     return Evaluation([row for row, _ in found], [], notes, paper)
 
 
 def _verdicts(path: RowSource, notes: list[str]) -> Verdicts:
+    """Return the verdicts of results; a note on questions left out is added to `notes`."""
     verdicts, unknown = read_known(path)
     notes += left_out(path, unknown)
     return verdicts
@@ -190,6 +177,7 @@ def _verdicts(path: RowSource, notes: list[str]) -> Verdicts:
 def _accuracies(
     name: str, verdicts: Verdicts, tests: dict[Id, Gold], by: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one model: of all its questions, then of each group."""
     yield _share(name, "all", sum(verdicts.values()), len(verdicts))
     if not by:
         return
@@ -202,20 +190,26 @@ def _accuracies(
 
 
 def _tags(tests: dict[Id, Gold], name: Id, by: Sequence[str]) -> dict[str, Any]:
+    """Return the tags of a question that accuracy is broken down by.
+
+    Raises:
+        UserError: The golds do not have the question or a tag, or a tag is not a single value.
+    """
     if name not in tests:
         raise UserError(f"the golds have no row for the id {name!r}", field="golds")
     tags = tests[name].get("tag", {})
     for tag in by:
         if tag not in tags:
-            known = ", ".join(tags) or "none"
-            raise UserError(f'no tag "{tag}" in the golds', field="by", hint=f"Tags here: {known}")
+            hint = f"Their tags: {', '.join(tags) or 'none'}"
+            raise UserError(f'the golds have no tag "{tag}"', field="by", hint=hint)
         if isinstance(tags[tag], list | dict):
-            problem = f'the tag "{tag}" of the id {name!r} is not one value, so there are no groups by it'
+            problem = f'the tag "{tag}" of the id {name!r} is a list or an object, which groups nothing'
             raise UserError(problem, field="by", hint="Name a tag whose values are text or numbers")
     return {tag: "none" if tags[tag] is None else tags[tag] for tag in by}
 
 
 def _share(name: str, group: str, right: int, total: int) -> dict[str, Any]:
+    """Return the row of one model and group."""
     low, high = wilson_interval(right, total)
     return {
         "results": name,
@@ -234,10 +228,11 @@ def _add_gap_recovered(
     ceiling: RowsLike | Share | None,
     notes: list[str],
 ) -> None:
+    """Add PGR to the rows of all questions, if floor and ceiling are given."""
     if floor is None and ceiling is None:
         return
     if floor is None or ceiling is None:
-        raise UserError("PGR takes both the weak floor and the strong ceiling")
+        raise UserError("PGR needs both the weak floor and the strong ceiling")
     ends = _accuracy(floor, "floor", notes), _accuracy(ceiling, "ceiling", notes)
     for row in rows:
         if row["group"] == "all":
@@ -245,11 +240,15 @@ def _add_gap_recovered(
 
 
 def _accuracy(value: RowsLike | Share, field: str, notes: list[str]) -> float:
-    """A given accuracy, or that of results."""
+    """Return a given accuracy, or that of results.
+
+    Raises:
+        UserError: It is neither; names the field.
+    """
     if isinstance(value, str) and not value:
         raise UserError("expected results or an accuracy, got an empty text", field=field)
     try:
-        accuracy = float(value)  # type: ignore[arg-type]  # a Path is told by its error
+        accuracy = float(value)  # type: ignore[arg-type]  # a path raises an error
     except (TypeError, ValueError):
         verdicts = _verdicts(rows_of(value, field), notes)  # type: ignore[arg-type]  # not a number
         return sum(verdicts.values()) / len(verdicts)
@@ -257,13 +256,36 @@ def _accuracy(value: RowsLike | Share, field: str, notes: list[str]) -> float:
     return accuracy
 
 
-def _differences(models: dict[str, Verdicts]) -> tuple[list[dict[str, Any]], list[str]]:
+def _differences(models: Mapping[str, Verdicts]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the differences to the first model, and notes on the models that have none."""
     (first, base), *others = models.items()
     differences, notes = [], []
     for name, verdicts in others:
         if verdicts.keys() != base.keys():
-            notes.append(f"{name} answers other questions than {first}: no difference")
+            notes.append(f"{name} answers other questions than {first}, so their difference is left out")
             continue
         value, low, high = paired_bootstrap(list(base.values()), [verdicts[key] for key in base])
         differences.append({"results": name, "against": first, "difference": value, "low": low, "high": high})
     return differences, notes
+
+
+def paper_rows(task: str, weak_name: str) -> list[dict[str, Any]]:
+    """Return a row for each model that the paper reports with this weak model; shares are from 0 to 1.
+
+    PGR is computed from the paper's own floor and ceiling; it is None if there is no ceiling (OlympicArena).
+
+    Raises:
+        UserError: The paper has no such task, or no such weak model in it.
+    """
+    numbers = published_results(task, weak_name)
+    floor, ceiling = numbers["weak_floor"].accuracy, numbers.get("strong_ceiling")
+    return [
+        {
+            "paper": name,
+            "accuracy": number.accuracy,
+            "pgr": ceiling and performance_gap_recovered(number.accuracy, floor, ceiling.accuracy),
+            "pass_at_10": number.pass_at_10,
+            "source": number.source,
+        }
+        for name, number in numbers.items()
+    ]

@@ -1,4 +1,4 @@
-"""The numbers of the field: intervals, pass@k, the performance gap recovered, paired differences."""
+"""Measures: intervals of shares, pass@k, the performance gap recovered (PGR), paired differences."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Count: TypeAlias = Annotated[int, Ge(0), Le(10**12)]
-"""How many of some questions or samples."""
+"""A number of questions or samples, of some that are counted."""
 
 Total: TypeAlias = Annotated[int, Ge(1), Le(10**12)]
-"""How many there are; no share is of none."""
+"""The number of all of them; there is no share of none."""
 
 IntervalConfidence: TypeAlias = Annotated[float, Gt(0), Lt(1)]
 """The share of intervals that hold the true value."""
@@ -46,10 +46,15 @@ class Difference(NamedTuple):
 
 
 def wilson_interval(right: Count, total: Total, confidence: IntervalConfidence = 0.95) -> Interval:
-    """The Wilson score interval (1927) of a share: `right` of `total`.
+    """Return the Wilson score interval (1927) of a share: `right` of `total`.
+
+    Args:
+        right: The number that counts.
+        total: The number of all.
+        confidence: The share of such intervals that hold the true share.
 
     Raises:
-        UserError: `total` is not at least 1, `right` not within it, or `confidence` not above 0 and below 1.
+        UserError: `total` is below 1, `right` is above `total`, or `confidence` is not between 0 and 1.
     """
     check(confidence, IntervalConfidence, "confidence")
     check(total, Total, "total")
@@ -62,12 +67,13 @@ def wilson_interval(right: Count, total: Total, confidence: IntervalConfidence =
 
 
 def pass_at_k(samples: Samples, right: Count, k: Samples) -> float:
-    """The chance that one of k samples is right, drawn from `samples` of which `right` are.
+    """Return the probability that at least one of k samples is right, of `samples` of which `right` are.
 
-    The unbiased estimator of Chen et al. 2021 (arXiv 2107.03374, equation 1): `1 - C(n-c, k) / C(n, k)`.
+    This is the unbiased estimator of Chen et al. 2021 (arXiv 2107.03374, equation 1):
+    `1 - C(n-c, k) / C(n, k)`.
 
     Raises:
-        UserError: There are fewer than k samples, or `right` is not within them.
+        UserError: There are fewer than k samples, or `right` is above `samples`.
     """
     check(samples, Samples, "samples")
     check(k, Samples, "k")
@@ -77,10 +83,12 @@ def pass_at_k(samples: Samples, right: Count, k: Samples) -> float:
 
 
 def performance_gap_recovered(method: Share, floor: Share, ceiling: Share) -> float:
-    """PGR = (method - weak floor) / (strong ceiling - weak floor), of accuracies (Burns et al. 2023).
+    """Return the PGR of accuracies (Burns et al. 2023).
+
+    PGR = (method - weak floor) / (strong ceiling - weak floor).
 
     Raises:
-        UserError: One is not a number from 0 to 1; or floor and ceiling are equal: there is no gap.
+        UserError: An accuracy is not a number from 0 to 1, or floor and ceiling are equal.
     """
     for field, accuracy in (("method", method), ("floor", floor), ("ceiling", ceiling)):
         check(accuracy, Share, field)
@@ -95,14 +103,19 @@ def performance_gap_recovered(method: Share, floor: Share, ceiling: Share) -> fl
 def paired_bootstrap(
     first: Sequence[bool], second: Sequence[bool], confidence: IntervalConfidence = 0.95
 ) -> Difference:
-    """The accuracy of `second` less that of `first` on the same questions, with a bootstrap interval.
+    """Return the accuracy of `second` less that of `first` on the same questions, with a bootstrap interval.
 
-    Questions are drawn with replacement 10,000 times, seed 42. As only how often a question is won, lost
-    or tied matters, those counts are drawn: the same distribution.
+    Questions are drawn with replacement 10,000 times, with seed 42. Only the numbers of questions that are
+    won, lost and tied matter, so these are drawn, which gives the same distribution.
+
+    Args:
+        first: The verdicts on the first model's responses.
+        second: The verdicts on the second model's responses, in the same order of questions.
+        confidence: The share of such intervals that hold the true difference.
 
     Raises:
-        UserError: The two are not of one length, or empty; one of the results is not true or false; or
-            `confidence` is not above 0 and below 1.
+        UserError: The two differ in length or are empty, a verdict is not true or false, or `confidence` is
+            not between 0 and 1.
     """
     check(confidence, IntervalConfidence, "confidence")
     first, second = _verdicts(first, "first"), _verdicts(second, "second")
@@ -122,10 +135,10 @@ def paired_bootstrap(
 
 
 def _check_within(count: int, field: str, whole: int, of: str) -> None:
-    """Refuse a number that is not a count, or is larger than the whole.
+    """Check that a number is a count and not larger than the whole.
 
     Raises:
-        UserError: It is one of these; names the field.
+        UserError: It is not a count or is larger; names the field.
     """
     check(count, Count, field)
     if count > whole:
@@ -133,7 +146,7 @@ def _check_within(count: int, field: str, whole: int, of: str) -> None:
 
 
 def _verdicts(values: Any, field: str) -> list[bool]:
-    """Return results as a list of Python's own True and False.
+    """Return verdicts as a list of Python's own True and False.
 
     Raises:
         UserError: There are none, or one is neither true nor false; names the field and the row.

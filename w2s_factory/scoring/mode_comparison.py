@@ -1,10 +1,10 @@
-"""Where modes disagree on the same responses."""
+"""Comparison of scoring modes: the same responses scored in each, and where the verdicts differ."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError, listed
 from w2s_factory.folders import responses_in
@@ -19,45 +19,48 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from w2s_factory.records import RowsLike
+    from w2s_factory.records import Id, RowsLike
     from w2s_factory.tasks import Task
 
 _EXAMPLES = 3
+"""The most examples shown of each disagreement."""
+
 _SHOWN = 40
+"""The most characters shown of an answer."""
 
 
 @dataclass
 class Disagreement:
-    """Responses on which the modes give the same verdicts, not all alike.
+    """Responses that share their verdicts, of which at least two modes differ.
 
     Attributes:
-        results: The verdict of each mode.
-        rows: How many such responses there are.
-        examples: Some of them, different ones: id and scored answer.
+        results: The verdict of each mode; None if the task does not know the gold.
+        rows: The number of such responses.
+        examples: Some of them with different answers: the id and the scored answer.
     """
 
-    results: tuple[bool, ...]
+    results: tuple[bool | None, ...]
     rows: int = 0
-    examples: list[tuple[int | str, Scored]] = field(default_factory=list)
+    examples: list[tuple[Id, Scored]] = field(default_factory=list)
 
-    def add(self, row_id: int | str, scored: Scored) -> None:
-        """Count a response, and keep it if it is a new example."""
+    def add(self, row_id: Id, scored: Scored) -> None:
+        """Count a response, and keep it as an example if its answers are new."""
         self.rows += 1
-        known = {(one.pred, one.gold) for _, one in self.examples}
+        known = {(example.pred, example.gold) for _, example in self.examples}
         if len(self.examples) < _EXAMPLES and (scored.pred, scored.gold) not in known:
             self.examples.append((row_id, scored))
 
 
 @dataclass(frozen=True)
 class ModeComparison:
-    """What `compare_modes` found.
+    """The result of `compare_modes`.
 
     Attributes:
         modes: The modes compared.
-        rows: Responses scored by each.
-        right: How many each finds right.
-        limits: How many comparisons of each a limit ended, all of them wrong, by limit.
-        disagreements: The most frequent first.
+        rows: The number of responses, each scored in every mode.
+        right: The number of right responses by mode.
+        limits: The number of comparisons that each limit ended, by mode; their verdict is wrong.
+        disagreements: The disagreements, the most frequent first.
     """
 
     modes: tuple[str, ...]
@@ -67,14 +70,15 @@ class ModeComparison:
     disagreements: tuple[Disagreement, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the disagreements as a DataFrame: every mode's verdict, and how many responses."""
-        found = (
-            dict(zip(self.modes, one.results, strict=True)) | {"rows": one.rows} for one in self.disagreements
+        """Return the disagreements as a DataFrame: every mode's verdict, and the number of responses."""
+        rows = (
+            dict(zip(self.modes, found.results, strict=True)) | {"rows": found.rows}
+            for found in self.disagreements
         )
-        return Table("disagreements", found).to_frame()
+        return Table("disagreements", rows).to_frame()
 
     def table(self) -> str:
-        """The counts and examples as text."""
+        """Return the counts and examples as text."""
         lines = [self._counts(*mode) for mode in zip(self.modes, self.right, self.limits, strict=True)]
         lines += ["", "  ".join([*self.modes, "rows", "examples (id: pred | gold)"])]
         lines += [self._line(found) for found in self.disagreements]
@@ -89,7 +93,9 @@ class ModeComparison:
             f"{'right' if result else 'wrong':<{len(mode)}}"
             for mode, result in zip(self.modes, found.results, strict=True)
         ]
-        examples = [f"{name}: {_short(one.pred)} | {_short(one.gold)}" for name, one in found.examples]
+        examples = [
+            f"{name}: {_short(scored.pred)} | {_short(scored.gold)}" for name, scored in found.examples
+        ]
         return "  ".join([*results, f"{found.rows:>4}", "; ".join(examples)])
 
 
@@ -104,14 +110,24 @@ def compare_modes(
     workers: Workers | None = None,
     partial: bool = False,
 ) -> ModeComparison:
-    """Score a split's responses in several modes and collect where they disagree; nothing is written.
+    """Score a split's responses in several modes and collect the disagreements; nothing is written.
+
+    Args:
+        task: A task, or its name.
+        golds: The split in the test form.
+        responses: The responses, as `score` takes them.
+        modes: Two modes or more.
+        answer_key: The text that precedes the final answer, if not the task's own.
+        timeout: The most seconds that one comparison may take.
+        workers: The number of processes that compare; by default as many as cores.
+        partial: Whether golds may be without a response.
 
     Raises:
         UserError: As `score`; or there are fewer than two modes.
     """
     modes = listed(modes, "modes")
     if len(set(modes)) < 2:
-        raise UserError("comparing takes two modes or more", field="compare")
+        raise UserError("expected two different modes or more", field="compare")
     responses, golds = rows_of(responses, "responses", responses_in), rows_of(golds, "golds")
     task = get_task(task)
     asked, known = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
@@ -120,23 +136,32 @@ def compare_modes(
     if not rows:
         raise UserError("holds no golds, so there are no verdicts to compare", file=golds, field="answer")
     texts = [row["response"] for row in rows]
-    options: dict[str, Any] = {"answer_key": answer_key, "timeout": timeout, "workers": workers}
     try:
-        by_mode = [score_responses(task, texts, answers, mode, **options) for mode in modes]
+        by_mode = [
+            score_responses(
+                *(task, texts, answers, mode), answer_key=answer_key, timeout=timeout, workers=workers
+            )
+            for mode in modes
+        ]
     except UserError as error:
         raise at_its_row(error, responses, rows) from error
-    found: dict[tuple[bool, ...], Disagreement] = {}
-    for row, scored in zip(rows, zip(*by_mode, strict=True), strict=True):
-        results = tuple(one.result for one in scored)
-        if len(set(results)) > 1:
-            found.setdefault(results, Disagreement(results)).add(row["id"], scored[0])
     return ModeComparison(
         tuple(modes),
         len(rows),
-        tuple(sum(one.result is True for one in scored) for scored in by_mode),
-        tuple(dict(Counter(one.limit for one in scored if one.limit)) for scored in by_mode),
-        tuple(sorted(found.values(), key=lambda one: -one.rows)),
+        tuple(sum(scored.result is True for scored in scores) for scores in by_mode),
+        tuple(dict(Counter(scored.limit for scored in scores if scored.limit)) for scores in by_mode),
+        _disagreements([row["id"] for row in rows], by_mode),
     )
+
+
+def _disagreements(ids: Sequence[Id], by_mode: Sequence[Sequence[Scored]]) -> tuple[Disagreement, ...]:
+    """Return the disagreements of modes, the most frequent first, from the scored responses of each."""
+    found: dict[tuple[bool | None, ...], Disagreement] = {}
+    for row_id, scores in zip(ids, zip(*by_mode, strict=True), strict=True):
+        results = tuple(scored.result for scored in scores)
+        if len(set(results)) > 1:
+            found.setdefault(results, Disagreement(results)).add(row_id, scores[0])
+    return tuple(sorted(found.values(), key=lambda disagreement: -disagreement.rows))
 
 
 def _short(answer: str) -> str:

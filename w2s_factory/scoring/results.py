@@ -1,4 +1,4 @@
-"""Responses against golds: the final answers, and whether they are right."""
+"""Scoring of responses in memory: their final answers, and whether these equal the golds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TextT = TypeVar("TextT", str, "str | None", bool)
 
 _UNKNOWN = (None, None)
-"""Neither a verdict nor a limit."""
+"""The verdict and the limit of a response whose gold is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,11 @@ class Scored:
     """A scored response.
 
     Attributes:
-        pred: Its final answer, normalised; empty if there is none.
+        pred: The final answer, normalised; empty if there is none.
         gold: The gold answer, normalised; empty if it is not known.
-        result: Whether they are equal; None where the gold is not known.
-        limit: The limit that ended the comparison (see `limits.Verdict`): then `result` is False.
+        result: Whether they are equal; None if the gold is not known.
+        limit: The limit that ended the comparison (see `answers.limits.Verdict`), so that `result` is False;
+            None if none did.
     """
 
     pred: str
@@ -57,16 +58,16 @@ def score_response(
 
     Args:
         task: A task, or its name.
-        response: What the model wrote.
+        response: The text that the model wrote.
         answer: The gold answer as written in the task's test rows.
         mode: `published`, `symbolic` or `math-verify`.
-        answer_key: What precedes the final answer, if not the task's own.
-        any_format: Take the final answer in whatever format it was given (`Task.extract_any`).
-        timeout: Seconds the comparison may take.
+        answer_key: The text that precedes the final answer, if not the task's own.
+        any_format: Whether to take the final answer in any format (`Task.extract_any`).
+        timeout: The most seconds that the comparison may take.
 
     Raises:
-        UserError: There is no such task or mode, a package the mode needs is missing, or an argument is not
-            text.
+        UserError: The task or mode does not exist, a package that the mode needs is missing, or an argument
+            is not text.
     """
     return score_responses(
         task,
@@ -91,15 +92,16 @@ def score_responses(
     timeout: Timeout = TIMEOUT,
     workers: Workers | None = None,
 ) -> list[Scored]:
-    """Score responses, each against the answer in its place.
+    """Score responses, each against the answer at the same place.
 
-    Each distinct pair of answers is compared once. What can't be decided at once is compared in
-    worker processes (`workers`, one a core by default), for at most `timeout` seconds a pair. Where the
-    task does not know the gold (`normalise_gold`) there is no verdict, and nowhere if `answers` is None.
+    Each distinct pair of answers is compared once. Pairs that are not decided at once are compared in
+    worker processes (`workers`, by default as many as cores), for at most `timeout` seconds each. There is
+    no verdict on a response whose gold the task does not know (`Task.normalise_gold`), nor on any if
+    `answers` is None.
 
     Raises:
         UserError: As `score_response`; a response or an answer is not text; there are not as many answers
-            as responses; or a mode other than `published` is asked about golds that say more than an answer
+            as responses; or the mode is not `published`, and golds hold more than an answer
             (`Task.is_answer`).
     """
     task = get_task(task)
@@ -108,7 +110,8 @@ def score_responses(
         return _without_golds(task, responses, answer_key, any_format=any_format)
     answers = texts_of("answers", answers)
     if len(responses) != len(answers):
-        raise UserError(f"{len(responses)} responses but {len(answers)} answers")
+        problem = f"expected as many answers as responses ({len(responses):,}), got {len(answers):,}"
+        raise UserError(problem, field="answers")
     extract = _extraction(task, answer_key, any_format=any_format)
     how = comparison(mode, task.comparison)
     if mode != "published":
@@ -134,33 +137,42 @@ def score_known(
     responses: Sequence[str],
     answers: Sequence[str | None],
     mode: str = "published",
-    **options: Any,
+    *,
+    answer_key: str | None = None,
+    any_format: bool = False,
+    timeout: Timeout = TIMEOUT,
+    workers: Workers | None = None,
 ) -> list[Scored]:
-    """Score responses as `score_responses` does, where an answer may be None: its gold is not known.
+    """Score responses as `score_responses` does, where an answer of None is a gold that is not known.
 
     Such a response gets its final answer and no verdict.
 
     Raises:
         UserError: As `score_responses`.
     """
+    score = partial(
+        score_responses, task, mode=mode, answer_key=answer_key, any_format=any_format, timeout=timeout
+    )
     known = [place for place, answer in enumerate(answers) if answer is not None]
     unknown = [place for place, answer in enumerate(answers) if answer is None]
     golds = [answer for answer in answers if answer is not None]
     found: dict[int, Scored] = {}
-    for chosen, theirs in ((known, golds), (unknown, None)):
-        if not chosen:
+    for places, theirs in ((known, golds), (unknown, None)):
+        if not places:
             continue
         try:
-            scored = score_responses(task, [responses[n] for n in chosen], theirs, mode, **options)
+            scored = score([responses[place] for place in places], theirs, workers=workers)
         except UserError as error:
-            raise error if error.row is None else error.at(row=chosen[error.row - 1] + 1) from error
-        found |= dict(zip(chosen, scored, strict=True))
+            raise error if error.row is None else error.at(row=places[error.row - 1] + 1) from error
+        found |= dict(zip(places, scored, strict=True))
     return [found[place] for place in range(len(answers))]
 
 
 def _extraction(task: Task, answer_key: str | None, *, any_format: bool) -> Callable[[str], str]:
+    """Return the function that takes the final answer out of a response."""
     if any_format and answer_key is not None:
-        raise UserError("an answer key and answers in any format exclude each other", field="--answer-key")
+        problem = "cannot be combined with answers in any format, which need no key"
+        raise UserError(problem, field="--answer-key", hint="Leave one out")
     if answer_key is not None:
         _text("answer_key", answer_key)
     return task.extract_any if any_format else partial(task.extract, answer_key=answer_key)
@@ -169,42 +181,46 @@ def _extraction(task: Task, answer_key: str | None, *, any_format: bool) -> Call
 def _without_golds(
     task: Task, responses: Sequence[str], answer_key: str | None, *, any_format: bool
 ) -> list[Scored]:
-    """Return the final answers of responses, without verdicts."""
+    """Return the final answer of each response, without verdicts."""
     extract = _extraction(task, answer_key, any_format=any_format)
     preds = _each_row(task.normalise, _each_row(extract, responses))
     return [Scored(pred, "", *_UNKNOWN) for pred in preds]
 
 
 def at_its_row(error: UserError, file: object, rows: Sequence[Mapping[str, Any]]) -> UserError:
-    """Return an error that names a row, if it does, with the file of the rows and the row's id."""
+    """Return an error with the file and the id of the row that it names; unchanged if it names none."""
     return error if error.row is None else error.at(file=file, name=rows[error.row - 1]["id"])
 
 
 def row_of(error: UserError, pairs: Sequence[Pair]) -> int | None:
-    """Return the first row, from 1, whose pair a failed comparison had; None if it names none."""
+    """Return the first row, counted from 1, whose pair failed to be compared; None if no pair did."""
     arguments = error.arguments if isinstance(error, HookError) else None
     return next((row for row, pair in enumerate(pairs, 1) if pair == arguments), None)
 
 
 def _each_row(method: Callable[[str], TextT], texts: Sequence[str]) -> list[TextT]:
-    """Return what a task's method gives for each text, each distinct one asked once; errors name the row."""
+    """Return a task's value for each text; the method is called once for each distinct text.
+
+    Raises:
+        UserError: The method fails; names the row, counted from 1.
+    """
     found: dict[str, TextT] = {}
     for row, text in enumerate(texts, 1):
         if text not in found:
             try:
                 found[text] = method(text)
             except UserError as error:
-                if error.field is not None:  # an option that the task does not have: no row's mistake
+                if error.field is not None:  # an option that the task does not have, not a row's mistake
                     raise
                 raise error.at(row=row) from error
     return [found[text] for text in texts]
 
 
 def texts_of(name: str, texts: Any) -> list[str]:
-    """Return texts as a list; anything that can be iterated is taken, a single text is not.
+    """Return texts as a list, from any iterable but a single text.
 
     Raises:
-        UserError: One of them is not text; with its row, counted from 1.
+        UserError: It is not such an iterable, or an item is not text; names its row, counted from 1.
     """
     if isinstance(texts, (str, bytes, Mapping)) or not isinstance(texts, Iterable):
         raise UserError(f"expected a list of texts, got {shown(texts)}", field=name)
@@ -216,7 +232,7 @@ def texts_of(name: str, texts: Any) -> list[str]:
 
 
 def _text(name: str, text: Any) -> str:
-    """Return the one text that an argument must be.
+    """Return an argument that must be text.
 
     Raises:
         UserError: It is not text.
@@ -227,11 +243,11 @@ def _text(name: str, text: Any) -> str:
 
 
 def _refuse_more_than_answers(task: Task, golds: Sequence[str], mode: str) -> None:
-    """Other modes compare texts: to them such a gold is a text that nothing equals."""
+    """Refuse golds that hold more than an answer in a mode that compares texts: nothing would equal them."""
     more = sum(not is_answer for is_answer in _each_row(task.is_answer, golds))
     if more:
         raise UserError(
-            f"{more:,} golds of {task.name} say more than an answer, which {mode} can't compare",
+            f"{more:,} golds of {task.name} hold more than an answer, which {mode} cannot compare",
             field="mode",
             hint="Use the mode published",
         )

@@ -1,4 +1,4 @@
-"""From a split's responses on disk to `results.jsonl`, `metrics.json` and `scoring_report.json`."""
+"""Scoring of a split's responses: `results.jsonl`, `metrics.json` and `scoring_report.json` (`score`)."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ METRICS: Final = "metrics.json"
 REPORT: Final = "scoring_report.json"
 
 _SHOWN = 200
-"""Characters of an answer in the report."""
+"""The most characters of an answer in the report."""
 
 
 @dataclass(frozen=True)
 class ScoreSummary:
-    """What `score` found and wrote.
+    """The result of `score`: counts, and where the results are.
 
     Attributes:
-        rows: Responses, all of which get their `pred`.
-        known: Those whose gold is known: the others have neither `gold` nor `result`.
-        right: Those whose answer equals the gold.
-        empty: Those without a final answer.
-        limits: How many comparisons each limit ended, all of them wrong.
-        results: The file of the rows, which has the metrics and the report next to it; the rows themselves if
-            no output was named.
+        rows: The number of responses, all of which get their `pred`.
+        known: The number of those whose gold is known; the others get neither `gold` nor `result`.
+        right: The number of those whose answer equals the gold.
+        empty: The number of those without a final answer.
+        limits: The number of comparisons that each limit ended, by limit; their verdict is wrong.
+        results: The file of the rows, next to which are the metrics and the report; the rows themselves if no
+            output was named.
     """
 
     rows: int
@@ -56,7 +56,7 @@ class ScoreSummary:
 
     @property
     def accuracy(self) -> float | None:
-        """The share of right responses among those whose gold is known; None where none is."""
+        """The share of right responses among those whose gold is known; None if no gold is."""
         return self.right / self.known if self.known else None
 
     def to_frame(self) -> pd.DataFrame:
@@ -82,29 +82,29 @@ def score(  # noqa: PLR0913  each is an option of the command
 
     Without an `output` nothing is written, and the results are in memory.
 
-    Results are the rows of `responses` with `pred`, `gold` and `result`, in their order and with their
-    other keys; where the gold is not known, with `pred` alone. Beside them go
-    `metrics.json` (`{"acc": x}`, as published; null where no gold is known) and `scoring_report.json`,
-    which lists every comparison that a limit ended.
+    Results are the rows of `responses` with `pred`, `gold` and `result`, in the same order and with their
+    other keys; with `pred` alone if the gold is not known. Next to them go `metrics.json` (`{"acc": x}`, as
+    published; null if no gold is known) and `scoring_report.json`, which lists every comparison that a limit
+    ended.
 
     Args:
         task: A task, or its name.
-        golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`), any file of questions that were
-            asked, or rows of either: where they have no `answer`, or null, the gold is not known. None if no
-            gold is known.
-        responses: What a model wrote (`output.jsonl`), or results to be scored again.
-        output: The results to write; `-` for the standard output, without metrics and report; None for
-            nothing written.
+        golds: The split in the test form (`data/test/gsm8k_train_2.jsonl`), any file of the questions that
+            were asked, or rows of either: the gold is not known if the `answer` is missing or null. None if
+            no gold is known.
+        responses: A model's responses (`output.jsonl`), or results to be scored again.
+        output: The file of results to write; `-` for the standard output, without metrics and report; None to
+            write nothing.
         mode: `published`, `symbolic` or `math-verify`.
-        answer_key: What precedes the final answer, if not the task's own.
-        any_format: Take the final answer in whatever format it was given (`Task.extract_any`).
-        timeout: Seconds a comparison may take.
-        workers: Processes that compare at once; by default one a core.
+        answer_key: The text that precedes the final answer, if not the task's own.
+        any_format: Whether to take the final answer in any format (`Task.extract_any`).
+        timeout: The most seconds that one comparison may take.
+        workers: The number of processes that compare; by default as many as cores.
         partial: Whether golds may be without a response.
-        force: Overwrite files that hold something else.
+        force: Whether to overwrite files that have other content.
 
     Raises:
-        UserError: A file can't be used or joined, there is no such task or mode, or a package is missing.
+        UserError: A file cannot be read or joined, the task or mode does not exist, or a package is missing.
     """
     task = get_task(task)
     packages = comparison(mode, task.comparison).packages
@@ -112,9 +112,9 @@ def score(  # noqa: PLR0913  each is an option of the command
     golds = None if golds is None else rows_of(golds, "golds")
     outputs = Outputs(inputs=[source for source in (responses, golds) if source is not None], force=force)
     alone = output is None or is_stdout(output)
-    beside = [] if alone else [Path(str(output)).with_name(name) for name in (METRICS, REPORT)]
+    next_to_it = [] if alone else [Path(str(output)).with_name(name) for name in (METRICS, REPORT)]
     if output is not None:
-        outputs.claim(output, *beside)
+        outputs.claim(output, *next_to_it)
     rows, answers = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
     try:
         scored = score_known(
@@ -131,54 +131,52 @@ def score(  # noqa: PLR0913  each is an option of the command
         raise at_its_row(error, responses, rows) from error
     results = Table("results", map(_result, rows, scored)) if output is None else Path(output)
     summary = _summary(scored, results)
-    facts: dict[str, Any] = {"task": task.name, "mode": mode, "timeout": timeout}
-    if any_format:
-        facts["answers"] = "any"
-    if answer_key is not None:
-        facts["answer_key"] = answer_key
     if output is None:
         return summary
-    report = _report(rows, scored, summary, **facts)
+    settings: dict[str, Any] = {"task": task.name, "mode": mode, "timeout": timeout}
+    settings |= {"answers": "any"} if any_format else {}
+    settings |= {} if answer_key is None else {"answer_key": answer_key}
+    report = settings | _report(rows, scored, summary)
     contents = (json.dumps({"acc": summary.accuracy}), json.dumps(report, indent=2) + "\n")
     with outputs:
         producer = f"the task {task.name}, which extracts and normalises answers"
         outputs.rows(output, map(_result, rows, scored), ANSWERED, producer=producer)
-        for path, text in zip(beside, contents, strict=False):
+        for path, text in zip(next_to_it, contents, strict=False):
             outputs.text(path, text)
-        outputs.note(packages=packages, **facts)
+        outputs.note(packages=packages, **settings)
     return summary
 
 
 def _summary(scored: Sequence[Scored], results: Path | Table) -> ScoreSummary:
     return ScoreSummary(
         rows=len(scored),
-        known=sum(one.result is not None for one in scored),
-        right=sum(one.result is True for one in scored),
-        empty=sum(not one.pred for one in scored),
-        limits=dict(Counter(one.limit for one in scored if one.limit)),
+        known=sum(each.result is not None for each in scored),
+        right=sum(each.result is True for each in scored),
+        empty=sum(not each.pred for each in scored),
+        limits=dict(Counter(each.limit for each in scored if each.limit)),
         results=results,
     )
 
 
 def _result(row: Output, scored: Scored) -> dict[str, Any]:
-    scored_row = {**row, "pred": scored.pred, "gold": scored.gold, "result": scored.result}
+    """Return the results row of an output; without `gold` and `result` if the gold is not known."""
+    result = {**row, "pred": scored.pred, "gold": scored.gold, "result": scored.result}
     unknown = ("gold", "result") if scored.result is None else ()
-    return {key: value for key, value in scored_row.items() if key not in unknown}
+    return {key: value for key, value in result.items() if key not in unknown}
 
 
-def _report(
-    rows: Sequence[Output], scored: Sequence[Scored], summary: ScoreSummary, **facts: Any
-) -> dict[str, Any]:
+def _report(rows: Sequence[Output], scored: Sequence[Scored], summary: ScoreSummary) -> dict[str, Any]:
+    """Return the counts, and the comparisons that a limit ended."""
     ended = [
         {
             "id": row["id"],
-            "limit": one.limit,
-            "pred": one.pred[:_SHOWN],
-            "pred_length": len(one.pred),
-            "gold": one.gold[:_SHOWN],
+            "limit": each.limit,
+            "pred": each.pred[:_SHOWN],
+            "pred_length": len(each.pred),
+            "gold": each.gold[:_SHOWN],
         }
-        for row, one in zip(rows, scored, strict=True)
-        if one.limit
+        for row, each in zip(rows, scored, strict=True)
+        if each.limit
     ]
     counts = {"rows": summary.rows, "known": summary.known, "right": summary.right, "empty": summary.empty}
-    return {**facts, **counts, "limits": summary.limits, "ended_by_a_limit": ended}
+    return {**counts, "limits": summary.limits, "ended_by_a_limit": ended}

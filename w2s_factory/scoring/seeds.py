@@ -1,49 +1,46 @@
-"""The seeds of a sampled run: one folder of results each, read side by side."""
+"""Samples by seed: the results of each seed, found in folders or given, and read in parallel."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from w2s_factory.errors import UserError
-from w2s_factory.folders import samples_in
-from w2s_factory.records import RESULT, Form, Result, RowSource, Table, read, rows_of
+from w2s_factory.folders import RESULTS, samples_in, seed_number, seeds_in
+from w2s_factory.records import RESULT, Form, Result, RowSource, Table, read, read_placed, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from w2s_factory.records import RowsLike
+    from w2s_factory.records import Id, Place, RowsLike
 
 SamplesLike: TypeAlias = "str | os.PathLike[str] | Iterable[RowsLike] | RowsLike"
-"""An argument of functions that read a sampled run, see `seed_sources`."""
+"""An argument of functions that read samples of several seeds, see `seed_sources`."""
 
 _SEEDED: Form[dict[str, Any]] = Form("results of several seeds", {"seed": (int,)})
 
 _NAMED = 5
-_SEED = re.compile(r"seed([0-9]+)\Z")
 
 
 def seed_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """`seed*/results.jsonl` below a folder, or below the `t1.0` in it, by the number of the seed.
+    """Return `seed*/results.jsonl` below a folder, or below the `t1.0` in it, in the order of the seeds.
 
     Raises:
-        UserError: There is no such folder, no seed in it, one seed under two names, or a seed without
+        UserError: The folder does not exist, has no seed or one seed under two names, or a seed has no
             results.
     """
     folder = samples_in(Path(folder))
     if not folder.is_dir():
         raise UserError("no such folder", file=folder)
     found: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if match := _SEED.match(path.name):
-            other = found.setdefault(int(match[1]), path)
-            if other != path:
-                raise UserError(f"is the same seed as {other.name}", file=path, hint="Remove one of the two")
-    files = [found[seed] / "results.jsonl" for seed in sorted(found)]
+    for path in seeds_in(folder):
+        other = found.setdefault(seed_number(path), path)
+        if other != path:
+            raise UserError(f"is the same seed as {other.name}", file=path, hint="Remove either of them")
+    files = [path / RESULTS for path in found.values()]
     if not files:
         raise UserError("holds no seed0, seed1, ...", file=folder)
     for path in files:
@@ -57,17 +54,17 @@ def seed_files(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def seed_sources(samples: SamplesLike) -> dict[int, RowSource]:
-    """Return where each seed's results are, by the number of the seed, in order.
+    """Return the results of each seed, by the number of the seed and in this order.
 
     Args:
         samples: A folder of `seed0/results.jsonl`, `seed1/...`; or the results of each seed, in order (files,
             rows or DataFrames); or the results of all seeds together, whose rows have a `seed`.
 
     Raises:
-        UserError: As `seed_files`; or it is none of these, or holds no seed.
+        UserError: As `seed_files`; or it is none of these, or has no seed.
     """
     if isinstance(samples, (str, os.PathLike)):
-        return {int(path.parent.name.removeprefix("seed")): path for path in seed_files(samples)}
+        return {seed_number(path.parent): path for path in seed_files(samples)}
     if isinstance(samples, Table) or not isinstance(samples, Iterable) or hasattr(samples, "columns"):
         return _by_seed(rows_of(samples, "samples"))  # type: ignore[arg-type]  # rows
     given = list(samples)
@@ -75,10 +72,11 @@ def seed_sources(samples: SamplesLike) -> dict[int, RowSource]:
         return _by_seed(rows_of(given, "samples"))  # type: ignore[arg-type]  # rows
     if not given:
         raise UserError("holds no seeds", file="samples")
-    return {seed: rows_of(one, f"samples of seed {seed}") for seed, one in enumerate(given)}  # type: ignore[arg-type]  # rows
+    return {seed: rows_of(rows, f"samples of seed {seed}") for seed, rows in enumerate(given)}  # type: ignore[arg-type]  # rows
 
 
 def _by_seed(rows: RowSource) -> dict[int, RowSource]:
+    """Return rows that have a `seed` by it."""
     seeds: dict[int, list[dict[str, Any]]] = {}
     for row in read(rows, _SEEDED):
         seeds.setdefault(row["seed"], []).append(row)
@@ -88,7 +86,7 @@ def _by_seed(rows: RowSource) -> dict[int, RowSource]:
 
 
 def missing_seeds(seeds: Collection[int]) -> str:
-    """Return the names of the seeds missing between the lowest and the highest of some; "" if none is."""
+    """Return the names of the seeds missing between the lowest and the highest; "" if none is."""
     missing = (f"seed{seed}" for seed in range(min(seeds), max(seeds)) if seed not in seeds)
     names = list(islice(missing, _NAMED))
     more = max(seeds) - min(seeds) + 1 - len(seeds) - len(names)
@@ -96,7 +94,7 @@ def missing_seeds(seeds: Collection[int]) -> str:
 
 
 def gap_note(name: str, seeds: Collection[int]) -> str | None:
-    """Return a sentence that names the missing seeds of a sampled run; None if there is no gap."""
+    """Return a sentence that names the missing seeds of samples; None if no seed is missing."""
     missing = missing_seeds(seeds)
     return f"seeds are missing in {name} ({missing}); the others are used" if missing else None
 
@@ -104,27 +102,28 @@ def gap_note(name: str, seeds: Collection[int]) -> str | None:
 def read_together(
     files: Sequence[str | RowSource], form: Form[Result] = RESULT
 ) -> Iterator[tuple[Result, ...]]:
-    """The results of each question in all files; memory does not grow with the number of questions.
+    """Yield the results of each question, one from each file.
+
+    Memory does not grow with the number of questions.
 
     Args:
-        files: Results, of the same questions in the same order.
-        form: What they must have: a verdict (`RESULT`), or only an answer (`ANSWERED`).
+        files: Results of the same questions in the same order.
+        form: The form of the rows: with a verdict (`RESULT`), or with an answer at least (`ANSWERED`).
 
     Raises:
-        UserError: A file can't be used, is shorter than another, or has another id in a row.
+        UserError: A file cannot be read, is shorter than another, or has another id in a row.
     """
-    for row, results in enumerate(zip_longest(*(read(path, form) for path in files)), 1):
-        for path, result in zip(files, results, strict=True):
-            _check(path, result, row, _first(results)["id"])
-        yield results
+    for placed in zip_longest(*(read_placed(path, form) for path in files)):
+        row_id = next(row["id"] for _, row in filter(None, placed))
+        results = [_result(path, found, row_id) for path, found in zip(files, placed, strict=True)]
+        yield tuple(results)
 
 
-def _first(results: Sequence[Any]) -> Any:
-    return next(result for result in results if result is not None)
-
-
-def _check(path: str | RowSource, result: Result | None, row: int, name: int | str) -> None:
-    if result is None:
-        raise UserError(f"ends before the row with id {name!r} of the others", file=path, row=row)
-    if result["id"] != name:
-        raise UserError(f"has id {result['id']!r} where others have {name!r}", file=path, row=row, field="id")
+def _result(path: str | RowSource, found: tuple[Place, Result] | None, row_id: Id) -> Result:
+    """Return the result of a question in one file, which must be there."""
+    if found is None:
+        raise UserError(f"ends before the row with id {row_id!r} of the other seeds", file=path)
+    place, result = found
+    if result["id"] != row_id:
+        raise place.error(f"expected {row_id!r} as in the other seeds, got {result['id']!r}", field="id")
+    return result

@@ -1,4 +1,4 @@
-"""Verdicts read from results: which questions are answered rightly, greedy or sampled (pass@k, maj@k)."""
+"""Verdicts read from results: of one response to each question, or of several samples (pass@k, maj@k)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.folders import results_in
 from w2s_factory.quantities import Samples
 from w2s_factory.ranges import check
-from w2s_factory.records import ANSWERED, Table, read
-from w2s_factory.scoring.equality import Classes
+from w2s_factory.records import ANSWERED, Table, read_placed
+from w2s_factory.scoring.equality import AnswerClasses
 from w2s_factory.scoring.metrics import pass_at_k, wilson_interval
 from w2s_factory.scoring.seeds import read_together, seed_sources
 from w2s_factory.scoring.vote import majority
@@ -24,24 +25,28 @@ if TYPE_CHECKING:
 
 
 def read_verdicts(path: str | RowSource) -> dict[Id, bool]:
-    """Whether each question whose gold is known was answered rightly, in the order of the rows.
+    """Return the verdict on each question whose gold is known, in the order of the rows.
 
     Args:
         path: Results, or a folder with `results.jsonl`.
 
     Raises:
-        UserError: The file can't be used, is empty, an id stands in it twice, or no gold is known.
+        UserError: The file cannot be read as results, is empty, has a duplicate id, or no gold is known.
     """
     return read_known(path)[0]
 
 
 def read_known(path: str | RowSource) -> tuple[dict[Id, bool], int]:
-    """As `read_verdicts`, and the number of questions left out: those whose gold is not known."""
-    file = path if isinstance(path, Table) else _results_file(Path(path))
+    """Return the same as `read_verdicts`, and the number of questions whose gold is not known.
+
+    Raises:
+        UserError: As `read_verdicts`.
+    """
+    file = path if isinstance(path, Table) else results_in(Path(path))
     verdicts: dict[Id, bool | None] = {}
-    for place, row in enumerate(read(file, ANSWERED), 1):
+    for place, row in read_placed(file, ANSWERED):
         if row["id"] in verdicts:
-            raise UserError(f"the id {row['id']!r} comes twice", file=file, row=place, field="id")
+            raise place.error(f"duplicate id {row['id']!r}", field="id")
         verdicts[row["id"]] = row.get("result")
     if not verdicts:
         raise UserError("holds no rows", file=file)
@@ -51,65 +56,68 @@ def read_known(path: str | RowSource) -> tuple[dict[Id, bool], int]:
     return known, len(verdicts) - len(known)
 
 
-def _results_file(path: Path) -> Path:
-    return path / "results.jsonl" if path.is_dir() else path
-
-
 def no_gold(file: str | RowSource) -> UserError:
-    """There is nothing to evaluate, to be raised."""
-    return UserError("no gold is known: no row has a result", file=file, hint="Stage I and II need none")
+    """Return the error that no row of a file has a verdict, to be raised."""
+    hint = "Scoring without golds is enough for Stages I and II, not for accuracy"
+    return UserError("no gold is known: no row has a result", file=file, hint=hint)
 
 
 def left_out(name: str | RowSource, unknown: int) -> list[str]:
-    """The note on questions left out; none where there are none."""
+    """Return a note on the questions that are left out, in a list; an empty list if there are none."""
     return [f"{name}: {unknown:,} questions whose gold is not known are left out"] if unknown else []
 
 
 def sampled(samples: SamplesLike, k: Samples, task: Task | None = None) -> dict[str, Any]:
-    """A row of `Evaluation.results` for a folder of seeds; memory does not grow with the questions.
-
-    Questions whose gold is not known are left out. The majority of maj@k is over answers with the same
-    text, or over those the task calls equal.
-
-    Raises:
-        UserError: There are fewer than k seeds, their results can't be used, or no gold is known.
-    """
+    """Return the row of `Evaluation.results` for the samples of one model; see `sampled_known`."""
     return sampled_known(seed_sources(samples), k, task, str(samples))[0]
 
 
 def sampled_known(
-    seeds: Mapping[int, RowSource], k: Samples, task: Task | None, called: str
+    seeds: Mapping[int, RowSource], k: Samples, task: Task | None, name: str
 ) -> tuple[dict[str, Any], int]:
-    """As `sampled`, and the number of questions left out; `called` is what the samples are called."""
+    """Return the row of `Evaluation.results` for samples, and the number of questions without known gold.
+
+    These questions are left out. Memory does not grow with the number of questions.
+
+    Args:
+        seeds: The results of each seed.
+        k: The k of pass@k and maj@k.
+        task: The task that says which answers are equal, for maj@k; None if only the same text is.
+        name: The name of the samples, for the row and for messages.
+
+    Raises:
+        UserError: There are fewer than k seeds, their results cannot be read or differ in their questions, or
+            no gold is known.
+    """
     check(k, Samples, "pass_at")
     files = list(seeds.values())
     if k > len(files):
-        raise UserError(f"pass@{k} needs {k} seeds, here are {len(files)}", file=called)
+        raise UserError(f"pass@{k} needs {k} seeds, got {len(files)}", file=name)
     total = passed = agreed = 0
     unbiased = 0.0
     seen: Counter[bool] = Counter()
-    questions = Classes(task).of(_known(files, seen))
+    questions = AnswerClasses(task).classify(_known(files, seen))
     for total, (results, answers) in enumerate(questions, 1):  # noqa: B007  the count is used below
-        taken = results[:k]
-        passed += any(result["result"] for result in taken)
-        winner = majority(answers[:k])
-        agreed += next(
-            one["result"] for one, answer in zip(results, answers, strict=True) if answer == winner
-        )
-        unbiased += pass_at_k(len(results), sum(result["result"] for result in results), k)
+        verdicts = [result["result"] for result in results]
+        passed += any(verdicts[:k])
+        agreed += verdicts[answers.index(majority(answers[:k]))]
+        unbiased += pass_at_k(len(verdicts), sum(verdicts), k)
     if not seen:
         raise UserError("holds no rows", file=files[0])
     if not total:
-        raise no_gold(called)
-    row = {"results": called, "questions": total, "samples": len(files), "k": k}
-    for name, right in (("pass", passed), ("maj", agreed)):
+        raise no_gold(name)
+    row = {"results": name, "questions": total, "samples": len(files), "k": k}
+    for measure, right in (("pass", passed), ("maj", agreed)):
         low, high = wilson_interval(right, total)
-        row |= {f"{name}_at_k": right / total, f"{name}_low": low, f"{name}_high": high}
+        row |= {f"{measure}_at_k": right / total, f"{measure}_low": low, f"{measure}_high": high}
     return row | {"pass_at_k_unbiased": unbiased / total}, seen[False]
 
 
 def _known(files: Sequence[RowSource], seen: Counter[bool]) -> Iterator[tuple[Result, ...]]:
-    """The results of each question whose gold is known, in all files; `seen` counts both kinds."""
+    """Yield the results of each question whose gold is known, one from each file.
+
+    `seen` counts the questions, by whether their gold is known.
+    """
     for results in read_together(files, ANSWERED):
         known = all("result" in result for result in results)
         seen[known] += 1

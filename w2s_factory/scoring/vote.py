@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import ANSWERED, VOTE, Outputs, Table, to_frame
-from w2s_factory.scoring.equality import Classes
+from w2s_factory.scoring.equality import AnswerClasses
 from w2s_factory.scoring.results import texts_of
 from w2s_factory.scoring.seeds import missing_seeds, read_together, seed_sources
 from w2s_factory.tasks import get_task
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VoteSummary:
-    """What `vote` counted.
+    """The result of `vote`: counts, and where the votes are.
 
     Attributes:
-        questions: Rows written.
-        samples: Responses a question.
-        known: Questions whose gold is known.
-        right: Questions whose majority answer is right.
-        empty: Questions whose majority answer is empty.
-        limits: Comparisons of answers that a limit ended: they count as different.
+        questions: The number of questions, which is that of the rows written.
+        samples: The number of responses to each question.
+        known: The number of questions whose gold is known.
+        right: The number of questions whose majority answer is right.
+        empty: The number of questions whose majority answer is empty.
+        limits: The number of comparisons of answers that a limit of time or memory ended; these answers count
+            as unequal.
         output: The majority file; the votes themselves if no output was named.
         missing: The names of seeds missing between the lowest and the highest that voted; "" if none is.
     """
@@ -54,12 +55,12 @@ class VoteSummary:
 
 
 def majority(predictions: Iterable[str]) -> str:
-    """The most frequent prediction, of several the one seen first; the empty one counts, too.
+    """Return the most frequent prediction, and of equally frequent ones the first; empty ones count, too.
 
-    The published way (paper, section 3.2): predictions are compared as text.
+    Predictions are compared as text, as published (paper, section 3.2).
 
     Raises:
-        UserError: There is no prediction, or one is not text.
+        UserError: There is no prediction, or one of them is not text.
     """
     answers = texts_of("predictions", predictions)
     if not answers:
@@ -74,26 +75,27 @@ def vote(
     task: Task | str | None = None,
     force: bool = False,
 ) -> VoteSummary:
-    """Write the majority file of a sampled run, in the published form, or without an `output` return it.
+    """Write the majority file of samples in the published form, or without an `output` return the votes.
 
     Args:
-        task: Says which answers are equal (see `Classes`); None for those with the same text, as published.
         folder: A folder of `seed0/results.jsonl`, `seed1/...`: any number of seeds, the same questions in
             each. Or the results of each seed, in order, as files, rows or DataFrames; or rows of all seeds
             that have a `seed`.
-        output: The majority file (`majority_voting_results.jsonl`); `-` for the standard output; None for
-            nothing written.
-        force: Overwrite a file that holds something else.
+        output: The majority file (`majority_voting_results.jsonl`); `-` for the standard output; None to
+            write nothing.
+        task: The task that says which answers are equal (see `AnswerClasses`); None if only the same text is,
+            as published.
+        force: Whether to overwrite a file that has other content.
 
     Raises:
-        UserError: Results are missing or can't be used, or seeds differ in their questions.
+        UserError: Results are missing or cannot be read, or seeds differ in their questions.
     """
     task = None if task is None else get_task(task)
     seeds = seed_sources(folder)
     counts: Counter[str] = Counter()
-    classes = Classes(task)
+    classes = AnswerClasses(task)
     files = list(seeds.values())
-    rows = _votes(classes.of(read_together(files, ANSWERED)), counts, files[0])
+    rows = _votes(classes.classify(read_together(files, ANSWERED)), counts, files[0])
     if output is None:
         votes: Path | Table = Table("votes", rows)
     else:
@@ -116,16 +118,21 @@ def vote(
 def _votes(
     questions: Iterator[tuple[tuple[Result, ...], list[str]]], counts: Counter[str], first: RowSource
 ) -> Iterator[Vote]:
-    """Yield the vote on each question, and count what the summary says.
+    """Yield the vote on each question, and count what the summary reports.
+
+    Args:
+        questions: The samples of each question, with the first answer of each sample's class.
+        counts: The counts, which are added to.
+        first: The results of the first seed, for messages.
 
     Raises:
-        UserError: An id of the first seed's results comes twice.
+        UserError: The results have a duplicate id.
     """
     seen: set[Id] = set()
     for results, answers in questions:
         row = _vote(results, answers)
         if row["id"] in seen:
-            raise UserError(f"the id {row['id']!r} comes twice", file=first, field="id")
+            raise UserError(f"duplicate id {row['id']!r}", file=first, field="id")
         seen.add(row["id"])
         result = row["pos_responses"][0].get("result")
         counts["questions"] += 1
@@ -136,6 +143,7 @@ def _votes(
 
 
 def _vote(results: Sequence[Result], answers: Sequence[str]) -> Vote:
+    """Return the vote on one question, in the published form."""
     winner = majority(answers)
     sides: dict[bool, list[Sample]] = {True: [], False: []}
     for result, answer in zip(results, answers, strict=True):

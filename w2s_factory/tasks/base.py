@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from w2s_factory.errors import UserError
+from w2s_factory.quantities import PAIRS_PER_QUESTION, MaxTokens, PairsPerQuestion
 from w2s_factory.records import ANSWERED, OUTPUT, Form
 from w2s_factory.tasks.hooks import (
     TEXT,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from w2s_factory.answers.comparison import Comparison
-    from w2s_factory.quantities import MaxTokens, PairsPerQuestion
     from w2s_factory.records import Result, Sft, Test
 
 _NAME = re.compile(r"[\w.-]+")
@@ -123,7 +123,7 @@ class Task:
     stop: tuple[str, ...] = ()
     strong_model: str | None = None
     strong_preset: str = "strong_lora_sft"
-    pairs_per_question: PairsPerQuestion = 1
+    pairs_per_question: PairsPerQuestion = PAIRS_PER_QUESTION
     strip_response: bool = True
     demonstration_end: str = "\n\n"
     root: Path | None = None

@@ -6,7 +6,6 @@ is not one of those called here at all (`equals`), is the author's mistake and i
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -15,7 +14,7 @@ from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from w2s_factory.errors import RAISED, TEXTS, HookError, UserError, W2SError, are_texts, short, shown
+from w2s_factory.errors import RAISED, TEXTS, HookError, UserError, W2SError, are_texts, nearest, short, shown
 from w2s_factory.quantities import MaxTokens, PairsPerQuestion
 from w2s_factory.ranges import problem
 from w2s_factory.records import SFT, TEST, Form, plain_value, require
@@ -217,8 +216,9 @@ _NUMBERS = {"max_tokens": MaxTokens, "pairs_per_question": PairsPerQuestion}
 
 def _meant(name: str, hooks: set[str], known: set[str], is_method: bool) -> str | None:
     """Return the name that was probably meant: for a method another method."""
-    near = difflib.get_close_matches(name, hooks if is_method else known, 1, _CLOSE)
-    return _RENAMED.get(name) if is_method and name in _RENAMED else near[0] if near else None
+    if is_method and name in _RENAMED:
+        return _RENAMED[name]
+    return nearest(name, hooks if is_method else known, closeness=_CLOSE)
 
 
 def _field_names(cls: Any) -> set[str]:

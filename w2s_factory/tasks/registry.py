@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from w2s_factory.errors import RAISED, UserError, shown
+from w2s_factory.errors import RAISED, UserError, did_you_mean, shown
 from w2s_factory.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -37,10 +37,7 @@ def get_task(name: Task | str) -> Task:
     for entry in _entries():
         if entry.name == name:
             return _loaded(entry)
-    import difflib  # noqa: PLC0415  only for the message
-
-    near = difflib.get_close_matches(name, task_names(), 1)
-    meant = f'Did you mean "{near[0]}"?' if near else f"Known tasks: {', '.join(task_names())}."
+    meant = did_you_mean(name, task_names()) or f"Known tasks: {', '.join(task_names())}."
     raise UserError(f'no task "{name}"', hint=f"{meant} {PAGE} says how to add a task of your own")
 
 

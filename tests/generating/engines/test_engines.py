@@ -48,7 +48,7 @@ def test_an_engine_nobody_offers():
 def test_an_engine_whose_package_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
     monkeypatch.delitem(sys.modules, "w2s_factory.generating.engines.openai", raising=False)
-    with pytest.raises(UserError, match=r'needs the package openai. .*pip install "w2s-factory\[openai\]"'):
+    with pytest.raises(UserError, match=r"needs the package openai. .*pip install .w2s-factory\[openai\]."):
         make_engine("openai", Model("m"), {})
 
 
@@ -82,7 +82,7 @@ def test_a_hub_name_that_cannot_be_fetched(monkeypatch, tmp_path):
     pytest.importorskip("huggingface_hub")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match='no model folder "owner/nothing", and the hub gives none'):
+    with pytest.raises(UserError, match='no model "owner/nothing", neither as a folder nor on the hub'):
         model_folder("owner/nothing")
 
 

@@ -29,8 +29,8 @@ assert not {"torch", "transformers", "vllm"} & set(sys.modules)
     [
         ("./gone", "", "./gone: no such model folder"),
         ("org/model", "../gone", "../gone: no such adapter folder"),
-        ("empty", "", "empty: holds no config.json"),
-        ("org/model", "empty", "empty: holds no adapter_config.json"),
+        ("empty", "", "empty: is not the folder of a model"),
+        ("org/model", "empty", "empty: is not the folder of an adapter"),
         ("models/gone", "", "models/gone: no such model folder"),
     ],
 )

@@ -15,7 +15,7 @@ from tiny_models import lora, make_adapter
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating import Model, Request, Sampling, make_engine
-from w2s_factory.generating.engines.vllm import NOT_DECIDING
+from w2s_factory.generating.engines.vllm_arguments import NOT_DECIDING
 from w2s_factory.tasks import get_task
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1200)]

@@ -1,4 +1,4 @@
-"""OlympicArena's rule-based judge (Huang et al. 2024): whether a response's answer is the gold."""
+"""OlympicArena's rule-based judge (Huang et al. 2024), which decides whether a response is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an answer is written: taken out of its response, normalised, cut at its commas."""
+"""The notation of answers for the judge: extraction from the box, normalisation, separation at commas."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _REPLACED: Final = (
     (r"^\circ", ""),
     ("%", ""),
 )
-"""In this order, each everywhere: so `\\leftarrow` becomes `arrow`, as published."""
+"""Replacements in this order, each everywhere: so `\\leftarrow` becomes `arrow`, as published."""
 
 _ROMAN: Final = re.compile(r"\\(?:mathrm|mathbf)\{~?([^}]*)\}")
 _TEXTS: Final = (re.compile(r"\\text\{(.*?)\}"), re.compile(r"\\textbf\{(.*?)\}"))
-"""Text commands on one line."""
+"""Text commands, which end on the line on which they start."""
 
 _SHORT: Final = (
     (re.compile(r"frac([^{])(.)"), r"frac{\1}{\2}"),
@@ -34,9 +34,9 @@ _SHORT: Final = (
 
 
 def boxed(response: str) -> str:
-    r"""What the first `\boxed{...}` holds, normalised; the whole response where there is none.
+    r"""Return the content of the first `\boxed{...}`, normalised; the whole response if there is none.
 
-    An empty box, and a first box that is never closed, count as none: later ones are not looked at.
+    A first box that is empty or never closed counts as none: later boxes are not considered.
     """
     start = response.find(_BOX) + len(_BOX)
     if start < len(_BOX):
@@ -50,7 +50,7 @@ def boxed(response: str) -> str:
 
 
 def normalised(answer: str) -> str:
-    """An answer without what only sets it: brackets' sizes, dollars, units of angle, text commands."""
+    """Return an answer without typesetting: sizes of brackets, dollars, degree signs, text commands."""
     for written, meant in _REPLACED:
         answer = answer.replace(written, meant)
     answer = _unwrapped(_ROMAN, answer)
@@ -62,16 +62,16 @@ def normalised(answer: str) -> str:
 
 
 def _unwrapped(command: re.Pattern[str], text: str) -> str:
-    """A text without a command, its argument left; behind the last brace none ends, so none is looked for.
+    """Return a text in which a command is replaced by its argument.
 
-    So each that is found ends, and the time is linear in the text.
+    The text after the last closing brace is not searched, so that the time is linear in the text.
     """
     closed, brace, rest = text.rpartition("}")
     return command.sub(r"\1", closed + brace) + rest
 
 
 def items(answer: str) -> list[str]:
-    """What stands between the commas outside `()` and `[]`; braces do not protect a comma.
+    """Return the parts of an answer between commas outside `()` and `[]`; braces do not protect a comma.
 
     A trailing comma adds no item.
     """

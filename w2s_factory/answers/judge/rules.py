@@ -1,6 +1,6 @@
-"""Rules that decide whether a prediction is the gold, for each type of answer; equations included.
+"""The judge's rules: one function for each type of answer, which compares an answer with a reference.
 
-A rule that raises means that it is not.
+A rule that raises an error counts as not equal, as published.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 _KEPT: Final = 4096
 
 
-def same_equation(pred: str, gold: Any) -> bool:
-    """EQ: the sides' differences are equal, or one is a whole multiple of the other.
+def same_equation(answer: str, reference: Any) -> bool:
+    """Compare equations (EQ) by the differences of their sides: one is a whole multiple of the other.
 
-    SymPy's simplification, which takes most of a judge's time, is asked only where numbers put for the
-    symbols don't show already that it can find neither.
+    SymPy's simplification takes most of the judge's time. It is used only if numbers substituted for the
+    symbols do not already show that it can find neither.
     """
     from sympy import simplify  # noqa: PLC0415  heavy
 
-    if _differ(_sides(pred), _sides(gold)):
+    if _differ(_sides(answer), _sides(reference)):
         return False
-    left, right = _difference(pred), _difference(gold)
+    left, right = _difference(answer), _difference(reference)
     return simplify(left - right) == 0 or any(
         quotient.is_Integer and quotient != 0 for quotient in (simplify(left / right), simplify(right / left))
     )
@@ -37,14 +37,18 @@ def same_equation(pred: str, gold: Any) -> bool:
 
 @lru_cache(_KEPT)
 def _sides(equation: str) -> Any:
-    """Left side minus right side, as written."""
+    """Return the left side of an equation minus its right side, as written."""
     left, right = equation.split("=")
     return value(left) - value(right)
 
 
 @lru_cache(_KEPT)
 def _difference(equation: str) -> Any:
-    """Left side minus right side, simplified, of an equation that is neither always true nor always false."""
+    """Return the left side minus the right side, simplified.
+
+    Raises:
+        AttributeError: The equation is always true or always false.
+    """
     from sympy import Eq, simplify  # noqa: PLC0415  heavy
 
     left, right = equation.split("=")
@@ -53,11 +57,11 @@ def _difference(equation: str) -> Any:
 
 
 def _differ(left: Any, right: Any) -> bool:
-    """Whether at some point neither expression is a whole multiple of the other; False if that is unclear."""
+    """Return whether at some point neither expression is a whole multiple of the other; False if unclear."""
     symbols = sorted(left.free_symbols | right.free_symbols, key=str)
     for point in POINTS:
-        mine, theirs = value_at(left, symbols, point), value_at(right, symbols, point)
-        if mine and theirs and not (_is_whole(mine / theirs) or _is_whole(theirs / mine)):
+        first, second = value_at(left, symbols, point), value_at(right, symbols, point)
+        if first and second and not (_is_whole(first / second) or _is_whole(second / first)):
             return True
     return False
 
@@ -68,54 +72,60 @@ def _is_whole(quotient: complex) -> bool:
     return nearest != 0 and abs(quotient - nearest) <= NEAR * abs(quotient)
 
 
-Answer: TypeAlias = "str | Sequence[str]"
-"""A gold: a text, or a list with a text for each of several quantities.
+Reference: TypeAlias = "str | Sequence[str]"
+"""A reference: a text, or a list with a text for each of several quantities.
 
-Where several quantities are asked for, each character of a text is one, as in the published judge.
+Where several quantities are expected, each character of a text is one of them, as in the published judge.
 """
 
 
-def single_choice(pred: str, gold: Answer) -> bool:
-    """SC: the same text, or the gold's letter before a colon."""
-    if pred == gold:
+def single_choice(answer: str, reference: Reference) -> bool:
+    """Compare single choices (SC): the same text, or the reference's letter followed by a colon."""
+    if answer == reference:
         return True
-    pred = _unbracketed(pred)
-    return pred[0] in ascii_uppercase and pred[1:2] == ":" and pred[0] == gold
+    answer = _unbracketed(answer)
+    return answer[0] in ascii_uppercase and answer[1:2] == ":" and answer[0] == reference
 
 
-def multiple_choice(pred: str, gold: Answer) -> bool:
-    """MC: as many items as the gold has letters, and the same ones; of other items the first capital."""
-    chosen = items(_unbracketed(pred))
-    if len(chosen) != len(gold):
+def multiple_choice(answer: str, reference: Reference) -> bool:
+    """Compare multiple choices (MC): as many items as the reference has letters, and the same letters.
+
+    If not all items are capital letters, the first capital of each counts.
+    """
+    chosen = items(_unbracketed(answer))
+    if len(chosen) != len(reference):
         return False
     if not all(len(item) == 1 and item in ascii_uppercase for item in chosen):
         chosen = [letter for item in chosen for letter in _first_capital(item)]
-    return set(chosen) == set(gold)
+    return set(chosen) == set(reference)
 
 
-def _unbracketed(pred: str) -> str:
-    return pred.strip("[]") if pred.startswith("[") and pred.endswith("]") else pred
+def _unbracketed(answer: str) -> str:
+    return answer.strip("[]") if answer.startswith("[") and answer.endswith("]") else answer
 
 
 def _first_capital(item: str) -> list[str]:
     return [character for character in item if character in ascii_uppercase][:1]
 
 
-def true_or_false(pred: str, gold: Answer) -> bool:
-    """TF: the same one of "True" and "False"."""
-    return pred in ("True", "False") and pred == gold
+def true_or_false(answer: str, reference: Reference) -> bool:
+    """Compare truth values (TF): both "True" or both "False"."""
+    return answer in ("True", "False") and answer == reference
 
 
-def same_set(pred: str, gold: Answer) -> bool:
-    """SET: as many items as the gold, which is a list, has; each matched once, by number."""
-    return not isinstance(gold, str) and _matched(
-        gold, items(pred), lambda mine, theirs: same_number(theirs, mine)
+def same_set(answer: str, reference: Reference) -> bool:
+    """Compare sets (SET): as many items as the reference, a list; each is the same number as another one."""
+    return not isinstance(reference, str) and _matched(
+        reference, items(answer), lambda element, item: same_number(item, element)
     )
 
 
-def same_intervals(pred: str, gold: Any) -> bool:
-    r"""IN: joined by `\cup`, as many as the gold has, each matched once: ends alike, both bounds as EX."""
-    return _matched(_intervals(pred), _intervals(gold), _same_interval)
+def same_intervals(answer: str, reference: Any) -> bool:
+    r"""Compare unions of intervals (IN), joined by `\cup`: each matches another interval of the reference.
+
+    Two intervals match if both ends are open or closed alike and both bounds are the same expression (EX).
+    """
+    return _matched(_intervals(answer), _intervals(reference), _same_interval)
 
 
 def _intervals(union: str) -> list[tuple[bool, bool, str, str]]:
@@ -124,79 +134,87 @@ def _intervals(union: str) -> list[tuple[bool, bool, str, str]]:
 
 
 def _bounds(interval: str) -> tuple[str, str]:
-    """Both bounds; whatever follows a second comma is not looked at. Without a comma there is no match."""
+    """Return both bounds of an interval; text after a second comma is ignored.
+
+    Raises:
+        IndexError: There is no comma, so that the intervals do not match.
+    """
     bounds = interval.strip("()[]").split(",")
     return bounds[0], bounds[1]
 
 
-def _same_interval(mine: tuple[bool, bool, str, str], theirs: tuple[bool, bool, str, str]) -> bool:
-    return mine[:2] == theirs[:2] and all(map(same_expression, mine[2:], theirs[2:]))
+def _same_interval(first: tuple[bool, bool, str, str], second: tuple[bool, bool, str, str]) -> bool:
+    return first[:2] == second[:2] and all(map(same_expression, first[2:], second[2:]))
 
 
-def same_expression(pred: str, gold: Any) -> bool:
-    """EX: the same structure, or without symbols the same number.
+def same_expression(answer: str, reference: Any) -> bool:
+    """Compare expressions (EX): the same structure, or the same number if they have no symbols.
 
     Two different structures with symbols are never the same: the published simplification always fails.
     """
     from sympy import Symbol  # noqa: PLC0415  heavy
 
-    left, right = value(_right_side(pred)), value(_right_side(gold))
+    left, right = value(_right_side(answer)), value(_right_side(reference))
     if left == right:
         return True
     return not left.has(Symbol) and not right.has(Symbol) and close_floats(left, right)
 
 
 def _right_side(answer: str) -> str:
-    """The text between the first and the second `=`; all of it where there is none."""
+    """Return the text between the first and the second `=`; all of it if there is none."""
     return answer.split("=")[1] if "=" in answer else answer
 
 
-def same_tuple(pred: str, gold: Any) -> bool:
-    """TUP: as many items as the gold has, in order, by number."""
-    mine, theirs = items(pred.strip("()")), items(gold.strip("()"))
-    return len(mine) == len(theirs) and all(map(same_number, mine, theirs))
+def same_tuple(answer: str, reference: Any) -> bool:
+    """Compare tuples (TUP): as many items as the reference, in order, each the same number."""
+    given, expected = items(answer.strip("()")), items(reference.strip("()"))
+    return len(given) == len(expected) and all(map(same_number, given, expected))
 
 
-def _matched(mine: Sequence[Any], theirs: Sequence[Any], same: Callable[[Any, Any], bool]) -> bool:
-    """Whether each of mine finds one of theirs, the first that fits, used once; and none is left."""
-    left = list(theirs)
-    for one in mine:
-        place = next((place for place, other in enumerate(left) if same(one, other)), None)
+def _matched(first: Sequence[Any], second: Sequence[Any], same: Callable[[Any, Any], bool]) -> bool:
+    """Return whether the elements match one to one; each of `first` takes the earliest match that is left."""
+    left = list(second)
+    for element in first:
+        place = next((place for place, other in enumerate(left) if same(element, other)), None)
         if place is None:
             return False
         del left[place]
     return not left
 
 
-def same_quantities(pred: str, gold: Answer, types: Sequence[str]) -> bool:
-    """MPV: as many items as the gold has, in order, each by its type."""
-    mine, theirs = _quantities(pred, gold)
-    return len(mine) == len(theirs) and all(
-        AUTOMATIC[types[place]](*pair) for place, pair in enumerate(zip(mine, theirs, strict=True))
+def same_quantities(answer: str, reference: Reference, types: Sequence[str]) -> bool:
+    """Compare several quantities (MPV): as many items as the reference, in order, each by its type."""
+    given, expected = _quantities(answer, reference)
+    return len(given) == len(expected) and all(
+        AUTOMATIC[types[place]](*pair) for place, pair in enumerate(zip(given, expected, strict=True))
     )
 
 
-def same_answers(pred: str, gold: Answer, types: Sequence[str]) -> bool:
-    """MA: as MPV, in any order, each item used once."""
-    mine, theirs = _quantities(pred, gold)
-    return len(mine) == len(theirs) and _matched(
-        [(types[place], one) for place, one in enumerate(theirs)],
-        mine,
-        lambda wanted, given: holds(AUTOMATIC.get(wanted[0], _never), given, wanted[1]),
+def same_answers(answer: str, reference: Reference, types: Sequence[str]) -> bool:
+    """Compare several answers (MA): like MPV, but in any order, each item used once."""
+    given, expected = _quantities(answer, reference)
+    return len(given) == len(expected) and _matched(
+        [(types[place], quantity) for place, quantity in enumerate(expected)],
+        given,
+        lambda typed, item: holds(AUTOMATIC.get(typed[0], _never), item, typed[1]),
     )
 
 
-def _never(pred: str, gold: Answer) -> bool:  # noqa: ARG001  the rule of an unknown type
+def _never(answer: str, reference: Reference) -> bool:  # noqa: ARG001  the rule of an unknown type
     return False
 
 
-def _quantities(pred: str, gold: Answer) -> tuple[list[str], list[str]]:
-    """Return the items of a prediction and the quantities of a gold: of a text, its characters."""
-    return [normalised(item) for item in items(pred)], [normalised(quantity) for quantity in gold]
+def _quantities(answer: str, reference: Reference) -> tuple[list[str], list[str]]:
+    """Return the items of an answer and the quantities of a reference; those of a text are its characters."""
+    return [normalised(item) for item in items(answer)], [normalised(quantity) for quantity in reference]
 
 
 def holds(rule: Callable[..., bool], *answers: Any) -> bool:
-    """Whether a rule holds; it does not where it raises, as published. Memory is the worker's to judge."""
+    """Return whether a rule holds; a rule that raises does not, as published.
+
+    Raises:
+        MemoryError: The worker's memory is used up, on which `workers` decides.
+    """
     try:
         return bool(rule(*answers))
     except MemoryError:
@@ -216,9 +234,9 @@ AUTOMATIC: Final[dict[str, Callable[..., bool]]] = {
     "IN": same_intervals,
     "EQ": same_equation,
 }
-"""Those the automatic judge tries. One success is enough, so the quick ones come first."""
+"""The rules that are tried where no type is given. One success is enough, so quick rules come first."""
 
 SEVERAL: Final[dict[str, Callable[..., bool]]] = {"MPV": same_quantities, "MA": same_answers}
-"""Those of several quantities, which take a type for each."""
+"""The rules for several quantities, which take a type for each."""
 
 TYPES: Final = (*AUTOMATIC, *SEVERAL)

@@ -1,4 +1,4 @@
-"""A gold as one text: what several quantities are, and of which types, goes through files and processes."""
+"""Gold answers as one text, also those of several quantities and types, for files and worker processes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MARK = '${"answer": '
-"""How a structured gold begins: with a sign no normalised answer holds, so that no model can write one."""
+"""The start of a structured gold. No normalised answer holds its `$`, so that no model can write one."""
 
 
 @dataclass(frozen=True)
 class Gold:
-    """What a prediction is judged against.
+    """A gold answer for the judge.
 
     Attributes:
-        answer: A text; or a list, of a set or of several quantities one each.
-        type_sequence: The type of each quantity, where there are several.
-        answer_type: The one type to judge by; None for automatic.
+        answer: A text, or a list of the elements of a set or of several quantities.
+        type_sequence: The type of each quantity, if there are several.
+        answer_type: The type to judge by; None to try all types.
     """
 
     answer: str | Sequence[str]
@@ -30,7 +30,7 @@ class Gold:
     answer_type: str | None = None
 
     def text(self) -> str:
-        """The gold as one text: a plain answer itself, else `$` and a JSON object of what is known."""
+        """Return the gold as one text: a plain answer as it is, else `$` and a JSON object of its fields."""
         fields = {"type_sequence": self.type_sequence, "answer_type": self.answer_type}
         known = {key: _plain(value) for key, value in fields.items() if value}
         if isinstance(self.answer, str) and not known:
@@ -39,26 +39,26 @@ class Gold:
 
 
 def sole(answer: str | Sequence[str]) -> str | Sequence[str]:
-    """A list of one element is that element, as in the published evaluation."""
+    """Return the element of a list of one, as in the published evaluation; any other answer as it is."""
     return answer if isinstance(answer, str) or len(answer) != 1 else answer[0]
 
 
 def hub_gold(answers: Any, type_sequence: Any = None) -> str:
-    """The text of a gold as the hub has it; empty where it, or a quantity of it, is not known: null or blank.
+    """Return the text of a gold from the hub; empty if it, or one of its quantities, is null or blank.
 
     Args:
-        answers: A text, or a list of texts (or numbers), one a quantity.
+        answers: A text, or a list with a text or number for each quantity.
         type_sequence: The types of several quantities.
 
     Raises:
-        UserError: They are something else, or a text that would be read as a structured gold.
+        UserError: The answers or types are something else, or a text would be read as a structured gold.
     """
     listed = [answers] if answers is None or isinstance(answers, str) else answers
-    if not isinstance(listed, list) or not all(one is None or _is_answer(one) for one in listed):
+    if not isinstance(listed, list) or not all(answer is None or _is_answer(answer) for answer in listed):
         raise UserError("expected texts or numbers", field="answer")
     if type_sequence is not None and not _is_texts(type_sequence):
         raise UserError("expected a list of texts", field="type_sequence")
-    texts = ["" if one is None else str(one) for one in listed]
+    texts = ["" if answer is None else str(answer) for answer in listed]
     if not texts or not all(text.strip() for text in texts):
         return ""
     answer = sole(texts)
@@ -76,15 +76,15 @@ def _plain(value: str | Sequence[str]) -> str | list[str]:
 
 
 def is_structured(text: str) -> bool:
-    """Whether a gold is more than a plain answer."""
+    """Return whether the text of a gold is more than a plain answer."""
     return text.startswith(_MARK)
 
 
 def read_gold(text: str) -> Gold:
-    """The gold that `Gold.text` wrote; a text that is not structured is a plain answer.
+    """Return the gold that `Gold.text` wrote; a text that is not structured is a plain answer.
 
     Raises:
-        UserError: It begins as a structured gold and is none.
+        UserError: The text begins like a structured gold and is not one.
     """
     if not is_structured(text):
         return Gold(text)
@@ -111,4 +111,4 @@ def _fits(answer: Any = None, type_sequence: Any = (), answer_type: Any = "", **
 
 
 def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)

@@ -1,4 +1,4 @@
-"""Answers as SymPy reads them, each parsed and evaluated once, and when two are the same number."""
+"""Answers as SymPy expressions, each parsed and evaluated once, and the comparison of their values."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any, Final
 from w2s_factory.answers.symbolic import parsed
 
 CLOSE: Final = 1.01e-5
-"""How far two numbers may lie apart."""
+"""The largest difference of two equal numbers."""
 
 _MANTISSAS_CLOSE: Final = 0.101
-"""How far those of two numbers in scientific notation may."""
+"""The largest difference of the mantissas of two equal numbers in scientific notation."""
 
 _KEPT: Final = 4096
 
 
 class UnreadableError(ValueError):
-    """SymPy's LaTeX parser refuses an answer."""
+    """An answer that SymPy's LaTeX parser refuses."""
 
 
 def value(latex: str) -> Any:
-    """The expression an answer is, unevaluated.
+    """Return the unevaluated expression of an answer.
 
     Raises:
-        UnreadableError: It can't be parsed.
+        UnreadableError: It cannot be parsed.
     """
     expression = parsed(latex)
     if expression is None:
@@ -33,40 +33,40 @@ def value(latex: str) -> Any:
 
 
 @lru_cache(_KEPT)
-def same_number(pred: str, gold: str) -> bool:
-    """Whether two answers are one numerical value (type NV).
+def same_number(answer: str, reference: str) -> bool:
+    """Return whether an answer and a reference have the same numerical value (type NV).
 
-    They are where they are the same text, or close as floats, or close as LaTeX, symbols included where
-    they cancel, or where both are scientific, with one exponent and close mantissas. One that is not
-    scientific against one that is, is first rounded to Python's `%.2e`.
+    They have if they are the same text, are close as floats or as LaTeX (symbols may cancel), or are both in
+    scientific notation with the same exponent and close mantissas. If only one of them is in scientific
+    notation, the other is first rounded to Python's `%.2e`.
     """
-    if pred == gold or close_floats(pred, gold):
+    if answer == reference or close_floats(answer, reference):
         return True
     try:
-        return _same_values(pred, gold)
+        return _same_values(answer, reference)
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001  the published verdict on whatever fails
+    except Exception:  # noqa: BLE001  the published verdict on any failure
         return False
 
 
 def close_floats(left: Any, right: Any) -> bool:
-    """Whether Python makes floats of both, and they are close."""
+    """Return whether Python can convert both to floats, and these are close."""
     try:
         return abs(float(left) - float(right)) <= CLOSE
     except (TypeError, ValueError, OverflowError, AttributeError):
         return False
 
 
-def _same_values(pred: str, gold: str) -> bool:
-    left, right = value(pred), value(gold)
-    if abs(_number(pred) - _number(gold)) <= CLOSE:
+def _same_values(answer: str, reference: str) -> bool:
+    left, right = value(answer), value(reference)
+    if abs(_number(answer) - _number(reference)) <= CLOSE:
         return True
     scientific = is_scientific(left), is_scientific(right)
     if not any(scientific):
-        return bool(_number(pred) == _number(gold))
-    left = left if scientific[0] else value(_rounded(pred))
-    right = right if scientific[1] else value(_rounded(gold))
+        return bool(_number(answer) == _number(reference))
+    left = left if scientific[0] else value(_rounded(answer))
+    right = right if scientific[1] else value(_rounded(reference))
     if is_scientific(left) and is_scientific(right):
         return _same_exponents(left, right)
     return bool(_evaluated(left) == _evaluated(right))
@@ -84,7 +84,7 @@ def _evaluated(expression: Any) -> Any:
 
 
 def is_scientific(expression: Any) -> bool:
-    """Whether an expression is a product whose second factor is a power of ten."""
+    """Return whether an expression is a product whose second factor is a power of ten."""
     from sympy import Mul, Pow  # noqa: PLC0415  heavy
 
     if not isinstance(expression, Mul):
@@ -99,8 +99,8 @@ def _rounded(number: str) -> str:
 
 
 def _same_exponents(left: Any, right: Any) -> bool:
-    mine, theirs = (
+    first, second = (
         (_evaluated(mantissa), _evaluated(power.args[1]))
         for mantissa, power in (left.args[:2], right.args[:2])
     )
-    return bool(mine[1] == theirs[1] and abs(mine[0] - theirs[0]) <= _MANTISSAS_CLOSE)
+    return bool(first[1] == second[1] and abs(first[0] - second[0]) <= _MANTISSAS_CLOSE)

@@ -1,1 +1,1 @@
-"""What a report says: read from the folder of a run, worked out, drawn, and put on a page."""
+"""The report of a run: its files are read, evaluated, drawn as figures and written as one HTML page."""

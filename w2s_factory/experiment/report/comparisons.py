@@ -1,4 +1,4 @@
-"""Comparisons of models on the same questions: which is better, and which questions changed."""
+"""Comparisons of models on the same questions: differences of accuracy, and changed verdicts."""
 
 from __future__ import annotations
 
@@ -29,19 +29,20 @@ if TYPE_CHECKING:
     from w2s_factory.scoring.metrics import Difference
 
 Verdict: TypeAlias = Literal["higher", "lower", "not told apart"]
+"""The verdict of a comparison, as `comparisons.csv` holds it."""
 ANY_FORMAT = "any_format"
 
 
 @dataclass(frozen=True)
 class ModelComparison:
-    """A model held against another.
+    """A comparison of a model with another.
 
     Attributes:
-        model: The one in question.
-        against: What it is held against.
-        any_format: Whether the other's answers count in any format.
-        difference: Its accuracy less the other's, with the 95 % interval.
-        seeds: On how many seeds.
+        model: The model.
+        against: The other model.
+        any_format: Whether answers of the other model count in any format.
+        difference: The model's accuracy minus the other's, with its 95 % interval.
+        seeds: The number of seeds of the comparison.
     """
 
     model: ReportedModel
@@ -52,36 +53,37 @@ class ModelComparison:
 
     @property
     def verdict(self) -> Verdict:
-        """What the interval allows to say."""
+        """Return what the interval shows: it is above zero, below zero, or holds zero."""
         if self.difference.low > 0:
             return "higher"
         return "lower" if self.difference.high < 0 else "not told apart"
 
     @property
     def gain(self) -> bool:
-        """Whether the model is better than the other, as far as the interval goes."""
+        """Return whether the whole interval is above zero."""
         return self.verdict == "higher"
 
     @property
     def reference(self) -> str:
-        """The other's label, with the format that counts."""
+        """Return the other model's label, with the format that counts."""
         return f"{self.against.label}, any format" if self.any_format else self.against.label
 
 
 def comparisons(models: Sequence[ReportedModel]) -> list[ModelComparison]:
-    """All that a report compares: M_plus with each baseline, Stage II with M_plus and with its control.
+    """Return all comparisons of a report: M_plus with each baseline, Stage II with M_plus and its control.
 
-    While M_plus is not evaluated, the last hybrid that is takes its place beside the baselines.
+    As long as M_plus is not evaluated, the last evaluated hybrid is compared with the baselines instead.
     """
-    return [one for one in (*_of_stage1(models), *_of_stage2(models)) if one is not None]
+    found = (*_of_stage1(models), *_of_stage2(models))
+    return [comparison for comparison in found if comparison is not None]
 
 
 def compare(
     model: ReportedModel, against: ReportedModel, *, any_format: bool = False
 ) -> ModelComparison | None:
-    """A model held against another on the seeds both have.
+    """Compare a model with another on the seeds that both have.
 
-    None where they answered different questions or have no seed in common: there is no difference then.
+    Returns None if they answered different questions or have no seed in common.
     """
     other = (against.any_format if any_format else None) or against.strict
     seeds = common_seeds(model.strict, other)
@@ -101,14 +103,14 @@ def _of_stage1(models: Sequence[ReportedModel]) -> Iterator[ModelComparison | No
                 if key == ZERO_SHOT and against.any_format:
                     yield compare(final, against, any_format=True)
         for other in models:
-            if other.stage == "stage1" and other.key != final.key and _belongs_beside(other, final):
+            if other.stage == "stage1" and other.key != final.key and _is_close(other, final):
                 yield compare(final, other)
         if ceiling := find(models, CEILING):
             yield compare(final, ceiling)
 
 
-def _belongs_beside(other: ReportedModel, final: ReportedModel) -> bool:
-    """The other sets of the same iteration, and the hybrid of the one before."""
+def _is_close(other: ReportedModel, final: ReportedModel) -> bool:
+    """Return whether a model is of another set of the same iteration, or the hybrid of the previous one."""
     earlier = other.key.endswith("hybrid_ft")
     return (other.iteration or 0) == (final.iteration or 0) - earlier
 
@@ -128,7 +130,7 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class ChangedAnswer:
-    """A question with both responses."""
+    """The results of both models on one question."""
 
     weak: Result
     final: Result
@@ -136,18 +138,18 @@ class ChangedAnswer:
 
 @dataclass(frozen=True)
 class Changes:
-    """The weak model's verdicts against the final model's.
+    """The questions on which the verdicts of the weak and the final model agree or differ.
 
     Attributes:
         final: The final model's label.
-        seeds: The seeds of the counts, in their order.
-        gained: For each seed, questions only the final model got right.
-        lost: For each seed, questions only the weak model got right.
-        both: For each seed, questions both got right.
-        neither: For each seed, questions neither got right.
+        seeds: The seeds, in the order of the counts.
+        gained: The number of questions that only the final model answered correctly, by seed.
+        lost: The number that only the weak model answered correctly, by seed.
+        both: The number that both answered correctly, by seed.
+        neither: The number that neither answered correctly, by seed.
         example_seed: The seed of the examples.
-        gained_examples: The first of the gained ones, in the order of the final model's results.
-        lost_examples: The first of the lost ones.
+        gained_examples: The first gained questions, in the order of the final model's results.
+        lost_examples: The first lost questions.
     """
 
     final: str
@@ -162,7 +164,7 @@ class Changes:
 
 
 def changes(run: Run, models: Sequence[ReportedModel]) -> Changes | None:
-    """What changed from the weak floor to M_plus; None where either is missing or they can't be paired."""
+    """Return the changes from the weak floor to M_plus; None if one is missing or they cannot be paired."""
     floor, final = find(models, FLOOR), m_plus_of(models)
     if floor is None or final is None or set(floor.strict.questions) != set(final.strict.questions):
         return None
@@ -176,7 +178,7 @@ def changes(run: Run, models: Sequence[ReportedModel]) -> Changes | None:
     gained, lost = ~weak & strong, weak & ~strong
 
     def examples(row: Sequence[bool]) -> list[ChangedAnswer]:
-        names = [name for name, is_one in zip(final.strict.questions, row, strict=True) if is_one]
+        names = [name for name, chosen in zip(final.strict.questions, row, strict=True) if chosen]
         return [ChangedAnswer(weak_rows[name], final_rows[name]) for name in names[:_EXAMPLES]]
 
     return Changes(
@@ -193,7 +195,7 @@ def changes(run: Run, models: Sequence[ReportedModel]) -> Changes | None:
 
 
 def _rows(run: Run, key: str, seed: int) -> dict[Id, Result]:
-    """The results of a model for a seed, or of its one repetition."""
-    named = [one for one in run.contents.models if one.key == key and run.has(one.results)]
-    one = next((one for one in named if one.seed == seed), named[0])
-    return {row["id"]: row for row in read(run.at(one.results), RESULT)}
+    """Return the results of a model for a seed, or of its only repetition, by id."""
+    there = [model for model in run.contents.models if model.key == key and run.has(model.results)]
+    chosen = next((model for model in there if model.seed == seed), there[0])
+    return {row["id"]: row for row in read(run.at(chosen.results), RESULT)}

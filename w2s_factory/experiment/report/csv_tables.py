@@ -20,87 +20,87 @@ if TYPE_CHECKING:
 
 
 def models_table(models: Sequence[ReportedModel]) -> Rows:
-    """A row for each model; shares from 0 to 1."""
+    """Return a row for each model; shares are from 0 to 1."""
     return [_model_row(models, model) for model in models]
 
 
 def comparisons_table(compared: Iterable[ModelComparison]) -> Rows:
-    """A row for each comparison."""
+    """Return a row for each comparison."""
     return [
         {
-            "model": one.model.key,
-            "against": one.against.key,
-            "any_format": one.any_format,
-            "seeds": one.seeds,
-            **_estimate("difference", one.difference),
-            "verdict": one.verdict,
+            "model": comparison.model.key,
+            "against": comparison.against.key,
+            "any_format": comparison.any_format,
+            "seeds": comparison.seeds,
+            **_estimate("difference", comparison.difference),
+            "verdict": comparison.verdict,
         }
-        for one in compared
+        for comparison in compared
     ]
 
 
 def stage1_table(iterations: Iterable[Iteration]) -> Rows:
-    """A row for each iteration and seed."""
+    """Return a row for each iteration and seed."""
     return [
         {
-            "iteration": one.iteration,
-            "seed": one.seed,
-            "questions": one.agreement.questions,
-            "kept": one.agreement.kept,
+            "iteration": iteration.iteration,
+            "seed": iteration.seed,
+            "questions": iteration.agreement.questions,
+            "kept": iteration.agreement.kept,
             **{
                 f"{name}_right": accuracy.share
                 for name, accuracy in (
-                    ("weak", one.weak),
-                    ("icl", one.icl),
-                    ("weak_kept", one.agreement.weak_kept),
-                    ("icl_kept", one.agreement.icl_kept),
-                    ("weak_dropped", one.agreement.weak_dropped),
-                    ("icl_dropped", one.agreement.icl_dropped),
+                    ("weak", iteration.weak),
+                    ("icl", iteration.icl),
+                    ("weak_kept", iteration.agreement.weak_kept),
+                    ("icl_kept", iteration.agreement.icl_kept),
+                    ("weak_dropped", iteration.agreement.weak_dropped),
+                    ("icl_dropped", iteration.agreement.icl_dropped),
                 )
             },
-            "hybrid_rows": one.rows,
+            "hybrid_rows": iteration.rows,
         }
-        for one in iterations
+        for iteration in iterations
     ]
 
 
 def stage2_table(preferences: Iterable[Preferences]) -> Rows:
-    """A row for each seed."""
+    """Return a row for each seed."""
     return [
         {
-            "seed": one.seed,
-            "questions": one.counts.questions,
-            "pairs": one.counts.pairs,
-            "pairs_in_file": one.rows,
-            "weak_chosen": one.counts.weak_chosen,
-            "weak_rejected": one.counts.weak_rejected,
-            "chosen_right": one.counts.chosen.share,
-            "rejected_right": one.counts.rejected.share,
-            "min_confidence": one.rules.min_confidence,
-            "negative_confidence": one.rules.negative_confidence,
-            **{f"skipped: {reason}": count for reason, count in one.counts.skipped.items()},
-            **{f"pairs of sampling seed {seed}": count for seed, count in one.sources.items()},
+            "seed": stage2.seed,
+            "questions": stage2.counts.questions,
+            "pairs": stage2.counts.pairs,
+            "pairs_in_file": stage2.rows,
+            "weak_chosen": stage2.counts.weak_chosen,
+            "weak_rejected": stage2.counts.weak_rejected,
+            "chosen_right": stage2.counts.chosen.share,
+            "rejected_right": stage2.counts.rejected.share,
+            "min_confidence": stage2.rules.min_confidence,
+            "negative_confidence": stage2.rules.negative_confidence,
+            **{f"skipped: {reason}": count for reason, count in stage2.counts.skipped.items()},
+            **{f"pairs of sampling seed {seed}": count for seed, count in stage2.sources.items()},
         }
-        for one in preferences
+        for stage2 in preferences
     ]
 
 
 def confidence_table(preferences: Iterable[Preferences]) -> Rows:
-    """A row for each seed and confidence."""
+    """Return a row for each seed and confidence."""
     return [
         {
-            "seed": one.seed,
+            "seed": stage2.seed,
             "confidence": bar.confidence,
             "questions": bar.questions,
             "majority_right": bar.right,
         }
-        for one in preferences
-        for bar in one.bars
+        for stage2 in preferences
+        for bar in stage2.bars
     ]
 
 
 def tags_table(groups: Iterable[Group]) -> Rows:
-    """A row for each group and model."""
+    """Return a row for each group and model."""
     return [
         {
             "tag": group.tag,
@@ -115,43 +115,48 @@ def tags_table(groups: Iterable[Group]) -> Rows:
 
 
 def changes_table(found: Changes) -> Rows:
-    """A row for each seed."""
+    """Return a row for each seed."""
     counts = zip(found.seeds, found.gained, found.lost, found.both, found.neither, strict=True)
     names = ("seed", "wrong_then_right", "right_then_wrong", "right_in_both", "wrong_in_both")
     return [dict(zip(names, row, strict=True)) for row in counts]
 
 
 def training_table(trainings: Iterable[TrainingCurves]) -> Rows:
-    """A row for each logged value."""
+    """Return a row for each logged value."""
     return [
-        {"model": one.key, "seed": one.seed, "curve": name, "step": step, "value": value}
-        for one in trainings
-        for name, points in one.curves.items()
+        {"model": training.key, "seed": training.seed, "curve": name, "step": step, "value": value}
+        for training in trainings
+        for name, points in training.curves.items()
         for step, value in points
     ]
 
 
 def times_table(timed: Iterable[Timed]) -> Rows:
-    """A row for each job that was timed."""
+    """Return a row for each job that was timed."""
     return [
-        {"job": one.job.name, "kind": one.job.kind, "seed": one.job.seed, "seconds": one.seconds}
-        for one in timed
+        {
+            "job": timed_job.job.name,
+            "kind": timed_job.job.kind,
+            "seed": timed_job.job.seed,
+            "seconds": timed_job.seconds,
+        }
+        for timed_job in timed
     ]
 
 
 def provenance_table(found: Iterable[Artefact]) -> Rows:
-    """A row for each file a manifest names."""
+    """Return a row for each file that a manifest names."""
     return [
         {
-            "file": str(one.file),
-            "sha256": one.line["sha256"],
-            "state": one.state,
-            "seed": one.line.get("seed"),
-            "command": one.command,
-            "versions": " ".join(f"{name}={version}" for name, version in one.versions.items()),
-            "time": one.line.get("time"),
+            "file": str(artefact.file),
+            "sha256": artefact.line["sha256"],
+            "state": artefact.state,
+            "seed": artefact.line.get("seed"),
+            "command": artefact.command,
+            "versions": " ".join(f"{name}={version}" for name, version in artefact.versions.items()),
+            "time": artefact.line.get("time"),
         }
-        for one in found
+        for artefact in found
     ]
 
 

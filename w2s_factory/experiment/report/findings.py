@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a run's files say; each part is empty where its files are not there."""
+    """The results of a run; each part is empty if its files do not exist."""
 
     contents: Contents
     absent: list[Absent]
@@ -43,10 +43,10 @@ class Findings:
 
 
 def find_out(run: Run) -> Findings:
-    """Work everything out.
+    """Compute all results of a run.
 
     Raises:
-        UserError: A file is there and can't be used.
+        UserError: A file exists and cannot be used.
     """
     contents, models = run.contents, models_of(run)
     in_paper = is_published(contents.task, contents.weak_name)

@@ -1,4 +1,4 @@
-"""The folder of a run as a report reads it: what its steps left, and what its manifests say."""
+"""The folder of a run as a report reads it: the files that its steps wrote, and its manifests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.run_contents import CONTENTS, Contents
+from w2s_factory.folders import RESULTS, seeds_in
 from w2s_factory.records import Form, content_hash, read, read_object
 
 if TYPE_CHECKING:
@@ -17,23 +18,23 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "manifest.jsonl"
 REPORT_FACT: Final = "report_of"
-"""The fact by which a report's own files are known in a manifest."""
+"""The key by which lines about a report's own files are known in a manifest."""
 
 State: TypeAlias = Literal["unchanged", "changed", "gone", "not checked"]
 _LARGEST: Final = 2**28
-"""Bytes of a file whose content is still hashed for a report: weights of 70 billion parameters are not."""
+"""Bytes of the largest file that is hashed for a report; weights of large models are not."""
 
 LINE: Form[Any] = Form("manifest lines", {"file": (str,), "sha256": (str,)})
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """A file and what its manifest says of it.
+    """A file and its line in the manifest.
 
     Attributes:
         file: Its path, relative to the run's folder.
         line: The last line about it.
-        state: Whether it is still what the line says.
+        state: Whether its content is still the one of the line.
     """
 
     file: Path
@@ -42,13 +43,13 @@ class Artefact:
 
     @property
     def command(self) -> str:
-        """What made it."""
+        """Return the command that wrote the file."""
         command = self.line.get("command", [])
         return " ".join(map(str, command)) if isinstance(command, list) else ""
 
     @property
     def versions(self) -> dict[str, str]:
-        """The versions that mattered."""
+        """Return the versions of the packages that the line names."""
         noted = self.line.get("versions")
         found = dict(noted) if isinstance(noted, dict) else {}
         if self.line.get("llamafactory"):
@@ -57,10 +58,10 @@ class Artefact:
 
 
 def artefacts(folder: Path) -> list[Artefact]:
-    """All files the manifests below a folder name, those of reports left out, by path.
+    """Return the files that the manifests below a folder name, except those of reports, sorted by path.
 
     Raises:
-        UserError: A manifest can't be read.
+        UserError: A manifest cannot be read, or names a file outside its folder.
     """
     found = []
     for manifest in sorted(folder.rglob(MANIFEST)):
@@ -73,7 +74,7 @@ def artefacts(folder: Path) -> list[Artefact]:
 
 
 def line_of(path: Path) -> Mapping[str, Any] | None:
-    """The manifest's last line about a file as it is now; None where there is none."""
+    """Return the manifest's last line about a file with its present content; None if there is none."""
     manifest = path.parent / MANIFEST
     if not (manifest.exists() and path.exists()):
         return None
@@ -83,7 +84,7 @@ def line_of(path: Path) -> Mapping[str, Any] | None:
 
 
 def versions(found: list[Artefact]) -> dict[str, list[str]]:
-    """All versions of each package that made something here."""
+    """Return all versions of each package that the manifests name."""
     every: dict[str, set[str]] = {}
     for name, version in _versions(found):
         every.setdefault(name, set()).add(version)
@@ -109,7 +110,7 @@ def _state(path: Path, noted: str) -> State:
 
 @dataclass(frozen=True)
 class Absent:
-    """A file the run names that is not there."""
+    """A file that the run names and that does not exist."""
 
     what: str
     path: Path
@@ -117,26 +118,26 @@ class Absent:
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder and its contents."""
+    """A run: its folder and its contents."""
 
     folder: Path
     contents: Contents
 
     def at(self, path: Path) -> Path:
-        """Where a file of the contents lies."""
+        """Return the path of a file of the contents."""
         return self.folder / path
 
     def has(self, *paths: Path | None) -> bool:
-        """Whether all these files are named and there."""
+        """Return whether all these files are named and exist."""
         return all(path is not None and self.at(path).exists() for path in paths)
 
     def has_samples(self, folder: Path | None) -> bool:
-        """Whether a folder of seeds is named and there, and every seed in it scored."""
-        seeds = [] if folder is None else list(self.at(folder).glob("seed*"))
-        return bool(seeds) and all((seed / "results.jsonl").is_file() for seed in seeds)
+        """Return whether a folder of samples is named and exists, with results for each seed in it."""
+        seeds = [] if folder is None else seeds_in(self.at(folder))
+        return bool(seeds) and all((seed / RESULTS).is_file() for seed in seeds)
 
     def absent(self) -> list[Absent]:
-        """What the run names and is not there, in the order of the contents."""
+        """Return the files that the run names and that do not exist, in the order of the contents."""
         return [
             Absent(what, path)
             for what, path in self._named()
@@ -144,14 +145,13 @@ class Run:
         ]
 
     def files(self) -> list[Path]:
-        """Return the files a report reads that are there: those the run names and their logs."""
+        """Return the existing files that a report reads: those that the run names, and their logs."""
         named = [self.at(path) for _, path in self._named()]
         named += [self.at(path) for job in self.contents.jobs for path in (job.log, job.benchmark) if path]
-        inside = ["seed*/results.jsonl", "trainer_log.jsonl"]
         return [
             file
             for path in named
-            for file in (path, *(found for pattern in inside for found in path.glob(pattern)))
+            for file in (path, *(seed / RESULTS for seed in seeds_in(path)), path / "trainer_log.jsonl")
             if file.is_file()
         ]
 
@@ -165,26 +165,27 @@ class Run:
                 if path := getattr(model, what):
                     words = what.replace("any_format", "results in any format")
                     yield f"{model.label}, seed {model.seed}: {words}", path
-        for one in contents.stage1:
+        for stage1 in contents.stage1:
             for what in ("weak", "icl", "hybrid"):
-                yield f"Stage I, iteration {one.iteration}, seed {one.seed}: {what}", getattr(one, what)
-        for two in contents.stage2:
+                where = f"Stage I, iteration {stage1.iteration}, seed {stage1.seed}"
+                yield f"{where}: {what}", getattr(stage1, what)
+        for stage2 in contents.stage2:
             for what in ("weak", "samples", "votes", "pairs"):
-                yield f"Stage II, seed {two.seed}: {what}", getattr(two, what)
+                yield f"Stage II, seed {stage2.seed}: {what}", getattr(stage2, what)
 
 
 def open_run(folder: str | Path) -> Run:
-    """The run in a folder.
+    """Open the run in a folder.
 
     Raises:
-        UserError: It has no `contents.json`, or one that is not of this form.
+        UserError: The folder has no `contents.json`, or one that is not of this form.
     """
     path = Path(folder) / CONTENTS
     if not Path(folder).is_dir():
         raise UserError("no such folder", file=folder)
     if not path.is_file():
         raise UserError(
-            "is missing: this is not the folder of a run", file=path, hint="Make one: w2s-factory run --help"
+            "is missing: this is not the folder of a run", file=path, hint="See w2s-factory run --help"
         )
     try:
         return Run(Path(folder), Contents.model_validate(read_object(path)))

@@ -1,14 +1,16 @@
-"""Models of a run over its seeds: verdicts, accuracy with intervals, pass@k, PGR, accuracy by tag."""
+"""The models of a run over all its seeds: verdicts, accuracy with intervals, pass@k, PGR, accuracy by tag."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import numpy as np
 
 from w2s_factory.errors import UserError
+from w2s_factory.experiment.run_contents import Stage
+from w2s_factory.quantities import PUBLISHED_SAMPLES
 from w2s_factory.scoring.golds import read_golds
 from w2s_factory.scoring.metrics import (
     Difference,
@@ -35,10 +37,10 @@ _SEED: Final = 42
 
 
 def share_right(right: NDArray[np.bool_]) -> Difference:
-    """The accuracy of verdicts (seeds x questions) and its interval.
+    """Return the accuracy of verdicts (seeds x questions) with its 95 % interval.
 
-    One seed: Wilson's. Several: over questions and seeds, see `crossed_bootstrap`; where all verdicts are
-    the same there is nothing to resample, and it is Wilson's of the questions.
+    With one seed, or if all verdicts are equal, it is Wilson's interval over the questions; with several, a
+    bootstrap over questions and seeds (`crossed_bootstrap`).
     """
     seeds, questions = right.shape
     value = float(right.mean())
@@ -48,9 +50,9 @@ def share_right(right: NDArray[np.bool_]) -> Difference:
 
 
 def difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Difference:
-    """The accuracy of `second` less that of `first`: the same seeds and questions, paired.
+    """Return the accuracy of `second` minus that of `first` (paired, seeds x questions), with its interval.
 
-    One seed: the paired bootstrap of `evaluate`. Several: over questions and seeds.
+    With one seed it is the paired bootstrap of `evaluate`; with several, one over questions and seeds.
     """
     if len(first) == 1:
         return paired_bootstrap(first[0].tolist(), second[0].tolist())
@@ -58,12 +60,12 @@ def difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Differenc
 
 
 def crossed_bootstrap(values: NDArray[np.float64]) -> Difference:
-    """The mean of values (seeds x questions), and the 95 % interval of a bootstrap of both at once.
+    """Return the mean of values (seeds x questions) with the 95 % interval of a bootstrap over both at once.
 
     Each of 10,000 resamples draws as many questions as there are, and one seed fewer than there are: with
     so few seeds, drawing all of them would make the spread too small by (S - 1) / S (McCarthy and Snowden
-    1985). Where seeds differ by no more than chance the interval is too wide rather than too narrow.
-    Questions with the same values on all seeds are alike, so only how many of each kind is drawn.
+    1985). If seeds differ by no more than chance, the interval is too wide rather than too narrow.
+    Questions with the same values on all seeds are interchangeable, so only their numbers are drawn.
     """
     seeds, questions = values.shape
     kinds, counts = np.unique(values, axis=1, return_counts=True)
@@ -76,18 +78,18 @@ def crossed_bootstrap(values: NDArray[np.float64]) -> Difference:
 
 FLOOR, CEILING = "weak_floor", "strong_ceiling"
 ZERO_SHOT, WEAK_ICL, FULL_WEAK, CONTROL = "strong_zero_shot", "weak_icl", "full_weak_ft", "sft_chosen"
-_STAGES = ("baseline", "stage1", "stage2")
-_K = 10
+_STAGES = get_args(Stage)
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Which questions were answered rightly: seeds x questions.
+    """The verdicts on a model's answers.
 
     Attributes:
-        seeds, questions: What the rows and the columns belong to.
-        right: The verdicts.
-        once: Whether the run has the model once for all seeds (not: once so far).
+        seeds: The seed of each row of `right`.
+        questions: The id of each column of `right`.
+        right: Whether an answer is correct (seeds x questions).
+        once: Whether the run has the model only once, for all seeds together.
     """
 
     seeds: tuple[int, ...]
@@ -96,19 +98,19 @@ class Verdicts:
     once: bool
 
     def of(self, seeds: Sequence[int]) -> NDArray[np.bool_]:
-        """The rows of these seeds; what the run has once stands for each of them."""
+        """Return the rows of these seeds; a model that the run has once has the same row for each."""
         if self.once:
             return np.repeat(self.right, len(seeds), axis=0)
         return self.right[[self.seeds.index(seed) for seed in seeds]]
 
     def by_seed(self) -> dict[int, float]:
-        """The accuracy of each seed."""
+        """Return the accuracy of each seed."""
         return dict(zip(self.seeds, self.right.mean(axis=1).tolist(), strict=True))
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """pass@k and maj@k, the mean over seeds."""
+    """pass@k (`passed`) and maj@k (`majority`), means over the seeds."""
 
     k: int
     passed: float
@@ -117,15 +119,18 @@ class Sampled:
 
 @dataclass(frozen=True)
 class ReportedModel:
-    """A model, all its repetitions together.
+    """A model with all its repetitions.
 
     Attributes:
-        key, label, stage, iteration: As in the run's contents.
+        key: Its key, as in the run's contents.
+        label: Its label.
+        stage: Its stage.
+        iteration: Its iteration of Stage I; None for other models.
         strict: Its verdicts.
-        accuracy: Their share of right ones, with its 95 % interval.
-        any_format: The verdicts where the last number counts in whatever format.
-        sampled: What its sampled answers give.
-        m_plus: Whether it is the hybrid of the last iteration the run has, evaluated or not.
+        accuracy: The share of correct answers, with its 95 % interval.
+        any_format: The verdicts if the last number counts in any format; None if they do not exist.
+        sampled: pass@k and maj@k of its sampled answers; None if there are none.
+        m_plus: Whether it is the hybrid of the run's last iteration.
     """
 
     key: str
@@ -140,17 +145,18 @@ class ReportedModel:
 
 
 def models_of(run: Run) -> list[ReportedModel]:
-    """The models whose results are there: baselines, Stage I, Stage II, ceiling; as in the contents within.
+    """Return the models whose results exist: baselines, Stage I, Stage II, ceiling; in each as in the contents.
 
     Raises:
-        UserError: Results can't be used, or repetitions of a model answer different questions.
+        UserError: Results cannot be used, or repetitions of a model answer different questions.
     """
     together: dict[str, list[Evaluated]] = {}
-    for one in run.contents.models:
-        if run.has(one.results):
-            together.setdefault(one.key, []).append(one)
-    named = Counter(one.key for one in run.contents.models)
-    last = max((one.iteration or 0 for one in run.contents.models if is_hybrid(one)), default=None)
+    evaluated = run.contents.models
+    for model in evaluated:
+        if run.has(model.results):
+            together.setdefault(model.key, []).append(model)
+    named = Counter(model.key for model in evaluated)
+    last = max((model.iteration or 0 for model in evaluated if is_hybrid(model)), default=None)
     models = [
         _model(run, repetitions, once=named[key] == 1, last=last) for key, repetitions in together.items()
     ]
@@ -158,52 +164,52 @@ def models_of(run: Run) -> list[ReportedModel]:
 
 
 def find(models: Sequence[ReportedModel], key: str) -> ReportedModel | None:
-    """The model of that key, if it is there."""
+    """Return the model of a key; None if there is none."""
     return next((model for model in models if model.key == key), None)
 
 
 def hybrids(models: Sequence[ReportedModel]) -> list[ReportedModel]:
-    """The hybrid models of Stage I that are evaluated, by iteration."""
+    """Return the evaluated hybrid models of Stage I, by iteration."""
     return sorted(filter(is_hybrid, models), key=lambda model: model.iteration or 0)
 
 
 def is_hybrid(model: ReportedModel | Evaluated) -> bool:
-    """Whether it was trained on both sides of Stage I."""
+    """Return whether a model was trained on the hybrid set of Stage I."""
     return model.stage == "stage1" and model.key.endswith("hybrid_ft")
 
 
 def m_plus_of(models: Sequence[ReportedModel]) -> ReportedModel | None:
-    """M_plus, the hybrid of the run's last iteration; None while it is not evaluated."""
+    """Return M_plus, the hybrid of the run's last iteration; None if it is not evaluated yet."""
     return next((model for model in models if model.m_plus), None)
 
 
 def common_seeds(*verdicts: Verdicts) -> list[int]:
-    """The seeds all have; what the run has once goes with all seeds of the others."""
-    several = [one.seeds for one in verdicts if not one.once] or [verdicts[0].seeds]
+    """Return the seeds that all have; a model that the run has once has all seeds of the others."""
+    several = [verdict.seeds for verdict in verdicts if not verdict.once] or [verdicts[0].seeds]
     return [seed for seed in several[0] if all(seed in others for others in several)]
 
 
 def gap_recovered(models: Sequence[ReportedModel], model: ReportedModel) -> float | None:
-    """The PGR of a model, on the seeds it has in common with floor and ceiling.
+    """Return the PGR of a model on the seeds that it has in common with floor and ceiling.
 
-    None without a floor or a ceiling, where they leave no gap, or where the three have no seed in common or
-    answered different questions.
+    Returns None without a floor or a ceiling, if the ceiling is not above the floor, or if the three have no
+    seed in common or answered different questions.
     """
     floor, ceiling = find(models, FLOOR), find(models, CEILING)
     if not (floor and ceiling):
         return None
-    three = [one.strict for one in (model, floor, ceiling)]
+    three = [which.strict for which in (model, floor, ceiling)]
     seeds = common_seeds(*three)
-    if not seeds or any(set(one.questions) != set(three[0].questions) for one in three):
+    if not seeds or any(set(verdicts.questions) != set(three[0].questions) for verdicts in three):
         return None
-    accuracy, low, high = (float(one.of(seeds).mean()) for one in three)
+    accuracy, low, high = (float(verdicts.of(seeds).mean()) for verdicts in three)
     return None if low >= high else performance_gap_recovered(accuracy, low, high)
 
 
 def _model(run: Run, repetitions: list[Evaluated], *, once: bool, last: int | None) -> ReportedModel:
     first = repetitions[0]
-    strict = _verdicts(run, [(one.seed, one.results) for one in repetitions], once)
-    any_format = [(one.seed, one.any_format) for one in repetitions if run.has(one.any_format)]
+    strict = _verdicts(run, [(model.seed, model.results) for model in repetitions], once)
+    any_format = [(model.seed, model.any_format) for model in repetitions if run.has(model.any_format)]
     return ReportedModel(
         key=first.key,
         label=first.label,
@@ -212,14 +218,14 @@ def _model(run: Run, repetitions: list[Evaluated], *, once: bool, last: int | No
         strict=strict,
         accuracy=share_right(strict.right),
         any_format=_verdicts(run, any_format, once) if any_format else None,
-        sampled=_sampled(run, [one.samples for one in repetitions if run.has_samples(one.samples)]),
+        sampled=_sampled(run, [model.samples for model in repetitions if run.has_samples(model.samples)]),
         m_plus=is_hybrid(first) and first.iteration == last,
     )
 
 
 def _verdicts(run: Run, files: Sequence[tuple[int, Path | None]], once: bool) -> Verdicts:
     read = [(seed, path, read_verdicts(run.at(path))) for seed, path in files if path is not None]
-    read.sort(key=lambda one: one[0])
+    read.sort(key=lambda repetition: repetition[0])
     _, first_path, first = read[0]
     for _, path, verdicts in read:
         if verdicts.keys() != first.keys():
@@ -232,7 +238,7 @@ def _sampled(run: Run, folders: Sequence[Path | None]) -> Sampled | None:
     paths = [run.at(folder) for folder in folders if folder is not None]
     if not paths:
         return None
-    k = min(_K, *(len(seed_files(path)) for path in paths))
+    k = min(PUBLISHED_SAMPLES, *(len(seed_files(path)) for path in paths))
     task = get_task(run.contents.task)
     rows = [sampled(path, k, task) for path in paths]
     mean = {name: sum(row[name] for row in rows) / len(rows) for name in ("pass_at_k", "maj_at_k")}
@@ -240,7 +246,7 @@ def _sampled(run: Run, folders: Sequence[Path | None]) -> Sampled | None:
 
 
 _MOST_VALUES = 12
-"""A tag with more values than this names questions, it does not group them (MATH: `unique_id`)."""
+"""The most values of a tag that groups questions; one with more (MATH's `unique_id`) names them."""
 
 
 @dataclass(frozen=True)
@@ -248,9 +254,10 @@ class Group:
     """The questions with one value of a tag, and each model's accuracy on them.
 
     Attributes:
-        tag, value: `level`, `3`.
-        questions: How many of them any model answered.
-        accuracies: By the model's key.
+        tag: The tag, such as `level`.
+        value: Its value, such as `3`.
+        questions: The number of these questions that at least one model answered.
+        accuracies: The accuracy of each model, by its key.
     """
 
     tag: str
@@ -260,17 +267,17 @@ class Group:
 
 
 def compared_by_tag(models: Sequence[ReportedModel]) -> list[ReportedModel]:
-    """The models that are broken down: floor, M_plus, Stage II, ceiling."""
+    """Return the models whose accuracy is shown by tag: floor, M_plus, Stage II, ceiling."""
     stage2 = [model for model in models if model.stage == "stage2"]
     chosen = [find(models, FLOOR), *hybrids(models)[-1:], *stage2, find(models, CEILING)]
     return [model for model in chosen if model is not None]
 
 
 def groups(run: Run, models: Sequence[ReportedModel]) -> list[Group]:
-    """The groups of each tag, in the order of their values; empty where the golds have no tags.
+    """Return the groups of each tag, in the order of their values; none if the golds have no tags.
 
     Raises:
-        UserError: The golds can't be read.
+        UserError: The golds cannot be read.
     """
     if not run.has(run.contents.golds):
         return []
@@ -300,5 +307,5 @@ def _group(name: str, value: Any, members: set[Id], models: list[ReportedModel])
 
 
 def _order(value: Any) -> tuple[bool, Any]:
-    """Numbers by size, then texts."""
+    """Return the sort key of a tag's value: numbers by size, then texts."""
     return isinstance(value, str), value

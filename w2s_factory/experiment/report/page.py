@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: its table of models, tiles and sections."""
+"""The report as one self-contained HTML page: its table of models, its tiles and its sections."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _NO_PAPER: Final[dict[str, Any]] = {"accuracy": None, "pgr": None, "pass_at_10":
 
 
 def model_rows(found: Findings) -> list[dict[str, Any]]:
-    """A row for each model: by group, then as in the run's contents."""
+    """Return a row for each model, in the order of the groups and of the run's contents."""
     paper = {row["paper"]: row for row in found.paper}
     return [_row(model, found.models, paper) for model in found.models]
 
 
 def tiles(found: Findings) -> list[dict[str, str]]:
-    """The few numbers on top: floor, weak ICL, M_plus, Stage II, ceiling."""
+    """Return the numbers at the top of the page: floor, weak ICL, M_plus, Stage II, ceiling."""
     models = found.models
     stage2 = [model for model in models if model.stage == "stage2" and model.key != CONTROL]
     shown = [
@@ -65,7 +65,7 @@ def tiles(found: Findings) -> list[dict[str, str]]:
 
 
 def paper_sources(found: Findings) -> list[str]:
-    """Where the paper's numbers were read, with the models each source holds for; the commonest one alone."""
+    """Return the sources of the paper's numbers; all but the most common one with the models it holds for."""
     sources = Counter(row["source"] for row in found.paper)
     return [
         f"{source} ({', '.join(row['paper'] for row in found.paper if row['source'] == source)})"
@@ -92,41 +92,44 @@ def _row(
         "any_format": float(model.any_format.right.mean()) if model.any_format else None,
         "passed": percent(sampled.passed) if sampled else "",
         "majority": percent(sampled.majority) if sampled else "",
-        "pgr_said": _gap_said(model, models),
+        "pgr_text": _pgr_text(model, models),
         **{f"paper_{name}": published[name] for name in _NO_PAPER},
     }
 
 
 def _published(model: ReportedModel, paper: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """The paper's number for the same model.
+    """Return the paper's numbers for the same model.
 
-    For OlympicArena it gives M_plus, the last hybrid, and M_pro, trained on the pairs by ORPO.
+    For OlympicArena it has numbers of M_plus, the last hybrid, and of M_pro, trained on the pairs by ORPO.
     """
     other = "m_plus" if model.m_plus else {"orpo": "m_pro"}.get(model.key, "")
     return paper.get(model.key) or paper.get(other, _NO_PAPER)
 
 
-def _gap_said(model: ReportedModel, models: Sequence[ReportedModel]) -> str:
+def _pgr_text(model: ReportedModel, models: Sequence[ReportedModel]) -> str:
     if find(models, CEILING) is None:
         return "no ceiling"
     recovered = gap_recovered(models, model)
     return "none" if recovered is None else ratio(recovered)
 
 
-_ONE_SEED = "Intervals are Wilson's, over the questions; there is one seed, so they say nothing of others."
+_ONE_SEED = (
+    "Intervals are Wilson's, over the questions. The run has one seed, "
+    "so they do not cover differences between seeds."
+)
 _SEVERAL = (
-    "Accuracies are means over seeds; intervals are bootstrapped over questions and seeds together "
-    "(a model with a single repetition: Wilson's, over the questions)."
+    "Accuracies are means over seeds. Intervals are bootstrapped over questions and seeds together "
+    "(for a model with a single repetition: Wilson's, over the questions)."
 )
 
 
 def page(found: Findings, drawings: Drawings, beside: str) -> str:
-    """The HTML of a report.
+    """Return the HTML of a report.
 
     Args:
-        found: What was worked out.
+        found: The results of the run.
         drawings: The figures.
-        beside: The folder beside the page that holds figures and numbers.
+        beside: The name of the folder next to the page that holds figures and numbers.
     """
     environment = Environment(
         loader=PackageLoader("w2s_factory.experiment.report"),
@@ -157,18 +160,18 @@ def _context(found: Findings, drawings: Drawings, beside: str) -> dict[str, Any]
         "rows": model_rows(found),
         "sources": paper_sources(found),
         "several": several,
-        "intervals_said": _SEVERAL if several else _ONE_SEED,
+        "intervals": _SEVERAL if several else _ONE_SEED,
         "questions": len(models[0].strict.questions) if models else 0,
         "k": next((model.sampled.k for model in models if model.sampled), 10),
         "has_ceiling": find(models, CEILING) is not None,
-        "strangers": _strangers(models),
-        "sampling_seeds": sorted({seed for one in found.stage2 for seed in one.sources}),
+        "other_questions": _on_other_questions(models),
+        "sampling_seeds": sorted({seed for stage2 in found.stage2 for seed in stage2.sources}),
         "trained": sum(model.training is not None for model in found.contents.models),
         "tags": _by_tag(found.groups),
         "tag_models": compared_by_tag(models),
         "kinds": by_kind(found.timed),
         "versions": versions(found.artefacts),
-        "changed": [one for one in found.artefacts if one.state == "changed"],
+        "changed": [artefact for artefact in found.artefacts if artefact.state == "changed"],
     }
 
 
@@ -187,8 +190,8 @@ def _sections(found: Findings) -> list[tuple[str, str]]:
     return [(name, title) for name, title, has in there if has]
 
 
-def _strangers(models: list[ReportedModel]) -> list[ReportedModel]:
-    """The models that answered other questions than the first."""
+def _on_other_questions(models: list[ReportedModel]) -> list[ReportedModel]:
+    """Return the models that answered other questions than the first model."""
     return [model for model in models if set(model.strict.questions) != set(models[0].strict.questions)]
 
 

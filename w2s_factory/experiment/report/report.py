@@ -1,4 +1,4 @@
-"""`report`: the page of a run, its figures and its numbers."""
+"""`report`: write the page of a run, with its figures and its numbers in a folder next to it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reported:
-    """What `report` wrote.
+    """The files that `report` wrote, and the result.
 
     Attributes:
-        answer: The answer in one sentence.
+        answer: The result in one sentence.
         page: The HTML file.
         beside: The folder of figures (SVG) and numbers (CSV).
-        absent: How many files the run names that are not there yet.
+        absent: The number of files that the run names and that do not exist yet.
     """
 
     answer: str
@@ -41,18 +41,19 @@ class Reported:
 
 
 def report(folder: str | Path, output: str | Path | None = None, *, force: bool = False) -> Reported:
-    """Write the report of a run: one self-contained HTML page, its figures and numbers in a folder beside it.
+    """Write the report of a run: a self-contained HTML page, and a folder of its figures and numbers.
 
-    The same files give the same bytes. A report replaces files a report has written; others only with
-    `force`. An incomplete run gives a page of what is there, which says what is not.
+    The same files give the same bytes. Files of an earlier report are replaced, other files only with
+    `force`. The report of an incomplete run shows the existing results and lists the missing files.
 
     Args:
         folder: The folder of a run, with its `contents.json`.
-        output: The page to write; by default `report.html` in the folder. `NAME.html` has `NAME/` beside it.
-        force: Overwrite files that hold something else.
+        output: The page to write, by default `report.html` in the folder. With `NAME.html`, figures and
+            numbers go to `NAME/`.
+        force: Overwrite existing files.
 
     Raises:
-        UserError: The folder is not that of a run, a file in it can't be used, or one would be overwritten.
+        UserError: The folder is not that of a run, a file in it cannot be used, or one would be overwritten.
     """
     path = Path(folder) / "report.html" if output is None else Path(output)
     if path.suffix != ".html":
@@ -68,7 +69,7 @@ def report(folder: str | Path, output: str | Path | None = None, *, force: bool 
 
 
 def _write(texts: dict[Path, str], run: Run, name: str, *, force: bool) -> None:
-    """Write all files or none; those that are new or other than before get a line in the manifest."""
+    """Write all files or none; new and changed ones get a line in the manifest."""
     fact = {REPORT_FACT: name}
     ours = {path for path in texts if noted(path, **fact)}
     with Outputs(inputs=[run.folder / CONTENTS], reads=run.files(), force=force) as outputs:

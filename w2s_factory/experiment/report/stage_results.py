@@ -1,4 +1,4 @@
-"""Results of Stage I (agreement and its accuracy) and Stage II (votes, pairs and their sources)."""
+"""Results of Stage I (agreement and its accuracy) and of Stage II (votes, pairs and their sources)."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class Iteration:
     """One iteration of Stage I for one seed.
 
     Attributes:
-        seed, iteration: Which.
-        agreement: Its counts.
-        rows: Rows of the hybrid set, two for each kept question; None where it is not there.
+        seed: The seed of the repetition.
+        iteration: The iteration, from 1.
+        agreement: The counts of the comparison of both sides.
+        rows: The rows of the hybrid set, two for each kept question; None if it does not exist.
     """
 
     seed: int
@@ -40,34 +41,36 @@ class Iteration:
 
     @property
     def weak(self) -> Accuracy:
-        """All answers of the weak side."""
+        """Return the accuracy of all answers of the weak side."""
         return _together(self.agreement.weak_kept, self.agreement.weak_dropped)
 
     @property
     def icl(self) -> Accuracy:
-        """All answers of the icl side."""
+        """Return the accuracy of all answers of the icl side."""
         return _together(self.agreement.icl_kept, self.agreement.icl_dropped)
 
     @property
     def as_agreed(self) -> bool:
-        """Whether the hybrid set holds the kept questions and nothing else (padded ones hold more)."""
+        """Return whether the hybrid set holds exactly the kept questions; a padded set holds more."""
         return self.rows is None or self.rows == 2 * self.agreement.kept
 
 
 def iterations(run: Run) -> list[Iteration]:
-    """The iterations whose results are there, by iteration and seed.
+    """Return the iterations whose results exist, by iteration and seed.
 
     Raises:
         UserError: The results do not belong together.
     """
-    there = [one for one in run.contents.stage1 if run.has(one.weak, one.icl)]
-    return [_iteration(run, one) for one in sorted(there, key=lambda one: (one.iteration, one.seed))]
+    there = [files for files in run.contents.stage1 if run.has(files.weak, files.icl)]
+    return [
+        _iteration(run, files) for files in sorted(there, key=lambda files: (files.iteration, files.seed))
+    ]
 
 
 def _iteration(run: Run, agreed: Agreed) -> Iteration:
     agreement = Agreement()
     for _ in agreeing(get_task(run.contents.task), run.at(agreed.weak), run.at(agreed.icl), agreement):
-        pass  # the counts are what is wanted
+        pass  # only the counts are needed
     rows = sum(1 for _ in read(run.at(agreed.hybrid), SFT)) if run.has(agreed.hybrid) else None
     return Iteration(agreed.seed, agreed.iteration, agreement, rows)
 
@@ -78,9 +81,9 @@ def _together(one: Accuracy, other: Accuracy) -> Accuracy:
 
 @dataclass(frozen=True)
 class Bar:
-    """The questions whose majority has one confidence, and how many of those majorities are right.
+    """The number of questions whose majority has one confidence, and of those whose majority is correct.
 
-    `right` is None where a gold is not known.
+    `right` is None if a gold is not known.
     """
 
     confidence: float
@@ -93,13 +96,13 @@ class Preferences:
     """Stage II of one seed.
 
     Attributes:
-        seed: Which.
+        seed: The seed of the repetition.
         bars: The votes by confidence, in rising order.
-        counts: What became of the questions under the rules.
-        rules: The rules.
-        rules_noted: Whether they are those the manifest has for the pairs, not those of the contents.
-        rows: Pairs in the file; None where it is not there.
-        sources: Pairs by the sampling seed of their sampled response, where the file beside says.
+        counts: The number of pairs, and of questions without pairs, that the votes give.
+        rules: The rules by which votes become pairs.
+        rules_noted: Whether the rules are those in the pairs' manifest, rather than those of the contents.
+        rows: The number of pairs in the file; None if it does not exist.
+        sources: The number of pairs by the seed of their sampled response; empty if it is not recorded.
     """
 
     seed: int
@@ -112,30 +115,30 @@ class Preferences:
 
     @property
     def as_judged(self) -> bool:
-        """Whether the pair file holds as many pairs as the votes give."""
+        """Return whether the pair file holds as many pairs as the votes give."""
         return self.rows is None or self.rows == self.counts.pairs
 
 
 def preferences(run: Run) -> list[Preferences]:
-    """The Stages II whose votes are there, by seed.
+    """Return Stage II of each seed whose votes exist.
 
     Raises:
         UserError: The files do not belong together.
     """
-    there = [one for one in run.contents.stage2 if run.has(one.weak, one.votes)]
-    return [_preferences(run, one) for one in sorted(there, key=lambda one: one.seed)]
+    there = [files for files in run.contents.stage2 if run.has(files.weak, files.votes)]
+    return [_preferences(run, files) for files in sorted(there, key=lambda files: files.seed)]
 
 
-def _preferences(run: Run, one: Preferred) -> Preferences:
-    task, pairs, votes = get_task(run.contents.task), run.at(one.pairs), run.at(one.votes)
+def _preferences(run: Run, files: Preferred) -> Preferences:
+    task, pairs, votes = get_task(run.contents.task), run.at(files.pairs), run.at(files.votes)
     noted = _noted_rules(pairs)
     rules = noted or _rules(run)
     counts = PairCounts()
-    questions = list(joined(weak_responses(task, run.at(one.weak)), votes, run.at(one.weak)))
+    questions = list(joined(weak_responses(task, run.at(files.weak)), votes, run.at(files.weak)))
     for judged in judge_votes(questions, rules, vote_equality(task, questions)):
         counts.count(judged)
     return Preferences(
-        seed=one.seed,
+        seed=files.seed,
         bars=_bars(list(read(votes, VOTE))),
         counts=counts,
         rules=rules,
@@ -146,7 +149,7 @@ def _preferences(run: Run, one: Preferred) -> Preferences:
 
 
 def _noted_rules(pairs: Path) -> PairRules | None:
-    """The rules in the manifest's line for the pairs as they are."""
+    """Return the rules in the manifest's line for the pairs as they are now; None if it has none."""
     rules = (line_of(pairs) or {}).get("rules")
     if not isinstance(rules, dict):
         return None
@@ -154,11 +157,11 @@ def _noted_rules(pairs: Path) -> PairRules | None:
 
 
 def _rules(run: Run) -> PairRules:
-    """The published rules of the task, with the thresholds of the contents."""
+    """Return the task's published rules, with the thresholds of the contents."""
     thresholds = {
-        name: value
-        for name in ("min_confidence", "negative_confidence")
-        if (value := getattr(run.contents, name)) is not None
+        rule.name: value
+        for rule in fields(PairRules)
+        if (value := getattr(run.contents, rule.name, None)) is not None
     }
     return PairRules(pairs_per_question=get_task(run.contents.task).pairs_per_question, **thresholds)
 

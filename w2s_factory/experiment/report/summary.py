@@ -1,4 +1,4 @@
-"""The result in one sentence: did weak supervision improve the strong model, and by how much?"""
+"""The result in one sentence: whether weak supervision improved the strong model, and by how much."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _NAMES: Final = {
 
 
 def answer(models: Sequence[ReportedModel]) -> str:
-    """What the numbers carry, and no more, as one sentence."""
+    """Return the result in one sentence, which claims no more than the numbers show."""
     return "; ".join(clauses(models)) + "."
 
 
 def clauses(models: Sequence[ReportedModel]) -> list[str]:
-    """The parts of the answer: how far M_plus came, then what it beat and what it did not, then Stage II.
+    """Return the clauses of the sentence: M_plus's accuracy, its comparison with baselines, then Stage II.
 
-    A gain is claimed only where the whole interval of the paired difference lies above nothing.
+    A gain is claimed only if the whole interval of the paired difference is above zero.
     """
     found = hybrids(models)
     if not found:
@@ -71,7 +71,7 @@ def _reached(final: ReportedModel) -> str:
 def _above_floor(final: ReportedModel, models: Sequence[ReportedModel]) -> str:
     floor = find(models, FLOOR)
     if floor is None:
-        return ", with no weak floor to hold it against"
+        return ", with no weak floor to compare it with"
     compared = compare(final, floor)
     if compared is None:
         return f", on other questions or seeds than the weak model ({percent(floor.accuracy.value)})"
@@ -85,7 +85,7 @@ def _above_floor(final: ReportedModel, models: Sequence[ReportedModel]) -> str:
 def _recovered(final: ReportedModel, models: Sequence[ReportedModel]) -> str:
     ceiling = find(models, CEILING)
     if ceiling is None:
-        return ", with no ceiling to hold it against"
+        return ", with no strong ceiling to compare it with"
     recovered = gap_recovered(models, final)
     at = percent(ceiling.accuracy.value)
     if recovered is None:
@@ -102,9 +102,9 @@ def _baselines(final: ReportedModel, models: Sequence[ReportedModel]) -> Iterato
     found = [model for key in (FULL_WEAK, WEAK_ICL, ZERO_SHOT) if (model := find(models, key))]
     compared = [compare(final, model) for model in found]
     compared += [compare(final, model, any_format=True) for model in found if model.any_format]
-    known = [one for one in compared if one is not None]
-    beaten = [one for one in known if one.gain]
-    rest = [one for one in known if not one.gain]
+    known = [comparison for comparison in compared if comparison is not None]
+    beaten = [comparison for comparison in known if comparison.gain]
+    rest = [comparison for comparison in known if not comparison.gain]
     if beaten:
         yield f"it beat {joined(_names(beaten))}"
     if rest:
@@ -127,10 +127,10 @@ def _stage2(final: ReportedModel, models: Sequence[ReportedModel]) -> Iterator[s
 
 def _over_control(model: ReportedModel, control: ReportedModel | None) -> str:
     if control is None:
-        return ", with no control beside it"
+        return ", without a control to compare it with"
     compared = compare(model, control)
     if compared is None:
-        return ", with no control on the same questions"
+        return ", without a control on the same questions"
     over = f"over {_name(compared)} ({_points(compared)})"
     return f", a gain {over} too" if compared.gain else f", but {NO_GAIN} {over}"
 
@@ -141,16 +141,16 @@ def _points(compared: ModelComparison, *, sign: bool = True) -> str:
 
 
 def _names(compared: Sequence[ModelComparison]) -> list[str]:
-    """What was compared with; zero-shot answers in both formats are one thing if both stand here."""
-    zero_shot = [one for one in compared if one.against.key == ZERO_SHOT]
+    """Return the names of the other models; zero-shot answers in both formats get one name."""
+    zero_shot = [comparison for comparison in compared if comparison.against.key == ZERO_SHOT]
     if len(zero_shot) < 2:
-        return [_name(one) for one in compared]
-    others = [_name(one) for one in compared if one not in zero_shot]
+        return [_name(comparison) for comparison in compared]
+    others = [_name(comparison) for comparison in compared if comparison not in zero_shot]
     return [*others, f"{_NAMES[ZERO_SHOT]}, in the task's format and in any"]
 
 
 def _name(compared: ModelComparison) -> str:
-    """What was compared with, as it stands within a sentence."""
+    """Return the other model's name within a sentence."""
     name = _NAMES[compared.against.key]
     if compared.any_format:
         return f"{name} in any format"

@@ -27,18 +27,20 @@ CURVES: Final = (
     "logps/chosen",
     "logps/rejected",
 )
-"""What is drawn, by the trainer's names; all but the loss only in preference learning."""
+"""The trainer's names of the values that are drawn; all but the loss exist only in preference learning."""
 
 _LINE: Form[Any] = Form("lines of a training log", {"current_steps": (int,)})
 
 
 @dataclass(frozen=True)
 class TrainingCurves:
-    """One training.
+    """The logged values of one training.
 
     Attributes:
-        key, label, seed: Of the model it made.
-        curves: By name, the steps and the values at them.
+        key: The key of the trained model.
+        label: Its label.
+        seed: The seed of the repetition.
+        curves: Pairs of step and value, by the name of the value.
     """
 
     key: str
@@ -48,15 +50,15 @@ class TrainingCurves:
 
     @property
     def preference(self) -> bool:
-        """Whether it learned preferences."""
+        """Return whether it is a preference training."""
         return "rewards/chosen" in self.curves
 
 
 def trainings(run: Run) -> list[TrainingCurves]:
-    """The trainings that left a log, in the order of the contents.
+    """Return the trainings that have a log, in the order of the contents.
 
     Raises:
-        UserError: A log can't be read.
+        UserError: A log cannot be read.
     """
     found = []
     for model in run.contents.models:
@@ -68,7 +70,7 @@ def trainings(run: Run) -> list[TrainingCurves]:
 
 
 def _curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """The curves of a training: from its state, which has everything, else from the log kept as it went."""
+    """Return the curves of a training from its final state, or else from the log that it writes."""
     if (folder / STATE).is_file():
         history = read_object(folder / STATE).get("log_history", [])
         if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
@@ -90,7 +92,7 @@ def _named(rows: Iterable[Mapping[str, Any]], step: str) -> dict[str, list[tuple
 
 @dataclass(frozen=True)
 class Timed:
-    """A job that was run, and its seconds."""
+    """A finished job and its duration in seconds."""
 
     job: Job
     seconds: float
@@ -98,7 +100,7 @@ class Timed:
 
 @dataclass(frozen=True)
 class KindTime:
-    """All jobs of a kind."""
+    """All jobs of a kind, with the sum of their seconds."""
 
     kind: str
     jobs: int
@@ -106,10 +108,10 @@ class KindTime:
 
 
 def times(run: Run) -> list[Timed]:
-    """The jobs whose benchmark is there, in the order of the contents.
+    """Return the jobs whose duration is recorded, in the order of the contents.
 
     Raises:
-        UserError: A benchmark is not Snakemake's.
+        UserError: The file of a duration is not of Snakemake's form.
     """
     return [
         Timed(job, _seconds(run.at(job.benchmark))) for job in run.contents.jobs if run.has(job.benchmark)
@@ -117,21 +119,21 @@ def times(run: Run) -> list[Timed]:
 
 
 def by_kind(timed: Sequence[Timed]) -> list[KindTime]:
-    """The sums of each kind, the longest first."""
-    kinds = dict.fromkeys(one.job.kind for one in timed)
+    """Return the sums of each kind, the longest first."""
+    kinds = dict.fromkeys(entry.job.kind for entry in timed)
     sums = [
         KindTime(
             kind,
-            sum(one.job.kind == kind for one in timed),
-            sum(one.seconds for one in timed if one.job.kind == kind),
+            sum(entry.job.kind == kind for entry in timed),
+            sum(entry.seconds for entry in timed if entry.job.kind == kind),
         )
         for kind in kinds
     ]
-    return sorted(sums, key=lambda one: -one.seconds)
+    return sorted(sums, key=lambda kind: -kind.seconds)
 
 
 def _seconds(path: Path) -> float:
-    """The seconds of the table's one row."""
+    """Return the seconds in the only row of the table."""
     try:
         lines = read_text(path).splitlines()
         seconds = float(next(csv.DictReader(lines, delimiter="\t"))["s"])

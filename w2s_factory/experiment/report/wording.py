@@ -13,38 +13,38 @@ if TYPE_CHECKING:
 
 
 def percent(share: float | None) -> str:
-    """A share in per cent: `94.0%`; nothing for None."""
+    """Return a share in per cent (`94.0%`), or "" for None."""
     return "" if share is None else f"{share:.1%}"
 
 
 def percent_interval(estimate: Difference) -> str:
-    """The interval of a share: `[93.1, 95.0]`, in per cent."""
+    """Return the interval of a share in per cent: `[93.1, 95.0]`."""
     return f"[{estimate.low * 100:.1f}, {estimate.high * 100:.1f}]"
 
 
 def points(difference: float) -> str:
-    """A difference of shares in points, with its sign: `+1.4`."""
+    """Return a difference of shares in percentage points, with its sign: `+1.4`."""
     return signed(difference * 100)
 
 
 def points_interval(estimate: Difference) -> str:
-    """The interval of a difference, in points: `[+0.2, +3.1]`."""
+    """Return the interval of a difference in percentage points: `[+0.2, +3.1]`."""
     return f"[{points(estimate.low)}, {points(estimate.high)}]"
 
 
 def signed(value: float, digits: int = 1) -> str:
-    """A number with its sign, a true minus; what rounds to nothing has none."""
+    """Return a number with its sign, using the minus character; zero after rounding has no sign."""
     rounded = round(value, digits)
     return f"{abs(rounded):.{digits}f}" if rounded == 0 else f"{rounded:+.{digits}f}".replace("-", _MINUS)
 
 
 def joined(parts: Sequence[str], last: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Return parts joined in a sentence: `a`, `a and b`, `a, b and c`."""
     return f" {last} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def duration(seconds: float) -> str:
-    """A time: `48 s`, `3 min 05 s`, `2 h 07 min`."""
+    """Return a duration: `48 s`, `3 min 05 s`, `2 h 07 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
@@ -54,5 +54,5 @@ def duration(seconds: float) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """A PGR: `0.87`; nothing for None."""
+    """Return a PGR (`0.87`), or "" for None."""
     return "" if value is None else f"{value:.2f}".replace("-", _MINUS)

@@ -5,7 +5,6 @@ This is the only room that imports torch, transformers, vllm or the OpenAI clien
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -13,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.errors import RAISED, UserError, W2SError, shown
+from w2s_factory.errors import RAISED, UserError, W2SError, did_you_mean, missing_package, shown
 from w2s_factory.generating.engines.base import Bos, Engine, Model
 from w2s_factory.generating.engines.model_folders import check_local
 
@@ -83,8 +82,8 @@ def _built_in(name: str) -> Callable[..., Engine]:
     try:
         module = importlib.import_module(f"w2s_factory.generating.engines.{name}")
     except ModuleNotFoundError as error:
-        hint = f'Install it: pip install "w2s-factory[{_EXTRAS[name]}]"'
-        raise UserError(f"engine {name} needs the package {error.name}", hint=hint) from None
+        extra = f"w2s-factory[{_EXTRAS[name]}]"
+        raise missing_package(str(error.name), extra, needed_by=f"engine {name}") from None
     factory: Callable[..., Engine] = getattr(module, _BUILT_IN[name])
     return factory
 
@@ -96,8 +95,7 @@ def _check_options(name: str, factory: Callable[..., Engine], options: Mapping[s
     known = [parameter for parameter in parameters if parameter != "model"]
     for option in options:
         if option not in known:
-            near = difflib.get_close_matches(option, known, 1)
-            hint = f'Did you mean "{near[0]}"?' if near else f"It has {', '.join(known) or 'none'}"
+            hint = did_you_mean(option, known) or f"It has {', '.join(known) or 'none'}"
             raise UserError(f'engine {name} has no option "{option}"', hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""Many calls at a time: each result when it is there, a failure only when no result is lost by it."""
+"""Concurrent calls: each result is given when it is finished, a failure after all other results."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ class _Outcome(NamedTuple):
 
 
 def by_threads(call: Callable[[AskT], ResultT], asks: Iterable[AskT], most: int) -> Iterator[ResultT]:
-    """Call with each of `asks`, `most` at a time, each in a thread, and give each result when it is there.
+    """Call a function with each argument, each in a thread; yield each result when it is finished.
 
-    When a call fails no further ones are begun, the results of those under way are given, and then its
-    error is raised. Calls under way when the iteration is left (Ctrl-C) are not waited for, not even at
-    the end of the process: that is why these are not the threads of `concurrent.futures`.
+    When a call fails, no further calls are started, the results of the running ones are yielded, and then its
+    error is raised. When the iteration is left (Ctrl-C), running calls are not awaited, not even at the end
+    of the process: this is why the threads of `concurrent.futures` are not used.
+
+    Args:
+        call: The function.
+        asks: The arguments.
+        most: The largest number of calls at a time.
     """
     waiting, running, failed = iter(asks), 0, None
     finished: SimpleQueue[_Outcome] = SimpleQueue()
@@ -48,7 +53,10 @@ def by_threads(call: Callable[[AskT], ResultT], asks: Iterable[AskT], most: int)
 def by_tasks(
     runner: asyncio.Runner, calls: Iterator[Coroutine[Any, Any, ResultT]], most: int
 ) -> Iterator[ResultT]:
-    """As `by_threads`, for coroutines in the loop of `runner`: those under way when left are cancelled."""
+    """Await coroutines in the loop of a runner; yield each result when it is finished.
+
+    A failure is handled as in `by_threads`. When the iteration is left, running coroutines are cancelled.
+    """
     running: set[asyncio.Task[ResultT]] = set()
     failed: BaseException | None = None
     try:

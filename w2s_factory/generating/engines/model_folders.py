@@ -1,4 +1,4 @@
-"""Model and adapter folders: where they lie, and what is in them."""
+"""Folders of models and adapters: finding them, and hashing their content."""
 
 from __future__ import annotations
 
@@ -28,39 +28,43 @@ _BESIDE_WEIGHTS = (
     "special_tokens_map.json",
 )
 _DECIDING = (*_WEIGHTS, *_BESIDE_WEIGHTS)
-"""The files that decide what a model writes; training logs and model cards don't."""
+"""The files that decide responses; training logs and model cards do not."""
 
 _WHOLE = 64 * 2**20
 _PROBES, _PROBE = 256, 4096
 
 
 def model_folder(name: str) -> Path:
-    """The folder of a model, fetched from the hub if `name` is a hub name and no folder.
+    """Return the folder of a model, fetched from the hub if `name` is a hub name and not a folder.
 
     Raises:
-        UserError: There is none, or it holds no model.
+        UserError: There is no such folder or model on the hub, or the folder does not hold a model.
     """
     folder = _folder(name, "model")
     if not (folder / "config.json").is_file():
         is_adapter = (folder / "adapter_config.json").is_file()
-        hint = "It is an adapter: name its base with --model, it with --adapter" if is_adapter else None
-        raise UserError("holds no config.json, so it is no model folder", file=folder, hint=hint)
+        hint = "It is an adapter: name it with --adapter, its base with --model" if is_adapter else None
+        raise UserError("is not the folder of a model: it holds no config.json", file=folder, hint=hint)
     return folder
 
 
 def adapter_folder(name: str) -> Path:
-    """The folder of an adapter, as `model_folder`."""
+    """Return the folder of an adapter, fetched as by `model_folder`.
+
+    Raises:
+        UserError: There is no such folder or adapter on the hub, or the folder does not hold an adapter.
+    """
     folder = _folder(name, "adapter")
     if not (folder / "adapter_config.json").is_file():
-        raise UserError("holds no adapter_config.json, so it is no adapter folder", file=folder)
+        raise UserError("is not the folder of an adapter: it holds no adapter_config.json", file=folder)
     return folder
 
 
 def check_local(model: Model) -> None:
-    """Refuse a model or adapter folder that is missing or holds something else; hub names are let through.
+    """Check that the folders of a model and its adapter exist and hold one; names on the hub are not checked.
 
     Raises:
-        UserError: As `model_folder`, but nothing is fetched.
+        UserError: A folder is missing or holds something else.
     """
     if _local(model.name, "model"):
         model_folder(model.name)
@@ -69,15 +73,15 @@ def check_local(model: Model) -> None:
 
 
 def beside_weights(folder: Path) -> list[Path]:
-    """The files of a model folder that decide what it writes and are not weights: config and tokenizer."""
+    """Return the files of a model folder that decide responses and are not weights: config and tokenizer."""
     return _files(folder, _BESIDE_WEIGHTS)
 
 
 def content(folder: Path) -> str:
-    """A SHA-256 over the files that decide what the model writes, wherever the folder lies.
+    """Return a SHA-256 over the files that decide responses, independent of the folder's path.
 
-    Files of more than 64 MiB, weights, enter with their size and 256 evenly spaced blocks of 4 KiB: what
-    another training leaves unchanged in every one of them is next to nothing.
+    Of files above 64 MiB, which are weights, the size and 256 evenly spaced blocks of 4 KiB are hashed:
+    hardly any training leaves all of these unchanged.
     """
     digest = hashlib.sha256()
     for file in _files(folder, _DECIDING):
@@ -96,7 +100,11 @@ def _folder(name: str, kind: str) -> Path:
 
 
 def _local(name: str, kind: str) -> Path | None:
-    """The folder of that name; None where it is a name on the hub."""
+    """Return the folder of that name; None if it is a name on the hub.
+
+    Raises:
+        UserError: The name can only mean a folder, and there is none.
+    """
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
@@ -113,7 +121,7 @@ def _fetched(name: str, kind: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=list(_DECIDING)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         reason = first_line(str(error))
-        raise UserError(f'no {kind} folder "{name}", and the hub gives none ({reason})') from None
+        raise UserError(f'no {kind} "{name}", neither as a folder nor on the hub ({reason})') from None
 
 
 def _blocks(file: Path) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The engine `openai`: any server with an OpenAI-compatible completions endpoint, through the client."""
+"""The engine `openai`: any server with an OpenAI-compatible completions endpoint."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ if TYPE_CHECKING:
 KEY = "OPENAI_API_KEY"
 
 Concurrency: TypeAlias = Annotated[int, Ge(1), Le(4_096)]
-"""Requests under way at a time, each in a thread."""
+"""A number of concurrent requests, each in a thread."""
 
 Retries: TypeAlias = Annotated[int, Ge(0), Le(1_000)]
-"""Further tries of a request; with eight seconds between two, a thousand take more than two hours."""
+"""A number of retries of a request; with eight seconds between two, a thousand take more than two hours."""
 
 RequestTimeout: TypeAlias = Annotated[float, Gt(0), Le(86_400)]
 """Seconds to wait for one response, at most a day."""
 
 RETRIES: Retries = 12
-"""With the client's back-off (half a second, doubling up to eight) about 70 seconds: a server's restart."""
+"""About 70 seconds with the client's back-off (half a second, doubled up to eight): a server's restart."""
 
 
 class OpenAI:
-    """A model on a server, asked by several threads at a time.
+    """A model on a server, to which several threads send requests.
 
-    The key comes from the environment variable OPENAI_API_KEY; a server that needs none is given none.
+    The key comes from the environment variable OPENAI_API_KEY; it is not needed if the server asks for none.
 
     Args:
-        model: The name it has there. An adapter the server offers is a model of its own.
-        base_url: Where the endpoint lies (`http://localhost:8000/v1`).
-        concurrency: Requests under way at a time.
-        retries: How often a request is tried again when the server does not answer or is overloaded.
+        model: The name that the model has on the server. An adapter that the server offers is a model there.
+        base_url: The address of the endpoint (`http://localhost:8000/v1`).
+        concurrency: The number of concurrent requests.
+        retries: The number of retries of a request when the server does not answer or is overloaded.
         timeout: Seconds to wait for one response.
 
     Raises:
-        UserError: No `base_url`, or something the server would have to decide.
+        UserError: `base_url` is missing, or an option is for the server to decide.
     """
 
     packages = ("openai",)
@@ -69,9 +69,9 @@ class OpenAI:
             raise UserError("the engine openai needs a server", hint=hint)
         if model.adapter is not None:
             hint = "Name the model under which the server offers it with --model"
-            raise UserError("a server's adapters are the server's", field="--adapter", hint=hint)
+            raise UserError("the server applies adapters itself", field="--adapter", hint=hint)
         if model.bos == "add":
-            raise UserError("only the server could add one more BOS", field="--bos", hint="Take auto or none")
+            raise UserError("only the server can add a BOS token", field="--bos", hint="Use auto or none")
         if type(base_url) is not str:
             raise UserError("expected an address (http://localhost:8000/v1)", field="base_url")
         check(concurrency, Concurrency, "concurrency")
@@ -83,31 +83,31 @@ class OpenAI:
         )
 
     def settings(self) -> dict[str, Any]:
-        """The model's name on the server, all that is known of it, and BOS handling."""
+        """Return the model's name on the server, which is all that is known of it, and BOS handling."""
         return {"model": self._model.name, "adapter": None, "bos": self._model.bos}
 
     def tokens(self, prompt: str) -> None:
-        """Unknown: the tokenizer is the server's."""
+        """Return None: only the server knows the tokenizer."""
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
-        """Each request for itself."""
+        """Return each request by itself."""
         return [[request] for request in requests]
 
     def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
-        """Complete all requests, `concurrency` at a time, each given when it is finished.
+        """Complete all requests, `concurrency` at a time; yield each completion when it is finished.
 
-        Those under way when one fails are given, too, before its error is raised.
+        When a request fails, the completions of running requests are yielded before its error is raised.
         """
-        self._greet()
+        self._check_server()
         asks = chain.from_iterable(batches)
-        yield from by_threads(partial(self._one, sampling), asks, self._concurrency)
+        yield from by_threads(partial(self._completed, sampling), asks, self._concurrency)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def _greet(self) -> None:
-        """Find out now, not after a minute of retries, that there is no such server or model."""
+    def _check_server(self) -> None:
+        """Check at once, without a minute of retries, that the server answers and offers the model."""
         try:
             offered = [
                 model.id for model in self._client.with_options(max_retries=0, timeout=30).models.list()
@@ -122,7 +122,7 @@ class OpenAI:
             hint = f"It offers {', '.join(offered[:10])}"
             raise UserError(f'the server has no model "{self._model.name}"', field="--model", hint=hint)
 
-    def _one(self, sampling: Sampling, request: Request) -> Completion:
+    def _completed(self, sampling: Sampling, request: Request) -> Completion:
         try:
             answer = self._client.completions.create(
                 model=self._model.name,
@@ -143,7 +143,7 @@ class OpenAI:
 
     @cached_property
     def _extra(self) -> dict[str, Any]:
-        """What vLLM's server understands beyond the standard: leave BOS away."""
+        """Return the parameter with which vLLM's server omits BOS; it is not part of the standard."""
         return {"add_special_tokens": False} if self._model.bos == "none" else {}
 
     def _failure(self, error: openai.APIError, request: Request | None = None) -> UserError | DelegateError:

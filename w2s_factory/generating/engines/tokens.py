@@ -1,4 +1,4 @@
-"""From prompt to tokens and back, the same way for every engine that has the tokenizer at hand."""
+"""Prompts as tokens and tokens as text, in the same way for every engine that loads the tokenizer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from w2s_factory.generating.engines.base import Bos
 
 _CONTEXT = 8
-"""A token's text can depend on the tokens before it; as many as these are decoded with it."""
+"""The number of preceding tokens that are decoded with a token, whose text can depend on them."""
 
 _INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 
@@ -25,11 +25,11 @@ class Tokens:
     """A model's tokenizer, with the BOS handling asked for.
 
     Args:
-        folder: The model's.
-        bos: See `Model`.
+        folder: The model's folder.
+        bos: The handling of the beginning-of-sequence token, see `Model`.
 
     Raises:
-        UserError: There is no tokenizer, or `add` is asked of one that has no BOS token.
+        UserError: There is no tokenizer, or `bos` is `add` and the tokenizer has no BOS token.
     """
 
     def __init__(self, folder: Path, bos: Bos) -> None:
@@ -43,19 +43,19 @@ class Tokens:
         self._bos = bos
 
     def encode(self, prompt: str) -> list[int]:
-        """The tokens of a prompt."""
+        """Return the token ids of a prompt."""
         ids: list[int] = self.tokenizer(prompt, add_special_tokens=self._bos == "auto")["input_ids"]
         return [self.tokenizer.bos_token_id, *ids] if self._bos == "add" else ids
 
     def shown(self, prompt: str) -> list[tuple[int, str]]:
-        """The tokens of a prompt with their names in the vocabulary."""
+        """Return the token ids of a prompt, each with its name in the vocabulary."""
         ids = self.encode(prompt)
         return list(zip(ids, self.tokenizer.convert_ids_to_tokens(ids), strict=True))
 
     def continuation(self, prompt: Sequence[int], written: Sequence[int]) -> str:
-        """The text of tokens written behind a prompt, its leading space kept.
+        """Return the text of the tokens written after a prompt; a leading space is kept.
 
-        Special tokens are left out, and so is a character whose last bytes were not written.
+        Special tokens are left out, and so is a last character of which bytes are missing.
         """
         context = list(prompt[-_CONTEXT:])
         before, text = self._decode(context), self._decode([*context, *written])
@@ -63,14 +63,14 @@ class Tokens:
         return behind.rstrip(_INCOMPLETE)
 
     def tails(self, rows: Sequence[Sequence[int]]) -> list[str]:
-        """The texts of several rows of tokens, in which stop texts are looked for."""
+        """Return the texts of several rows of tokens, in which stop texts are searched."""
         decoded: list[str] = self.tokenizer.batch_decode(
             rows, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return decoded
 
     def special(self, texts: Sequence[str]) -> list[int]:
-        """The ids of those texts that are special tokens, which never show in a decoded text."""
+        """Return the ids of the texts that are special tokens, which decoded text never shows."""
         specials = set(self.tokenizer.all_special_tokens) | set(self.tokenizer.get_added_vocab())
         return [self.tokenizer.convert_tokens_to_ids(text) for text in texts if text in specials]
 

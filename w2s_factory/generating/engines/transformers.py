@@ -1,6 +1,6 @@
 """The engine `transformers`: batches on the CPU or the available GPUs, through `generate`.
 
-Tokens are chosen, and a row of the batch is finished, for each row by itself.
+Each row of a batch has its own random generator and ends by itself.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 
 class SeededDraws(LogitsProcessor):
-    """Turns the greedy choice into a draw: each row has its own generator, so neighbours don't matter.
+    """A processor of scores that turns the greedy choice into a draw, independent of the other rows.
 
-    The largest of probability / exponential noise falls on each token with that token's probability
-    (the Gumbel-max trick).
+    Each row has its own generator. The largest quotient of probability and exponential noise falls on each
+    token with that token's probability (the Gumbel-max trick).
 
     Args:
-        seeds: One a row.
-        sampling: Temperature (above 0) and top_p.
+        seeds: The seed of each row.
+        sampling: The temperature (above 0) and top_p.
     """
 
     def __init__(self, seeds: Sequence[int], sampling: Sampling) -> None:
@@ -48,7 +48,7 @@ class SeededDraws(LogitsProcessor):
         self._sampling = sampling
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002  transformers passes both
-        """Scores whose largest is the drawn token."""
+        """Return scores (rows x vocabulary) of which the largest in each row is the drawn token."""
         chances = torch.softmax(scores.float() / self._sampling.temperature, dim=-1)
         if self._sampling.top_p < 1:
             chances = _nucleus(chances, self._sampling.top_p)
@@ -62,24 +62,24 @@ class SeededDraws(LogitsProcessor):
 
 
 def _nucleus(chances: torch.Tensor, top_p: float) -> torch.Tensor:
-    """The likeliest tokens that together have `top_p`; the others get no chance."""
+    """Return the probabilities with zeros outside the likeliest tokens that together have `top_p`."""
     ordered, places = chances.sort(dim=-1, descending=True)
     before = ordered.cumsum(dim=-1) - ordered
     return torch.zeros_like(chances).scatter(-1, places, ordered.masked_fill(before >= top_p, 0.0))
 
 
 class RowsDone(StoppingCriteria):
-    """Ends each row at an end-of-sequence token, a stop text, or its own token limit.
+    """A stopping criterion that ends each row at an end token, a stop text, or the row's own token limit.
 
     Args:
-        tokens: Decodes.
-        ends: Ids of tokens that end a response.
+        tokens: The tokenizer that decodes the rows.
+        ends: The ids of tokens that end a response.
         stop: Texts that end a response.
-        limits: The most tokens of each row.
-        width: The columns of the prompts.
+        limits: The largest number of new tokens for each row.
+        width: The number of columns that the padded prompts have.
 
     Attributes:
-        ended: For each row how many tokens it wrote and why it ended; None while it runs.
+        ended: For each row the number of its new tokens and why it ended; None while it is running.
     """
 
     def __init__(
@@ -87,11 +87,11 @@ class RowsDone(StoppingCriteria):
     ) -> None:
         self.ended: list[tuple[int, Finish] | None] = [None] * len(limits)
         self._tokens, self._ends, self._stop, self._limits, self._width = tokens, ends, stop, limits, width
-        # A stop text just completed lies within this many tokens, as each has a byte of it or more.
+        # A stop text that was just completed is within this many tokens, as each holds a byte of it or more.
         self._window = max((len(text.encode()) for text in stop), default=0) + 8
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:  # noqa: ARG002  as above
-        """Which rows are done."""
+        """Return for each row whether it is done."""
         count = input_ids.shape[1] - self._width
         running = [row for row, ended in enumerate(self.ended) if ended is None]
         tails = input_ids[:, -min(count, self._window) :].tolist()
@@ -105,25 +105,25 @@ class RowsDone(StoppingCriteria):
 
 
 BatchSize: TypeAlias = Annotated[int, Ge(1), Le(65_536)]
-"""Prompts computed together."""
+"""A number of prompts that are computed together."""
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
 class Transformers:
-    """Left-padded batches of prompts of like length; the default where there is no GPU.
+    """An engine of left-padded batches of prompts of similar length; the default where there is no GPU.
 
-    Which prompts are computed together can change the last bits of a score, and so a greedy choice. Hence
-    batches are cut from all requests of a run, and one that was interrupted is done again as a whole.
+    The prompts that are computed together can change the last bits of a score, and so a greedy choice.
+    Therefore batches are formed from all requests of a run, and an interrupted batch is repeated as a whole.
 
     Args:
-        model: A folder or hub name, base or merged, and perhaps an adapter.
-        batch_size: Prompts computed together.
+        model: The folder or hub name of a base or merged model, and perhaps an adapter.
+        batch_size: The number of prompts computed together.
         dtype: bfloat16, float16 or float32; `auto` is bfloat16 on a GPU that computes in it, else float32.
-        device: As torch names it; `auto` is all GPUs, or the CPU.
+        device: A device as torch names it; `auto` is all GPUs, or the CPU where there are none.
 
     Raises:
-        UserError: A folder is missing or an option has no such value.
+        UserError: A folder is missing, or an option has a value that it cannot have.
     """
 
     packages = ("torch", "transformers", "peft")
@@ -140,11 +140,11 @@ class Transformers:
         self._folder = model_folder(model.name)
         self._adapter = adapter_folder(model.adapter) if model.adapter else None
         alone = self._adapter is not None and learns_prompts(self._adapter)
-        self._batch_size = 1 if alone else batch_size  # peft counts positions wrongly where such are padded
+        self._batch_size = 1 if alone else batch_size  # peft counts positions wrongly in padded rows
         self._dtype = default_dtype(device) if dtype == "auto" else DTYPES[dtype]
 
     def settings(self) -> dict[str, Any]:
-        """The model's and adapter's content, BOS handling, and precision."""
+        """Return the hashes of model and adapter, BOS handling, and dtype."""
         return {
             "model": content(self._folder),
             "adapter": content(self._adapter) if self._adapter else None,
@@ -153,26 +153,26 @@ class Transformers:
         }
 
     def tokens(self, prompt: str) -> list[tuple[int, str]]:
-        """The tokens of a prompt."""
+        """Return the tokens of a prompt with their names."""
         return self._tokens.shown(prompt)
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
-        """Batches of like length, the longest first, so that what does not fit in memory shows at once."""
+        """Return batches of similar length, the longest first, so that too large ones fail early."""
         lengths = {id(request): len(self._tokens.encode(request.prompt)) for request in requests}
         ordered = sorted(requests, key=lambda request: -lengths[id(request)])
         return [ordered[i : i + self._batch_size] for i in range(0, len(ordered), self._batch_size)]
 
     def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
-        """Complete one batch after another."""
+        """Complete one batch after another; yield a batch's completions when all of it is finished."""
         for batch in batches:
             try:
                 yield from self._complete(batch, sampling)
             except torch.OutOfMemoryError:
-                hint = f"Take fewer at once: --engine-option batch_size={max(1, self._batch_size // 2)}"
+                hint = f"Use smaller batches: --engine-option batch_size={max(1, self._batch_size // 2)}"
                 raise UserError("a batch does not fit in the GPU's memory", hint=hint) from None
 
     def close(self) -> None:
-        """Let go of the weights."""
+        """Free the weights."""
         self.__dict__.pop("_weights", None)
 
     @cached_property
@@ -191,7 +191,7 @@ class Transformers:
 
     @cached_property
     def _ends(self) -> set[int]:
-        """The tokens that end a sequence: the tokenizer's, and those of the model's generation config."""
+        """Return the tokens that end a sequence, for the tokenizer or the model's generation config."""
         configured = self._weights.generation_config.eos_token_id
         listed = configured if isinstance(configured, list) else [configured]
         return {token for token in (*listed, self._tokens.tokenizer.eos_token_id) if token is not None}
@@ -214,12 +214,12 @@ class Transformers:
     def _generate(
         self, prompts: list[list[int]], limit: int, done: RowsDone, draws: list[SeededDraws]
     ) -> list[list[int]]:
-        """What the model writes behind each prompt, past each row's own end too."""
+        """Return the new tokens of each row, also those after the row's own end."""
         width = max(map(len, prompts))
         ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
         config = GenerationConfig(max_new_tokens=limit, do_sample=False, pad_token_id=0)  # type: ignore[no-untyped-call]
-        self._weights.generation_config = config  # else the model's own fills in what is not named
+        self._weights.generation_config = config  # else the model's own config sets what is not named
         with torch.inference_mode():
             rows = self._weights.generate(
                 input_ids=ids.to(self._weights.device),
@@ -241,7 +241,7 @@ class Transformers:
         return Completion(request, text[: min(cuts, default=len(text))], finish, length)
 
     def _room(self, request: Request, prompt: list[int], sampling: Sampling) -> int:
-        """How many tokens the model may write: the limit, or what the prompt leaves of its context."""
+        """Return how many tokens the model may write: the limit, or what the prompt leaves of its context."""
         context = (
             getattr(self._weights.config, "max_position_embeddings", None)
             or len(prompt) + sampling.max_tokens

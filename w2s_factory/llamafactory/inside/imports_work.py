@@ -1,8 +1,8 @@
-"""Whether modules can be imported together, and what can be seen then; run by the environment in question.
+"""A program that imports modules together, and reports what they see; run by the environment in question.
 
-Arguments: the modules, in order; the first that can't be imported ends it with its error. Writes
-{"devices": names of the GPUs or other accelerators torch sees, "vanilla": whether LLaMA-Factory knows it,
-null without it}.
+Its arguments are the modules, in order; the first that cannot be imported ends it with its error. Writes
+{"devices": names of the GPUs or other accelerators that torch sees, "vanilla": whether LLaMA-Factory knows
+that template, null without LLaMA-Factory}.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a Python environment holds, as one JSON object; run by that environment's interpreter.
+"""A program that writes what a Python environment holds, as a JSON object; run by its interpreter.
 
-Self-contained (standard library, Python 3.8 and later). Imports nothing it reports on.
-Arguments: the distributions whose versions are asked for.
+It is self-contained (standard library, Python 3.8 and later) and imports nothing that it reports on. Its
+arguments are the distributions whose versions are wanted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def versions(names: list[str]) -> dict[str, str | None]:
 
 
 def template_module() -> str | None:
-    """The file of LLaMA-Factory's templates, found without importing LLaMA-Factory; None without it."""
+    """Return the file of LLaMA-Factory's templates, without importing LLaMA-Factory; None without it."""
     for package in ("llamafactory", "llmtuner"):
         spec = find_spec(package)
         for folder in (spec.submodule_search_locations or []) if spec else []:

@@ -1,7 +1,8 @@
-"""How many tokens each text has by a model's own tokenizer, without special tokens.
+"""A program that counts the tokens of texts with a model's own tokenizer, without special tokens.
 
-Run by the interpreter of LLaMA-Factory's environment, so that it is the tokenizer training will use.
-Reads {"model": name or path, "options": for AutoTokenizer, "texts": [...]} and writes the list of lengths.
+It is run by the interpreter of LLaMA-Factory's environment, so that the tokenizer is the one that training
+uses. It reads {"model": name or path, "options": for AutoTokenizer, "texts": [...]} from stdin and writes the
+list of lengths.
 """
 
 from __future__ import annotations

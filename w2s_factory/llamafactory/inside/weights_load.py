@@ -1,6 +1,7 @@
-"""Whether safetensors files load and hold only finite numbers; run in LLaMA-Factory's environment.
+"""A program that checks that safetensors files load and contain only finite numbers.
 
-Arguments: the files. Writes {"tensors": how many, "not_finite": [names]}; fails where one can't be loaded.
+It is run in LLaMA-Factory's environment. Its arguments are the files. It writes {"tensors": their number,
+"not_finite": [names]}, and fails where a file cannot be loaded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Python runs this at its start in the processes of `w2s-factory train`: its folder is on PYTHONPATH.
+"""A module that Python runs at its start in the processes of `w2s-factory train`: its folder is on PYTHONPATH.
 
-It installs the hook that makes `vanilla` known, then runs the `sitecustomize` that Python would have
-run without it, in its own name.
+It installs the hook that makes `vanilla` known, and then runs, under its own name, the `sitecustomize` that
+Python would have run otherwise.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import sys
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 
-import w2s_vanilla_hook  # beside this file, which is on the path
+import w2s_vanilla_hook  # in this folder, which is on the path
 
 
 def _behind_this_folder() -> list[str]:
-    """What of the path comes after this folder; all of it if it is not there."""
+    """Return the part of the path after this folder; all of it if the folder is not on it."""
     here = os.path.realpath(os.path.dirname(__file__))
     folders = [os.path.realpath(folder) for folder in sys.path]
     return sys.path[folders.index(here) + 1 :] if here in folders else []
 
 
 def _run_the_next() -> None:
+    """Run the next `sitecustomize` on the path, if there is one."""
     spec = PathFinder.find_spec("sitecustomize", _behind_this_folder())
     if spec is not None and spec.loader is not None:
         module = sys.modules["sitecustomize"] = module_from_spec(spec)

@@ -1,9 +1,9 @@
 """Make LLaMA-Factory know the template `vanilla`: prompt, response, EOS; no BOS, nothing else.
 
-Self-contained on purpose (standard library, Python 3.8 and later): it is put on the path of the
-processes that `w2s-factory train` starts, and copied into the environment that `w2s-factory template
-install` is asked to change. `install` only adds an import finder. When LLaMA-Factory's module of
-templates is imported, in whatever process, `vanilla` is registered there unless it is known.
+It is self-contained on purpose (standard library, Python 3.8 and later), since it is put on the path of the
+processes that `w2s-factory train` starts, and copied into the environment that `w2s-factory template install`
+changes. `install` only adds an import finder. When LLaMA-Factory's module of templates is imported, in
+whatever process, `vanilla` is registered there unless it is known already.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ def install() -> None:
 
 
 def installed() -> bool:
-    """Whether some copy of this module has added its finder to this interpreter."""
+    """Return whether a copy of this module has added its finder to this interpreter."""
     return any(getattr(finder, "registers_vanilla", False) for finder in sys.meta_path)
 
 
 def register(module: Any) -> bool:
     """Register `vanilla` in LLaMA-Factory's module of templates; return whether it is known now.
 
-    A template registered with nothing but its name is what `vanilla` was (0.5.0), and gives the same in
-    0.5.0 to 0.9.5, whatever else changed. That is tried here on the very version, and taken back if not so.
+    In 0.5.0 `vanilla` was a template registered with nothing but its name, and such a template gives the same
+    text in all releases since. This is tested on the version in use; if it is not so there, the template is
+    removed again.
     """
     templates = module.TEMPLATES if hasattr(module, "TEMPLATES") else module.templates  # up to 0.7.1
     if "vanilla" not in templates:
@@ -46,7 +47,7 @@ def register(module: Any) -> bool:
 
 
 class _Finder:
-    """Finds LLaMA-Factory's module of templates as usual, and lets it be followed by `register`."""
+    """A finder of LLaMA-Factory's module of templates, which calls `register` after its import."""
 
     registers_vanilla = True
 
@@ -64,7 +65,7 @@ class _Finder:
 
 
 class _Loader:
-    """Runs the module by its own loader, which it then puts back, and registers `vanilla`."""
+    """A loader that runs a module with the module's own loader, restores that one, and registers `vanilla`."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
@@ -83,8 +84,9 @@ class _Loader:
 
 
 def _register_or_say(module: ModuleType) -> None:
+    """Register `vanilla`; report on stderr if that is not possible."""
     try:
-        problem = "" if register(module) else "a bare template is not prompt, response, EOS in this version"
+        problem = "" if register(module) else "a template with nothing but a name does not give prompt, response, EOS in this version"
     except Exception as error:  # noqa: BLE001  an import of LLaMA-Factory must not fail because of us
         problem = "{}: {}".format(type(error).__name__, error)
     if problem:
@@ -92,7 +94,7 @@ def _register_or_say(module: ModuleType) -> None:
 
 
 class _Tokenizer:
-    """One token a text, and BOS and EOS: enough to see what a template adds."""
+    """A tokenizer with one token for each text, and BOS and EOS, which suffice to see what a template adds."""
 
     bos_token_id, eos_token_id = 1, 2
     bos_token, eos_token = "<s>", "</s>"
@@ -106,7 +108,7 @@ class _Tokenizer:
 
 
 def _is_vanilla(template: Any) -> bool:
-    """Whether `template` gives P, then R and EOS, and brings no system text or stop words."""
+    """Return whether a template gives P, then R and EOS, and adds no system text or stop words."""
     tokenizer = _Tokenizer()
     messages = [{"role": "user", "content": "P"}, {"role": "assistant", "content": "R"}]
     prompt, response = template.encode_oneturn(tokenizer, messages)

@@ -1,4 +1,4 @@
-"""A folder of data as an audit sees it: its files, their kinds and the fields their rows must have."""
+"""The data below an audited folder: its files, their kinds, and the fields their rows must have."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _KEYS: tuple[tuple[Kind, frozenset[str]], ...] = (
     ("split", frozenset({"question", "answer"})),
     ("split", frozenset({"problem", "solution", "answer", "unique_id"})),
 )
-"""The keys by which each kind is recognised, the more particular first."""
+"""The keys by which each kind is recognised, the more specific first."""
 
 _Types: TypeAlias = dict[str, tuple[type, ...]]
 
@@ -58,7 +58,7 @@ _PAIR_COLUMNS: Form[Any] = Form(
 
 
 def kind_of(rows: Iterable[Row]) -> Kind | None:
-    """Return the kind of the first row that is of a known one; None if there is no such row."""
+    """Return the kind of the first row of a known kind; None if there is no such row."""
     return next((kind for row in rows if (kind := _kind(row))), None)
 
 
@@ -102,8 +102,11 @@ _STEM = re.compile(
     r"train_(?P<task>[^_]+(?:_arena)?)_(?P<weak>.+?)_"
     r"(?P<kind>full_weak|(?:iter\d+_)?(?:hybrid_)?paired|iter\d+_(?P<side>weak|icl|hybrid)(?P<unpadded>_wo_aug)?)"
 )
+"""File names of the release's training sets."""
+
 _SPLIT = re.compile(r"(?:^|_)(train_\d+|train|dev|val|test)$")
 _SAMPLE = 50
+"""The rows, or bytes, at the start of a file by which it is recognised."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +114,13 @@ class File:
     """A file of rows.
 
     Attributes:
-        path: Where it lies.
-        name: Its path below the folder looked at.
-        kind: What its rows are.
-        rows: The rows that hold what their kind asks for; where they have no id, it is their place.
-        places: The 0-based place of each in the file.
-        parts: What its name says, of a file named as in the release: task, weak, kind, iteration, side.
-        malformed: What is wrong with each of the other rows, which no check looks at.
+        path: The path of the file.
+        name: Its path below the audited folder.
+        kind: The kind of its rows.
+        rows: The well-formed rows; a row without an id gets its 0-based place as id.
+        places: The 0-based place of each of them in the file.
+        parts: The task, weak, kind, side and unpadded that its name states, if named as in the release.
+        malformed: The problem of each of the other rows, which the other checks leave out.
     """
 
     path: Path
@@ -130,7 +133,7 @@ class File:
 
     @property
     def stage1(self) -> tuple[str, ...] | None:
-        """What the sets of one iteration share: folder, name, whether before padding; None if it is none."""
+        """The folder, name and padding that the sets of one iteration share; None if not a Stage I set."""
         if "side" not in self.parts:
             return None
         stem, _, _ = self.path.stem.removesuffix("_wo_aug").rpartition("_")
@@ -138,7 +141,7 @@ class File:
 
     @property
     def weak_model(self) -> tuple[str, str] | None:
-        """Task and weak model in its name; None if it names none."""
+        """The task and weak model in its name; None if it names none."""
         return (self.parts["task"], self.parts["weak"]) if "weak" in self.parts else None
 
 
@@ -147,13 +150,13 @@ class Corpus:
 
     Args:
         root: The folder.
-        task: The task all of it belongs to; None to tell each file's.
+        task: The task of all files; None to recognise the task of each file.
 
     Attributes:
         root: The folder.
-        files: Its files of rows that are of a known kind.
-        indexes: Its `dataset_info.json` files.
-        broken: What can't be read, with the reason.
+        files: Its files of rows of a known kind.
+        indexes: Its `dataset_info.json` files with their content, by name.
+        broken: The reason why a file can't be read, by the file's name.
 
     Raises:
         UserError: It is not a folder.
@@ -172,17 +175,17 @@ class Corpus:
                 self._take(path)
 
     def of(self, *kinds: Kind) -> Iterator[File]:
-        """The files of some kinds."""
+        """Yield the files of some kinds."""
         return (file for file in self.files if file.kind in kinds)
 
     def task_of(self, file: File) -> Task | None:
-        """The task a file belongs to: by its name, folder, tag, or the answer key of its responses."""
+        """Return the task of a file, recognised by name, folder, tag, or the answer key of its responses."""
         if self._task:
             return self._task
         return self._by_name(file) or _by_tag(file) or _by_answer_key(file)
 
     def text_task_of(self, file: File) -> Task | None:
-        """The task of a file, if its final answers are compared as text; else nothing is said of them."""
+        """Return the task of a file if it compares final answers as text; None where they are not checked."""
         task = self.task_of(file)
         return None if task is None or task.compares_responses or task.slow_comparison else task
 
@@ -216,7 +219,7 @@ class Corpus:
 
 
 def split_name(file: File) -> str:
-    """What split a file of questions is: `train_1`, `test`; its own name if that says none."""
+    """Return the split in a file's name, such as `train_1` or `test`; the name itself if it has none."""
     match = _SPLIT.search(file.path.stem)
     if match:
         return match[1]
@@ -224,7 +227,7 @@ def split_name(file: File) -> str:
 
 
 def _placed_rows(path: Path) -> list[tuple[Place, Row]]:
-    """The rows of a file; none of a `.json` that holds something else than a list of objects."""
+    """Return the rows of a file; none for a `.json` that holds something other than a list of objects."""
     try:
         with path.open("rb") as file:
             start = file.read(_SAMPLE)
@@ -236,7 +239,7 @@ def _placed_rows(path: Path) -> list[tuple[Place, Row]]:
 
 
 def _file(path: Path, name: str, kind: Kind, placed: Sequence[tuple[Place, Row]]) -> File:
-    """The file, its well-formed rows apart from the others."""
+    """Return the file with its well-formed rows separated from the others."""
     problems = [problem_of(kind, row, place) for place, row in placed]
     sound = [number for number, problem in enumerate(problems) if problem is None]
     match = _STEM.fullmatch(path.stem)
@@ -247,7 +250,7 @@ def _file(path: Path, name: str, kind: Kind, placed: Sequence[tuple[Place, Row]]
         rows=[_with_id(kind, placed[number][1], number) for number in sound],
         places=sound,
         parts={key: value for key, value in match.groupdict().items() if value} if match else {},
-        malformed=tuple(_where(problem) for problem in problems if problem is not None),
+        malformed=tuple(_in_file(problem) for problem in problems if problem is not None),
     )
 
 
@@ -255,8 +258,8 @@ def _with_id(kind: Kind, row: Row, place: int) -> Row:
     return row if kind == "split" or "id" in row else {**row, "id": place}
 
 
-def _where(problem: UserError) -> str:
-    """A problem with its line or row, without the file."""
+def _in_file(problem: UserError) -> str:
+    """Return a problem with its line or row, without the file."""
     place = f"line {problem.line}" if problem.line is not None else f"row {problem.row}"
     return f"{place}: field {problem.field}: {problem.problem}"
 
@@ -268,7 +271,7 @@ def _by_tag(file: File) -> Task | None:
 
 
 def _by_answer_key(file: File) -> Task | None:
-    """The built-in task whose answer key most of the first responses (or solutions) hold."""
+    """Return the built-in task whose answer key is in most of the first responses (or solutions)."""
     texts = [str(text) for row in file.rows[:_SAMPLE] for text in responses(file.kind, row)]
     texts += [solution_of(row) for row in file.rows[:_SAMPLE] if "answer" in row]
     for name in BUILT_IN:
@@ -279,7 +282,7 @@ def _by_answer_key(file: File) -> Task | None:
 
 
 def responses(kind: Kind, row: Row) -> list[str]:
-    """The responses a row holds."""
+    """Return the responses in a row."""
     if kind == "sft":
         return [row["output"]]
     if kind == "results":
@@ -290,15 +293,15 @@ def responses(kind: Kind, row: Row) -> list[str]:
 
 
 def solution_of(row: Row) -> str:
-    """The gold solution of a raw or test row: raw GSM8K rows call it their answer."""
+    """Return the gold solution of a raw or test row; raw GSM8K rows call it their answer."""
     return str((row["solution"] if "solution" in row else row["answer"]) or "")
 
 
 def pair_of(row: Row) -> list[str]:
-    """Chosen and rejected of a pair in either form."""
+    """Return the chosen and the rejected response of a pair in either form."""
     return [row["chosen"], row["rejected"]] if "chosen" in row else list(row["output"])
 
 
 def prompt_of(row: Row) -> str:
-    """The prompt of a row of any kind that has one."""
+    """Return the prompt of a row of any kind, empty if it has none."""
     return str(row.get("content") or row.get("instruction") or row.get("prompt") or "")

@@ -1,1 +1,1 @@
-"""The figures of a report: what can be drawn of a run, in the order of the page."""
+"""The figures of a report, drawn with matplotlib."""

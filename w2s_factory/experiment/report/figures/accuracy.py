@@ -1,4 +1,4 @@
-"""Figures of accuracy: all models, by tag, and by iteration as in the paper's Figure 4."""
+"""Figures of accuracy: of all models, by tag, and by iteration as in the paper's Figure 4."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _COLOURS: Final = {"baseline": "soft", "stage1": "blue", "stage2": "purple"}
 
 
 def colour(model: ReportedModel) -> str:
-    """The colour of a model: by its stage, floor and ceiling their own."""
+    """Return the colour of a model: that of its stage, or of floor or ceiling."""
     return LIGHT[{FLOOR: "red", CEILING: "green"}.get(model.key, _COLOURS[model.stage])]
 
 
 def accuracy_figure(models: Sequence[ReportedModel]) -> Drawing | None:
-    """A row for each model: its mean, the interval, the seeds; floor and ceiling as lines through all."""
+    """Draw a row for each model: its mean, the interval, the seeds; floor and ceiling are vertical lines."""
     if not models:
         return None
     with canvas(50 + _ROW * len(models)) as figure:
@@ -67,7 +67,7 @@ _MARKERS = "osD^vPX*"
 
 
 def tag_figure(tag: str, groups: Sequence[Group], models: Sequence[ReportedModel]) -> Drawing:
-    """One tag: a row for each of its values, a line in it for each model."""
+    """Draw the accuracy by one tag: a row for each of its values, with a line for each model."""
     rows = [group for group in groups if group.tag == tag]
     height = 80 + 18 * ((len(models) + 1) // 2) + len(rows) * (len(models) * _LINE + 12)
     with canvas(height) as figure:
@@ -86,7 +86,7 @@ def tag_figure(tag: str, groups: Sequence[Group], models: Sequence[ReportedModel
 
 
 def _tick(group: Group) -> str:
-    """`Algebra`, `level 3`; the number of questions below."""
+    """Return the label of a group (`Algebra`, `level 3`), with the number of questions below."""
     name = group.value if isinstance(group.value, str) else f"{group.tag} {group.value}"
     return f"{drawable(name)}\n({group.questions})"
 
@@ -142,7 +142,7 @@ _LABEL_GAP = 0.055
 
 
 def iterations_figure(models: Sequence[ReportedModel]) -> Drawing | None:
-    """The three sides of each iteration, then Stage II; baselines, floor and ceiling as lines."""
+    """Draw the three sides of each iteration, then Stage II; baselines, floor and ceiling are lines."""
     steps = sorted({model.iteration for model in models if model.stage == "stage1" and model.iteration})
     if not steps:
         return None
@@ -163,8 +163,8 @@ def iterations_figure(models: Sequence[ReportedModel]) -> Drawing | None:
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
-    """Places in rising order moved apart until each is at least `gap` above the one before."""
-    moved: list[list[float]] = []  # runs of labels that touch
+    """Return rising places moved apart until each is at least `gap` above the previous one."""
+    moved: list[list[float]] = []  # groups of labels that touch
     for place in places:
         moved.append([place])
         while len(moved) > 1 and _bottom(moved[-1], gap) < _top(moved[-2], gap) + gap:
@@ -174,7 +174,7 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 
 
 def _bottom(run: Sequence[float], gap: float) -> float:
-    """Where a run of labels begins that is centred on the mean of its places."""
+    """Return the lowest place of a group of labels that is centred on the mean of their places."""
     return sum(run) / len(run) - gap * (len(run) - 1) / 2
 
 
@@ -220,7 +220,7 @@ def _points(axes: Axes, places: list[float], line: list[ReportedModel], colour: 
 
 
 def _label(axes: Axes, labels: Iterable[tuple[float, str, str]]) -> None:
-    """Names of lines at the right, moved apart where they would cover each other."""
+    """Write the names of lines at the right, moved apart where they would overlap."""
     labels = sorted(labels)
     low, high = axes.get_ylim()
     gap = _LABEL_GAP * (high - low)

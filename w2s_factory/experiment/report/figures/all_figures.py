@@ -1,4 +1,4 @@
-"""Every figure for which a run has the numbers."""
+"""All figures of a report, drawn where the run has the numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drawings:
-    """The figures of a page; None where there is nothing to draw."""
+    """The figures of a page; one without data is None."""
 
     accuracy: Drawing | None
     iterations: Drawing | None
@@ -34,13 +34,15 @@ class Drawings:
     times: Drawing | None
 
     def all(self) -> list[Drawing]:
-        """Those there are, in the order of the page."""
+        """Return the figures that have data, in the order of the page."""
         first = [self.accuracy, self.iterations, self.agreement, self.purity, self.confidence, *self.tags]
-        return [one for one in (*first, self.loss, self.preference, self.times) if one is not None]
+        return [
+            drawing for drawing in (*first, self.loss, self.preference, self.times) if drawing is not None
+        ]
 
 
 def draw(found: Findings) -> Drawings:
-    """Draw them."""
+    """Draw all figures for which there are results."""
     compared = compared_by_tag(found.models)
     tags = dict.fromkeys(group.tag for group in found.groups)
     return Drawings(

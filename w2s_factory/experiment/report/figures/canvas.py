@@ -1,4 +1,4 @@
-"""SVG from a matplotlib figure: follows the reader's colour mode, has a description, and is reproducible."""
+"""SVG from matplotlib: reproducible, with a description, in the reader's light or dark colours."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INCH: Final = 72
-"""Points an inch: matplotlib's SVG counts in these, so sizes here read as CSS pixels."""
+"""Points per inch: the unit of matplotlib's SVG, so that sizes here are CSS pixels."""
 
 _WIDTH: Final = 400
-"""Narrow enough for a phone: wider figures would shrink there until nobody can read them."""
+"""Pixels of a report's figure: wider ones would be illegible on a phone."""
 
 _STYLE: Final = {
-    "svg.fonttype": "none",  # text stays text: it can be read aloud, found, and copied
+    "svg.fonttype": "none",  # text stays text, so it can be read aloud, searched and copied
     "svg.hashsalt": "w2s-factory",
-    "font.family": "DejaVu Sans",  # measured with; shown in the page's own font
+    "font.family": "DejaVu Sans",  # used to measure text; the page shows its own font
     "font.size": 12,
     "text.color": LIGHT["ink"],
-    "text.parse_math": False,  # a label is shown as it is written, `$\\foo$` too
+    "text.parse_math": False,  # a label such as `$\\foo$` is shown as it is written
     "axes.edgecolor": LIGHT["soft"],
     "axes.labelcolor": LIGHT["soft"],
     "axes.titlesize": 12,
@@ -57,28 +57,28 @@ _STYLE: Final = {
 
 
 _LONGEST: Final = 36
-"""Characters of a label: a longer one would leave no room for what it labels."""
+"""The most characters of a label; a longer one would take the space of the plot."""
 
 _UNMEASURED: Final = (
     r"Glyph .* missing from",
     r"Matplotlib currently does not support",
     r"constrained_layout not",
 )
-"""Warnings about text that the page's own font shows, or that does not fit: the figure is drawn anyway."""
+"""Warnings about text that matplotlib's font lacks or cannot fit; the figure is drawn anyway."""
 
 _HALO: Final = "text{paint-order:stroke;stroke:var(--paper);stroke-width:4px}"
-"""Keeps lines off the text that crosses them; a page has it in its own style sheet."""
+"""A style that separates text from lines that cross it; a page has it in its own style sheet."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, ready.
+    """A finished figure.
 
     Attributes:
-        name: What its files are called.
-        title: What it shows, in a few words.
-        description: What there is to be seen in it, for who can't see it.
-        inline: As SVG within a page that defines the colours.
+        name: The name of its files.
+        title: Its title.
+        description: Its content as text, for readers who cannot see it.
+        inline: The SVG element for a page that defines the colours.
     """
 
     name: str
@@ -86,25 +86,31 @@ class Drawing:
     description: str
     inline: str
 
-    def alone(self) -> str:
-        """As an SVG file of its own, which brings the colours along."""
+    def alone(self, *, scaled: bool = True) -> str:
+        """Return the figure as an SVG file of its own, which contains the colours.
+
+        Args:
+            scaled: Whether a viewer scales the figure to its window, rather than show it at its own size.
+        """
         opening, rest = self.inline.split(">", 1)
+        if not scaled and (box := re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', opening)):
+            opening += f' width="{box[1]}" height="{box[2]}"'
         opening = opening.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
         look = f"{style('svg')}svg{{background:var(--paper);font-family:system-ui,sans-serif}}{_HALO}"
         return f'<?xml version="1.0" encoding="utf-8"?>\n{opening}><style>{look}</style>{rest}\n'
 
 
 @contextmanager
-def canvas(height: float) -> Iterator[Figure]:
-    """A figure as high as this many pixels, in the style of the report."""
+def canvas(height: float, width: float = _WIDTH) -> Iterator[Figure]:
+    """Provide an empty figure of this height and width in pixels, in the style of the report."""
     with mpl.rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]  # stubs type each key
         for message in _UNMEASURED:
             warnings.filterwarnings("ignore", message)
-        yield Figure(figsize=(_WIDTH / _INCH, height / _INCH), layout="constrained")
+        yield Figure(figsize=(width / _INCH, height / _INCH), layout="constrained")
 
 
 def drawn(figure: Figure, name: str, title: str, description: str) -> Drawing:
-    """The figure as a drawing; called while its canvas is open."""
+    """Return the figure as a drawing; to be called within the `canvas` block."""
     title, description = _written(title), _written(description)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
@@ -130,7 +136,7 @@ def _written(text: str) -> str:
 
 
 def hatched(colour: str) -> dict[str, Any]:
-    """The look of what is wrong, also without colours."""
+    """Return the style of bars for wrong answers, which differ also without colours."""
     return {"color": LIGHT[colour], "hatch": "///", "edgecolor": LIGHT["paper"], "linewidth": 0}
 
 
@@ -141,7 +147,7 @@ def percent_axis(axes: Axes, which: str = "y") -> None:
 
 
 def _inline(svg: str, name: str, title: str, description: str) -> str:
-    """An SVG document as an element of a page: no prologue, ids of its own, title and description."""
+    """Return an SVG document as an element of a page: with unique ids, a title and a description."""
     svg = svg[svg.index("<svg") :]
     for superfluous in (r"<metadata>.*?</metadata>", r"<defs>\s*<style.*?</defs>", r"font-family: [^;\"]*;?"):
         svg = re.sub(rf"\s*{superfluous}", "", svg, flags=re.S)

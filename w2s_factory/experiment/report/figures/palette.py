@@ -1,4 +1,4 @@
-"""The colours of page and figures, in a light and a dark mode."""
+"""The colours of page and figures in the light and the dark mode."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIGHT: Final = {
     "red": "#b9302a",
     "teal": "#0d7280",
 }
-"""By name, in the light mode. Figures are drawn in these, then each is replaced by its variable."""
+"""The colours of the light mode. Figures are drawn in these; then each is replaced by its CSS variable."""
 
 DARK: Final = {
     "paper": "#11151b",
@@ -32,22 +32,22 @@ DARK: Final = {
     "red": "#ff938a",
     "teal": "#5fcbd9",
 }
-"""The same names in the dark mode."""
+"""The colours of the dark mode, by the same names."""
 
 
 def variables(colours: dict[str, str]) -> str:
-    """Colours as CSS variables: `--ink:#1b222c;...`."""
+    """Return colours as CSS variables: `--ink:#1b222c;...`."""
     return "".join(f"--{name}:{value};" for name, value in colours.items())
 
 
 def style(selector: str) -> str:
-    """A style sheet that gives a selector the colours of the reader's mode."""
+    """Return a style sheet that gives a selector the colours of the reader's mode."""
     dark = f"@media (prefers-color-scheme:dark){{{selector}{{{variables(DARK)}}}}}"
     return f"{selector}{{{variables(LIGHT)}}}{dark}"
 
 
 def as_variables(text: str) -> str:
-    """A drawing with each of the colours replaced by its variable."""
+    """Return an SVG text with each colour replaced by its CSS variable."""
     for name, value in LIGHT.items():
         text = text.replace(value, f"var(--{name})")
     return text

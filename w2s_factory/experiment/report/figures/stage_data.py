@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def agreement_figure(iterations: Sequence[Iteration]) -> Drawing | None:
-    """Each iteration and seed: questions kept with a right answer, with a wrong one, and dropped."""
+    """Draw for each iteration and seed the kept questions, by correct and wrong answers, and the dropped ones."""
     if not iterations:
         return None
     with canvas(90 + 26 * len(iterations)) as figure:
@@ -43,7 +43,7 @@ def agreement_figure(iterations: Sequence[Iteration]) -> Drawing | None:
 
 
 def purity_figure(iterations: Sequence[Iteration]) -> Drawing | None:
-    """How right each side is, kept and dropped, by iteration; None where gold is not known."""
+    """Draw the accuracy of each side, kept and dropped, by iteration; None if gold is not known."""
     steps = sorted({one.iteration for one in iterations})
     lines = [
         (place, step, label, look, share)
@@ -69,7 +69,7 @@ def purity_figure(iterations: Sequence[Iteration]) -> Drawing | None:
 
 
 def _purities(iterations: Sequence[Iteration]) -> Iterator[tuple[str, dict[str, Any], float]]:
-    """The accuracy of each part, where gold is known: all seeds of an iteration together."""
+    """Yield label, style and accuracy of each part with known gold, all seeds of an iteration together."""
     orange, teal, green = LIGHT["orange"], LIGHT["teal"], LIGHT["green"]
     parts = [
         ("all weak answers", {"marker": "s", "color": orange}, [one.weak for one in iterations]),
@@ -122,7 +122,7 @@ def _agreement_said(iterations: Sequence[Iteration]) -> str:
 
 
 def confidence_figure(preferences: Sequence[Preferences]) -> Drawing | None:
-    """Questions by the confidence of their majority, right or wrong where known, with both thresholds."""
+    """Draw questions by the confidence of their majority, correct or wrong if known, with both thresholds."""
     if not preferences:
         return None
     bars = [bar for one in preferences for bar in one.bars]
@@ -143,7 +143,7 @@ def confidence_figure(preferences: Sequence[Preferences]) -> Drawing | None:
 
 
 def _mean(bars: Sequence[Bar], places: Sequence[float], counts: Sequence[int], seeds: int) -> list[float]:
-    """A count of each confidence, mean over the seeds."""
+    """Return the count at each confidence, as the mean over the seeds."""
     total: defaultdict[float, float] = defaultdict(float)
     for bar, count in zip(bars, counts, strict=True):
         total[bar.confidence] += count / seeds
@@ -153,7 +153,7 @@ def _mean(bars: Sequence[Bar], places: Sequence[float], counts: Sequence[int], s
 def _bars(
     axes: Axes, places: list[float], width: float, asked: list[float], rights: list[float] | None
 ) -> None:
-    """Right and wrong majorities where gold is known, else all of them."""
+    """Draw correct and wrong majorities if gold is known, else all majorities."""
     if rights is None:
         axes.bar(places, asked, width, color=LIGHT["blue"], label="questions (gold not known)")
         return
@@ -163,7 +163,7 @@ def _bars(
 
 
 def border(places: Sequence[float], threshold: float) -> float:
-    """Where a threshold stands among bars: between the last one below it and the first one it counts."""
+    """Return the place of a threshold among bars: between the last below it and the first at or above it."""
     below = [place for place in places if place < threshold]
     counted = [place for place in places if place >= threshold]
     return (below[-1] + counted[0]) / 2 if below and counted else threshold

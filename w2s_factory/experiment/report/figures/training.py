@@ -1,4 +1,4 @@
-"""How training went: the loss of each model; rewards and log-probabilities of preference learning; times."""
+"""Figures of training: loss, rewards and log-probabilities of preference learning, durations of steps."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.report.training_curves import Timed, TrainingCurves
 
 _STEP_NAME = 60
-"""Characters of the name of a step, which may hold those of a model, a split and a shard."""
+"""The most characters of a step's name, which may contain a model, a split and a shard."""
 
 _MOST_STEPS = 20
 _SIDES: Final = {"chosen": ("green", "-"), "rejected": ("red", "--")}
 
 
 def loss_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
-    """A small panel for each model, a line in it for each seed."""
+    """Draw a small panel for each model, with a line for each seed."""
     models = _by_model(trainings, "loss")
     if not models:
         return None
@@ -45,7 +45,7 @@ def loss_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
 
 
 def preference_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
-    """Rewards and log-probabilities of chosen and rejected responses, a row for each method."""
+    """Draw rewards and log-probabilities of chosen and rejected responses, with a row for each method."""
     models = _by_model([one for one in trainings if one.preference], "rewards/chosen")
     if not models:
         return None
@@ -62,7 +62,7 @@ def preference_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
 
 
 def times_figure(timed: Sequence[Timed]) -> Drawing | None:
-    """The longest steps, the mean of each over its seeds."""
+    """Draw the durations of the longest steps, each the mean over its seeds."""
     steps: dict[str, list[float]] = {}
     for one in timed:
         steps.setdefault(one.job.name.split("/", 1)[-1], []).append(one.seconds)
@@ -116,7 +116,7 @@ def _sides(axes: Axes, runs: Sequence[TrainingCurves], name: str) -> None:
 
 
 def _short(label: str) -> str:
-    """A label that fits over a small panel."""
+    """Return a label that fits above a small panel."""
     return label.replace("Stage I, iteration ", "I.").replace(" fine-tuning", " FT").partition(" (")[0]
 
 

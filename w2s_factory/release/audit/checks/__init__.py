@@ -1,1 +1,1 @@
-"""What an audit looks for: one check a function, a module for each kind of data."""
+"""The checks of an audit, a module for each kind of data: a check is a function declared with `@check`."""

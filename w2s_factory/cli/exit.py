@@ -1,4 +1,4 @@
-"""Where exceptions end: one line on stderr and the exit code."""
+"""Leaving the process: its exit code, and for a failure one line on stderr."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""The system's errors for a disk that is full or cannot be written (temporary files)."""
+"""The system's errors for a full or read-only disk, which name no file where a temporary one is concerned."""
 
 
-class _Named:
-    """A stream that names itself in the errors of its file, which the system reports without a name."""
+class _NamedStream:
+    """A stream whose errors name it: the system reports those of stdout and stderr without a file name."""
 
     def __init__(self, stream: TextIO, name: str) -> None:
         self._stream, self._name = stream, name
@@ -50,12 +50,12 @@ class _Named:
 
 
 def leave(work: Callable[[], Any]) -> NoReturn:
-    """Do a command's work and leave with its exit code, once all it printed has reached who reads it."""
+    """Do a command's work, flush what it printed, and leave with its exit code."""
     for attribute, name in (("stdout", "standard output"), ("stderr", "standard error")):
-        if (stream := getattr(sys, attribute)) is not None and not isinstance(stream, _Named):
-            if isinstance(stream, io.TextIOWrapper):  # characters that the terminal lacks are escaped
+        if (stream := getattr(sys, attribute)) is not None and not isinstance(stream, _NamedStream):
+            if isinstance(stream, io.TextIOWrapper):  # escapes characters that the terminal cannot show
                 stream.reconfigure(errors="backslashreplace")
-            setattr(sys, attribute, _Named(stream, name))
+            setattr(sys, attribute, _NamedStream(stream, name))
     try:
         code = work()
     except SystemExit as ended:
@@ -66,22 +66,22 @@ def leave(work: Callable[[], Any]) -> NoReturn:
 
 
 def fail(error: BaseException) -> NoReturn:
-    """Print what went wrong as one line and leave with its exit code."""
+    """Print an error as one line and leave with its exit code."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         with contextlib.suppress(OSError):
             click.echo(error.format_message(), err=True)
         _leave(error.exit_code)
-    if isinstance(error, BrokenPipeError):  # who read our output has left: nothing more to say to anybody
+    if isinstance(error, BrokenPipeError):  # the reader of our output is gone, so nobody would see a message
         _leave(1)
-    text, code = _told(error)
-    with contextlib.suppress(OSError):  # there is nowhere to report it
+    text, code = _message(error)
+    with contextlib.suppress(OSError):  # stderr itself cannot be written
         click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
         click.echo(one_line(text), err=True)
     _leave(code)
 
 
 def _leave(code: int) -> NoReturn:
-    """Leave; what can't be printed any more is given up, so that the interpreter does not complain of it."""
+    """Leave; output that cannot be written is discarded, or the interpreter would report it once more."""
     for stream in (sys.stdout, sys.stderr):
         if _fails(stream):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -89,17 +89,18 @@ def _leave(code: int) -> NoReturn:
 
 
 def _fails(stream: object) -> bool:
-    """Whether something was written to a stream that its file does not take."""
+    """Return whether flushing a stream fails."""
     try:
         stream.flush()  # type: ignore[attr-defined]
     except OSError:
         return True
-    except (AttributeError, ValueError):  # there is none, or it is closed
+    except (AttributeError, ValueError):  # there is no stream, or it is closed
         return False
     return False
 
 
-def _told(error: BaseException) -> tuple[str, int]:
+def _message(error: BaseException) -> tuple[str, int]:
+    """Return the text of an error and its exit code."""
     match error:
         case click.UsageError():
             path = error.ctx.command_path if error.ctx else "w2s-factory"
@@ -111,14 +112,17 @@ def _told(error: BaseException) -> tuple[str, int]:
         case W2SError():
             return str(error), error.exit_code
         case OSError() if error.strerror:
-            return _environment(error)
+            return _system_error(error)
         case RuntimeError() if str(error).startswith("Symlink loop from "):  # Python before 3.13
-            return _environment(OSError(errno.ELOOP, os.strerror(errno.ELOOP), _loop(error)))
-    return f"{type(error).__name__}: {shortened(str(error))} (unexpected; --debug shows where)", 1
+            return _system_error(OSError(errno.ELOOP, os.strerror(errno.ELOOP), _loop(error)))
+    return f"{type(error).__name__}: {shortened(str(error))} (unexpected; --debug shows the traceback)", 1
 
 
-def _environment(error: OSError) -> tuple[str, int]:
-    """Return what the system said of a file, which is the user's to fix; of no file, it is nobody's."""
+def _system_error(error: OSError) -> tuple[str, int]:
+    """Return the text and exit code of a system error.
+
+    An error that names a file is the user's to fix, and so is a full disk; others are not.
+    """
     if isinstance(error, FileNotFoundError) and error.filename is None:  # raised by os.getcwd()
         return str(UserError("the current folder no longer exists")), UserError.exit_code
     if error.filename is None:

@@ -1,4 +1,4 @@
-"""Which engine arguments of vLLM count when a run is continued; needs no vLLM."""
+"""The engine arguments of vLLM that count when a run is continued; needs no vLLM."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from w2s_factory.generating.engines.vllm import deciding
+from w2s_factory.generating.engines.vllm_arguments import deciding
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The published repository, cloned at the commit its facts are known of."""
+"""The published repository, cloned by git at the commit whose files are known."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ from w2s_factory.terminal import shortened
 
 _SAFE = {
     "GIT_ALLOW_PROTOCOL": "https:ssh:file",  # others (ext::) start programs
-    "LC_ALL": "C",  # its messages are looked into
-    "GIT_TERMINAL_PROMPT": "0",  # a wrong URL shall fail, not ask for a password
+    "LC_ALL": "C",  # its messages are searched for errors of the disk
+    "GIT_TERMINAL_PROMPT": "0",  # a wrong URL is to fail, not to ask for a password
 }
-_DISK = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)))
-_AS_PUBLISHED = ("-c", "core.autocrlf=false")  # line ends as published: every file is held against a hash
+"""Environment variables for git."""
+
+_DISK_ERRORS = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)))
+_AS_PUBLISHED = ("-c", "core.autocrlf=false")  # line ends as published: every file is compared with a hash
 
 
 def fetch_release(
     origin: str | None, output_dir: Path, *, force: bool = False, commit: str = COMMIT
 ) -> Fetched:
-    """Clone the published release at its known commit; of a copy without that commit, the newest.
+    """Clone the published release at its known commit, or a copy without that commit at its newest.
 
     Args:
         origin: A URL or a local clone; None for the published repository.
-        output_dir: The folder to make. If it is a clone at that commit already, nothing is done.
-        force: In such a clone, put files back that were changed.
+        output_dir: The folder to create. If it is a clone at that commit already, nothing is done.
+        force: In such a clone, restore files that were changed.
         commit: The commit to check out.
 
     Raises:
-        UserError: The folder holds something else.
+        UserError: The folder has other content.
         DelegateError: Git is missing or can't reach the repository.
     """
     hint = shlex.join(["w2s-factory", "verify-release", str(output_dir)])
@@ -47,8 +49,8 @@ def fetch_release(
     source = _absolute(origin or REPOSITORY)
     parent = output_dir.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{output_dir.name}.") as beside:
-        clone = Path(beside, "clone")
+    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{output_dir.name}.") as temporary:
+        clone = Path(temporary, "clone")
         _git(*_AS_PUBLISHED, "clone", "--quiet", "--no-checkout", "--config", _AS_PUBLISHED[1], "--",
              source, str(clone), into=output_dir)  # fmt: skip
         found = commit if _has(clone, commit) else _head(clone)
@@ -57,13 +59,13 @@ def fetch_release(
     notes = [f"cloned {source} at {found[:12]}"]
     if found != commit:
         notes.append(
-            f"it has no commit {commit[:12]}, so this is its newest: verify-release says what is different"
+            f"it has no commit {commit[:12]}, so this is its newest: verify-release reports what is different"
         )
     return Fetched(output_dir, {}, tuple(notes), hint)
 
 
 def _has(clone: Path, commit: str) -> bool:
-    """Whether a clone holds a commit."""
+    """Return whether a clone has a commit."""
     try:
         _git("-C", str(clone), "cat-file", "-e", f"{commit}^{{commit}}")
     except DelegateError:
@@ -72,18 +74,20 @@ def _has(clone: Path, commit: str) -> bool:
 
 
 def _absolute(source: str) -> str:
-    """A local folder by its full path: git runs elsewhere, and a name may look like an option."""
+    """Return the full path of a local folder: git runs elsewhere, and a name may look like an option."""
     return str(Path(source).absolute()) if Path(source).is_dir() else source
 
 
 def _check_clone(folder: Path, commit: str) -> None:
-    """Refuse a folder that is no clone at this commit."""
-    found = None
-    if (folder / ".git").exists():
-        found = _head(folder)
+    """Check that a folder is a clone at a commit.
+
+    Raises:
+        UserError: It is not.
+    """
+    found = _head(folder) if (folder / ".git").exists() else None
     if found != commit:
         raise UserError(
-            "is there already and is no clone of the release at its known commit",
+            "exists already and is not a clone of the release at its known commit",
             file=folder,
             hint="Name another folder with --output-dir",
         )
@@ -94,11 +98,11 @@ def _head(clone: Path) -> str:
 
 
 def _git(*arguments: str, into: Path | None = None) -> str:
-    """Run git; what it prints.
+    """Run git and return what it prints.
 
     Args:
         arguments: Its command line.
-        into: The folder it writes to, for the message about a disk that takes no more.
+        into: The folder it writes to, named in the error about a disk that can't be written.
 
     Raises:
         UserError: The disk is full or cannot be written.
@@ -110,9 +114,9 @@ def _git(*arguments: str, into: Path | None = None) -> str:
         )
     except FileNotFoundError:
         raise DelegateError("git is not installed", hint="Install it, or download the repository") from None
-    full = next((text for text in _DISK if text in done.stderr), None)
-    if done.returncode and full and into is not None:
-        raise UserError(f"cannot be written ({full})", file=into)
+    disk_error = next((text for text in _DISK_ERRORS if text in done.stderr), None)
+    if done.returncode and disk_error and into is not None:
+        raise UserError(f"cannot be written ({disk_error})", file=into)
     if done.returncode:
         raise DelegateError(f"git failed: {shortened(done.stderr.strip()) or f'exit code {done.returncode}'}")
     return done.stdout

@@ -1,4 +1,4 @@
-"""A verification, and an audit, as one self-contained HTML page."""
+"""A verification of the release, and its audit, as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.errors import encodable
 from w2s_factory.records import Outputs
-from w2s_factory.release.hub import files_below
+from w2s_factory.release.fetch import files_below
 
 if TYPE_CHECKING:
     from w2s_factory.release.audit import Audit
     from w2s_factory.release.verify import Verification
 
-_TEMPLATE = "html_page.html.j2"
+_TEMPLATE = "verification_page.html.j2"
 
 
 def write_page(
@@ -27,14 +27,14 @@ def write_page(
     """Write the page; it refers to nothing outside itself.
 
     Args:
-        path: The page.
-        found: What was verified.
-        audit: What an audit found, if there was one.
+        path: The file to write.
+        found: The verification.
+        audit: The audit of the same folder, if there was one.
         root: The folder that was verified, none of whose files is overwritten.
         force: Overwrite a page that has other content.
 
     Raises:
-        UserError: The file exists, holds something else, and `force` is not set.
+        UserError: The file exists with other content, and `force` is not set.
     """
     from jinja2 import Environment, FileSystemLoader  # noqa: PLC0415  only pages need it
 

@@ -1,4 +1,4 @@
-"""How each published file can be made from others, and why some can't."""
+"""Recipes for rebuilding each published file from others, and the reasons why some can't be rebuilt."""
 
 from __future__ import annotations
 
@@ -9,10 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.building import build_full_weak, build_gold, build_test
 from w2s_factory.llamafactory.dataset_info import RELEASE_DATA
-from w2s_factory.release import rebuilt_sets, sources
+from w2s_factory.release.benchmark_splits import (
+    rebuild_gsm8k_ids,
+    rebuild_gsm8k_test,
+    rebuild_math_raw,
+    rebuild_olympic_input,
+)
 from w2s_factory.release.published_files import FILES
-from w2s_factory.release.rebuilt_sets import OLYMPIC, index
-from w2s_factory.release.sources import has_cl100k
+from w2s_factory.release.rebuilt_results import has_cl100k, rebuild_results
+from w2s_factory.release.rebuilt_training_sets import (
+    OLYMPIC_WEAK,
+    rebuild_hybrid,
+    rebuild_index,
+    rebuild_olympic_full_weak,
+    rebuild_pairs_from_full_weak,
+    rebuild_pairs_from_split,
+    rebuild_side,
+    rebuild_unpadded_side,
+    rebuild_weak_side,
+)
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -22,7 +37,7 @@ if TYPE_CHECKING:
     from w2s_factory.tasks import Task
 
 SAMPLES = "the ten samples of M_plus that the pairs were drawn from are not published"
-RESPONSES = "responses of a model, and not its weights, are what is published"
+RESPONSES = "the responses of a model are published, but not its weights"
 PROBLEMS = "how the problems were drawn and halved is not published"
 AUGMENTED = "where the augmented rows come from and how they were halved is not published"
 EVALUATION = "a benchmark's own evaluation output"
@@ -30,42 +45,43 @@ EVALUATION = "a benchmark's own evaluation output"
 
 @dataclass(frozen=True)
 class Way:
-    """One way to make a published file.
+    """One way to rebuild a published file.
 
     Attributes:
         sources: The published files it needs, as paths below the root.
-        make: Writes the file; takes where to and then the sources, with `itself` the published file first.
-        kept: What it takes over from the published file instead of making it.
-        itself: Whether it reads the published file, for what is kept.
-        certain: Whether it is known to give the published bytes: if so, others would be a difference.
+        make: The function that writes the file. It takes the path to write, the published file if
+            `reads_published` is set, and the sources.
+        kept: The fields that it copies from the published file instead of rebuilding them.
+        reads_published: Whether it reads the published file, for the fields that are kept.
+        certain: Whether it is known to give the published bytes, so that other bytes are a difference.
     """
 
     sources: tuple[str, ...]
     make: Callable[..., Any]
     kept: tuple[str, ...] = ()
-    itself: bool = False
+    reads_published: bool = False
     certain: bool = True
 
     def run(self, root: Path, path: str, out: Path) -> None:
-        """Make the published file `path` at `out`."""
-        published = [root / path] if self.itself else []
+        """Rebuild the published file `path` at `out`."""
+        published = [root / path] if self.reads_published else []
         self.make(out, *published, *(root / source for source in self.sources))
 
 
 @dataclass(frozen=True)
 class PublishedRecipe:
-    """The ways to make one file, the best first, and why it can't be made in full where that is so."""
+    """The ways to rebuild one file, the best first, and the reason if it can't be rebuilt in full."""
 
     ways: tuple[Way, ...] = ()
     reason: str | None = None
 
 
 def recipe_of(path: str) -> PublishedRecipe:
-    """How a published file can be made."""
+    """Return the recipe of a published file."""
     for pattern, make in _PATTERNS.items():
         if match := re.fullmatch(pattern, path):
             return make(**match.groupdict())
-    return PublishedRecipe(reason="nothing is known of how it was made")
+    return PublishedRecipe(reason="it is not known how it was made")
 
 
 def _test(name: str) -> PublishedRecipe:
@@ -81,16 +97,16 @@ def _build_test(out: Path, raw: Path, *, task: Task, split: str) -> None:
 def _gsm8k_raw(split: str) -> PublishedRecipe:
     task = get_task("gsm8k")
     if split == "test":
-        return PublishedRecipe((Way((task.splits["test"].test,), partial(sources.gsm8k_test, task=task)),))
+        return PublishedRecipe((Way((task.splits["test"].test,), partial(rebuild_gsm8k_test, task=task)),))
     kept = ("question", "answer", "the augmented rows")
-    make = partial(sources.gsm8k_ids, half=int(split[-1]))
-    return PublishedRecipe((Way((), make, kept, itself=True),), AUGMENTED)
+    make = partial(rebuild_gsm8k_ids, half=int(split[-1]))
+    return PublishedRecipe((Way((), make, kept, reads_published=True),), AUGMENTED)
 
 
 def _math_raw(split: str) -> PublishedRecipe:
     if split == "train_1":
         return PublishedRecipe(reason=PROBLEMS)
-    return PublishedRecipe((Way((get_task("math").splits[split].test,), sources.math_raw),))
+    return PublishedRecipe((Way((get_task("math").splits[split].test,), rebuild_math_raw),))
 
 
 def _gold(name: str, half: str) -> PublishedRecipe:
@@ -112,87 +128,99 @@ def _build_full_weak(out: Path, results: Path, *, task: Task) -> None:
 
 
 def _olympic_full_weak() -> PublishedRecipe:
-    output = f"olympic_outputs/{OLYMPIC}/test/output.jsonl"
-    return PublishedRecipe((Way((output,), sources.olympic_full_weak, certain=False),), RESPONSES)
+    output = f"olympic_outputs/{OLYMPIC_WEAK}/test/output.jsonl"
+    return PublishedRecipe((Way((output,), rebuild_olympic_full_weak, certain=False),), RESPONSES)
 
 
 def _results(name: str, weak: str) -> PublishedRecipe:
     task = get_task(name)
     needed = (full_weak_path(name, weak), task.splits["train_2"].test)
     if has_cl100k():
-        return PublishedRecipe((Way(needed, partial(_results_counted, task=task)),))
+        return PublishedRecipe((Way(needed, partial(_results_with_own_counts, task=task)),))
     kept = ("num_tokens (tiktoken has no cl100k vocabulary at hand)",)
-    return PublishedRecipe((Way(needed, partial(_results_as_counted, task=task), kept, itself=True),))
+    return PublishedRecipe(
+        (Way(needed, partial(_results_with_published_counts, task=task), kept, reads_published=True),)
+    )
 
 
-def _results_counted(out: Path, full_weak: Path, golds: Path, *, task: Task) -> None:
-    sources.results(out, full_weak, golds, None, task=task)
+def _results_with_own_counts(out: Path, full_weak: Path, golds: Path, *, task: Task) -> None:
+    rebuild_results(out, full_weak, golds, None, task=task)
 
 
-def _results_as_counted(out: Path, published: Path, full_weak: Path, golds: Path, *, task: Task) -> None:
-    sources.results(out, full_weak, golds, published, task=task)
+def _results_with_published_counts(
+    out: Path, published: Path, full_weak: Path, golds: Path, *, task: Task
+) -> None:
+    rebuild_results(out, full_weak, golds, published, task=task)
 
 
 @dataclass(frozen=True)
 class Stage1Set:
-    """The paths of one iteration's sets: as trained on, or (`suffix`) before padding."""
+    """The paths of one iteration's sets; the suffix `_wo_aug` names those before padding."""
 
     stem: str
     suffix: str = ""
 
     @property
     def unpadded(self) -> tuple[str, ...]:
-        """Of padded sets, a side before padding."""
+        """For padded sets, the path of one side before padding; otherwise empty."""
         before = f"{self.stem}_weak_wo_aug.json"
         return () if self.suffix or before not in FILES else (before,)
 
     def path(self, side: str) -> str:
-        """The path of a side."""
+        """Return the path of a side."""
         return f"{self.stem}_{side}{self.suffix}.json"
 
 
 def _stage1(stem: str, side: str, suffix: str | None) -> PublishedRecipe:
-    of = Stage1Set(stem, suffix or "")
-    sides = of.path("weak"), of.path("icl")
+    own = Stage1Set(stem, suffix or "")
+    sides = own.path("weak"), own.path("icl")
     if side == "hybrid":
-        return PublishedRecipe((Way((*sides, *of.unpadded), rebuilt_sets.hybrid),))
+        return PublishedRecipe((Way((*sides, *own.unpadded), rebuild_hybrid),))
     icl = side == "icl"
-    ways = [Way((of.path("hybrid"), *of.unpadded), partial(rebuilt_sets.side, icl=icl))]
-    if of.suffix:
+    ways = [Way((own.path("hybrid"), *own.unpadded), partial(rebuild_side, icl=icl))]
+    if own.suffix:
         padded = Stage1Set(stem)
-        make = partial(rebuilt_sets.agreeing, icl_side=icl)
+        make = partial(rebuild_unpadded_side, icl_side=icl)
         ways.append(Way((padded.path("weak"), padded.path("icl")), make, certain=False))
-    elif side == "weak" and not of.unpadded and stem.endswith("_iter1"):
+    elif side == "weak" and not own.unpadded and stem.endswith("_iter1"):
         full_weak = f"{stem.removesuffix('_iter1')}_full_weak.json"
-        ways.append(Way((full_weak,), rebuilt_sets.at_ids, ("id",), itself=True))
+        ways.append(Way((full_weak,), rebuild_weak_side, ("id",), reads_published=True))
     return PublishedRecipe(tuple(ways))
 
 
 def _pairs(name: str, weak: str) -> PublishedRecipe:
     kept = ("id", "output")
-    ways = [Way((full_weak_path(name, weak),), sources.pair_prompts_of, kept, itself=True, certain=False)]
+    ways = [
+        Way(
+            (full_weak_path(name, weak),),
+            rebuild_pairs_from_full_weak,
+            kept,
+            reads_published=True,
+            certain=False,
+        )
+    ]
     if name != "olympic":
         task = get_task(name)
-        make = partial(sources.pair_prompts, task=task)
-        ways.append(Way((task.splits["train_2"].test,), make, kept, itself=True, certain=False))
+        make = partial(rebuild_pairs_from_split, task=task)
+        ways.append(Way((task.splits["train_2"].test,), make, kept, reads_published=True, certain=False))
     return PublishedRecipe(tuple(ways), SAMPLES)
 
 
 def _olympic_output(file: str) -> PublishedRecipe:
     if file == "input.jsonl":
-        output = f"olympic_outputs/{OLYMPIC}/test/output.jsonl"
-        return PublishedRecipe((Way((output,), sources.without_response, certain=False),), PROBLEMS)
+        output = f"olympic_outputs/{OLYMPIC_WEAK}/test/output.jsonl"
+        return PublishedRecipe((Way((output,), rebuild_olympic_input, certain=False),), PROBLEMS)
     return PublishedRecipe(reason=RESPONSES if file == "output.jsonl" else EVALUATION)
 
 
 def full_weak_path(name: str, weak: str) -> str:
-    """Where a weak model's full weak file lies."""
+    """Return the path of a weak model's full weak file."""
     folder = "olympicarena" if name == "olympic" else name
     return f"{RELEASE_DATA}/{folder}/train_{name}_{weak}_full_weak.json"
 
 
 def results_path(name: str, weak: str) -> str:
-    """Where a weak model's results on train_2 lie."""
+    """Return the path of a weak model's results on train_2."""
     return f"outputs/{name}_train_2/zero_shot/{weak}_{name}_1/zero-shot/direct/results.jsonl"
 
 
@@ -202,12 +230,12 @@ _PATTERNS: dict[str, Callable[..., PublishedRecipe]] = {
     r"data/test/(?P<name>\w+)\.jsonl": _test,
     r"data/raw/gsm8k/(?P<split>\w+)\.jsonl": _gsm8k_raw,
     r"data/raw/math/(?P<split>\w+)\.jsonl": _math_raw,
-    rf"{_DATASETS}/dataset_info\.json": lambda: PublishedRecipe((Way((), index),)),
+    rf"{_DATASETS}/dataset_info\.json": lambda: PublishedRecipe((Way((), rebuild_index),)),
     rf"{_DATASETS}/\w+/(?P<name>gsm8k|math)_train_(?P<half>[12])\.json": _gold,
     rf"{_DATASETS}/\w+/train_(?P<name>gsm8k|math)_(?P<weak>\w+)_full_weak\.json": _full_weak,
     rf"{_DATASETS}/olympicarena/train_olympic_.+_full_weak\.json": _olympic_full_weak,
     rf"(?P<stem>{_STEM})_(?P<side>weak|icl|hybrid)(?P<suffix>_wo_aug)?\.json": _stage1,
     rf"{_DATASETS}/\w+/train_(?P<name>[^_]+)_(?P<weak>.+)_iter\d_hybrid_paired\.json": _pairs,
     r"outputs/\w+/zero_shot/(?P<weak>.+)_(?P<name>gsm8k|math)_1/zero-shot/direct/results\.jsonl": _results,
-    rf"olympic_outputs/{OLYMPIC}/test/(?P<file>.+)": _olympic_output,
+    rf"olympic_outputs/{OLYMPIC_WEAK}/test/(?P<file>.+)": _olympic_output,
 }

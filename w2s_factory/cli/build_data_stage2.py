@@ -1,0 +1,121 @@
+"""Stage II of `build-data`: preference pairs built, a pair file checked, a question's pairs explained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from w2s_factory.cli.next_steps import after_dataset, shown
+from w2s_factory.cli.options import DASH
+from w2s_factory.cli.output import accuracy_text, messages_to_stderr, print_datasets, print_limits
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from w2s_factory.building import Inputs, PairCheck, PairCounts, PairSource, Recipe
+    from w2s_factory.cli.build_data_options import BuildOptions
+
+FOREIGN_PAIRS = 1
+"""The exit code of a check that found pairs without the weak model's response."""
+
+
+def inspect(options: BuildOptions) -> bool:
+    """Explain or check an existing pair file if that was asked for; return whether it was."""
+    if options.explain:
+        _explain(options, options.explain)
+    elif options.check:
+        _check(options.check, options.weak)
+    return bool(options.explain or options.check)
+
+
+def build(inputs: Inputs, options: BuildOptions, output: Path, recipe: Recipe) -> None:
+    """Build the pairs, and print how many questions gave one and why the others gave none."""
+    from w2s_factory import building
+
+    most = options.pairs_per_question
+    stage2 = building.build_stage2(
+        inputs.task,
+        inputs.files["weak"],
+        inputs.files["votes"],
+        output,
+        rules=building.PairRules(
+            min_confidence=options.min_confidence,
+            negative_confidence=options.negative_confidence,
+            pairs_per_question=inputs.task.pairs_per_question if most is None else most,
+            seed=options.seed,
+            drop_duplicates=options.drop_duplicates,
+        ),
+        samples=options.samples,
+        form=options.form,
+        recipe=recipe,
+    )
+    rows_printed = messages_to_stderr(output)
+    _print_counts(stage2.counts)
+    if rows_printed or stage2.origins is None:
+        return
+    print_datasets([stage2.built])
+    click.echo(f"      {shown(stage2.origins)} (where each pair came from)")
+    after_dataset(stage2.built)
+
+
+def _print_counts(counts: PairCounts) -> None:
+    click.echo(f"{counts.pairs:,} pairs from {counts.questions:,} questions")
+    click.echo(f"  weak response chosen: {counts.weak_chosen:,}, rejected: {counts.weak_rejected:,}")
+    print_limits(counts.limits)
+    for reason, number in counts.skipped.items():
+        click.echo(f"  questions skipped, {reason}: {number:,}")
+    chosen, rejected = accuracy_text(counts.chosen), accuracy_text(counts.rejected)
+    click.echo(f"  accuracy: chosen {chosen}, rejected {rejected}")
+
+
+def _explain(options: BuildOptions, question: str) -> None:
+    from w2s_factory import building
+
+    if not options.output or str(options.output) == DASH:
+        raise UserError("--explain needs the pair file", field="--output", hint="Name it: --output FILE")
+    click.echo(building.explain_pair(options.output, question, _source(options)))
+
+
+def _source(options: BuildOptions) -> PairSource | None:
+    """Return what the pairs were built from, or None if --weak and --votes were not given."""
+    from w2s_factory import building
+    from w2s_factory.tasks import get_task
+
+    if not options.weak and not options.votes:
+        return None
+    if not options.task_name or not options.weak or not options.votes:
+        problem = "saying why a question has no pair needs all of --task, --weak and --votes"
+        raise UserError(problem, field="--explain")
+    rules = building.PairRules(
+        min_confidence=options.min_confidence, negative_confidence=options.negative_confidence
+    )
+    return building.PairSource(get_task(options.task_name), options.weak, options.votes, rules)
+
+
+def _check(file: Path, weak: Path | None) -> None:
+    from w2s_factory import building
+
+    if weak is None:
+        problem = "--check needs the weak model's results or full weak data"
+        raise UserError(problem, field="--weak", hint="Name them: --weak FILE")
+    found = building.check_pairs(file, weak)
+    _print_check(file, found)
+    if not found.clean:
+        raise SystemExit(FOREIGN_PAIRS)
+
+
+def _print_check(file: Path, found: PairCheck) -> None:
+    click.echo(f"{file}: {found.pairs:,} pairs")
+    click.echo(f"  weak response chosen:   {found.chosen:,}")
+    click.echo(f"  weak response rejected: {found.rejected:,}")
+    for name, ids in (
+        ("weak response on neither side", found.neither),
+        ("question not answered by the weak model", found.unknown),
+        ("chosen and rejected the same", found.equal),
+    ):
+        if ids:
+            some = ", ".join(map(str, ids[:5])) + (", ..." if len(ids) > 5 else "")
+            click.echo(f"  {name}: {len(ids):,} (ids {some})")
+    click.echo("clean" if found.clean else "not clean: these pairs are not all from this weak model")
