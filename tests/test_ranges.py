@@ -27,7 +27,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.experiment.spec import Experiment
 from w2s_factory.generating import Generation, Model, Sampling, Shard
 from w2s_factory.quantities import PairRules
-from w2s_factory.ranges import check, check_fields, declared, is_number, problem, range_of
+from w2s_factory.ranges import check, check_arguments, check_fields, declared, is_number, problem, range_of
 from w2s_factory.scoring.metrics import paired_bootstrap, wilson_interval
 from w2s_factory.tasks import get_task
 
@@ -302,3 +302,15 @@ def test_a_shard_lies_among_its_parts():
     with pytest.raises(UserError, match="expected i/n with i from 1 to n, got 3/2"):
         Shard(3, 2)
     assert str(Shard(2, 2)) == "2/2"
+
+
+def started(*, size: Whole = 1, share: Part = 0.5, name: str = "") -> None:
+    """A function with declared numbers."""
+
+
+def test_arguments_are_checked_by_their_annotations():
+    check_arguments(started, {"size": 100, "name": 3, "share": 0.1})
+    with pytest.raises(UserError, match='field "size": expected a whole number from 1 to 100, got 0'):
+        check_arguments(started, {"size": 0})
+    with pytest.raises(UserError, match='field "share"'):
+        check_arguments(started, {"share": 1.0})

@@ -17,23 +17,23 @@ _CLOSE = 0.6
 """The least `difflib` ratio at which a name is taken for a misspelt one, by default."""
 
 RAISED: Final = (Exception, SystemExit)
-"""Errors of other packages' code that are reported as its mistake; an interrupt is the user's and passes."""
+"""Errors in the code of other packages that are reported as its mistake; a KeyboardInterrupt is not."""
 
 
 class W2SError(Exception):
-    """Anything this package reports in one line instead of a traceback."""
+    """An error that is reported in one line instead of a traceback."""
 
     exit_code = 1
 
 
 class UserError(W2SError):
-    """Input that can't be used: what is wrong, where it stands, what to do about it.
+    """An error in the user's input: the problem, its place, and what to do about it.
 
     Args:
-        problem: What is wrong and what was expected, without a final full stop.
-        file: The file it stands in, or what is called so: the name of rows in memory.
-        line: Its line, counted from 1 (for a JSON list, which has no lines: see `row`).
-        row: Its place in a JSON list, counted from 1.
+        problem: The problem and what was expected instead, without a final full stop.
+        file: The file with the problem, or the name of rows in memory.
+        line: The line in the file, counted from 1 (in a JSON list, use `row`).
+        row: The place in a JSON list, counted from 1.
         field: The key or option that is wrong.
         hint: What to do, as a sentence or a command.
     """
@@ -72,12 +72,12 @@ class UserError(W2SError):
         row: int | None = None,
         name: int | str | None = None,
     ) -> UserError:
-        """Return this error with a place, where it names none yet.
+        """Return this error with a place; an error that has one already is returned as it is.
 
         Args:
             file: The file of the row.
-            line: Its line.
-            row: Its place in a list, counted from 1.
+            line: The row's line.
+            row: The row's place in a list, counted from 1.
             name: The row's id.
         """
         if self.file is not None:
@@ -88,11 +88,11 @@ class UserError(W2SError):
 
 
 class HookError(UserError):
-    """A task's method raised an error or returned a value of the wrong type.
+    """An error raised by a task's method, or about a value of the wrong type that it returned.
 
     Attributes:
-        method: The method.
-        arguments: Those it was called with, so that a caller can say which row they are from.
+        method: The name of the method.
+        arguments: The arguments of the call, by which a caller can find the row.
     """
 
     def __init__(self, problem: str, method: str = "", arguments: tuple[Any, ...] = (), **place: Any) -> None:
@@ -101,12 +101,12 @@ class HookError(UserError):
 
 
 class DelegateError(W2SError):
-    """A program we started failed (LLaMA-Factory, say), or did not leave what it should have.
+    """An error of a program that we started, such as LLaMA-Factory: it failed, or lacks an expected output.
 
     Args:
-        problem: What happened, without a final full stop.
+        problem: The problem, without a final full stop.
         hint: What to do about it.
-        exit_code: The code to leave with: the program's own where it failed with one.
+        exit_code: The exit code of the command; the program's own exit code if it failed with one.
     """
 
     def __init__(self, problem: str, *, hint: str | None = None, exit_code: int = 1) -> None:
@@ -156,7 +156,7 @@ def pip_install(requirement: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` with its line breaks and other control characters made visible, so that it is one line."""
+    """Return a text as one line, with line breaks and other control characters written as escapes."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
@@ -166,7 +166,7 @@ def encodable(text: str) -> str:
 
 
 def listed(value: Any, field: str) -> list[Any]:
-    """Return several values as a list, also a single text or path, whose letters nobody means.
+    """Return values as a list; a single text or path is a list of one, not of its letters.
 
     Raises:
         UserError: The value cannot be iterated.
@@ -192,9 +192,9 @@ def shown(value: Any) -> str:
 
 
 def short(value: Any) -> str:
-    """Return a value's representation, cut to a readable length; a broken `__repr__` does no harm."""
+    """Return a value's representation, cut to a readable length, or a substitute if `__repr__` fails."""
     try:
         text = repr(value)
-    except RAISED:  # somebody else's class
+    except RAISED:  # another package's class
         return "an object that cannot be shown"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -1,4 +1,4 @@
-"""Names of models and adapters: which can only mean a folder, and which a name on the hub."""
+"""Names of models and adapters, which can mean a folder or a name on the hub."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _ON_HUB: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 def is_path(name: str | Path, base: Path | None = None) -> bool:
-    """Return whether a name can only mean a folder, be it there or not.
+    """Return whether a name can only mean a folder, whether or not this exists.
 
-    So it is where it begins with `/`, `./`, `../` or `~`, and for `FOLDER/NAME` where there is such a folder.
+    This is so if it begins with `/`, `./`, `../` or `~`, and for `FOLDER/NAME` if FOLDER exists.
 
     Args:
         name: A folder or a name on the hub.
-        base: Where relative paths begin; the working folder if None.
+        base: The folder to which paths are relative; the working folder if None.
     """
     text = str(name)
     if _PATH.match(text):
@@ -26,14 +26,15 @@ def is_path(name: str | Path, base: Path | None = None) -> bool:
 
 
 def is_missing(name: str | Path, base: Path | None = None) -> bool:
-    """Return whether a name can only mean a folder and there is no such folder."""
+    """Return whether a name can only mean a folder, and this does not exist."""
     return is_path(name, base) and not (Path(base or "") / Path(name).expanduser()).is_dir()
 
 
 def on_hub(name: str | Path) -> bool:
-    """Return whether weights are taken for a name on the hub (`NAME` or `OWNER/NAME`).
+    """Return whether a name means a model on the hub (`NAME` or `OWNER/NAME`).
 
-    What exists here is not, nor is `FOLDER/NAME` where there is such a folder: it is yet to be made.
+    It does not if such a file or folder exists, nor for `FOLDER/NAME` if FOLDER exists: a command may yet
+    create it.
     """
     text = str(name)
     return bool(_ON_HUB.fullmatch(text)) and not Path(text).exists() and not is_path(text)

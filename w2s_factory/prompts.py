@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from w2s_factory.tasks import Task
 
 QUESTIONS: Form[dict[str, Any]] = Form("questions", {"question": (str,)}, optional={"id": (int, str)})
-"""The release's test form, of which asking needs only the question. Its rows have no id, others may."""
+"""The release's test form, of which only the question is needed; rows may have an id."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Question:
 
 
 def split_file(task: Task, split: str, release: Path | None = None) -> Path:
-    """The file of a split's questions, below the task's own root or else below `release`.
+    """Return the file of a split's questions, below the task's own root or else below `release`.
 
     Raises:
-        UserError: The task has no such split, no root is known, or the file is not there.
+        UserError: The task has no such split, its root is not known, or the file does not exist.
     """
     named = task.split(split)
     if task.root is None and release is None:
         hint = "Name its root with --release DIR or W2S_RELEASE, or a file with --questions"
-        raise UserError(f"the questions of task {task.name} lie in the published release", hint=hint)
+        raise UserError(f"the questions of task {task.name} are in the published release", hint=hint)
     path = task.path(named.test, None if task.root else release)
     if not path.is_file():
         hint = "Make it from raw rows (w2s-factory build-data --stage test) and name it with --questions"
@@ -45,25 +45,25 @@ def split_file(task: Task, split: str, release: Path | None = None) -> Path:
 
 
 def read_questions(path: str | RowSource) -> list[Question]:
-    """The questions of a file in the release's test form.
+    """Return the questions of a file in the release's test form.
 
     Raises:
-        UserError: The file can't be read, a question is missing or cannot be encoded, or an id is duplicate.
+        UserError: The file cannot be read, a question is missing or cannot be encoded, or an id is duplicate.
     """
     questions: dict[Id, Question] = {}
     for position, (place, row) in enumerate(read_placed(path, QUESTIONS)):
         place.require_utf8(row, "question")
         question = Question(row.get("id", position), row["question"])
         if question.id in questions:
-            raise place.error(f"the id {question.id!r} stands there twice", field="id")
+            raise place.error(f"expected different ids, got {question.id!r} again", field="id")
         questions[question.id] = question
     return list(questions.values())
 
 
 def few_shot_prompt(task: Task, demonstrations: Sequence[Demonstration], question: str) -> str:
-    """Each demonstration as `{prompt} {response}` with the task's end behind it, then the zero-shot prompt.
+    """Return the prompt of a question with demonstrations; without any it is the zero-shot prompt.
 
-    With no demonstrations this is the zero-shot prompt.
+    Each demonstration is `{prompt} {response}` followed by the task's `demonstration_end`.
     """
     shown = [f"{shown['prompt']} {shown['response']}{task.demonstration_end}" for shown in demonstrations]
     return "".join(shown) + task.prompt(question)
@@ -73,7 +73,7 @@ def zero_shot_prompt(task: Task, question: Question) -> str:
     """Return the zero-shot prompt of a question.
 
     Raises:
-        UserError: The task fails; with the question's id.
+        UserError: The task's `prompt` fails; the error names the question's id.
     """
     try:
         return task.prompt(question.text)
@@ -84,7 +84,7 @@ def zero_shot_prompt(task: Task, question: Question) -> str:
 def prompt_of(
     task: Task, question: Question, demonstrations: Sequence[Demonstration], *, exclude_own: bool = False
 ) -> str:
-    """The prompt of a question, `exclude_own` without demonstrations of that very question."""
+    """Return the prompt of a question; with `exclude_own`, without a demonstration of the same question."""
     zero_shot = zero_shot_prompt(task, question)
     kept = [shown for shown in demonstrations if not (exclude_own and shown["prompt"] == zero_shot)]
     return few_shot_prompt(task, kept, question.text)
@@ -93,6 +93,6 @@ def prompt_of(
 def demonstrated(
     task: Task, questions: Sequence[Question], demonstrations: Sequence[Demonstration]
 ) -> list[Id]:
-    """The ids of questions which a demonstration answers, so that the prompt gives the answer away."""
+    """Return the ids of the questions that are also demonstrations, so that prompts give the answer away."""
     shown = {demonstration["prompt"] for demonstration in demonstrations}
     return [question.id for question in questions if zero_shot_prompt(task, question) in shown]

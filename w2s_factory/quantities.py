@@ -1,6 +1,6 @@
 """The numbers that users set, each with its range and the default that commands and functions share.
 
-They are kept apart from the modules that use them, so that a command's help loads none of those.
+They are separate from the modules that use them, so that the help of a command loads none of those.
 """
 
 from __future__ import annotations
@@ -14,65 +14,65 @@ from w2s_factory.errors import UserError
 from w2s_factory.ranges import Seed, Share, check_fields
 
 SEED: Final[Seed] = 42
-"""The seed of the release's draws: demonstrations, and which of several pairs."""
+"""The seed of the release's draws: of demonstrations, and of pairs where there are several."""
 
 Iteration: TypeAlias = Annotated[int, Ge(1), Le(100)]
-"""An iteration of Stage I, and how many there are; the paper has up to two. Each trains three models."""
+"""An iteration of Stage I, or their number; the paper has up to two. Each trains three models."""
 
 FIRST_ITERATION: Final[Iteration] = 1
 
 PaddedSize: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
-"""Questions of a padded set; never more than the results hold."""
+"""A number of questions in a padded set; at most as many as the results hold."""
 
 Confidence: TypeAlias = Share
-"""The share of a question's samples that give the majority answer."""
+"""The share of a question's samples that have the majority answer."""
 
 PairsPerQuestion: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
-"""Pairs of one question; no more than it has samples."""
+"""A number of pairs of one question; at most as many as it has samples."""
 
 PAIRS_PER_QUESTION: Final[PairsPerQuestion] = 1
 """The most pairs of one question in the release's sets for GSM8K."""
 
 Samples: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
-"""Responses to one question, each with a seed and a folder of its own; so also the k of pass@k."""
+"""A number of responses to one question, each with its own seed and folder; also the k of pass@k."""
 
 Temperature: TypeAlias = Annotated[float, Ge(0), Le(100)]
-"""The divisor of scores before tokens are drawn; at 100 nearly all tokens are equally likely."""
+"""The divisor of the logits before tokens are drawn; at 100 nearly all tokens are equally likely."""
 
 SampledTemperature: TypeAlias = Annotated[Temperature, Gt(0)]
-"""A temperature at which responses differ by their seed."""
+"""A temperature at which responses depend on the seed."""
 
 PUBLISHED_SAMPLES: Final[Samples] = 10
 PUBLISHED_TEMPERATURE: Final[SampledTemperature] = 1.0
 """The paper's sampled responses, which vote and give pass@10."""
 
 TopP: TypeAlias = Annotated[float, Gt(0), Le(1)]
-"""A share of the probability mass."""
+"""A share of the probability mass, from which tokens are drawn."""
 
 MaxTokens: TypeAlias = Annotated[int, Ge(1), Le(10_000_000)]
-"""The length of a response in tokens; the longest contexts of today's models hold ten million."""
+"""A length of responses in tokens; the longest contexts of present models hold ten million."""
 
 QuestionCount: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
-"""The number of first questions that are asked; more than there are is all of them."""
+"""A number of questions, the first ones of a file; all of them if the file holds fewer."""
 
 DemonstrationCount: TypeAlias = Annotated[int, Ge(1), Le(1_000)]
-"""The number of demonstrations a prompt shows."""
+"""A number of demonstrations in a prompt."""
 
 Timeout: TypeAlias = Annotated[float, Gt(0), Le(3_600)]
-"""Seconds a comparison may take; nearly all take milliseconds, and an hour is as good as for ever."""
+"""Seconds that a comparison may take; nearly all take milliseconds, and none needs an hour."""
 
 TIMEOUT: Final[Timeout] = 5.0
 
 Workers: TypeAlias = Annotated[int, Ge(1), Le(1_024)]
-"""Processes that compare at once."""
+"""A number of processes that compare answers at the same time."""
 
 Jobs: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
-"""Processor cores to use, or with an executor jobs at once."""
+"""A number of processor cores, or of concurrent jobs if there is an executor."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairThresholds:
-    """Thresholds of Stage II: which questions give pairs. The defaults are the release's for GSM8K and MATH.
+    """The thresholds by which Stage II selects questions. The defaults are the release's for GSM8K and MATH.
 
     `build-data` has an option for each field, whose help is the field's `help`; the values that a field
     allows are those of its type.

@@ -1,18 +1,19 @@
-"""Numbers with one declared range each: what a value may be, and the check of a value.
+"""Ranges of numbers, each declared once, and the checks of values against them.
 
-A number is declared once, as an alias with `annotated_types` metadata: in `quantities` where a command
-takes it, else in the module that owns the fact.
+A number is declared as an alias with `annotated_types` metadata: in `quantities` if a command takes it, else
+in the module that owns the fact.
 
     Temperature: TypeAlias = Annotated[float, Ge(0), Le(100)]
 
-From the alias come the library's own check (`check`, `check_fields`), the command's option
-(`cli/options.py`), and the experiment file's field (pydantic reads the same metadata). NaN, infinity and
-true or false are never numbers here. This module imports nothing of ours but errors.
+The alias defines the library's own check (`check`, `check_fields`), the command's option (`cli/options.py`),
+and the field of the experiment file (pydantic reads the same metadata). NaN, infinity, true and false are
+never in range.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import numbers
 import sys
@@ -24,26 +25,26 @@ from annotated_types import Ge, Gt, Le, Lt
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 Seed: TypeAlias = Annotated[int, Ge(0), Le(2**32 - 1)]
-"""The seed of a random generator: 32 bits, which numpy and torch both take."""
+"""The seed of a random generator: 32 bits, which NumPy and torch both accept."""
 
 Share: TypeAlias = Annotated[float, Ge(0), Le(1)]
 """A part of a whole, such as an accuracy."""
 
 _SHOWN = 60
-"""Characters of a wrong value in an error."""
+"""The characters of a wrong value that an error shows."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """The values that one kind of number may have.
+    """The range of one kind of number.
 
     Attributes:
         whole: Whether it must be an integer.
         low: The lower bound; minus infinity if there is none.
-        high: The upper bound, likewise.
+        high: The upper bound; infinity if there is none.
         low_open: Whether the lower bound itself is excluded.
         high_open: Whether the upper bound itself is excluded.
     """
@@ -81,10 +82,10 @@ class Range:
 
 
 def range_of(alias: Any) -> Range:
-    """Return the range that an alias of one kind of number declares; the narrowest of several bounds.
+    """Return the range that an alias declares; of several bounds the narrowest.
 
     Raises:
-        TypeError: It is not an alias of `int` or `float`.
+        TypeError: The alias is not one of `int` or `float`.
     """
     kind, *metadata = get_args(alias) if get_origin(alias) is Annotated else (alias,)
     if kind not in (int, float):
@@ -105,15 +106,15 @@ def range_of(alias: Any) -> Range:
 
 
 def is_number(alias: Any) -> bool:
-    """Return whether an annotation declares a range: an alias, or a union that holds one."""
+    """Return whether an annotation is a declared number, or a union that holds one."""
     return any(get_origin(part) is Annotated and get_args(part)[0] in (int, float) for part in _parts(alias))
 
 
 def problem(value: Any, alias: Any) -> str | None:
-    """Return what is wrong with a value in words, or None if it is in range.
+    """Return an error message for a value, or None if it is in range.
 
     Args:
-        value: Anything.
+        value: The value, of any type.
         alias: The declared number; a union may add `None` and single values (`Literal[-1]`).
     """
     fits = False
@@ -131,15 +132,15 @@ def problem(value: Any, alias: Any) -> str | None:
 
 
 def check(value: Any, alias: Any, field: str) -> None:
-    """Refuse a value that is not in the range of its alias.
+    """Check that a value is in the range of its alias.
 
     Args:
-        value: What a caller gave.
+        value: The value, of any type.
         alias: The declared number.
-        field: Its name, for the error.
+        field: The name of the value, for the error.
 
     Raises:
-        UserError: It is not; names the field, the expected range, and the value.
+        UserError: It is not in range; the error names the field, the expected range, and the value.
     """
     wrong = problem(value, alias)
     if wrong is not None:
@@ -147,16 +148,35 @@ def check(value: Any, alias: Any, field: str) -> None:
 
 
 def check_fields(instance: Any) -> None:
-    """Check every number of a dataclass; to be called from its `__post_init__`.
+    """Check every declared number of a dataclass; to be called from its `__post_init__`.
 
-    A field counts whose annotation is the name of an alias in the class's module (`Temperature`), or that
-    and `| None`.
+    These are the fields whose annotation is the name of an alias in the class's module (`Temperature`),
+    perhaps followed by `| None`.
 
     Raises:
-        UserError: One is out of its range.
+        UserError: A number is out of its range.
     """
     for name, alias in declared(type(instance)).items():
         check(getattr(instance, name), alias, name)
+
+
+def check_arguments(function: Any, arguments: Mapping[str, Any]) -> None:
+    """Check the arguments of a function or class whose parameters are declared numbers.
+
+    These are the parameters whose annotation is the name of an alias in the function's module.
+
+    Args:
+        function: The function or class that will be called.
+        arguments: Its arguments by name.
+
+    Raises:
+        UserError: A number is out of its range.
+    """
+    names = vars(sys.modules[function.__module__])
+    for name, parameter in inspect.signature(function).parameters.items():
+        alias = names.get(str(parameter.annotation))
+        if name in arguments and is_number(alias):
+            check(arguments[name], alias, name)
 
 
 def declared(kind: type) -> dict[str, Any]:
@@ -165,7 +185,7 @@ def declared(kind: type) -> dict[str, Any]:
 
 
 def _annotations(kind: type) -> Iterator[tuple[str, Any]]:
-    """The annotations that name something in the class's module; others are not declared numbers."""
+    """Yield each field with the value that its annotation names in the class's module, or None."""
     names = vars(sys.modules[kind.__module__])
     for field in dataclasses.fields(kind):
         text = str(field.type)
@@ -174,7 +194,7 @@ def _annotations(kind: type) -> Iterator[tuple[str, Any]]:
 
 
 def _narrower(end: tuple[Any, bool]) -> tuple[Any, bool]:
-    """The order of upper bounds: of two equal ones the open one comes first."""
+    """Return the sort key of an upper bound: of two equal bounds the open one comes first."""
     return end[0], not end[1]
 
 

@@ -1,4 +1,4 @@
-"""Where the files that come with the package lie: presets, embedded task, tiny models."""
+"""The paths of files that come with the package: presets, the embedded task, tiny models."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped(*parts: str) -> Path:
-    """The path of a shipped file or folder, in a wheel (inside the package) or a checkout (beside it)."""
+    """Return the path of a shipped file: inside the package if installed, next to it in a checkout."""
     inside = _PACKAGE.joinpath(*parts)
     return inside if inside.exists() else _PACKAGE.parent.joinpath(*parts)

@@ -1,4 +1,4 @@
-"""Text that fits a terminal: the end of a log, the gist of another program's error, long lines wrapped."""
+"""Text that fits a terminal: ends of logs, shortened errors of other programs, wrapped lines."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ WIDTH: Final = 100
 """Columns of what is printed for people to read."""
 
 _LINES, _CHARACTERS = 15, 300
-"""Lines shown of a log, and characters of one line; some programs print a megabyte on one."""
+"""The lines shown of a log, and the characters of a line; some programs print a megabyte on one line."""
 
 _READ = 2**20
-"""Bytes of a log's end that are looked at."""
+"""The bytes at the end of a log that are read."""
 
 _END = 95
-"""Characters kept of the end of a shortened line, where errors often say what is wrong."""
+"""The characters kept at the end of a shortened line, where errors often name the cause."""
 
 
 def end_of_log(log: Path, start: int = 0) -> list[str]:
@@ -29,7 +29,7 @@ def end_of_log(log: Path, start: int = 0) -> list[str]:
 
     Args:
         log: The file.
-        start: The first byte to read: what is before it is of an earlier run.
+        start: The first byte to read, since earlier bytes are of an earlier run.
     """
     try:
         with log.open("rb") as file:
@@ -41,7 +41,7 @@ def end_of_log(log: Path, start: int = 0) -> list[str]:
 
 
 def shortened(text: str) -> str:
-    """Return a text as one line of at most 300 characters: the middle of a longer one is left out."""
+    """Return a text as one line of at most 300 characters, without the middle of a longer text."""
     line = one_line(text)
     if len(line) <= _CHARACTERS:
         return line
@@ -60,7 +60,7 @@ def last_line(text: str) -> str:
 
 
 class _Wrapper(textwrap.TextWrapper):
-    """Breaks lines at blanks and behind slashes."""
+    """A wrapper that breaks lines at blanks and after slashes."""
 
     wordsep_simple_re = re.compile(r"(\s+|(?<=/))")
 
@@ -69,9 +69,9 @@ def wrapped(text: str, first: str = "", then: str = "  ") -> str:
     """Return a text in lines of at most 100 columns.
 
     Args:
-        text: One or more lines; each is wrapped for itself.
-        first: What stands before each line.
-        then: What stands before a line that goes on with the one above.
+        text: One or more lines, which are wrapped separately.
+        first: The indentation of each line.
+        then: The indentation of the continuation lines.
     """
     wrapper = _Wrapper(
         WIDTH,

@@ -120,7 +120,7 @@ MISUSED = [
     (["--stage", "full-weak", "--task", "gsm8k", "--input", "TWICE"], "duplicate id"),
     (["--stage", "gold", "--task", "gsm8k", "--input", "LONG"], 'LONG.jsonl:1: field "answer"'),
     (["--stage", "gold", "--task", "gsm8k", "--input", "TORN"], "TORN.jsonl:1: broken JSON"),
-    (["--stage", "full-weak", "--task", "gsm8k", "--input", "DIGITS"], "more digits than are read"),
+    (["--stage", "full-weak", "--task", "gsm8k", "--input", "DIGITS"], "of more than 4,300 digits"),
     (["--stage", "1", "--weak-name", "../up"], "weak-name"),
 ]
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 import yaml
 
+from tests import commands
 from w2s_factory.llamafactory.dataset_info import pair_entry, sft_entry
 from w2s_factory.llamafactory.presets import preset_names
 
@@ -18,8 +19,7 @@ GOOD = [
 
 
 def run(*arguments, cwd):
-    command = [sys.executable, "-m", "w2s_factory", "make-config", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return commands.run("make-config", *arguments, folder=cwd)
 
 
 @pytest.fixture
@@ -122,12 +122,12 @@ BAD = [
     (changed(output="new/a.json"), "new/a.json: is not a .yaml file"),
     (changed(output_dir=""), 'field "--output-dir": is empty'),
     (changed(dataset_dir=""), 'field "--dataset-dir": is empty'),
-    (changed(dataset="toys"), 'no dataset "toys". It holds: toy, pairs'),
-    (changed(dataset="pairs"), "holds preference pairs, not supervised rows"),
-    (changed(preset="dpo"), "holds no preference pairs, which dpo needs"),
-    (changed(preset="dpo", dataset="pairs", llamafactory_version="0.6.2"), "from 0.8.0 on"),
+    (changed(dataset="toys"), 'dataset_info.json. Did you mean "toy"?'),
+    (changed(dataset="pairs"), "holds preference pairs, which sft does not train on"),
+    (changed(preset="dpo"), "does not hold preference pairs, which dpo trains on"),
+    (changed(preset="dpo", dataset="pairs", llamafactory_version="0.6.2"), "0.6.2 needs one list column"),
     (changed(dataset=None), "needs a dataset"),
-    (changed(model="data"), "holds no config.json"),
+    (changed(model="data"), "expected a folder with config.json"),
     (changed(preset="export"), "takes no dataset"),
     (
         changed(preset="orpo", dataset="pairs", llamafactory_version="0.5.0"),

@@ -151,7 +151,7 @@ def test_a_changed_setting_can_begin_the_run_anew(generation):
     assert (Echo.asked, made.file.read_bytes()) == ([], undisturbed)
 
 
-def test_an_unchanged_run_goes_on_where_a_changed_one_would_begin_anew(generation, options):
+def test_an_unchanged_run_goes_on_where_a_changed_one_would_start_over(generation, options):
     options.update(stop_after=2, error=DelegateError("died"))
     with pytest.raises(DelegateError):
         generate(generation, restart_if_changed=True)
@@ -224,14 +224,14 @@ def test_a_demonstration_of_a_question_that_is_asked_is_reported(tmp_path, gener
     few_shot = replace(generation, demonstrations=tmp_path / "demos.json", exclude_demos=exclude)
     [made] = generate(few_shot, tell=told.append)
     assert "(id 2)" in told[0]
-    assert ("left out there" in told[0]) == exclude
+    assert ("left out of those prompts" in told[0]) == exclude
     assert (rows(made.file)[2]["prompt"] == "Question: q2\nAnswer:") == exclude
 
 
 def test_a_file_that_is_not_ours_is_not_overwritten(tmp_path, generation):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/output.jsonl").write_text("theirs\n")
-    with pytest.raises(UserError, match="no journal of how it was made"):
+    with pytest.raises(UserError, match="without a journal of its settings"):
         generate(generation)
     assert (tmp_path / "out/output.jsonl").read_text() == "theirs\n"
     assert Echo.asked == []
@@ -252,7 +252,7 @@ def test_no_questions(tmp_path, generation):
 
 
 def test_a_preview_of_a_shard_without_questions(generation):
-    with pytest.raises(UserError, match=r"--shard.* of 2 questions holds none"):
+    with pytest.raises(UserError, match=r"--shard.* of the 2 questions is empty"):
         preview(replace(generation, limit=2, shard=Shard(1, 4)))
 
 

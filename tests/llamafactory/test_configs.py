@@ -25,7 +25,7 @@ def inputs(tmp_path):
     index = {
         "toy": sft_entry("toy.json"),
         "pairs": pair_entry("toy.json", "columns"),
-        "old_pairs": pair_entry("toy.json", "list"),
+        "old_pairs": pair_entry("toy.json", "release"),
     }
     (data / "dataset_info.json").write_text(json.dumps(index))
     return tmp_path
@@ -118,10 +118,10 @@ def test_index_to_be_written(inputs):
 
 @pytest.mark.parametrize("version", ["0.5.0", "0.6.2", "0.7.1", "0.8.0", "0.9.5"])
 def test_pairs_fit_the_version(inputs, version):
-    form = for_version(version).preference_form
-    right, wrong = ("old_pairs", "pairs") if form == "list" else ("pairs", "old_pairs")
+    form = for_version(version).pair_form
+    right, wrong = ("old_pairs", "pairs") if form == "release" else ("pairs", "old_pairs")
     assert yaml.safe_load(make(inputs, "dpo", version=version, dataset=right))["dataset"] == right
-    with pytest.raises(UserError, match="has its pairs as LLaMA-Factory reads them"):
+    with pytest.raises(UserError, match=rf" columns?\b.*; LLaMA-Factory {version} needs "):
         make(inputs, "dpo", version=version, dataset=wrong)
 
 
@@ -137,7 +137,7 @@ def test_pairs_fit_the_version(inputs, version):
         ("strong_lora_sft", {"model": "/none/model"}, "no such folder"),
         ("strong_lora_sft", {"adapter": ["/tmp/none"]}, "no such folder"),
         ("strong_lora_sft", {"model": "a/b/c"}, "no such folder"),
-        ("strong_lora_sft", {"model": ""}, "so it is not what --model takes"),
+        ("strong_lora_sft", {"model": ""}, r"expected a folder with config\.json \(--model\)"),
         ("strong_lora_sft", {"adapter": ["~/none"]}, r"no such folder \(--adapter\)"),
     ],
 )
@@ -147,15 +147,15 @@ def test_inputs_that_do_not_fit(inputs, preset, changes, problem):
 
 
 def test_adapter_and_model_confused(inputs):
-    with pytest.raises(UserError, match=r"holds no config\.json, so it is not what --model takes"):
+    with pytest.raises(UserError, match=r"expected a folder with config\.json \(--model\)"):
         make(inputs, model=inputs / "adapter")
-    with pytest.raises(UserError, match=r"holds no adapter_config\.json, so it is not what --adapter takes"):
+    with pytest.raises(UserError, match=r"expected a folder with adapter_config\.json \(--adapter\)"):
         make(inputs, adapter=[inputs / "model"])
 
 
 def test_a_comma_in_an_adapter_s_path(inputs):
     (inputs / "adapter").rename(inputs / "a,b")
-    with pytest.raises(UserError, match="cannot hold a comma"):
+    with pytest.raises(UserError, match="cannot contain a comma"):
         make(inputs, "export", adapter=[inputs / "a,b"])
 
 

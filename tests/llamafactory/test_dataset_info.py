@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s_factory import UserError
-from w2s_factory.llamafactory.dataset_info import all_merged, exclusive, merged, pair_entry, sft_entry
+from w2s_factory.llamafactory.dataset_info import (
+    Location,
+    all_merged,
+    exclusive,
+    merged,
+    pair_entry,
+    place,
+    sft_entry,
+)
 from w2s_factory.records import Outputs
 
 NAMES = st.from_regex(r"[a-z0-9_.-]{1,12}", fullmatch=True)
@@ -58,7 +66,7 @@ def test_merging(tmp_path_factory, there, new):
     path.write_text(json.dumps(there))
     changed = [name for name in new if name in there and there[name] != new[name]]
     if changed:
-        with pytest.raises(UserError, match=f'"{changed[0]}" is there already and would change'):
+        with pytest.raises(UserError, match=f'"{changed[0]}" exists already and would change'):
             merged(path, new)
     result = merged(path, new, force=True)
     assert result == there | new
@@ -153,3 +161,36 @@ def test_a_lock_file_that_is_something_else_is_named(tmp_path, make, kind):
         exclusive(tmp_path / "dataset_info.json"),
     ):
         pass
+
+
+def test_the_layout_folder(tmp_path):
+    expected = Location(tmp_path / "a.json", "a.json", (tmp_path / "dataset_info.json",), tmp_path)
+    assert place("folder", tmp_path, "gsm8k", "a.json") == expected
+
+
+def test_the_layout_release(tmp_path):
+    below = tmp_path / "data" / "llama_factory"
+    got = place("release", tmp_path, "gsm8k", "a.json")
+    assert got.file == below / "gsm8k" / "a.json"
+    assert got.file_name == "data/llama_factory/gsm8k/a.json"
+    assert set(got.indexes) == {below / "dataset_info.json", tmp_path / "dataset_info.json"}
+    assert got.dataset_dir == tmp_path
+
+
+@pytest.mark.parametrize("layout", ["folder", "release"])
+def test_llama_factory_finds_the_file(tmp_path, monkeypatch, layout):
+    monkeypatch.chdir(tmp_path)
+    got = place(layout, "out", "math", "a.json")
+    assert got.dataset_dir.is_absolute()
+    assert got.dataset_dir / got.file_name == got.file
+    assert got.dataset_dir / "dataset_info.json" in got.indexes
+
+
+def test_no_such_layout(tmp_path):
+    with pytest.raises(UserError, match=r'no layout "flat"\. Layouts: folder, release'):
+        place("flat", tmp_path, "math", "a.json")
+
+
+def test_the_earlier_name_of_a_form_still_works():
+    with pytest.deprecated_call():
+        assert pair_entry("a.json", "list") == pair_entry("a.json", "release")

@@ -14,10 +14,17 @@ NEW, OLD = for_version("0.9.5"), for_version("0.6.2")
 INDEX = {
     "toy": sft_entry("toy.json"),
     "lost": sft_entry("lost.json"),
-    "list_pairs": pair_entry("toy.json", "list"),
+    "list_pairs": pair_entry("toy.json", "release"),
     "column_pairs": pair_entry("toy.json", "columns"),
     "shared_gpt": {"file_name": "toy.json", "formatting": "sharegpt", "ranking": True},
+    "shared_gpt_columns": {
+        "file_name": "toy.json",
+        "formatting": "sharegpt",
+        "ranking": True,
+        "columns": {"messages": "m", "chosen": "c", "rejected": "r"},
+    },
     "hub": {"hf_hub_url": "owner/name"},
+    "nameless": {},
     "odd": 7,
     "no_columns": {"file_name": "toy.json", "columns": None},
     "odd_columns": {"file_name": "toy.json", "ranking": True, "columns": [{}]},
@@ -38,7 +45,7 @@ def folder(tmp_path):
         ("toy, hub", None, OLD),
         ("column_pairs", "dpo", NEW),
         ("list_pairs", "orpo", OLD),
-        ("shared_gpt", "dpo", NEW),
+        ("shared_gpt_columns", "dpo", NEW),
         ("shared_gpt", "dpo", OLD),
     ],
 )
@@ -47,29 +54,43 @@ def test_suits(folder, names, method, version):
 
 
 @pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        ("tou", r'no dataset "tou" in .*dataset_info\.json\. Did you mean "toy"\?'),
+        ("toy,", 'no dataset ""'),
+        ("toy,9999", r'no dataset "9999" in .*\. It holds: toy, lost, list_pairs'),
+        ("lost", r'"lost" .*: its file .*lost\.json does not exist'),
+        ("odd", '"odd" in .*: expected an object'),
+        ("no_columns", '"no_columns" in .*: `columns` must be an object'),
+        ("odd_columns", '"odd_columns" in .*: `columns` must be an object'),
+        ("nameless", '"nameless" in .*: has no file_name'),
+    ],
+)
+def test_is_not_found(folder, names, problem):
+    with pytest.raises(UserError, match=problem) as error:
+        check_datasets(names, folder, method=None, version=NEW)
+    assert error.value.field == "dataset"
+    assert str(folder / "dataset_info.json") in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("names", "method", "version", "problem"),
     [
-        ("tou", None, NEW, r'no dataset "tou"\. It holds: toy, lost, list_pairs'),
-        ("toy,", None, NEW, 'no dataset ""'),
-        ("toy,none", None, NEW, 'no dataset "none"'),
-        ("lost", None, NEW, r'"lost" names the file lost\.json, which is not there'),
-        ("odd", None, NEW, '"odd": expected an object'),
-        ("no_columns", None, NEW, '"no_columns": `columns` must be an object'),
-        ("odd_columns", "dpo", NEW, '"odd_columns": `columns` must be an object'),
-        ("column_pairs", None, NEW, "holds preference pairs, not supervised rows"),
-        ("toy", "dpo", NEW, "holds no preference pairs, which dpo needs"),
-        ("list_pairs", "dpo", NEW, r"up to 0\.7\.1 \(one list\), not as 0\.9\.5"),
-        ("column_pairs", "orpo", OLD, r"from 0\.8\.0 on \(chosen, rejected\), not as 0\.6\.2"),
+        ("column_pairs", None, NEW, "holds preference pairs, which sft does not train on"),
+        ("toy", "dpo", NEW, "does not hold preference pairs, which dpo trains on"),
+        ("list_pairs", "dpo", NEW, r"has one list column .*0\.9\.5 needs chosen .* --format columns"),
+        ("column_pairs", "orpo", OLD, r"has chosen and .*0\.6\.2 needs one list .* --format release"),
+        ("shared_gpt", "dpo", NEW, r"has one list column .*0\.9\.5 needs chosen and rejected columns$"),
     ],
 )
 def test_does_not_suit(folder, names, method, version, problem):
     with pytest.raises(UserError, match=problem) as error:
         check_datasets(names, folder, method=method, version=version)
-    assert str(folder / "dataset_info.json") in str(error.value)
+    assert error.value.field == "dataset"
 
 
 def test_no_index(tmp_path):
-    with pytest.raises(UserError, match=r"holds no dataset_info\.json"):
+    with pytest.raises(UserError, match=r"no dataset_info\.json in "):
         check_datasets("toy", tmp_path, method=None, version=NEW)
 
 

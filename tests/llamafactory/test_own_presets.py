@@ -83,6 +83,13 @@ def test_settings_and_another_version_apply_to_it(write):
     assert (values["stage"], values["orpo_beta"], values["learning_rate"]) == ("orpo", 0.1, 2e-5)
 
 
+def test_a_method_in_quotes_is_that_method(write):
+    pairs = MINE.replace("stage: sft", "stage: dpo\npref_loss: 'orpo'\ndpo_beta: 0.3")
+    with pytest.raises(UserError, match=r'mine\.yaml:3: field "dpo_beta"'):
+        made(write(pairs), version="0.9.5")
+    assert load_preset(write(pairs.replace("dpo_beta", "pref_beta"))).method == "orpo"
+
+
 def test_a_deepspeed_file_beside_it_is_found(write, tmp_path):
     (tmp_path / "ds.json").write_text("{}")
     assert f"deepspeed: {tmp_path}/ds.json" in made(write(MINE + "deepspeed: ds.json\n"))

@@ -57,6 +57,6 @@ def test_what_would_not_be_what_it_says_is_refused(tmp_path, preset, options, pr
 
 @pytest.mark.parametrize(("preset", "version"), [("orpo", "0.5.0"), ("simpo", "0.6.2"), ("simpo", "0.7.1")])
 def test_methods_a_version_lacks_are_refused(tmp_path, preset, version):
-    index = {"pairs": pair_entry("pairs.json", "list")}
+    index = {"pairs": pair_entry("pairs.json", "release")}
     with pytest.raises(UserError, match=f'{version}.*has no method "{preset}"'):
         config(preset, tmp_path, version=version, index=index)

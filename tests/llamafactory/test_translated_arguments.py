@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from w2s_factory import UserError
-from w2s_factory.llamafactory.arguments import known_arguments, translated
+from w2s_factory.llamafactory import arguments, versions
+from w2s_factory.llamafactory.arguments import argument_problem, known_arguments, renamed, translated
+from w2s_factory.llamafactory.configs import make_config
 from w2s_factory.llamafactory.presets import load_preset, preset_names
-from w2s_factory.llamafactory.versions import RELEASES, for_version
+from w2s_factory.llamafactory.versions import NEWEST, RELEASES, RENAMES, Rename, for_version
 
 COMMON = [
     *("stage", "do_train", "finetuning_type", "template", "cutoff_len", "overwrite_cache"),
@@ -129,3 +132,56 @@ def test_known_arguments(release, known, unknown):
     arguments = known_arguments(for_version(release))
     assert known <= arguments
     assert not unknown & arguments
+
+
+RENAMED_SETTINGS = [
+    # preset, version, setting, the name it gets
+    ("dpo", "0.6.2", "pref_beta", "dpo_beta"),
+    ("dpo", "0.9.5", "dpo_beta", "pref_beta"),
+    ("orpo", "0.6.2", "pref_beta", "orpo_beta"),
+    ("orpo", "0.9.5", "orpo_beta", "pref_beta"),
+    ("orpo", "0.9.5", "dpo_beta", "dpo_beta"),
+    ("simpo", "0.9.5", "dpo_loss", "dpo_loss"),
+    ("strong_lora_sft", "0.9.5", "dpo_beta", "dpo_beta"),
+]
+
+
+@pytest.mark.parametrize(("preset", "version", "setting", "name"), RENAMED_SETTINGS)
+def test_settings_are_translated_for_the_method_they_belong_to(preset, version, setting, name):
+    assert renamed({setting: 1}, load_preset(preset), for_version(version)) == {name: 1}
+
+
+@pytest.fixture
+def new_name(monkeypatch):
+    """A row for an argument that every preset has and that 0.9.5 is made to know by a new name."""
+    rows = (*RENAMES, Rename("logging_steps", "log_every"))
+    monkeypatch.setattr(arguments, "RENAMES", rows)
+    monkeypatch.setattr(versions, "RENAMES", rows)
+    before = arguments.known_arguments
+
+    def known(version, *, training=True):
+        found = before(version, training=training)
+        return found - {"logging_steps"} | {"log_every"} if version.number == NEWEST else found
+
+    monkeypatch.setattr(arguments, "known_arguments", known)
+
+
+def test_a_renamed_argument_needs_one_row_of_the_table(new_name, tmp_path):
+    given = {"model": "a/b", "output_dir": "out", "dataset": "d", "dataset_dir": tmp_path, "ahead": True}
+    made = {
+        (version, name): make_config("dpo", version=version, settings={name: 3}, **given)
+        for version in (NEWEST, "0.9.4")
+        for name in ("logging_steps", "log_every")
+    }
+    for (version, _), text in made.items():
+        right, wrong = ("log_every", "logging_steps")[:: 1 if version == NEWEST else -1]
+        assert yaml.safe_load(text)[right] == 3
+        assert wrong not in yaml.safe_load(text)
+    for name in ("logging_steps", "log_every"):
+        assert argument_problem(name, -1) is not None
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(MINE)
+    assert yaml.safe_load(make_config(mine, version=NEWEST, **given))["log_every"] == 7
+
+
+MINE = "stage: sft\ndo_train: true\nfinetuning_type: lora\ntemplate: vanilla\nlogging_steps: 7\n"

@@ -3,16 +3,16 @@ from __future__ import annotations
 import pytest
 
 from w2s_factory import UserError
-from w2s_factory.llamafactory.versions import FAMILIES, NEWEST, RELEASES, for_version
+from w2s_factory.llamafactory.versions import FAMILIES, RELEASES, for_version
 
 TABLE = [
-    # number, package, vanilla, training, overrides, preference form, methods, cutoff_len
-    ("0.5.0", "llmtuner", "vanilla", "python src/train_bash.py", False, "list", {"dpo"}, 1024),
-    ("0.6.1", "llmtuner", "vanilla", "python src/train_bash.py", False, "list", {"dpo"}, 1024),
-    ("0.6.2", "llmtuner", "vanilla", "python src/train_bash.py", False, "list", {"dpo", "orpo"}, 1024),
-    ("0.6.3", "llmtuner", "fewshot", "python src/train_bash.py", False, "list", {"dpo", "orpo"}, 1024),
-    ("0.7.0", "llmtuner", "fewshot", "python src/train_bash.py", False, "list", {"dpo", "orpo"}, 1024),
-    ("0.7.1", "llamafactory", "fewshot", "llamafactory-cli train", False, "list", {"dpo", "orpo"}, 1024),
+    # number, package, vanilla, training, overrides, pair form, methods, cutoff_len
+    ("0.5.0", "llmtuner", "vanilla", "python src/train_bash.py", False, "release", {"dpo"}, 1024),
+    ("0.6.1", "llmtuner", "vanilla", "python src/train_bash.py", False, "release", {"dpo"}, 1024),
+    ("0.6.2", "llmtuner", "vanilla", "python src/train_bash.py", False, "release", {"dpo", "orpo"}, 1024),
+    ("0.6.3", "llmtuner", "fewshot", "python src/train_bash.py", False, "release", {"dpo", "orpo"}, 1024),
+    ("0.7.0", "llmtuner", "fewshot", "python src/train_bash.py", False, "release", {"dpo", "orpo"}, 1024),
+    ("0.7.1", "llamafactory", "fewshot", "llamafactory-cli train", False, "release", {"dpo", "orpo"}, 1024),
     (
         "0.8.2",
         "llamafactory",
@@ -76,7 +76,7 @@ def test_facts(row):
         version.vanilla,
         version.train,
         version.overrides,
-        version.preference_form,
+        version.pair_form,
         set(version.methods),
         version.cutoff_len,
     ] == facts
@@ -109,7 +109,6 @@ def test_unknown_versions_name_the_known_ones(asked):
 def test_releases_are_in_order_and_stand_once():
     assert len(set(RELEASES)) == len(RELEASES)
     assert list(RELEASES) == sorted(RELEASES)
-    assert RELEASES[-1] == NEWEST
     assert all(
         for_version(release).releases == family.releases for family in FAMILIES for release in family.releases
     )

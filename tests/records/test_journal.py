@@ -104,4 +104,4 @@ def test_a_disk_that_fails_is_named(tmp_path, monkeypatch, name):
     journal = Journal(tmp_path / "j", HEADER)
     monkeypatch.setattr(os, name, fail)
     with pytest.raises(UserError, match=r"j: cannot be written \(Input/output error\)"):
-        journal.close() if name == "fsync" else journal.begin_anew(HEADER)
+        journal.close() if name == "fsync" else journal.start_over(HEADER)

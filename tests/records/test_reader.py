@@ -153,7 +153,7 @@ def test_other_keys_keep_a_long_whole_number_to_the_last_digit(tmp_path):
 
 
 def test_a_number_of_too_many_digits_to_read_is_called_so(tmp_path):
-    with pytest.raises(UserError, match="has a whole number with more digits than are read"):
+    with pytest.raises(UserError, match="has a whole number of more than 4,300 digits"):
         results(tmp_path, '{"id": ' + "7" * 5000 + "}")
 
 

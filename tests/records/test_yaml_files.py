@@ -43,7 +43,7 @@ def bomb() -> str:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (bomb(), "expected at most 100,000 values, got more by its aliases"),
+        (bomb(), "expected at most 100,000 values, got more through its aliases"),
         ("a: &a [*a]\n", "contains itself"),
         ("a: &a {b: *a}\n", "contains itself"),
         ("a: 1\na: 2\n", ":2: field \"a\": duplicate key"),

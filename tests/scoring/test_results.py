@@ -171,7 +171,7 @@ def test_a_task_brings_its_own_extraction_and_comparison():
 @pytest.mark.parametrize("version", ["4.13.2", "4.9.3"])
 def test_symbolic_refuses_another_parser(version, monkeypatch):
     monkeypatch.setattr(metadata, "version", lambda name: version)
-    with pytest.raises(UserError, match=r"here is 4.*pip install 'antlr4-python3-runtime==4\.11\.\*'"):
+    with pytest.raises(UserError, match=r"got 4.*pip install 'antlr4-python3-runtime==4\.11\.\*'"):
         w2s_factory.score_response("gsm8k", "#### 1", "1", mode="symbolic")
 
 

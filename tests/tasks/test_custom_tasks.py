@@ -423,14 +423,14 @@ def wrong_verdict(pred, gold):
 
 WRONG_ROWS = [
     (lambda *_: None, "test_row() returned None, expected a row in the test form"),
-    (lambda *_: {"source": "s"}, 'test_row() returned a row that is not one of test rows: field "question"'),
+    (lambda *_: {"source": "s"}, 'test_row() returned a row that does not fit test rows: field "question"'),
     (
         lambda *_: {**TEST, "tag": {"x": {1}}},
-        "test_row() returned a row that is not one of test rows: Object",
+        "test_row() returned a row that does not fit test rows: Object",
     ),
     (
         lambda *_: {**TEST, "answer": 3},
-        'test_row() returned a row that is not one of test rows: field "answer"',
+        'test_row() returned a row that does not fit test rows: field "answer"',
     ),
     (fails, "test_row() raised ZeroDivisionError"),
 ]

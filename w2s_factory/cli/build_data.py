@@ -22,6 +22,7 @@ from w2s_factory.cli.output import (
     print_warning,
 )
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.versions import RELEASES
 from w2s_factory.quantities import (
     FIRST_ITERATION,
     SEED,
@@ -169,7 +170,7 @@ _config = heading("Training config (all stages but test)")
 )  # fmt: skip
 @_config(
     "--llamafactory-version", "version", metavar="VERSION", show_default="the installed one",
-    help="The LLaMA-Factory version to write for, 0.5.0 to 0.9.5.",
+    help=f"The LLaMA-Factory version to write for, {RELEASES[0]} to {RELEASES[-1]}.",
 )  # fmt: skip
 @_config("--no-config", is_flag=True, help="Write no training config, only the dataset and its index entry.")
 @option("--force", is_flag=True, help="Overwrite files and index entries that have other content.")

@@ -47,8 +47,8 @@ def _as_text(findings: list[Diagnosis]) -> str:
     for finding in findings:
         state = click.style(f"{finding.state:<7}", fg=_COLOURS[finding.state])
         lines.append(f"{finding.subject:<{width}}  {state}  {finding.detail}")
-        if finding.mend:
-            lines.append(f"{'':<{width}}           {click.style(finding.mend, bold=True)}")
+        if finding.fix:
+            lines.append(f"{'':<{width}}           {click.style(finding.fix, bold=True)}")
     return "\n".join(lines)
 
 

@@ -16,7 +16,6 @@ from w2s_factory.experiment.load import file_of, nearest_or_all, read_experiment
 from w2s_factory.experiment.plan import REPORT, Plan, plan
 from w2s_factory.experiment.run_folder import (
     MARK,
-    end_processes,
     held,
     prepare,
     refuse_others,
@@ -27,7 +26,7 @@ from w2s_factory.experiment.training_arguments import TrainingSection
 from w2s_factory.experiment.workflow import Progress, script_of, snakemake_command
 from w2s_factory.generating.engines import engine_names
 from w2s_factory.llamafactory.configs import make_config
-from w2s_factory.processes import say
+from w2s_factory.processes import kill_family, say
 from w2s_factory.quantities import Jobs
 from w2s_factory.terminal import end_of_log
 
@@ -294,7 +293,7 @@ def _ended_with_us(process: subprocess.Popen[str], folder: Path) -> Iterator[Non
             process.wait(_GRACE)
         raise
     finally:
-        end_processes(folder)
+        kill_family(MARK, str(folder))
 
 
 def _failed(

@@ -74,24 +74,19 @@ _PART = re.compile(r"seed\d+|\d+-of-\d+")
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep other runs out of the folder while the block lasts, and end what killed ones left working.
+    """Lock the folder for the block, after ending processes that a killed run left there.
 
     Raises:
-        UserError: Another run works there.
+        UserError: Another run is active in the folder.
     """
     with contextlib.ExitStack() as stack:
         with writing(folder / _LOCK):
             folder.mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context((folder / _LOCK).open("a"))
             if not lock_at_once(lock.fileno()):
-                raise UserError("another run works in this folder", file=folder)
-        end_processes(folder)
+                raise UserError("another run is active in this folder", file=folder)
+        kill_family(MARK, str(folder))
         yield
-
-
-def end_processes(folder: Path) -> None:
-    """End whatever still works for a run of this folder: nobody waits for it."""
-    kill_family(MARK, str(folder))
 
 
 def prepare(plan: Plan, folder: Path, source: Path | None = None) -> None:

@@ -33,6 +33,7 @@ from w2s_factory.experiment.training_arguments import (
 from w2s_factory.generating.demonstrations import PUBLISHED_COUNT, PUBLISHED_SEED
 from w2s_factory.generating.engines.base import Bos, Model
 from w2s_factory.generating.generation_files import Shards
+from w2s_factory.llamafactory.configs import StageTwoModel
 from w2s_factory.quantities import (
     PUBLISHED_SAMPLES,
     PUBLISHED_TEMPERATURE,
@@ -272,9 +273,6 @@ class Resources(Section):
 VotingSamples: TypeAlias = Annotated[Samples, Ge(2)]
 """The number of samples that vote, at least two."""
 
-Start: TypeAlias = Literal["m-plus", "base"]
-"""A model of Stage II: M_plus, or the strong base model."""
-
 
 class Method(Section):
     """A training of Stage II on the pairs.
@@ -291,13 +289,13 @@ class Method(Section):
 class Dpo(Method):
     """Training by DPO from M_plus; `reference` is the reference model."""
 
-    reference: Start = "m-plus"
+    reference: StageTwoModel = "m-plus"
 
 
 class ReferenceFree(Method):
     """Training by a method without a reference model; `start` is the model that is trained."""
 
-    start: Start = "m-plus"
+    start: StageTwoModel = "m-plus"
 
 
 class Methods(Section):

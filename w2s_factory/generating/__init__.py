@@ -1,4 +1,4 @@
-"""Responses from models: prompts, demonstrations, engines, runs that survive being killed."""
+"""Responses from models: demonstrations, engines, and runs that lose nothing when they are killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Demonstrations for weak ICL, picked from a weak model's own outputs (RELEASE.md's sampler, or by id)."""
+"""Demonstrations for weak ICL, picked from a weak model's outputs: by the release's sampler, or by id."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def pick_demonstrations(
     seed: Seed = PUBLISHED_SEED,
     correct_only: bool = False,
 ) -> list[Demonstration]:
-    """Draw demonstrations as the release does: shuffle all rows, take the first that answer.
+    """Draw demonstrations as the release does: shuffle all rows and take the first with an answer.
 
     Args:
-        task: Whose answer key marks a response that answers.
+        task: The task, whose answer key marks a response with an answer.
         source: Full weak data, outputs, or results.
-        count: How many.
-        seed: Of the shuffle, which is that of `random.seed(seed); random.shuffle(rows)`.
+        count: The number of demonstrations.
+        seed: The seed of the shuffle `random.seed(seed); random.shuffle(rows)`.
         correct_only: Take responses whose `result` is true instead; needs results.
 
     Raises:
-        UserError: The source can't be read, holds fewer such rows, or holds two rows with the same id; a
-            number is out of its range.
+        UserError: The source cannot be read, holds fewer such rows, or has duplicate ids; or a number is out
+            of its range.
     """
     task, source = get_task(task), rows_of(source, "source", responses_in)
     check(count, DemonstrationCount, "count")
@@ -70,24 +70,24 @@ def pick_demonstrations(
 
 
 def _answers(task: Task, response: str) -> bool:
-    """Return whether a response answers: it holds the answer key, or without one any text."""
+    """Return whether a response has an answer: it holds the answer key, or any text if there is no key."""
     return task.answer_key in response if task.answer_key else not response.isspace() and response != ""
 
 
 def named_demonstrations(
     source: RowsLike, ids: Sequence[Id], *, question: Id | None = None
 ) -> list[Demonstration]:
-    """The demonstrations of these ids, in this order, whatever their responses hold.
+    """Return the demonstrations with these ids, in this order, whatever their responses hold.
 
     Args:
         source: Full weak data, Stage I data, outputs, or results.
-        ids: Whose responses are shown.
-        question: The id whose prompt stands above each response, instead of its own. The release's
-            OlympicArena demonstrations are so, by mistake.
+        ids: The ids of the demonstrations.
+        question: The id of the row whose prompt is shown with every response, instead of the response's own.
+            The release's demonstrations for OlympicArena are like this, by mistake.
 
     Raises:
-        UserError: The source can't be read, holds no row of an id, or holds two rows with the same id; an id
-            is empty, named twice, or fits two rows.
+        UserError: The source cannot be read, lacks an id, or has duplicate ids; or an id in `ids` is empty,
+            duplicate, or fits two rows.
     """
     source, names = rows_of(source, "source", responses_in), [str(name) for name in listed(ids, "ids")]
     if not names or not all(name.strip() for name in names):
@@ -110,10 +110,10 @@ def named_demonstrations(
 
 
 def read_demonstrations(path: str | RowSource) -> list[Demonstration]:
-    """The demonstrations of a file that `demos` wrote, or anything of that form, in order.
+    """Return the demonstrations of a file that `demos` wrote, or of another source in that form, in order.
 
     Raises:
-        UserError: A row is not of that form, or holds a text that cannot be encoded.
+        UserError: A row is not in that form, or holds a text that cannot be encoded.
     """
     rows = []
     for place, row in read_placed(path, DEMONSTRATION):
@@ -123,7 +123,7 @@ def read_demonstrations(path: str | RowSource) -> list[Demonstration]:
 
 
 def _rows(source: RowSource, *, results: bool = False) -> list[dict[str, Any]]:
-    """Rows of `id`, `prompt`, `response` (and `result`), whichever form the source has."""
+    """Return the rows of a source in any form as rows of `id`, `prompt`, `response` (and `result`)."""
     form = RESULT if results else _form(source)
     rows: list[dict[str, Any]] = []
     seen: set[Id] = set()
@@ -147,7 +147,7 @@ def _by_name(source: RowSource) -> dict[str, list[dict[str, Any]]]:
 
 
 def _form(source: RowSource) -> Form[Any]:
-    """Full weak data has `content`, outputs and results have `prompt`."""
+    """Return the form of a source: full weak data has `content`, outputs and results have `prompt`."""
     first: dict[str, Any] = next(read(source, Form("responses", {"id": (int, str)})), {})
     return SFT if "content" in first else OUTPUT
 

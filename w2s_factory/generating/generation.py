@@ -1,4 +1,4 @@
-"""A run of generation: everything that is asked for, and what of it decides the responses."""
+"""The description of a generation: model, questions, sampling, and the settings that decide responses."""
 
 from __future__ import annotations
 
@@ -32,24 +32,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """What is to be generated.
+    """A generation: the questions, the model that answers them, and all settings.
 
-    A task, a model and a shard may be given by name (`"2/4"`), files as texts, and questions and
+    A task, a model and a shard (`"2/4"`) may be given by name, files as texts, and questions and
     demonstrations as rows or DataFrames.
 
     Attributes:
-        task: Gives the prompt, and how a response is written.
-        questions: Their file, see `split_file`; or rows with a `question`.
-        model: Which model answers.
-        output_dir: Where the responses go.
-        sampling: How tokens are chosen; by default greedy, with the task's token limit and stop texts.
-        seeds: One response a question for each; a greedy run has one.
-        engine: Its name.
-        engine_options: Its own options.
-        demonstrations: Their file, for weak ICL, or what `pick_demonstrations` returns; None is zero-shot.
-        exclude_demos: Leave a demonstration out where its own question is asked.
-        limit: Ask only this many questions, the first.
-        shard: Ask only this part of them.
+        task: The task, which defines the prompt and how a response is written.
+        questions: The file of questions (see `split_file`), or rows with a `question`.
+        model: The model that answers.
+        output_dir: The folder for the responses.
+        sampling: How tokens are chosen; by default greedily, at most 1,024, without stop texts.
+        seeds: The seeds; there is one response to each question for each seed. A greedy run has one.
+        engine: The name of the engine.
+        engine_options: The engine's own options, by name.
+        demonstrations: The file of demonstrations for weak ICL, or the value of `pick_demonstrations`; None
+            for zero-shot prompts.
+        exclude_demos: Leave a demonstration out of the prompt of its own question.
+        limit: Use only this many questions, the first ones.
+        shard: Use only this part of the questions.
     """
 
     task: Task
@@ -65,7 +66,7 @@ class Generation:
     limit: QuestionCount | None = None
     shard: Shard | None = None
 
-    if TYPE_CHECKING:  # what may be given is wider than what is kept
+    if TYPE_CHECKING:  # more types may be given than are kept
 
         def __init__(  # noqa: PLR0913  they are the fields
             self,
@@ -106,10 +107,10 @@ class Generation:
 
     @cached_property
     def all_questions(self) -> list[Question]:
-        """The questions of all shards.
+        """The questions of all shards together.
 
         Raises:
-            UserError: The file can't be read or there are none.
+            UserError: The file cannot be read or holds no questions.
         """
         questions = read_questions(self.questions)[: self.limit]
         if not questions:
@@ -118,12 +119,12 @@ class Generation:
 
     @cached_property
     def shown(self) -> list[Demonstration]:
-        """The demonstrations."""
+        """The demonstrations; none for zero-shot prompts."""
         return [] if self.demonstrations is None else read_demonstrations(self.demonstrations)
 
     @property
     def inputs(self) -> list[RowSource]:
-        """The files the prompts are built from: the questions, and the demonstrations where there are any."""
+        """The sources of the prompts: the questions, and the demonstrations if there are any."""
         return [self.questions, *([] if self.demonstrations is None else [self.demonstrations])]
 
     @cached_property
@@ -139,16 +140,16 @@ class Generation:
         ]
 
     def requests(self, seed: Seed) -> list[Request]:
-        """What one seed's run asks, in the order of the questions; this shard's part of it."""
+        """Return the requests of one seed in the order of the questions; of a shard, its own part."""
         prompts = self.shard.take(self._prompts) if self.shard else self._prompts
         return [Request(question, seed, prompt) for question, prompt in prompts]
 
     def settings(self, engine: Mapping[str, Any], seed: Seed) -> dict[str, Any]:
-        """What decides the responses of one seed's run; it is continued only if all of it is the same."""
+        """Return the settings that decide one seed's responses; only a run with equal ones is continued."""
         return {
             "task": self.task.name,
             "questions": _hash([[question.id, question.text] for question in self.all_questions]),
-            "demonstrations": _hash([[one["prompt"], one["response"]] for one in self.shown]),
+            "demonstrations": _hash([[shown["prompt"], shown["response"]] for shown in self.shown]),
             "prompts": _hash(self._prompts),
             "shard": str(self.shard) if self.shard else None,
             "engine": self.engine,
@@ -170,14 +171,14 @@ _TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
     "exclude_demos": ("True or False", (bool,)),
     "shard": ('a Shard, text such as "2/4", or None', (Shard, str, NoneType)),
 }
-"""The fields whose types alone are checked here, each with what it may be."""
+"""The fields of which only the type is checked here: the allowed values in words, and their types."""
 
 
 def _checked_seeds(seeds: Any) -> tuple[Seed, ...]:
     """Return the seeds of a run as a tuple.
 
     Raises:
-        UserError: There are none, one is out of range, or one comes twice: both would write one folder.
+        UserError: There are none, or one is out of range or duplicate: two would write to one folder.
     """
     if isinstance(seeds, (str, bytes, Mapping)) or not isinstance(seeds, Iterable):
         raise UserError(f"expected a list of seeds, got {shown(seeds)}", field="seeds")
@@ -192,7 +193,7 @@ def _checked_seeds(seeds: Any) -> tuple[Seed, ...]:
 
 
 def published_sampling(task: Task, temperature: Temperature = 0.0) -> Sampling:
-    """The release's settings for a task: its token limit and stop texts, top_p 1."""
+    """Return the release's sampling for a task: the task's token limit and stop texts, and top_p 1."""
     return Sampling(temperature=temperature, max_tokens=task.max_tokens, stop=task.stop)
 
 

@@ -1,4 +1,4 @@
-"""Where generated files lie: the release's folders, and a folder a shard below them."""
+"""Paths of generated files: the release's folders, with a folder for each shard below them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,20 @@ SHARDS = "shards"
 ItemT = TypeVar("ItemT")
 
 _SHORT = re.compile(r"[0-9]{1,18}")
-"""A number that Python reads at once."""
+"""A whole number short enough that Python reads it quickly."""
 
 Shards: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
-"""Parts into which questions are divided, each a job of its own."""
+"""A number of parts into which questions are divided, each a job of its own."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `of` contiguous parts of the questions, counted from 1."""
+    """A contiguous part of the questions.
+
+    Attributes:
+        index: The number of the part, counted from 1.
+        of: The number of all parts.
+    """
 
     index: Shards
     of: Shards
@@ -42,10 +47,10 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """`2/4` as the second of four.
+        """Return the shard that a text names, such as `2/4` for the second of four.
 
         Raises:
-            UserError: It is no such thing.
+            UserError: The text does not name a shard.
         """
         index, slash, of = text.partition("/")
         if slash and _SHORT.fullmatch(index) and _SHORT.fullmatch(of) and 1 <= int(index) <= int(of):
@@ -57,15 +62,15 @@ class Shard:
         return f"{self.index}/{self.of}"
 
     def take(self, items: Sequence[ItemT]) -> Sequence[ItemT]:
-        """This shard's part; all shards' parts in order are the whole."""
+        """Return this shard's part of some items; the parts of all shards, in order, are all items."""
         return items[len(items) * (self.index - 1) // self.of : len(items) * self.index // self.of]
 
 
 def seed_folder(root: Path, temperature: float, seed: int) -> Path:
-    """Where responses lie: `root` itself for greedy ones, `t1.0/seed0` below it for sampled ones."""
+    """Return the folder of responses: `root` for greedy ones, `t1.0/seed0` in it for sampled ones."""
     return root if temperature == 0 else root / f"t{float(temperature)}" / f"seed{seed}"
 
 
 def shard_folder(folder: Path, shard: Shard | None) -> Path:
-    """Where a shard of what belongs into `folder` lies: `shards/2-of-4` below it."""
+    """Return the folder of a shard, `shards/2-of-4` in `folder`; `folder` itself if there is no shard."""
     return folder if shard is None else folder / SHARDS / f"{shard.index}-of-{shard.of}"

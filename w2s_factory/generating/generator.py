@@ -1,4 +1,4 @@
-"""Generating: ask the engine for what is not there yet, keep each response as it comes, write the files."""
+"""Running a generation: request the missing responses, keep each one as it comes, write the files."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def generate(
 ) -> list[Generated]:
     """Generate responses into `output_dir`, continuing where an earlier call with the same settings ended.
 
-    Each response reaches a journal beside its `output.jsonl` when it is finished. `output.jsonl` itself is
-    written when all are there: rows of id, prompt, response in the order of the questions.
+    Each response is written to a journal next to its `output.jsonl` when it is finished. `output.jsonl` is
+    written when all responses are there: rows of id, prompt and response in the order of the questions.
 
     Args:
-        generation: What is to be generated.
-        restart: Throw away what an earlier run left there.
-        restart_if_changed: Throw it away if it was begun with other settings; else continue it.
-        tell: Given a line of text where there is something to say before or after the work.
+        generation: The model, questions and settings.
+        restart: Delete the responses of an earlier run.
+        restart_if_changed: Delete them only if the earlier run had other settings; else continue it.
+        tell: Called with a line of text for the user before or after the work.
 
     Returns:
-        The files, one a seed.
+        The files, one for each seed.
 
     Raises:
         UserError: An input is missing, an earlier run had other settings, the disk is full ...
@@ -62,14 +62,14 @@ def generate(
 
 @dataclass(frozen=True)
 class Preview:
-    """What a run would do.
+    """The first prompt and the settings of a run that has not started.
 
     Attributes:
-        prompt: The first one.
-        tokens: Its tokens, ids and names; None where only a server knows them.
-        settings: All that decides the responses.
-        requests: How many there would be in all.
-        files: Where they would go.
+        prompt: The first prompt.
+        tokens: Its tokens, as ids and names; None if only a server knows them.
+        settings: All settings that decide the responses.
+        requests: The number of all requests.
+        files: The files that would be written.
     """
 
     prompt: str
@@ -80,17 +80,17 @@ class Preview:
 
 
 def preview(generation: Generation, *, tell: Callable[[str], None] = say) -> Preview:
-    """What `generate` would ask first, and under which settings. Loads no weights, writes nothing.
+    """Return the first prompt and the settings of a run, without loading weights or writing anything.
 
     Raises:
-        UserError: As `generate`, as far as it shows without weights or a server.
+        UserError: An input is missing or wrong, as far as this can be known without weights or a server.
     """
     _tell_given_away(generation, tell)
     with closing(_engine(generation)) as engine:
         requests = generation.requests(generation.seeds[0])
         if not requests:
-            problem = f"this part of {len(generation.all_questions):,} questions holds none"
-            raise UserError(problem, field="--shard", hint="Take fewer parts")
+            problem = f"this part of the {len(generation.all_questions):,} questions is empty"
+            raise UserError(problem, field="--shard", hint="Use fewer parts")
         return Preview(
             prompt=requests[0].prompt,
             tokens=engine.tokens(requests[0].prompt),
@@ -124,7 +124,7 @@ def _part(generation: Generation, engine: Engine, seed: int, **restarts: bool) -
 def _complete(
     generation: Generation, engine: Engine, parts: dict[int, Part], tell: Callable[[str], None]
 ) -> None:
-    """Have the missing responses made; write each part's file as soon as it has all of its own."""
+    """Have the engine complete the missing requests; write each part's file when the part is complete."""
     unfinished = [part for part in parts.values() if not part.complete]
     with _progress(parts.values()) as bar:
         try:
@@ -165,12 +165,12 @@ def _progress(parts: Collection[Part]) -> tqdm[Any]:
 
 
 def _tell_given_away(generation: Generation, tell: Callable[[str], None]) -> None:
-    """A demonstration of a question that is asked gives its answer away: say so."""
+    """Report demonstrations of questions that are asked, whose answers they give away."""
     if generation.given_away:
         ids = ", ".join(map(str, generation.given_away))
         done = (
-            "are left out there"
+            "are left out of those prompts"
             if generation.exclude_demos
             else "are kept, as published; see --exclude-demos"
         )
-        tell(f"demonstrations answer questions that are asked (id {ids}); they {done}")
+        tell(f"demonstrations give away the answers to questions of this run (id {ids}); they {done}")

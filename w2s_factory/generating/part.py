@@ -1,4 +1,4 @@
-"""One `output.jsonl` in the making, with the journal that keeps its responses."""
+"""An unfinished `output.jsonl`, with the journal that keeps its responses."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ ENTRY: Form[dict[str, Any]] = Form(
 
 @dataclass(frozen=True)
 class Generated:
-    """A finished file.
+    """A finished file of responses.
 
     Attributes:
         file: The `output.jsonl`.
-        rows: How many responses are in it.
-        at_limit: How many of them were cut at the token limit.
+        rows: The number of its responses.
+        at_limit: The number of those that were cut at the token limit.
     """
 
     file: Path
@@ -50,20 +50,20 @@ class Generated:
 
 
 class Part:
-    """The responses of one seed's run.
+    """The responses to the requests of one seed.
 
     Args:
-        folder: Where they go.
-        requests: All of them, in the order of the file.
-        settings: What decides them.
-        questions: How many there are in all shards together.
-        inputs: The files the responses are built from.
-        restart: Throw away what an earlier run left.
-        restart_if_changed: Throw it away if it had other settings, or is not known to have had these.
+        folder: The folder for the files.
+        requests: All requests, in the order of the file.
+        settings: The settings that decide the responses.
+        questions: The number of questions in all shards together.
+        inputs: The files from which the prompts are built.
+        restart: Delete the responses of an earlier run.
+        restart_if_changed: Delete them if the earlier run had other settings, or its settings are not known.
 
     Raises:
-        UserError: An earlier run in this folder had other settings or was not ours, another process is
-            writing there, or it can't be written.
+        UserError: An earlier run in this folder had other settings or cannot be identified, another process
+            is writing there, or the folder cannot be written.
     """
 
     def __init__(
@@ -80,16 +80,16 @@ class Part:
         self.file, self.requests, self._settings = folder / OUTPUT, requests, settings
         self._inputs = inputs
         journal = folder / JOURNAL
-        Outputs(inputs=inputs).claim(self.file, journal)  # before one of them is thrown away
+        Outputs(inputs=inputs).claim(self.file, journal)  # before one of them is deleted
         unknown = self.file.exists() and not journal.exists()
         if unknown and not (restart or restart_if_changed):
-            raise UserError("exists, and no journal of how it was made", file=self.file, hint=_ELSEWHERE)
+            raise UserError("exists without a journal of its settings", file=self.file, hint=_ELSEWHERE)
         header = {"settings": settings, "rows": len(requests), "questions": questions}
-        self.journal = Journal(journal, header, anew=restart)
+        self.journal = Journal(journal, header, restart=restart)
         try:
             if restart or unknown:
-                self.file.unlink(missing_ok=True)  # it would pass for this run's
-            self._go_on(header, restart_if_changed=restart_if_changed)
+                self.file.unlink(missing_ok=True)  # it would be taken for the file of this run
+            self._continue(header, restart_if_changed=restart_if_changed)
         except BaseException:
             self.close()
             raise
@@ -97,15 +97,15 @@ class Part:
         for row in self._journal_rows():
             self._rows.setdefault(row["id"], row)
 
-    def _go_on(self, header: Mapping[str, Any], *, restart_if_changed: bool) -> None:
-        """Take up the journal's run, or begin anew if it had other settings and that may be."""
+    def _continue(self, header: Mapping[str, Any], *, restart_if_changed: bool) -> None:
+        """Continue the journal's run, or start over if it had other settings and this is allowed."""
         try:
             self._check()
         except UserError:
             begun = self.journal.rows or self.file.exists()
             if begun and not restart_if_changed:
                 raise
-            self.journal.begin_anew(header)
+            self.journal.start_over(header)
             self.file.unlink(missing_ok=True)
 
     def _journal_rows(self) -> list[dict[str, Any]]:
@@ -122,37 +122,37 @@ class Part:
                     raise UserError(f"the id {row['id']!r} is not in the questions", field="id")
             except UserError as error:
                 self.close()
-                problem = f"{error.problem}: this is not an entry of this run"
+                problem = f"{error.problem}; this is not an entry of this run"
                 raise UserError(
                     problem, file=self.journal.path, line=line, field=error.field, hint=_ELSEWHERE
                 ) from None
         return self.journal.rows
 
     def close(self) -> None:
-        """Bring the journal to the disk and let go of it."""
+        """Write the journal to the disk and release its lock."""
         self.journal.close()
 
     @property
     def finished(self) -> int:
-        """How many responses are there."""
+        """The number of responses that are there."""
         return len(self._rows)
 
     @property
     def complete(self) -> bool:
-        """Whether all are."""
+        """Whether all responses are there."""
         return self.finished == len(self.requests)
 
     @property
     def unanswered(self) -> list[Id]:
-        """Return the ids of the questions without a response."""
+        """The ids of the questions without a response."""
         return [request.id for request in self.requests if request.id not in self._rows]
 
     def missing(self, batches: Iterable[Sequence[Request]]) -> list[Sequence[Request]]:
-        """Those parts of the run in which a response is missing."""
+        """Return the batches in which a response is missing."""
         return [batch for batch in batches if any(request.id not in self._rows for request in batch)]
 
     def take(self, completion: Completion) -> bool:
-        """Keep a response; False if it was there already, from a batch that was interrupted."""
+        """Keep a response; return False if it was there already, from an interrupted batch."""
         request = completion.request
         if request.id in self._rows:
             return False
@@ -168,7 +168,7 @@ class Part:
         return True
 
     def write(self, task: Task, **facts: Any) -> Generated:
-        """Write `output.jsonl` in the order of the questions, and its line in the manifest with `facts`."""
+        """Write `output.jsonl` in the order of the questions, and its manifest line with further facts."""
         at_limit = sum(row["finish"] == "length" for row in self._rows.values())
         producer = f"the engine, or written_response of the task {task.name}"
         with Outputs(inputs=self._inputs) as outputs:
@@ -188,7 +188,7 @@ class Part:
     def _check(self) -> None:
         then = self.journal.header.get("settings")
         if not isinstance(then, dict):
-            raise UserError("is no journal of generate", file=self.journal.path, hint=_ELSEWHERE)
+            raise UserError("is not a journal of generate", file=self.journal.path, hint=_ELSEWHERE)
         now = dict(self._settings)
         changed = [key for key in {**then, **now} if then.get(key) != now.get(key)]
         if changed:
@@ -199,9 +199,9 @@ class Part:
             raise UserError(problem, file=self.journal.path, hint=_ELSEWHERE)
 
 
-_ELSEWHERE = "Name another --output-dir, or begin anew with --restart"
+_ELSEWHERE = "Name another --output-dir, or start over with --restart"
 
 
 def _shown(settings: Mapping[str, Any], key: str) -> str:
-    """A setting for a message; the head of a hash is enough."""
+    """Return a setting for a message, with hashes shortened."""
     return re.sub(r"(sha256:\w{8})\w+", r"\1...", json.dumps(settings.get(key)))

@@ -1,4 +1,4 @@
-"""What an engine is asked, and what it answers."""
+"""Requests to an engine, their sampling settings, and their completions."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 Finish: TypeAlias = Literal["stop", "length"]
-"""Why a response ended: at a stop text or end-of-sequence token, or at the token limit."""
+"""The reason why a response ended: a stop text or end-of-sequence token, or the token limit."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One prompt to be completed.
+    """A prompt to be completed.
 
     Attributes:
-        id: Of the question.
-        seed: Of the run it belongs to (0 to 9 for the paper's ten samples).
-        prompt: The whole text the model is given.
+        id: The question's id.
+        seed: The seed of the run (0 to 9 for the paper's ten samples).
+        prompt: The whole text that the model is given.
     """
 
     id: Id
@@ -35,20 +35,20 @@ class Request:
 
     @property
     def draw_seed(self) -> int:
-        """The seed of this request's own draws: 31 bits that depend on `seed` and `id` alone."""
+        """The seed of this request's own draws: 31 bits that depend only on `seed` and `id`."""
         name = json.dumps([self.seed, self.id]).encode()
         return int.from_bytes(hashlib.sha256(name).digest()[:4]) >> 1
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are chosen and when a response ends; the same for every request of a run.
+    """The settings by which tokens are chosen and responses end; the same for every request of a run.
 
     Attributes:
-        temperature: 0 is greedy.
-        top_p: The share of the probability mass that is drawn from.
-        max_tokens: The longest response, in tokens.
-        stop: Texts that end a response; neither they nor anything behind them belongs to it.
+        temperature: The temperature; 0 is greedy.
+        top_p: The share of the probability mass from which tokens are drawn.
+        max_tokens: The largest number of tokens of a response.
+        stop: Texts that end a response; they and the text after them are not part of it.
     """
 
     temperature: Temperature = 0.0
@@ -65,13 +65,13 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Completion:
-    """A finished request.
+    """The response to a request.
 
     Attributes:
-        request: Which one.
-        text: What the model wrote, as it wrote it.
-        finish: Why it ended.
-        tokens: How many tokens the model wrote; None where the engine does not say.
+        request: The request.
+        text: The text as the model wrote it.
+        finish: The reason why the text ended.
+        tokens: The number of tokens that the model wrote; None if the engine does not know it.
     """
 
     request: Request

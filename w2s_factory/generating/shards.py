@@ -1,4 +1,4 @@
-"""Joining shards: only if they are all there, whole, of one run, and no question twice."""
+"""Merging the shards of a generation, if all are complete, of one run, and without duplicate questions."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _HEADER: Form[dict[str, Any]] = Form("journals", {"settings": (dict,), "rows": (
 
 
 def merge_shards(output_dir: str | Path, *, here: bool = False, force: bool = False) -> list[Path]:
-    """Write the `output.jsonl` of every folder below `output_dir` that has shards, from these.
+    """Merge the shards in `output_dir` and all folders below it, each folder's into its `output.jsonl`.
 
     Args:
         output_dir: The `output_dir` of the shards' runs.
-        here: Only its own, not those of folders below: sampled runs lie below greedy ones.
+        here: Merge only the folder's own shards: sampled runs are below greedy ones.
         force: Overwrite files that hold something else.
 
     Returns:
         The files written.
 
     Raises:
-        UserError: There are no shards; one is missing, unfinished, or of another run; or two hold the
-            same question.
+        UserError: There are no shards; a shard is missing, unfinished, or of another run; or two shards hold
+            the same question.
     """
     found = Path(output_dir).glob(SHARDS) if here else Path(output_dir).rglob(SHARDS)
     folders = sorted(path.parent for path in found if path.is_dir())
@@ -52,7 +52,7 @@ def merge_shards(output_dir: str | Path, *, here: bool = False, force: bool = Fa
 
 
 def _all_shards(folder: Path) -> list[Path]:
-    """The folders of a run's shards, in order."""
+    """Return the folders of a run's shards, in order."""
     names = sorted(
         path.name
         for path in (folder / SHARDS).glob("*-of-*")
@@ -73,7 +73,7 @@ def _all_shards(folder: Path) -> list[Path]:
 def _check(part: Path, first: Path) -> None:
     if not part.is_dir():
         raise UserError(
-            "this shard is missing", file=part, hint="Generate it, with the options of the others"
+            "this shard is missing", file=part, hint="Generate it with the same options as the others"
         )
     if not (part / OUTPUT).exists():
         raise UserError("this shard is not finished", file=part, hint="Start its command again")

@@ -180,7 +180,7 @@ def translated(preset: Preset, version: Version) -> Preset:
         if not isinstance(line, Entry):
             lines.append(line)
         elif line.key == "stage" and preset.method and name_in(version, "pref_loss", preset) is None:
-            lines.append(replace(line, text=METHODS[preset.method].early_stage))
+            lines.append(replace(line, text=METHODS[preset.method].early_stage or line.text))
         else:
             lines += _translated_entry(line, preset, version)
     return preset.with_lines(lines)
@@ -202,7 +202,7 @@ def _check_method(preset: Preset, version: Version) -> None:
 
 
 def _translated_entry(entry: Entry, preset: Preset, version: Version) -> list[str | Entry]:
-    """Return the lines for one entry; none for an argument of a method that has no counterpart in the version.
+    """Return the lines for one entry; none for an argument that the method's own early stage makes needless.
 
     Raises:
         UserError: The version lacks the argument, and the preset cannot do without it.
@@ -211,7 +211,7 @@ def _translated_entry(entry: Entry, preset: Preset, version: Version) -> list[st
     if name is not None:
         return [replace(entry, key=name)]
     if any(rename.newest == entry.key and rename.stage for rename in RENAMES):
-        return []  # the method's own stage implies it
+        return []
     if entry.key in LEFT_OUT:
         return [f"# {entry.key} is left out: {LEFT_OUT[entry.key]}"]
     raise UserError(

@@ -65,7 +65,9 @@ def model_lines(model: str | Path, adapters: Sequence[str | Path], *, ahead: boo
     lines: list[str | Entry] = [given("model_name_or_path", _named(model, "config.json", "--model", ahead))]
     names = [_named(adapter, "adapter_config.json", "--adapter", ahead) for adapter in adapters]
     if any("," in name for name in names):
-        raise UserError("an adapter's path cannot contain a comma, which separates adapters", field="--adapter")
+        raise UserError(
+            "an adapter's path cannot contain a comma, which separates adapters", field="--adapter"
+        )
     return [*lines, given("adapter_name_or_path", ",".join(names))] if names else lines
 
 
@@ -88,7 +90,7 @@ def config_reads(
     dataset: str | None,
     dataset_dir: str | Path | None,
 ) -> list[Path]:
-    """Return the files that a config is built from: the preset, the index and its data, the models' configs."""
+    """Return the files that a config is built from: preset, index, data, and the models' own configs."""
     files = [shipped(FOLDER, f"{preset}.yaml"), absolute(model) / "config.json"]
     files += [absolute(adapter) / "adapter_config.json" for adapter in adapters]
     if dataset is None or dataset_dir is None:
@@ -198,7 +200,10 @@ def preference_settings(
 
 
 def _check_choice(
-    preset: Preset, adapters: Sequence[str | Path], reference: StageTwoModel | None, start: StageTwoModel | None
+    preset: Preset,
+    adapters: Sequence[str | Path],
+    reference: StageTwoModel | None,
+    start: StageTwoModel | None,
 ) -> None:
     """Refuse a choice of the reference or the start that the preset's method or the adapters exclude."""
     method = METHODS[preset.method] if preset.method else None
@@ -213,7 +218,9 @@ def _check_choice(
             hint="Name the base with --model and M_plus's adapter with --adapter",
         )
     if start == "base" and adapters:
-        raise UserError("training from the base takes no adapter", field="--start", hint="Leave out --adapter")
+        raise UserError(
+            "training from the base takes no adapter", field="--start", hint="Leave out --adapter"
+        )
 
 
 def make_config(  # noqa: PLR0913  each is a property of a training

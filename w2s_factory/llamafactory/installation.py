@@ -1,4 +1,4 @@
-"""Installations of LLaMA-Factory: which one is started, and what the environment it runs in holds.
+"""Installations of LLaMA-Factory: which one is started, and the packages of the environment it runs in.
 
 An environment, ours or another, is examined by running its interpreter with a program of `inside/`.
 """
@@ -78,19 +78,17 @@ class Environment:
 
 
 def look(python: str | Path, *others: str) -> Environment:
-    """Return what the environment of an interpreter holds.
+    """Return the description of an interpreter's environment.
 
     Args:
         python: The interpreter, of Python 3.8 or newer.
-        others: Distributions whose versions are wanted besides LLaMA-Factory's.
+        others: Distributions whose versions to report in addition to LLaMA-Factory's.
 
     Raises:
         UserError: It cannot be run, or is not a Python interpreter.
     """
     try:
-        seen = run_inside(
-            python, "look_around.py", arguments=(*DISTRIBUTIONS, *others), seconds=_SECONDS
-        )
+        seen = run_inside(python, "look_around.py", arguments=(*DISTRIBUTIONS, *others), seconds=_SECONDS)
     except DelegateError as error:
         raise UserError(f"{_NOT_PYTHON} ({error.problem})", file=python) from None
     if not isinstance(seen, dict) or not seen.keys() >= _REPORTED:
@@ -191,7 +189,10 @@ class Installation:
 
     @property
     def traits(self) -> Version | None:
-        """Return the facts about its version, or about the newest known one if it is newer; None if unknown."""
+        """Return the facts about its version, or those of the newest known one if it is newer.
+
+        None if its version is not known.
+        """
         if self.version is None:
             return None
         try:
@@ -242,7 +243,7 @@ def find_installation(
 
 
 def named_interpreter(python: str | Path | None = None, llamafactory_cli: str | Path | None = None) -> Path:
-    """Return an environment's interpreter, given it or the `llamafactory-cli`; without either, the current one.
+    """Return the interpreter of an environment that it or its `llamafactory-cli` names; by default ours.
 
     Raises:
         UserError: The command is missing or does not say which interpreter runs it.

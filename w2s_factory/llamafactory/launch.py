@@ -6,7 +6,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from w2s_factory import records
 from w2s_factory.errors import UserError, listed
@@ -174,6 +174,7 @@ def _noted(
 
     If the line cannot be written, the weights are returned with the reason, since they exist nevertheless.
     """
+    facts: dict[str, Any] = {} if dropped is None else {"rows_dropped": dropped}
     try:
         records.note(
             weights.files,
@@ -182,7 +183,7 @@ def _noted(
             llamafactory=installation.version,
             model=config.values["model_name_or_path"],
             seed=config.values.get("seed"),
-            **({} if dropped is None else {"rows_dropped": dropped}),
+            **facts,
         )
     except UserError as error:
         return replace(weights, not_noted=str(error))

@@ -1,4 +1,4 @@
-"""Pre-flight checks of a configuration, for mistakes that LLaMA-Factory reports late, unclearly or not at all."""
+"""Pre-flight checks of a configuration: mistakes that LLaMA-Factory reports late, unclearly or not at all."""
 
 from __future__ import annotations
 

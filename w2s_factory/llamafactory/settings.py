@@ -167,7 +167,9 @@ def _check_template(key: str, value: Any, preset: Preset, version: Version) -> N
     if key != "template":
         return
     if not isinstance(value, str) or not value:
-        raise UserError("must name a template; without one, the model does not learn to end its responses", field=key)
+        raise UserError(
+            "must name a template; without one, the model does not learn to end its responses", field=key
+        )
     if value == "empty" and preset.trains and not version.empty_ends:
         raise UserError(
             f"LLaMA-Factory {version.number} does not train EOS with the template empty, "

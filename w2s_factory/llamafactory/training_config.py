@@ -47,7 +47,9 @@ class Config:
         value = self.values.get(key)
         parts = value.split(",") if isinstance(value, str) else [] if value is None else value
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-            raise self.wrong(key, f"expected names, got {value!r}", "Put a name that looks like a number in quotes")
+            raise self.wrong(
+                key, f"expected names, got {value!r}", "Put a name that looks like a number in quotes"
+            )
         return [part.strip() for part in parts]
 
     def wrong(self, key: str, problem: str, hint: str | None = None) -> UserError:
@@ -74,7 +76,7 @@ def read_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
 
 
 def check_suffix(path: str | Path) -> None:
-    """Refuse a file whose name does not end in `.yaml` or `.yml`, since some LLaMA-Factory would not read it."""
+    """Refuse a file whose name does not end in `.yaml` or `.yml`; some LLaMA-Factory would not read it."""
     if Path(path).suffix not in (".yaml", ".yml"):
         raise UserError("is not a .yaml file, the only format that every LLaMA-Factory reads", file=path)
 

@@ -115,7 +115,7 @@ NEWEST: Final = RELEASES[-1]
 
 
 class Rename(NamedTuple):
-    """An argument that earlier releases know by another name. `arguments.json` says which release knows which.
+    """An argument that earlier releases know by another name; `arguments.json` has the releases of each name.
 
     Attributes:
         earlier: Its earlier name.

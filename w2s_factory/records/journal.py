@@ -1,4 +1,4 @@
-"""A journal: rows appended as they come, so that work killed at any moment loses none of them."""
+"""Journals: rows appended as they come, so that a run that is killed at any moment loses none of them."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from typing import Self
 
 SYNC_SECONDS = 5.0
-"""Rows are with the operating system at once (a killed process loses none), on the disk this much later."""
+"""Seconds between two syncs to the disk. The operating system has each row at once: a kill loses none."""
 
 
 class Journal:
-    """An append-only `.jsonl` of one writer: a header, then rows, each of which is there whole or not at all.
+    """An append-only `.jsonl` file with one writer: a header, then rows, each of them whole.
 
     Args:
-        path: The file. If it is not there, or was killed within its first line, it is begun with `header`.
-        header: What the rows belong to.
-        anew: Throw away what is in the file.
+        path: The file. If it does not exist or has no whole line, it is started with `header`.
+        header: The description of the run to which the rows belong.
+        restart: Delete the content of the file.
 
     Attributes:
-        header: The header in the file, which is an older one if the file was there.
-        rows: The rows that were in the file. A last line that was torn is dropped.
+        header: The header in the file, which is an older one if the file existed.
+        rows: The rows that were in the file. An incomplete last line is dropped.
 
     Raises:
-        UserError: Another process is writing the file, it can't be written, or a line within it is broken.
+        UserError: Another process is writing the file, it cannot be written, or a line within it is broken.
     """
 
-    def __init__(self, path: str | Path, header: Mapping[str, Any], *, anew: bool = False) -> None:
+    def __init__(self, path: str | Path, header: Mapping[str, Any], *, restart: bool = False) -> None:
         self.path = Path(path)
         self._file = _locked(self.path)
         try:
             with _writable(self.path):
-                if anew:
+                if restart:
                     os.ftruncate(self._file, 0)
                 lines = _whole_lines(self._file, self.path)
                 self._end = self._synced = os.fstat(self._file).st_size
@@ -55,8 +55,8 @@ class Journal:
             os.close(self._file)
             raise
 
-    def begin_anew(self, header: Mapping[str, Any]) -> None:
-        """Throw away the rows; this process stays the only writer."""
+    def start_over(self, header: Mapping[str, Any]) -> None:
+        """Delete the rows and start over with another header; this process stays the only writer."""
         with _writable(self.path):
             os.ftruncate(self._file, 0)
         self.header, self.rows = dict(header), []
@@ -64,28 +64,28 @@ class Journal:
         self.append(header)
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Add a row.
+        """Append a row.
 
         Raises:
-            UserError: It can't be written (a full disk, say); the rows before it stay.
+            UserError: It cannot be written, because the disk is full, for example; earlier rows are kept.
         """
         line = (json.dumps(row) + "\n").encode()
         try:
             _write_all(self._file, line)
         except OSError as error:
-            with contextlib.suppress(OSError):  # else the next start cuts the torn line off
+            with contextlib.suppress(OSError):  # else the next start drops the incomplete line
                 os.ftruncate(self._file, self._end)
             raise UserError(
                 f"cannot be written ({error.strerror}); what was written before is kept",
                 file=self.path,
-                hint="Make room and start the same command again",
+                hint="Free disk space and start the same command again",
             ) from None
         self._end += len(line)
         if time.monotonic() >= self._next_sync:
             self._sync()
 
     def close(self) -> None:
-        """Bring everything to the disk and let others write."""
+        """Write everything to the disk and release the lock."""
         try:
             self._sync()
         finally:
@@ -109,7 +109,7 @@ class Journal:
 
 @contextlib.contextmanager
 def _writable(path: Path) -> Iterator[None]:
-    """Report what the system says of the journal, without naming it, as the user's to fix."""
+    """Raise an error of the operating system, which does not name the journal, as a `UserError` that does."""
     try:
         yield
     except OSError as error:
@@ -117,7 +117,7 @@ def _writable(path: Path) -> Iterator[None]:
 
 
 def _locked(path: Path) -> int:
-    """The file open for appending, this process its only writer."""
+    """Open a file for appending, with this process as its only writer, and return its descriptor."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
@@ -134,7 +134,7 @@ def _locked(path: Path) -> int:
 
 
 def _whole_lines(file: int, path: Path) -> list[dict[str, Any]]:
-    """The objects in the file, from which a torn last line is cut off."""
+    """Return the objects in the file, after dropping an incomplete last line."""
     with path.open("rb") as reading:
         lines = reading.read().splitlines(keepends=True)
     rows = [_object(line) for line in lines]
@@ -148,7 +148,7 @@ def _whole_lines(file: int, path: Path) -> list[dict[str, Any]]:
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
-    """The object a line holds; None if the line is torn."""
+    """Return the object that a line holds; None if the line is incomplete."""
     if not line.endswith(b"\n"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""`manifest.jsonl`: a line for each artefact of its folder, saying what made it from what."""
+"""`manifest.jsonl`: a line for each file of its folder, with the command and the inputs that made it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NAME = "manifest.jsonl"
 
 _SECRET = re.compile(r"token(?!s|i[sz]e)|(?<!answer[-_])key|password|secret", re.I)
-"""In the name of what is not to be written down; `max_tokens`, `tokenizer`, `answer_key` are no secrets."""
+"""The names of values that must not be written; `max_tokens`, `tokenizer`, `answer_key` are not secrets."""
 
 _SECRET_INSIDE = re.compile(rf"({_SECRET.pattern})\w*\W*[:=]", re.I)
 
@@ -29,10 +29,10 @@ _HIDDEN = "***"
 
 
 class Hashed(NamedTuple):
-    """A file, or rows that are in no file, by the hash of their content.
+    """A file, or rows that are not in a file, with the hash of its content.
 
     Attributes:
-        file: The file's path, or words that say what the rows are.
+        file: The file's path, or a description of the rows.
         sha256: The hash of the content, in hexadecimal.
     """
 
@@ -41,7 +41,7 @@ class Hashed(NamedTuple):
 
 
 Source: TypeAlias = str | Path | Hashed | Table
-"""An input: a file, or rows in memory by their hash."""
+"""An input: a file, or rows in memory, which are identified by their hash."""
 
 
 def note(
@@ -51,19 +51,19 @@ def note(
     packages: Sequence[str] = (),
     **facts: Any,
 ) -> None:
-    """Append a line for each file to the manifest of the folder it is in.
+    """Append a line for each file to the manifest of its folder.
 
-    This is for files that other programs wrote; `Outputs` notes what it writes itself. Values whose name
-    says token, key, password or secret are left out, of the command and of facts.
+    This is for files that other programs wrote; `Outputs` adds the lines of its own files. Values of options
+    and facts whose name contains token, key, password or secret are replaced by asterisks.
 
     Args:
-        outputs: Files just written.
-        inputs: Files they were built from.
-        packages: Distributions whose versions matter here, besides `w2s-factory` itself.
-        facts: What else decides the content: seed, model, mode.
+        outputs: Files that were just written.
+        inputs: The files from which they were built.
+        packages: The distributions whose versions matter, in addition to `w2s-factory`.
+        facts: Further facts that decide the content: seed, model, mode.
 
     Raises:
-        UserError: A manifest can't be written, or a file can't be read.
+        UserError: A manifest cannot be written, or a file cannot be read.
     """
     said = common(inputs=inputs, packages=packages, **facts)
     files = [Path(path) for path in outputs]
@@ -73,14 +73,14 @@ def note(
 
 
 def common(*, inputs: Iterable[Source] = (), packages: Sequence[str] = (), **facts: Any) -> dict[str, Any]:
-    """Return what the lines of all files of one command share; the inputs are hashed as they are now.
+    """Return the part that the lines of all files of one command share, with the present hashes of inputs.
 
     Raises:
-        UserError: An input can't be read.
+        UserError: An input cannot be read.
     """
     return {
         "command": [Path(sys.argv[0]).name, *_without_secrets(sys.argv[1:])],
-        "inputs": [one._asdict() for one in _all_hashed(inputs)],
+        "inputs": [_hashed(source)._asdict() for source in inputs],
         "versions": {name: _version(name) for name in ("w2s-factory", *packages)},
         **_hidden(facts),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -88,15 +88,15 @@ def common(*, inputs: Iterable[Source] = (), packages: Sequence[str] = (), **fac
 
 
 def line(path: Path, sha256: str, said: Mapping[str, Any]) -> str:
-    """Return the manifest line of one file, without a line end."""
+    """Return the manifest line of a file, without a line break."""
     return json.dumps({"file": path.name, "sha256": sha256, **said}, default=str)
 
 
 def append(lines: Iterable[tuple[Path, str]]) -> None:
-    """Add lines to the manifests of folders that this process has locked, all of a folder or none.
+    """Append lines to the manifests of folders that this process has locked: all lines of a folder or none.
 
     Raises:
-        UserError: A manifest can't be written.
+        UserError: A manifest cannot be written.
     """
     by_folder: dict[Path, list[str]] = {}
     for folder, text in lines:
@@ -112,7 +112,7 @@ def append(lines: Iterable[tuple[Path, str]]) -> None:
 
 
 def _append(text: bytes, path: Path) -> None:
-    """Add whole lines, so that none is left torn: neither here nor by a process that was killed."""
+    """Append whole lines, so that neither this process nor a killed one leaves an incomplete line."""
     with path.open("ab+", buffering=0) as file:
         end = _end_of_lines(file)
         try:
@@ -124,7 +124,7 @@ def _append(text: bytes, path: Path) -> None:
 
 
 def _end_of_lines(file: FileIO) -> int:
-    """Return where a manifest ends, after dropping a torn last line or ending one that only lacks its end."""
+    """Return the size of a manifest, after dropping an incomplete last line or adding its line break."""
     file.seek(0)
     whole, _, last = file.readall().rpartition(b"\n")
     if not last:
@@ -137,7 +137,7 @@ def _end_of_lines(file: FileIO) -> int:
 
 
 def current(folder: Path) -> dict[str, str]:
-    """Return the hash that the last line about each file of a folder has, by file name."""
+    """Return the hash in the last line about each file of a folder, by file name."""
     return {
         said["file"]: said["sha256"]
         for said in _lines(folder)
@@ -146,11 +146,11 @@ def current(folder: Path) -> dict[str, str]:
 
 
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a manifest that are objects; a torn one says nothing."""
+    """Yield the lines of a manifest that are objects; incomplete lines are skipped."""
     path = folder / NAME
     try:
         lines = path.read_bytes().splitlines() if path.is_file() else []
-    except OSError:  # a manifest that can't be read says nothing
+    except OSError:  # a manifest that cannot be read counts as empty
         return
     for text in lines:
         try:
@@ -159,11 +159,6 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(said, dict):
             yield said
-
-
-def _all_hashed(inputs: Iterable[Source]) -> Iterator[Hashed]:
-    for source in inputs:
-        yield _hashed(source)
 
 
 def _hashed(source: Source) -> Hashed:
@@ -175,7 +170,7 @@ def _hashed(source: Source) -> Hashed:
 
 
 def noted(path: str | Path, **facts: Any) -> bool:
-    """Whether the manifest beside a file has a line for it as it is now, with these facts."""
+    """Return whether the manifest next to a file has a line with the file's present hash and these facts."""
     path = Path(path)
     try:
         wanted = {"file": path.name, "sha256": content_hash(path), **facts}
@@ -185,10 +180,10 @@ def noted(path: str | Path, **facts: Any) -> bool:
 
 
 def content_hash(path: str | Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal.
+    """Return the SHA-256 of a file's bytes, in hexadecimal.
 
     Raises:
-        UserError: It can't be read.
+        UserError: The file cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
@@ -198,7 +193,7 @@ def content_hash(path: str | Path) -> str:
 
 
 def _without_secrets(arguments: Sequence[str]) -> Iterator[str]:
-    """A command line with the values hidden of `--option value`, `--option=value` and `key=value`."""
+    """Yield a command line without secret values, as in `--option value`, `--option=value`, `key=value`."""
     after_option = False
     for argument in arguments:
         name, equals, value = argument.partition("=")
@@ -223,7 +218,7 @@ def _shown(key: str, value: Any) -> Any:
 
 
 def _version(distribution: str) -> str | None:
-    from importlib import metadata  # noqa: PLC0415  costs more than most commands' own work
+    from importlib import metadata  # noqa: PLC0415  takes longer than most commands' own work
 
     try:
         return metadata.version(distribution)

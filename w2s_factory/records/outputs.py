@@ -1,4 +1,4 @@
-"""Writing files: the release's bytes, all of a command's outputs or none, nothing overwritten unasked."""
+"""Writing files in the release's bytes: all outputs of a command or none, none overwritten by accident."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ if TYPE_CHECKING:
     from w2s_factory.records.rows import Form
 
 STDOUT: Final = "-"
-"""The name of an output that stands for the standard output."""
+"""The name of an output that means the standard output."""
 
 _CHUNK: Final = 1 << 20
-"""Bytes that are collected before they are written, and copied at once."""
+"""Bytes that are written or copied at a time."""
 
 
 def is_stdout(path: str | Path | None) -> bool:
-    """Whether an output is the standard output: rows go there, and no other file is written for them."""
+    """Return whether an output is the standard output, to which rows go without further files."""
     return path is not None and str(path) == STDOUT
 
 
 class Outputs:
-    """The files one command writes, put in place together when the block ends without an error.
+    """The files that a command writes, put in place together when the block ends without an error.
 
-    Each is written to a temporary file in the folder of its destination, flushed to the disk, then renamed.
-    A destination that already has the same bytes is left alone; one that has others is an error unless
-    `force`. A file the command reads is never written to, by whatever path or link it is named. Commands
-    that write to the same folder at once wait for each other.
+    Each file is written to a temporary file in the folder of its destination, flushed to the disk, and then
+    renamed. A destination that already has the same bytes is not touched; one that has other bytes is an
+    error unless `force` is set. A file that the command reads is never overwritten, whatever path or link
+    names it. Commands that write to the same folder at the same time wait for each other.
 
     Args:
-        inputs: The files the command reads, which the manifest names, and rows that are in no file.
-        reads: Further files the command reads, which the manifest does not name.
+        inputs: The files that the command reads and the manifest names, and rows that are not in a file.
+        reads: Further files that the command reads and the manifest does not name.
         force: Overwrite files that have other content.
     """
 
@@ -81,19 +81,19 @@ class Outputs:
         producer: str | None = None,
         replace: bool = False,
     ) -> int:
-        """Write rows as the suffix says, `.jsonl` or a `.json` list; return how many they were.
+        """Write rows in the format of the file's suffix, `.jsonl` or a `.json` list; return their number.
 
-        To the standard output (`-`) they go as `.jsonl`, when the block ends.
+        They are printed to the standard output (`-`) as `.jsonl`, when the block ends.
 
         Args:
             path: The file, or `-`.
             rows: The rows, in order.
-            form: What whoever reads the file asks of each row.
-            producer: Who made the rows, for the message about one that is not of the form.
-            replace: Whether overwriting the file was asked for.
+            form: The form that readers of the file require of each row.
+            producer: The origin of the rows, for the error about a row that is not in this form.
+            replace: Whether the user asked to overwrite the file.
 
         Raises:
-            UserError: A row is not of the form or cannot be written as JSON, or the file cannot be written.
+            UserError: A row is not in the form or cannot be written as JSON, or the file cannot be written.
         """
         checked = _Checked(path, rows, form, producer)
         as_lines = is_stdout(path) or Path(path).suffix == ".jsonl"
@@ -103,7 +103,7 @@ class Outputs:
         return checked.count
 
     def index(self, path: str | Path, value: Mapping[str, Any], *, replace: bool = False) -> None:
-        """Write `dataset_info.json`: indent 2, final newline. `replace` says the change was asked for."""
+        """Write `dataset_info.json` with indent 2; `replace` means that the user asked for the change."""
         self.text(path, json.dumps(value, indent=2) + "\n", replace=replace)
 
     def text(self, path: str | Path, text: str, *, replace: bool = False, stdout: bool = False) -> None:
@@ -112,11 +112,11 @@ class Outputs:
         Args:
             path: The file.
             text: Its content.
-            replace: Whether overwriting it was asked for.
+            replace: Whether the user asked to overwrite it.
             stdout: Whether the path may be `-`, the standard output.
 
         Raises:
-            UserError: The file cannot be written, or the text has half a surrogate pair.
+            UserError: The file cannot be written, or the text has a lone surrogate.
         """
         with self._opened(path, stdout=stdout, replace=replace) as file:
             try:
@@ -127,15 +127,15 @@ class Outputs:
     def note(
         self, *, inputs: Iterable[Source] | None = None, packages: Sequence[str] = (), **facts: Any
     ) -> None:
-        """Have the files named so far, since the last call, noted in the manifests of their folders.
+        """Add manifest lines for the files that were named since the last call.
 
-        A line is written for each file this command puts in place, and for one that already has the same
-        bytes if the manifest does not say so yet.
+        A line is written for each file that this command puts in place, and for a file that already has the
+        same bytes if its manifest has no such line yet.
 
         Args:
-            inputs: What these files are built from; by default all inputs of the command.
-            packages: Distributions whose versions matter here, besides `w2s-factory` itself.
-            facts: What else decides the content: seed, model, mode.
+            inputs: The sources of these files; by default all inputs of the command.
+            packages: The distributions whose versions matter, in addition to `w2s-factory`.
+            facts: Further facts that decide the content: seed, model, mode.
         """
         done = [staged for files, _ in self._notes for staged in files]
         files = [staged for staged in self._staged if staged not in done]
@@ -143,21 +143,22 @@ class Outputs:
         self._notes.append((files, {"inputs": sources, "packages": packages, **facts}))
 
     def claim(self, *paths: str | Path) -> None:
-        """Refuse, before long work, destinations that can't be written to whatever the work gives.
+        """Refuse, before long work, destinations that cannot be written whatever their content is.
 
         Raises:
-            UserError: One is a file the command reads, a manifest, a loop of links, or not a regular file.
+            UserError: A path is a file that the command reads, a manifest, a loop of links, or not a regular
+                file.
         """
         for path in paths:
             if not is_stdout(path):
                 self._destination(path)
 
     def check(self) -> None:
-        """Refuse, before anything is put in place, what must not be overwritten.
+        """Refuse, before any file is put in place, destinations that must not be overwritten.
 
         Raises:
             UserError: A destination has other content and may not be overwritten, is not a regular file, or
-                is a file the command reads.
+                is a file that the command reads.
         """
         for staged in self._staged:
             self._refuse(staged.path, staged.named)
@@ -180,13 +181,13 @@ class Outputs:
             if self._printed is not None:
                 self._printed.close()
             for staged in self._staged:
-                with contextlib.suppress(OSError):  # of a disk that fails, which is reported already
+                with contextlib.suppress(OSError):  # the disk fails, which is already reported
                     staged.temporary.unlink(missing_ok=True)
             if kind is not None or not all(staged.path.exists() for staged in self._staged):
                 self._remove_made_folders()
 
     def _place(self) -> None:
-        """Put the files in place and note them, while no other command writes to their folders."""
+        """Put the files in place and add their manifest lines, with the folders locked."""
         if not self._staged:
             return
         self.check()  # before the inputs are hashed, which may take long
@@ -202,25 +203,25 @@ class Outputs:
                         staged.put_in_place()
                         placed.append(staged)
             except UserError:
-                with contextlib.suppress(UserError):  # what is in place is noted, if that can be
+                with contextlib.suppress(UserError):  # the lines of files in place, if they can be written
                     manifest.append(_new_lines(said, hashes, placed))
                 raise
             manifest.append(_new_lines(said, hashes, placed))
 
     def _print(self) -> None:
-        """Copy what goes to the standard output there."""
+        """Copy the rows for the standard output to it."""
         if self._printed is None:
             return
         self._printed.seek(0)
         try:
             _copy(self._printed)
-        except BrokenPipeError:  # who read our output has left
+        except BrokenPipeError:  # the reader of our output has ended
             raise
         except OSError as error:
             raise UserError(f"cannot be written ({error.strerror})", file="standard output") from None
 
     def _opened(self, path: str | Path, *, stdout: bool, replace: bool) -> _Durable:
-        """Open what is written in place of a destination until all is complete."""
+        """Open the temporary file in which a destination's content is written."""
         if is_stdout(path):
             if not stdout:
                 hint = "Name a file"
@@ -254,11 +255,11 @@ class Outputs:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def _destination(self, named: str | Path) -> Path:
-        """Return where a file is really written: a link stays, what it points to is written."""
+        """Return the path that is written: of a link, the file to which it points."""
         try:
             path = Path(named).resolve()
             loop = path.is_symlink()
-        except RuntimeError:  # so Python before 3.13 reports a loop of links
+        except RuntimeError:  # a loop of links, before Python 3.13
             loop = True
         except OSError as error:
             raise UserError(f"cannot be written ({error.strerror})", file=named) from None
@@ -272,7 +273,7 @@ class Outputs:
         return path
 
     def _refuse(self, path: Path, named: Path) -> None:
-        """Refuse a destination that must stay as it is even with `force`."""
+        """Refuse a destination that must not be overwritten even with `force`."""
         try:
             if path.exists() and not path.is_file():
                 raise UserError("is not a regular file", file=named)
@@ -295,23 +296,23 @@ class Outputs:
 def write(
     path: str | Path, rows: Iterable[Mapping[str, Any]], form: Form[Any] = ANY, *, force: bool = False
 ) -> int:
-    """Write one file of rows, `.jsonl` or a `.json` list, in the release's bytes; return their number.
+    """Write a file of rows, `.jsonl` or a `.json` list, in the release's bytes; return their number.
 
     Raises:
-        UserError: The file exists, holds something else, and `force` is not set; or can't be written.
+        UserError: The file exists with other content and `force` is not set, or it cannot be written.
     """
     with Outputs(force=force) as outputs:
         return outputs.rows(path, rows, form)
 
 
 _PREFIX: Final = 50
-"""Characters of a name that are part of its temporary name: names have a longest length."""
+"""The number of characters of a name that its temporary name keeps, since names have a largest length."""
 
 _Facts: TypeAlias = dict[str, Any]
 
 
 class _Files:
-    """A set of files, whatever paths and links name them."""
+    """A set of files, each identified under all its paths and links."""
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
         self._paths: set[Path] = set()
@@ -324,13 +325,13 @@ class _Files:
         return any(is_same_file(path, other) for other in self._paths)
 
 
-def is_same_file(one: Path, other: Path) -> bool:
-    """Whether two paths name one file, links resolved; a file that is not there is known by its path."""
+def is_same_file(first: Path, second: Path) -> bool:
+    """Return whether two paths name the same file, links resolved; missing files are compared by path."""
     try:
-        return one.samefile(other)
+        return first.samefile(second)
     except (OSError, ValueError):
         with contextlib.suppress(OSError, RuntimeError, ValueError):
-            return one.resolve() == other.resolve()
+            return first.resolve() == second.resolve()
         return False
 
 
@@ -339,10 +340,10 @@ class _Staged:
     """A file that is written and not yet in place.
 
     Attributes:
-        temporary: Where it is written.
-        path: Where it goes, links resolved.
-        named: The same as the user named it; the manifest is in the folder of this name.
-        replace: Whether overwriting was asked for.
+        temporary: The path at which it is written.
+        path: The path of its destination, links resolved.
+        named: The destination as the user named it; the manifest is in the folder of this path.
+        replace: Whether the user asked to overwrite it.
     """
 
     temporary: Path
@@ -352,11 +353,11 @@ class _Staged:
 
     @property
     def folders(self) -> set[Path]:
-        """The folders in which putting it in place writes."""
+        """The folders that change when the file is put in place."""
         return {self.path.parent, self.named.parent}
 
     def is_there(self) -> bool:
-        """Whether the destination has these bytes already."""
+        """Return whether the destination already has these bytes."""
         try:
             return self.path.exists() and filecmp.cmp(self.temporary, self.path, shallow=False)
         except OSError as error:
@@ -372,7 +373,7 @@ class _Staged:
 def _new_lines(
     said: Iterable[tuple[Sequence[_Staged], _Facts]], hashes: Mapping[int, str], placed: Sequence[_Staged]
 ) -> Iterator[tuple[Path, str]]:
-    """The manifest lines of files put in place, and of those that were there and have none as they are."""
+    """Yield the manifest lines of files put in place, and of unchanged files whose hash no line has."""
     current = lru_cache(manifest.current)
     for files, facts in said:
         for staged in files:
@@ -382,10 +383,10 @@ def _new_lines(
 
 
 class _Checked:
-    """Rows that are each checked against a form on their way into a file.
+    """Rows that are checked against a form while they are written to a file.
 
     Attributes:
-        count: How many have passed.
+        count: The number of rows so far.
     """
 
     def __init__(
@@ -403,7 +404,7 @@ class _Checked:
             yield row
 
     def encoded(self, encode: Callable[[Any], str]) -> Callable[[Any], str]:
-        """Return an encoder of rows that says which row cannot be written, and who made it."""
+        """Return an encoder whose errors name the row that cannot be written, and its origin."""
 
         def checked(row: Any) -> str:
             try:
@@ -414,7 +415,7 @@ class _Checked:
         return checked
 
     def _as_read(self, row: Any) -> Any:
-        """Return a row as a reader will see it: a tuple as a list, a text of a class of its own as text."""
+        """Return a row as a reader will see it: tuples as lists, instances of subclasses of `str` as text."""
         return json.loads(self.encoded(json.dumps)(row))
 
     def _error(self, problem: str, field: str | None = None) -> UserError:
@@ -423,7 +424,7 @@ class _Checked:
 
 
 class _Durable:
-    """A text file open for writing that reaches the disk before it closes."""
+    """A text file open for writing that is flushed to the disk before it is closed."""
 
     def __init__(self, handle: int, named: str | Path) -> None:
         raw = _NamedFile(handle, named)
@@ -443,7 +444,7 @@ class _Durable:
 
 
 class _NamedFile(io.FileIO):
-    """A file that says its destination's name where it can't be written."""
+    """A file whose errors name its destination."""
 
     def __init__(self, handle: int, named: str | Path) -> None:
         super().__init__(handle, "wb")
@@ -462,7 +463,7 @@ class _NamedFile(io.FileIO):
             raise self._error(error) from None
 
     def discard(self) -> None:
-        """Close the file without what is not written yet, which belongs to a file that is given up."""
+        """Close the file without writing what is buffered; it is complete, or is given up."""
         with contextlib.suppress(OSError):
             super().close()
 
@@ -478,25 +479,25 @@ def _copy(file: IO[bytes]) -> None:
     out.flush()
     if hasattr(out, "buffer"):
         shutil.copyfileobj(file, out.buffer, _CHUNK)
-    else:  # a notebook's, say
+    else:  # the standard output of a notebook, for example
         out.write(file.read().decode())
     out.flush()
 
 
 def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
+    """Return the process's file mode mask, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    """Return a row as `.jsonl` has it: an ASCII-escaped object and a line end."""
+    """Return a row as in `.jsonl`: an ASCII-escaped object and a line break."""
     return json.dumps(row) + "\n"
 
 
 def _list(rows: Iterable[Mapping[str, Any]], encode: Callable[[Any], str] | None = None) -> Iterator[str]:
-    """Return the parts of a `.json`: what `json.dumps(list(rows), indent=4)` gives, a row at a time."""
+    """Yield the text of `json.dumps(list(rows), indent=4)`, a row at a time."""
     encode = encode or _indented
     empty = True
     for row in rows:
@@ -508,7 +509,7 @@ def _list(rows: Iterable[Mapping[str, Any]], encode: Callable[[Any], str] | None
 
 
 def _indented(row: Mapping[str, Any]) -> str:
-    """One row of a list at indent 4, without Python's slow indenting encoder where values are flat."""
+    """Return a row of a list at indent 4, without Python's slow indenting encoder if its values are flat."""
     return _template(tuple(row)) % tuple(map(_value, row.values())) if row else "    {}"
 
 

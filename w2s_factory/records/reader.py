@@ -1,4 +1,4 @@
-"""Reading rows: line by line from `.jsonl`, or one list from `.json`; every error says where."""
+"""Reading rows: line by line from `.jsonl`, or one list from `.json`; every error names the place."""
 
 from __future__ import annotations
 
@@ -25,46 +25,46 @@ if TYPE_CHECKING:
 RowT = TypeVar("RowT")
 
 _BOM: Final = b"\xef\xbb\xbf"
-"""The mark with which some editors begin UTF-8 text; it means nothing."""
+"""The byte order mark with which some editors start UTF-8 text; it is skipped."""
 
 _ROUNDED: Final = 2.0**63
-"""The least number that may be a whole one of more than 64 bits, which orjson reads as a float."""
+"""The smallest float that orjson may have read from a whole number beyond its range."""
 
 _CSV_NAME: Final = r'(?:"[^",;\t]+"|[A-Za-z_][\w .-]*)'
 _CSV_HEAD: Final = re.compile(rf"{_CSV_NAME}(?:[,;\t]{_CSV_NAME})+\s*")
 _WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,17}")
-"""A whole number that is written back as it was read: no zero in front, at most 64 bits."""
+"""A whole number that is written as it was read: without leading zeros, at most 64 bits."""
 
 
 class Place(NamedTuple):
-    """Where a row stands: its line, or in a JSON list its row, counted from 1."""
+    """The place of a row in a file: its line, or its row in a JSON list, counted from 1."""
 
     file: RowSource
     number: int
     in_list: bool
 
     def error(self, problem: str, *, field: str | None = None, hint: str | None = None) -> UserError:
-        """What is wrong with the row here, to be raised."""
+        """Return an error about the row here, to be raised."""
         line, row = (None, self.number) if self.in_list else (self.number, None)
         return UserError(problem, file=self.file, line=line, row=row, field=field, hint=hint)
 
     def locate(self, error: UserError, name: Any = None) -> UserError:
-        """Return an error about the row here with this place, and with the row's id where that is given."""
+        """Return an error with this place, and with the row's id if it is given."""
         line, row = (None, self.number) if self.in_list else (self.number, None)
         return error.at(file=self.file, line=line, row=row, name=name)
 
     def require_utf8(self, row: Mapping[str, Any], *fields: str) -> None:
-        """Check that texts of the row here can be encoded, as a tokenizer or a server must do.
+        """Check that texts of the row here can be encoded, which a tokenizer or a server needs.
 
         Raises:
-            UserError: One holds a lone surrogate.
+            UserError: A text holds a lone surrogate.
         """
         for field in fields:
             try:
                 row[field].encode()
             except UnicodeEncodeError as error:
-                problem = f"holds a lone surrogate, {row[field][error.start]!r}, which no model can be given"
-                hint = "Delete it, or write the character that it is half of"
+                problem = f"holds a lone surrogate, {row[field][error.start]!r}, which models cannot read"
+                hint = "Delete it, or write the character of which it is one half"
                 raise self.error(problem, field=field, hint=hint) from None
 
     def require(self, row: Any, form: Form[Any]) -> None:
@@ -79,7 +79,7 @@ class Place(NamedTuple):
 
 
 def require(row: Any, form: Form[Any]) -> None:
-    """Check a row that is in no file against a form.
+    """Check a row that is not in a file against a form.
 
     Raises:
         UserError: It lacks a key or has one of the wrong type.
@@ -90,20 +90,24 @@ def require(row: Any, form: Form[Any]) -> None:
 
 
 def read(path: str | RowSource, form: Form[RowT]) -> Iterator[RowT]:
-    """The rows of a file, or of a table in memory, in order, each checked against `form`.
+    """Yield the rows of a file, or of a table in memory, in order, each checked against `form`.
 
-    A file whose first character is `[` is read as one JSON list, any other line by line: then memory
-    does not grow with the file. Blank lines and a byte order mark at the beginning are passed over.
+    A file whose first character is `[` is read as one JSON list. Any other file is read line by line, so that
+    memory does not grow with the file. Blank lines and a byte order mark at the start are skipped.
 
     Raises:
-        UserError: The file is missing or unreadable, is not JSON, or a row lacks a key or has one of
-            the wrong type; with the file and the line (or, in a list, the row).
+        UserError: The file is missing, unreadable or not JSON, or a row lacks a key or has a key of the wrong
+            type; with the file and the line (or the row in a list).
     """
     return (row for _, row in read_placed(path, form))
 
 
 def read_placed(path: str | RowSource, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:
-    """As `read`, each row with its place, for errors found later."""
+    """Yield the rows as `read` does, each with its place, for errors that are found later.
+
+    Raises:
+        UserError: As in `read`.
+    """
     if isinstance(path, Table):
         for number, row in enumerate(path, 1):
             place = Place(path, number, in_list=True)
@@ -121,7 +125,7 @@ def read_placed(path: str | RowSource, form: Form[RowT]) -> Iterator[tuple[Place
 
 
 def read_object(path: str | Path) -> dict[str, Any]:
-    """The one JSON object a file holds (`dataset_info.json`, `metrics.json`).
+    """Return the JSON object that a file holds (`dataset_info.json`, `metrics.json`).
 
     Raises:
         UserError: The file is missing, is not JSON, or holds something else.
@@ -139,8 +143,8 @@ def read_text(path: Path, *, largest: int | None = None, missing: Callable[[Path
 
     Args:
         path: The file.
-        largest: The most bytes it may have; None for any number.
-        missing: Gives the hint for a file that does not exist.
+        largest: The largest number of bytes; None for no limit.
+        missing: Returns the hint for a file that does not exist.
 
     Raises:
         UserError: It does not exist, is not a regular file, is too large, or is not UTF-8 text.
@@ -161,8 +165,8 @@ def read_text(path: Path, *, largest: int | None = None, missing: Callable[[Path
 def _opened(path: Path) -> BinaryIO:
     with _readable(path):
         if path.exists() and not path.is_file():
-            twice = "not a regular file, and inputs are read twice (for their hash)"
-            raise UserError(f"is {'a folder' if path.is_dir() else twice}", file=path, hint="Name a file")
+            irregular = "not a regular file; inputs are read twice, once for their hash"
+            raise UserError(f"is {'a folder' if path.is_dir() else irregular}", file=path, hint="Name a file")
         try:
             return path.open("rb")
         except FileNotFoundError:
@@ -177,7 +181,7 @@ def _opened(path: Path) -> BinaryIO:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Report what the system says of a file as the user's to fix; errors on reading do not name it."""
+    """Raise an error of the operating system, which may not name the file, as a `UserError` that does."""
     try:
         yield
     except OSError as error:
@@ -185,7 +189,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _first_character(file: BinaryIO) -> bytes:
-    """Return the first character that is not blank, and go back to the beginning, behind a mark."""
+    """Return the first character that is not blank; rewind the file to its start, after a byte order mark."""
     start = len(_BOM) if file.read(len(_BOM)) == _BOM else 0
     file.seek(start)
     character = b" "
@@ -209,7 +213,11 @@ def _line_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
 
 
 def _parsed(text: bytes, path: Path, line_number: int = 1) -> Any:
-    """`text` as a value. orjson is quick but refuses lone surrogates, which models do write, and rounds."""
+    """Return the value of a JSON text.
+
+    orjson is fast, but it refuses lone surrogates, which models do write, and rounds long whole numbers;
+    such texts are read by the standard library.
+    """
     try:
         value = orjson.loads(text)
         return _parsed_slowly(text, path, line_number) if _is_rounded(value) else value
@@ -220,7 +228,7 @@ def _parsed(text: bytes, path: Path, line_number: int = 1) -> Any:
 
 
 def _is_rounded(value: Any) -> bool:
-    """Whether a value may hold a whole number that was read as a float."""
+    """Return whether a value may hold a whole number that was read as a float."""
     kind = type(value)
     if kind is float:
         return not -_ROUNDED < value < _ROUNDED
@@ -241,14 +249,14 @@ def _parsed_slowly(text: bytes, path: Path, line_number: int) -> Any:
             raise _csv_error(path, text) from None
         raise UserError(f"broken JSON ({error.msg}, column {error.colno})", file=path, line=line) from None
     except ValueError:
-        problem = "has a whole number with more digits than are read (4,300)"
+        problem = "has a whole number of more than 4,300 digits, which cannot be read"
         raise UserError(problem, file=path, line=line_number) from None
     except RecursionError:
         raise UserError("JSON nested too deeply", file=path, line=line_number) from None
 
 
 def _is_csv(text: bytes, path: Path) -> bool:
-    """Whether text that is not JSON is CSV, by the file's name or by a first line of column names."""
+    """Return whether text that is not JSON is CSV, by the file's name or a first line of column names."""
     if path.suffix.lower() in (".csv", ".tsv"):
         return True
     head = text.splitlines()[0] if text else b""
@@ -268,14 +276,14 @@ def _csv_error(path: Path, text: bytes) -> UserError:
 
 
 def _csv_separator(text: bytes, path: Path) -> str:
-    """Return what separates the column names: in the first line, or by the file's name."""
+    """Return the separator of the columns, by the first line or else by the file's name."""
     head = text.splitlines()[0].decode("utf-8", "replace") if text else ""
     found = re.search(r"[,;\t]", re.sub(r'"[^"]*"', "", head))
     return found[0] if found else "\t" if path.suffix.lower() == ".tsv" else ","
 
 
 def _has_whole_ids(path: Path, separator: str) -> bool:
-    """Return whether the column `id` has only whole numbers, so that they still equal those of the golds."""
+    """Return whether the column `id` holds only whole numbers, which must not become texts."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             ids = [row["id"] for row in csv.DictReader(file, delimiter=separator)]

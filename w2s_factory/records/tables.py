@@ -1,4 +1,4 @@
-"""Rows in memory: given as Python objects or a pandas DataFrame where a file could be named, or built."""
+"""Rows in memory, which may be given as Python objects or a DataFrame wherever a file may be named."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Table(Sequence[dict[str, Any]]):
-    """Rows in memory, in order: what a file of rows holds. Functions that read a file take one instead.
+    """Rows in memory, in order, which functions take instead of a file of rows.
 
     Args:
-        name: What the rows are, for messages (`weak`).
-        rows: The rows; each is copied, and NumPy scalars in them become Python's own values.
+        name: The name of the rows in messages (`weak`).
+        rows: The rows; each is copied, and NumPy scalars in them are converted to Python's own types.
 
     Raises:
         UserError: A row is not a mapping.
@@ -64,7 +64,7 @@ class Table(Sequence[dict[str, Any]]):
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of the rows: that of the `.jsonl` file with them."""
+        """The hash of the `.jsonl` file with these rows."""
         digest = hashlib.sha256()
         for row in self._rows:
             digest.update((json.dumps(row, default=str) + "\n").encode())
@@ -72,35 +72,34 @@ class Table(Sequence[dict[str, Any]]):
 
 
 RowsLike: TypeAlias = "str | os.PathLike[str] | Iterable[Mapping[str, Any]] | pd.DataFrame"
-"""An argument of functions that read rows: a file, any iterable of rows, or a DataFrame."""
+"""Rows as an argument of a function: a file, any iterable of rows, or a DataFrame."""
 
 RowSource: TypeAlias = Path | Table
-"""The same, once it is known which."""
+"""Rows after `rows_of`: a file or a table."""
 
 
 def rows_of(source: RowsLike, name: str, find: Callable[[Path], Path] | None = None) -> RowSource:
-    """Return where rows are: a path, or a table of the rows given.
+    """Return the source of rows: the path of a file, or a table of the given rows.
 
     In a DataFrame each column is a key; a missing value (NaN, None, NaT) is a key that the row lacks.
 
     Args:
         source: A file, rows, or a DataFrame.
-        name: What the rows are, for messages.
-        find: Returns the file that is meant where a folder is named (`folders.results_in`); None where
-            folders are not taken.
+        name: The name of the rows in messages.
+        find: Returns the file that a folder means (`folders.results_in`); None if folders are not accepted.
 
     Raises:
-        UserError: It is none of these, or a folder without the file.
+        UserError: The source is of another type, or is a folder without the file.
     """
     if isinstance(source, (str, os.PathLike)):
         return find(Path(source)) if find else Path(source)
     if isinstance(source, Table):
         return source.named(name)
-    pandas = sys.modules.get("pandas")  # there is no DataFrame where it was not imported
+    pandas = sys.modules.get("pandas")  # without its import there is no DataFrame
     if pandas is not None and isinstance(source, pandas.DataFrame):
         return Table(name, _frame_rows(source, name))
     if isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
-        return Table(name, source)  # type: ignore[arg-type]  # no DataFrame any more
+        return Table(name, source)  # type: ignore[arg-type]  # not a DataFrame
     expected = "a file, rows (an iterable of mappings) or a DataFrame"
     raise UserError(f"expected {expected}, got {shown(source)}", field=name)
 
@@ -131,7 +130,7 @@ def _frame_rows(frame: pd.DataFrame, name: str) -> Iterator[dict[str, Any]]:
 
 
 def _became_float(column: pd.Series[Any]) -> bool:
-    """Return whether whole numbers are written as floats only because some are missing."""
+    """Return whether whole numbers became floats only because some values are missing."""
     if column.dtype.kind != "f" or not column.isna().any():
         return False
     known = column.dropna()
@@ -145,15 +144,15 @@ def _is_missing(value: Any) -> bool:
 
 
 def plain_value(value: Any) -> Any:
-    """Return a NumPy scalar as Python's own value, also within lists and dicts; other values as they are."""
+    """Return a value with NumPy scalars, also within lists and dicts, converted to Python's own types."""
     if isinstance(value, dict):
-        return {key: plain_value(one) for key, one in value.items()}
+        return {key: plain_value(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [plain_value(one) for one in value]
+        return [plain_value(inner) for inner in value]
     numpy = _numpy()
     return value.item() if numpy is not None and isinstance(value, numpy.generic) else value
 
 
 def _numpy() -> Any:
-    """Return NumPy, or None: there are no values of its types where it was not imported."""
+    """Return NumPy, or None if it is not imported, so that there are no values of its types."""
     return sys.modules.get("numpy")

@@ -1,4 +1,8 @@
-"""Reading the YAML that people write: experiments, training configs, presets; mistakes have their line."""
+"""YAML files that people write (experiments, training configs, presets), read with the lines of mistakes.
+
+Values resolve as in OmegaConf, with which LLaMA-Factory reads its configs; written YAML reads the same under
+PyYAML and OmegaConf.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LARGEST = 2**20
-"""Bytes of the largest YAML file that is read; those of people and of LLaMA-Factory have a few thousand."""
-
+"""Bytes of the largest YAML file that is read; usual ones have a few thousand."""
 
 _MOST_VALUES = 100_000
+"""Values of the largest YAML file that is read, with its aliases expanded."""
 
 
 class Loader(yaml.SafeLoader):
-    """YAML as OmegaConf, with which LLaMA-Factory reads, takes it: `1e-5` is a number, `2024-01-01` text."""
+    """A loader that resolves values as OmegaConf does: `1e-5` is a number, `2024-01-01` is text."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  as PyYAML has it
         first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -33,7 +37,7 @@ class Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts texts such as `1e5` into quotes, which `Loader` and OmegaConf would take for numbers."""
+    """A dumper that quotes texts such as `1e5`, which `Loader` and OmegaConf would read as numbers."""
 
 
 for _kind in (Loader, _Dumper):
@@ -44,13 +48,13 @@ for _kind in (Loader, _Dumper):
 
 @dataclass(frozen=True)
 class YamlFile:
-    """A YAML file of `key: value` lines.
+    """The content of a YAML file of `key: value` lines.
 
     Attributes:
         path: The file.
-        text: Its content.
+        text: Its text.
         root: Its keys and values with their lines.
-        values: The same as plain values.
+        values: Its values by key.
     """
 
     path: Path
@@ -60,14 +64,14 @@ class YamlFile:
 
 
 def read_yaml(path: str | Path, *, missing: Callable[[Path], str] | None = None) -> YamlFile:
-    """Read a YAML file whose keys are texts, each of which comes once.
+    """Read a YAML file of different keys that are texts.
 
     Args:
         path: The file.
-        missing: Gives the hint for a file that does not exist.
+        missing: A function that returns the hint for a file that does not exist.
 
     Raises:
-        UserError: The file cannot be read, is not plain YAML or not a mapping, or a key comes twice; with
+        UserError: The file cannot be read, is not plain YAML or not a mapping, or has a duplicate key; with
             its line.
     """
     path = Path(path)
@@ -84,7 +88,7 @@ def read_yaml(path: str | Path, *, missing: Callable[[Path], str] | None = None)
         mark = getattr(error, "problem_mark", None)
         line = None if mark is None else mark.line + 1
         raise UserError(f"is not YAML ({_problem(error)})", file=path, line=line) from None
-    except ValueError as error:  # a number or date that is none
+    except ValueError as error:  # such as the number 0b_
         raise UserError(f"holds a value YAML cannot read ({error})", file=path) from None
 
 
@@ -103,7 +107,7 @@ def parse_value(text: str) -> Any:
     """Return one value written as YAML, as on a command line.
 
     Raises:
-        ValueError: It is not plain YAML; with the parser's words.
+        ValueError: It is not plain YAML; with the parser's message.
     """
     try:
         return yaml.load(text, Loader)  # noqa: S506  a SafeLoader
@@ -118,16 +122,16 @@ def _problem(error: yaml.YAMLError) -> str:
 
 
 def _check(root: yaml.Node, path: Path) -> None:
-    """Refuse equal keys, keys that are not text, and aliases that make a small file a large value.
+    """Refuse duplicate keys, keys that are not text, and aliases that expand a small file to many values.
 
-    YAML takes the last of equal keys and says nothing.
+    PyYAML would keep the last of duplicate keys without a message.
     """
     sizes: dict[int, float] = {}
 
     def size(node: yaml.Node) -> float:
-        """Return how many values a node is with its aliases written out; each node is visited once."""
+        """Return the number of values of a node with its aliases expanded; each node is visited once."""
         if id(node) not in sizes:
-            sizes[id(node)] = math.inf  # unless it turns out not to contain itself
+            sizes[id(node)] = math.inf  # until it is known not to contain itself
             if isinstance(node, yaml.MappingNode):
                 _check_keys(node, path)
                 inner = [value for _, value in node.value]
@@ -138,9 +142,9 @@ def _check(root: yaml.Node, path: Path) -> None:
 
     values = size(root)
     if values == math.inf:
-        raise UserError("contains itself by its aliases", file=path)
+        raise UserError("contains itself through an alias", file=path)
     if values > _MOST_VALUES:
-        raise UserError(f"expected at most {_MOST_VALUES:,} values, got more by its aliases", file=path)
+        raise UserError(f"expected at most {_MOST_VALUES:,} values, got more through its aliases", file=path)
 
 
 def _check_keys(node: yaml.MappingNode, path: Path) -> None:
@@ -148,7 +152,7 @@ def _check_keys(node: yaml.MappingNode, path: Path) -> None:
     for key, _ in node.value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
-            raise UserError("expected a key that is text, got another one", file=path, line=line)
+            raise UserError("expected a key that is text", file=path, line=line)
         if key.value in seen:
             raise UserError("duplicate key", file=path, line=line, field=str(key.value))
         seen.add(key.value)

@@ -1,4 +1,4 @@
-"""What a benchmark is: its files, prompt, answers. Built-in tasks, and those of installed packages."""
+"""Benchmarks: their files, prompts and answers; built-in tasks and those of installed packages."""
 
 from __future__ import annotations
 

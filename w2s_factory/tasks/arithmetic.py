@@ -1,4 +1,4 @@
-"""The embedded task: word problems of one to three steps, in GSM8K's form (docs/arithmetic.md)."""
+"""The embedded task: word problems of one to three steps, in the form of GSM8K (docs/arithmetic.md)."""
 
 from __future__ import annotations
 

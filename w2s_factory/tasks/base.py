@@ -1,4 +1,4 @@
-"""A benchmark: a `Task`, to be subclassed for one of your own. Its rules are neutral.
+"""The class `Task`: a benchmark with neutral rules, to be subclassed for a benchmark of your own.
 
 The rules of the published release are in `published_task`.
 """
@@ -37,12 +37,12 @@ LLAMA2_70B = "meta-llama/Llama-2-70b-hf"
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a task.
+    """One part of a task's questions.
 
     Attributes:
-        raw: The file of raw rows, below the task's root (for the paper's tasks: the release's root).
-        test: The file of questions with golds, in the release's test form, below the same root.
-        tag: `source` of its test rows (`GSM8K_TRAIN_2`).
+        raw: The file of raw rows, relative to the task's root (for the paper's tasks: the release's root).
+        test: The file of questions with gold answers in the release's test form, relative to the same root.
+        tag: The `source` of its test rows (`GSM8K_TRAIN_2`).
     """
 
     raw: str
@@ -55,14 +55,14 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """Results that come with a task, so that a first run needs no model's responses.
+    """Results that come with a task, so that a first run needs no generation.
 
     Attributes:
-        weak: Results of the weak side.
-        icl: Results of the icl side, on the same questions.
-        weak_name: The weak model, as file and dataset names have it.
-        model: What the emitted configs train: a folder.
-        preset: The preset that trains it; None is the stage's own.
+        weak: The results of the weak model.
+        icl: The results of weak ICL, on the same questions.
+        weak_name: The weak model's name in the names of files and datasets.
+        model: The folder of the model that emitted configs train.
+        preset: The preset that trains it; None for the stage's own.
     """
 
     weak: Path
@@ -87,11 +87,11 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A benchmark: its rows, its prompt, and when an answer is right.
+    """A benchmark: its rows, its prompt, and the rule by which an answer is right.
 
-    A subclass must say how a raw row is read (`test_row`), and may say more. What it does not say is
-    neutral: the final answer is the whole response, or what follows the last `answer_key` in it; whitespace
-    at both ends does not count; an answer is right if it is the same text as the gold. Nothing is cut,
+    A subclass must define how a raw row is read (`test_row`) and may define more. The other methods are
+    neutral: the final answer is the whole response, or the text after the last `answer_key` in it; whitespace
+    at both ends does not count; an answer is right if it is the same text as the gold answer. Nothing is cut,
     deleted or converted. The rules of GSM8K and MATH in the published release are in `PublishedTask`.
 
     A method that raises an error or returns a value of the wrong type is reported as a `UserError` that
@@ -103,16 +103,16 @@ class Task:
         splits: Its parts by name (`train_1`, `train_2`, `test`; `arithmetic` also has `dev`).
         answer_key: The text that precedes the final answer in a response; empty if the whole response is
             the answer.
-        max_tokens: The longest response, in tokens.
+        max_tokens: The largest number of tokens of a response.
         stop: Texts that end a response.
         strong_model: The model that emitted configs train by default.
         strong_preset: The preset that fine-tunes the strong model.
-        pairs_per_question: The most pairs Stage II makes of one question.
+        pairs_per_question: The largest number of pairs that Stage II builds from one question.
         strip_response: Whether `written_response` removes whitespace at both ends.
-        demonstration_end: The text after each demonstration in a few-shot prompt, the last one too.
-        root: The folder of its files, a path or text, where they come with a package; None where the user
-            names it.
-        example: Results that come with it.
+        demonstration_end: The text after each demonstration in a few-shot prompt, also after the last.
+        root: The folder of its files, as a path or text, if they come with a package; None if the user names
+            it.
+        example: Results that come with the task.
     """
 
     name: str
@@ -130,7 +130,7 @@ class Task:
     example: Example | None = None
 
     teaches_gold: ClassVar[bool] = True
-    """Whether it has gold solutions, so that a weak model and a strong ceiling can be trained on them."""
+    """Whether the task has gold solutions, on which a weak model and a strong ceiling can be trained."""
 
     compares_responses: ClassVar[bool] = False
     """Whether Stage I compares whole responses, so that results need no `pred`."""
@@ -159,20 +159,20 @@ class Task:
         raise UserError(f'task {self.name} has no split "{name}"', hint=known)
 
     def path(self, file: str, root: Path | None = None) -> Path:
-        """Where a file of a `Split` lies: below `root`, or else below the task's own.
+        """Return the path of a split's file, below `root` or else below the task's own root.
 
         Raises:
             UserError: No root is given and the task has none.
         """
         below = root or self.root
         if below is None:
-            raise UserError(f"the files of task {self.name} lie below a root that must be named")
+            raise UserError(f"the files of task {self.name} are below a folder that must be named")
         return below / file
 
     def prompt(self, question: str) -> str:
-        """Return the zero-shot prompt of a question: by default the published one.
+        """Return the zero-shot prompt of a question, by default the published one.
 
-        It has no part in deciding whether an answer is right.
+        It does not influence whether an answer is right.
         """
         return f"Question: {question}\nAnswer:"
 
@@ -184,7 +184,7 @@ class Task:
         """Return a raw row in the test form: question, gold solution, gold answer.
 
         Raises:
-            UserError: The row does not have them, or the task does not say how to read it.
+            UserError: The row lacks one of them, or the task does not define this method.
         """
         raise _missing(self, "test_row", "how a raw row becomes a question with its gold answer")
 
@@ -192,24 +192,24 @@ class Task:
         """Return the gold solution as a model is taught to write it.
 
         Raises:
-            UserError: The row has none, or the task does not say how to read it.
+            UserError: The row has no solution, or the task does not define this method.
         """
         raise _missing(self, "gold_output", "how a gold solution is written")
 
     def gold_row(self, row_id: int, raw: Mapping[str, Any]) -> Sft:
-        """The gold SFT row of a raw row; `row_id` is its 0-based place in the file."""
+        """Return the gold SFT row of a raw row; `row_id` is its 0-based place in the file."""
         question = self.test_row(raw, "")["question"]
         return {"id": row_id, "content": self.prompt(question), "output": self.gold_output(raw)}
 
     @property
     def results_form(self) -> Form[Any]:
-        """What Stage I asks of a results row: with `pred`, unless whole responses are compared."""
+        """Return the form of results that Stage I needs: with `pred`, unless whole responses are compared."""
         return OUTPUT if self.compares_responses else ANSWERED
 
     def answer(self, result: Result) -> str:
-        """The final answer of a results row, normalised: its `pred`, or where that is missing extracted.
+        """Return the normalised final answer of a results row: its `pred`, or extracted if that is missing.
 
-        With `compares_responses` it is always taken from the response.
+        With `compares_responses` it is always extracted from the response.
         """
         if "pred" in result and not self.compares_responses:
             return result["pred"]
@@ -218,21 +218,21 @@ class Task:
     def extract(self, response: str, answer_key: str | None = None) -> str:
         """Return the final answer of a response as written; empty if there is none.
 
-        It is what follows the last answer key, or the whole response if there is no key, without whitespace
-        at both ends.
+        It is the text after the last answer key, or the whole response if the key is empty, without
+        whitespace at both ends.
 
         Args:
             response: The text a model wrote.
-            answer_key: The text that precedes the final answer, if not the task's own.
+            answer_key: The text that precedes the final answer; by default the task's own.
         """
         key = self.answer_key if answer_key is None else answer_key
         _, found, answer = response.rpartition(key) if key else ("", True, response)
         return answer.strip() if found else ""
 
     def extract_any(self, response: str) -> str:  # noqa: ARG002  tasks with numbers for answers use it
-        """The final answer of a response in whatever format it was given; empty if there is none.
+        """Return the final answer of a response in whatever format it is; empty if there is none.
 
-        It tells a model that can't do the task from one that does not know its answer format.
+        This distinguishes a model that cannot solve the task from one that does not know its answer format.
 
         Raises:
             UserError: The task has no way to find such an answer.
@@ -244,33 +244,34 @@ class Task:
         )
 
     def normalise(self, answer: str) -> str:
-        """Return the form in which an answer, predicted or gold, is compared and written to results."""
+        """Return the form in which an answer, of a model or gold, is compared and written to results."""
         return answer.strip()
 
     def normalise_gold(self, answer: str) -> str | None:
-        """The form in which the gold of a test row is compared and written: that of any answer.
+        """Return the form in which the gold answer of a test row is compared and written: that of any answer.
 
-        A task whose golds say more than an answer does writes them so that no normalised answer is alike. One
-        in which golds may be unknown gives None for them: then there is no verdict.
+        A task whose gold answers hold more than one text must write them so that no normalised answer equals
+        them. Where the gold answer may be unknown, it returns None for it; then there is no verdict.
         """
         return self.normalise(answer)
 
-    def is_answer(self, gold: str) -> bool:  # noqa: ARG002  tasks whose golds say more use it
-        """Whether the gold of a test row is an answer and says no more, so that any mode can compare it."""
+    def is_answer(self, gold: str) -> bool:  # noqa: ARG002  tasks with other golds use it
+        """Return whether the gold of a test row is a plain answer, which every mode can compare."""
         return True
 
-    def equal(self, pred: str, gold: str) -> bool:
-        """Whether a normalised prediction is right, in the mode `published`: the same text.
+    def equal(self, answer: str, reference: str) -> bool:
+        """Return whether a normalised answer equals a reference, in the mode `published`: the same text.
 
-        Stage I asks it of the icl answer and the weak one, Stage II and the vote of samples' answers.
+        The reference is the gold answer in scoring, the weak model's answer in Stage I, and the answer of
+        another sample in Stage II and in the vote.
         """
-        return pred == gold
+        return answer == reference
 
     def comparison(self) -> Comparison:
-        """How `equal` finds its verdict: what is certain at once, and what needs a worker.
+        """Return the comparison that finds the verdicts of `equal`: at once, or in a worker.
 
         Raises:
-            UserError: A package it needs is missing or of the wrong version.
+            UserError: A package it needs is missing or has the wrong version.
         """
         from w2s_factory.answers.comparison import own_comparison  # noqa: PLC0415  most uses compare nothing
 
@@ -278,14 +279,14 @@ class Task:
 
     @property
     def folder(self) -> str:
-        """The task's folder in the release's tree."""
+        """The task's folder in the release."""
         return self.name
 
     def file_stem(self, weak_name: str, kind: str) -> str:
-        """The release's name, without its suffix, of a training file: `train_gsm8k_llama2_7b_full_weak`.
+        """Return the release's name of a training file, without suffix: `train_gsm8k_llama2_7b_full_weak`.
 
         Raises:
-            UserError: The weak model's name can't be part of a file's and a dataset's name.
+            UserError: The weak model's name cannot be part of the name of a file and a dataset.
         """
         if not _NAME.fullmatch(weak_name):
             raise UserError(
@@ -297,11 +298,11 @@ class Task:
 
     @property
     def stem(self) -> str:
-        """What files and datasets call the task."""
+        """The task's name in the names of files and datasets."""
         return self.name
 
     def dataset_name(self, name: str) -> str:
-        """A dataset's name in the index, from that of its file without `train_`."""
+        """Return a dataset's name in the index, given the name of its file without `train_`."""
         return name
 
 
@@ -310,13 +311,13 @@ def _is_path(value: Any) -> bool:
 
 
 def _text_to_path(part: Any, name: str) -> None:
-    """Make a field a path where it was given as text."""
+    """Convert a field that was given as text to a path."""
     if isinstance(value := getattr(part, name), str):
         object.__setattr__(part, name, Path(value))  # the class is frozen
 
 
 def _missing(task: Task, method: str, what: str) -> UserError:
-    """Return the error that a subclass does not define a method it needs, to be raised."""
+    """Return the error that a subclass lacks a method it needs, to be raised."""
     return UserError(
         f"task {task.name} does not say {what}",
         hint=f"Define {type(task).__name__}.{method} (see docs/tasks.md)",

@@ -20,10 +20,10 @@ _CALCULATOR_MARK = re.compile(r"<<.*?>>")
 
 
 class Gsm8k(PublishedTask):
-    """GSM8K's form: `answer` is a worked solution whose last line is `#### ANSWER`."""
+    """GSM8K, whose raw `answer` is a worked solution with a last line `#### ANSWER`."""
 
     def test_row(self, raw: Mapping[str, Any], tag: str) -> Test:
-        """A raw row in the test form; the gold answer is what follows `#### `."""
+        """Return a raw row in the test form; the gold answer is the text after `#### `."""
         _, mark, answer = raw["answer"].rpartition("#### ")
         if not mark or "\n" in answer:
             raise UserError('expected a last line "#### ANSWER"', field="answer")
@@ -36,11 +36,11 @@ class Gsm8k(PublishedTask):
         }
 
     def extract_any(self, response: str) -> str:
-        """The last number of a response, up to where the model starts a new question."""
+        """Return the last number of a response before the model starts a new question."""
         return last_number(response)
 
     def gold_output(self, raw: Mapping[str, Any]) -> str:
-        """The solution without its `<<...>>` calculator marks."""
+        """Return the solution without its `<<...>>` calculator marks."""
         return _CALCULATOR_MARK.sub("", raw["answer"])
 
 

@@ -1,7 +1,7 @@
-"""The methods that a task may define: what each returns, and errors that name the task and the method.
+"""Checks of the methods and fields that a task class defines, with errors that name the task and the method.
 
-Tasks come from other packages. A method of theirs that raises, returns something else than it should, or
-is not one of those called here at all (`equals`), is the author's mistake and is reported as such.
+Tasks come from other packages. A method that raises an error, returns a value of the wrong type, or has a
+misspelt name (`equals`) is reported as the author's mistake.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CLOSE = 0.75
-"""The least `difflib` ratio at which a name is taken for a misspelt one: `is_equal` is, `units` is not."""
+"""The least `difflib` ratio at which a name counts as misspelt: `is_equal` does, `units` does not."""
 
 _RENAMED = {"agree": "equal", "agrees": "equal"}
-"""Names under which earlier documentation had a method."""
+"""Names of methods in earlier documentation, with the present ones."""
 
 _CHECKED = object()
-"""Stands for a member that the base class defines, or that was checked when its class was made."""
+"""A mark for members that the base class defines, or that were checked when their class was created."""
 
 
 @dataclass(frozen=True)
 class _Returns:
-    """The value a method returns: in words, by type, and for rows by their form."""
+    """The value that a method must return: in words, by type, and for rows by their form."""
 
     words: str
     types: tuple[type, ...]
@@ -56,10 +56,10 @@ _RETURNS: dict[str, _Returns] = {
 
 
 def guard(cls: type, base: type) -> None:
-    """Have the methods and properties of a task class checked at every call.
+    """Wrap the methods and properties of a task class, so that the values they return are checked.
 
-    A member that comes from a class which is not a task (a mixin) is replaced on the task class alone, so
-    that the mixin itself stays as its author wrote it.
+    A member that comes from a class which is not a task (a mixin) is replaced on the task class only, so
+    that the mixin itself is not changed.
 
     Args:
         cls: A subclass of `base`.
@@ -100,12 +100,12 @@ def _not_a_method(cls: type, name: str, member: Any) -> UserError:
 
 
 def refuse_near_names(cls: type, base: type) -> None:
-    """Refuse public names of a task class or its mixins that nobody reads but that look as if somebody did.
+    """Refuse public names of a task class or its mixins that look like misspelt methods or fields of a task.
 
-    Names that are not close to any of the base class's, and those that begin with `_`, are the author's own.
+    Names that are not close to one of the base class, and names that begin with `_`, are accepted.
 
     Raises:
-        UserError: Names the class, the method, and the one that was probably meant.
+        UserError: A name is close to one of the base class, which the error suggests.
     """
     tasks = [parent for parent in cls.__mro__[1:] if issubclass(parent, base)]
     inherited = {name for parent in tasks for name in vars(parent)}
@@ -115,13 +115,13 @@ def refuse_near_names(cls: type, base: type) -> None:
 
 
 def _refuse_near_names(cls: type, base: type, inherited: set[str]) -> None:
-    """Refuse the near names that one class defines, be it a task or a mixin."""
+    """Refuse the misspelt names that one class defines, whether it is a task or a mixin."""
     known = {name for name in [*dir(base), *_field_names(base)] if not name.startswith("_")}
     for name, member in vars(cls).items():
         if name.startswith("_"):
             continue
         if name in _field_names(base) and name not in vars(cls).get("__annotations__", {}):
-            hint = f"Give it when the task is made: {cls.__name__}({name}=...)"
+            hint = f"Set it when the task is created: {cls.__name__}({name}=...)"
             raise UserError(
                 f"{cls.__name__}.{name} is a field, which a class attribute does not set", hint=hint
             )
@@ -133,15 +133,15 @@ def _refuse_near_names(cls: type, base: type, inherited: set[str]) -> None:
             kind = "method" if is_method else "attribute"
             raise UserError(
                 f"{cls.__name__}.{name}: tasks have no such {kind}",
-                hint=f'Did you mean "{meant}"? A {kind} of your own may begin with _',
+                hint=f'Did you mean "{meant}"? To add a {kind} of your own, begin its name with _',
             )
 
 
 def refuse_wrong_fields(task: Any) -> None:
-    """Refuse a task with a field of the wrong type, or one whose class redefines fields in vain.
+    """Check the types of a task's fields, and that its class does not redefine fields without effect.
 
     Raises:
-        UserError: Names the task and the field.
+        UserError: A field has the wrong type, or a redefinition of it has no effect.
     """
     for cls in type(task).__mro__:
         annotated = {*vars(cls).get("__annotations__", {})} & {*vars(cls)} & _field_names(type(task))
@@ -160,10 +160,10 @@ def refuse_wrong_fields(task: Any) -> None:
 
 
 def refuse_wrong_parts(part: Any, expected: Mapping[str, tuple[str, Callable[[Any], bool]]]) -> None:
-    """Refuse a split or an example with a field of the wrong type.
+    """Check the types of the fields of a split or an example.
 
     Raises:
-        UserError: Names the class and the field.
+        UserError: A field has the wrong type.
     """
     for name, (words, fits) in expected.items():
         value = getattr(part, name)
@@ -196,7 +196,7 @@ def _is_example(value: Any) -> bool:
 
 
 TEXT = "text that is not empty"
-"""What `is_text` accepts, in words."""
+"""The values that `is_text` accepts, in words."""
 
 _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "name": (TEXT, is_text),
@@ -215,7 +215,7 @@ _NUMBERS = {"max_tokens": MaxTokens, "pairs_per_question": PairsPerQuestion}
 
 
 def _meant(name: str, hooks: set[str], known: set[str], is_method: bool) -> str | None:
-    """Return the name that was probably meant: for a method another method."""
+    """Return the name that was probably meant, for a method the name of a method; None if there is none."""
     if is_method and name in _RENAMED:
         return _RENAMED[name]
     return nearest(name, hooks if is_method else known, closeness=_CLOSE)
@@ -228,7 +228,7 @@ def _field_names(cls: Any) -> set[str]:
 def _checked(
     name: str, returns: _Returns, function: Callable[..., Any], owner: str | None = None
 ) -> Callable[..., Any]:
-    """Return the method with its value checked; `owner` stands for the task where it has no `self`."""
+    """Return a method whose value is checked; `owner` is named in errors if the method has no `self`."""
 
     @wraps(function)
     def checked(*arguments: Any, **options: Any) -> Any:
@@ -253,9 +253,9 @@ def _run(called: _Called, words: str, function: Callable[..., Any], arguments: A
         return plain_value(function(*arguments, **options))
     except W2SError:
         raise
-    except RAISED as error:  # somebody else's method may raise anything
+    except RAISED as error:  # the author's method may raise any error
         if isinstance(error, MemoryError) and _in_worker():
-            raise  # the worker's limit, which is a verdict
+            raise  # the worker turns it into a verdict
         raise _failed(called, f"raised {type(error).__name__}: {error}; expected {words}") from error
 
 
@@ -267,7 +267,7 @@ def _in_worker() -> bool:
 
 def _failed(called: _Called, what: str) -> HookError:
     method, task, arguments = called
-    given = ", ".join(short(one) for one in arguments if isinstance(one, str))
+    given = ", ".join(short(argument) for argument in arguments if isinstance(argument, str))
     return HookError(f"task {task}: {method}({given}) {what}", method, arguments)
 
 
@@ -276,11 +276,11 @@ def _check_row(called: _Called, row: Any, form: Form[Any]) -> None:
         require(row, form)
         json.dumps(row, allow_nan=False)
     except (UserError, TypeError, ValueError) as error:
-        raise _failed(called, f"returned a row that is not one of {form.name}: {error}") from None
+        raise _failed(called, f"returned a row that does not fit {form.name}: {error}") from None
 
 
 def _checked_comparison(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `comparison` with its value checked, and the verdicts of that."""
+    """Return the method `comparison` with its value checked, and also the verdicts of that value."""
 
     @wraps(function)
     def checked(self: Any) -> Any:
@@ -301,7 +301,7 @@ def _checked_comparison(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class _Verdicts:
-    """A function of a `Comparison` with its verdicts checked; importable by its name, for workers."""
+    """A function of a `Comparison` whose verdicts are checked; a class, so that workers can import it."""
 
     task: str
     method: str
@@ -309,9 +309,9 @@ class _Verdicts:
     types: tuple[type, ...]
     words: ClassVar[str] = "True or False"
 
-    def __call__(self, pred: str, gold: str) -> Any:
-        called = f"comparison().{self.method}", self.task, (pred, gold)
-        verdict = _run(called, self.words, self.function, (pred, gold), {})
+    def __call__(self, answer: str, reference: str) -> Any:
+        called = f"comparison().{self.method}", self.task, (answer, reference)
+        verdict = _run(called, self.words, self.function, (answer, reference), {})
         if not isinstance(verdict, self.types):
             raise _failed(called, f"returned {shown(verdict)}, expected {self.words}")
         return verdict

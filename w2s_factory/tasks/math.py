@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Math(PublishedTask):
-    """MATH's form: problem, solution, answer, and where the problem stands."""
+    """MATH, whose raw rows have problem, solution and answer, and the problem's subject and level."""
 
     def test_row(self, raw: Mapping[str, Any], tag: str) -> Test:
-        """A raw row in the test form; `tag` keeps subject, level and unique_id."""
+        """Return a raw row in the test form; `tag` keeps subject, level and unique_id."""
         return {
             "source": tag,
             "question": raw["problem"],
@@ -28,7 +28,7 @@ class Math(PublishedTask):
         }
 
     def gold_output(self, raw: Mapping[str, Any]) -> str:
-        """The solution, then the answer behind the task's key."""
+        """Return the solution, followed by the answer after the task's key."""
         return f"{raw['solution']} {self.answer_key} {raw['answer']}"
 
 

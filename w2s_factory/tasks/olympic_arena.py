@@ -17,37 +17,37 @@ if TYPE_CHECKING:
     from w2s_factory.records import Test
 
 SUBJECTS = ("Math", "Physics", "Chemistry", "Biology", "Geography", "Astronomy")
-"""Those of the paper, in the release's order."""
+"""The paper's subjects, in the release's order."""
 
 UNJUDGED = ("CODE", "OT")
-"""Types of answer that rules can't judge; the release drops them."""
+"""Types of answers that rules cannot judge; the release leaves them out."""
 
 PUBLISHED_ROWS = {"train_2": 6020, "test": 313}
 
 PUBLISHED_DEMONSTRATIONS = ("Biology_1120", "Physics_971", "Math_609", "Biology_16")
-"""Whose answers the release shows, all four below the question of the last: a defect of the release."""
+"""The ids of the release's demonstrations. By mistake it shows all four answers below the last question."""
 
 _TAGGED = ("subject", "answer_type", "unit", "answer_sequence", "type_sequence", "language", "modality")
 
 
 class OlympicArena(Task):
-    """OlympicArena's form: the prompt comes with the row, and answers are compared by the judge."""
+    """OlympicArena, whose prompts come with the raw rows and whose answers are compared by the judge."""
 
     teaches_gold: ClassVar[bool] = False
     compares_responses: ClassVar[bool] = True
     slow_comparison: ClassVar[bool] = True
 
     def prompt(self, question: str) -> str:
-        """The zero-shot prompt; a question is the row's own prompt, which says what is asked and how."""
+        """Return the zero-shot prompt; the question is the row's own prompt, with its instructions."""
         return f"{question}\n\nAnswer:"
 
     def test_row(self, raw: Mapping[str, Any], tag: str) -> Test:
-        """A hub row in the test form, with its id; a gold of several quantities is one text (`Gold`).
+        """Return a row of the hub in the test form, with its id; a gold of several quantities is one text.
 
-        A row whose answer is not public has an empty one.
+        The answer is empty if it is not public.
 
         Raises:
-            UserError: Its gold or its types are none.
+            UserError: The answer or its types are not valid.
         """
         return {  # type: ignore[typeddict-unknown-key]  # the form, with an id
             "id": raw["id"],
@@ -59,45 +59,45 @@ class OlympicArena(Task):
         }
 
     def gold_output(self, raw: Mapping[str, Any]) -> str:
-        """The hub has no solutions to be taught."""
+        """Raise an error: the hub has no solutions that a model could be taught."""
         raise UserError(
             f"{raw['id']} has no solution: {self.name} has none", hint="Its weak model is as it is"
         )
 
     def extract(self, response: str, answer_key: str | None = None) -> str:
-        r"""What the first `\boxed{...}` of a response holds, else the whole response."""
+        r"""Return the content of the first `\boxed{...}` of a response, or the whole response."""
         if answer_key is not None:
             raise UserError(f"answers of {self.name} are boxed: they have no other key", field="--answer-key")
         return boxed(response)
 
     def normalise(self, answer: str) -> str:
-        """The form in which the judge compares an answer; it holds no `$`."""
+        """Return the form in which the judge compares an answer; it holds no `$`."""
         return normalised(answer)
 
     def normalise_gold(self, answer: str) -> str | None:
-        """A gold: an answer, or the text of a `Gold`, which begins with a `$` as no normalised answer does.
+        """Return a gold as one text: an answer, or the text of a `Gold`, which no normalised answer equals.
 
-        An empty one is not known: the hub does not publish it.
+        It is None if the gold is empty, which means that the hub does not publish it.
 
         Raises:
-            UserError: It begins as the text of a `Gold` and is none.
+            UserError: It begins like the text of a `Gold` and is not one.
         """
         if not answer.strip():
             return None
         return read_gold(answer).text() if is_structured(answer) else normalised(answer)
 
     def is_answer(self, gold: str) -> bool:
-        """Whether a gold is one quantity of no stated type."""
+        """Return whether a gold is one quantity without a stated type."""
         return not is_structured(gold)
 
-    def equal(self, pred: str, gold: str) -> bool:
-        """The automatic judge's verdict, in this process and without a limit."""
+    def equal(self, answer: str, reference: str) -> bool:
+        """Return the judge's verdict, found in this process and without limits."""
         from w2s_factory.answers.judge.verdict import equal  # noqa: PLC0415  most uses compare nothing
 
-        return equal(pred, gold)
+        return equal(answer, reference)
 
     def comparison(self) -> Comparison:
-        """The automatic judge: text and plain numbers at once, the rest in workers."""
+        """Return the judge as a comparison: texts and plain numbers at once, other answers in workers."""
         from w2s_factory.answers.comparison import need_parser  # noqa: PLC0415
         from w2s_factory.answers.judge.verdict import COMPARISON  # noqa: PLC0415
 
@@ -106,16 +106,16 @@ class OlympicArena(Task):
 
     @property
     def folder(self) -> str:
-        """The release's folder."""
+        """The task's folder in the release."""
         return "olympicarena"
 
     @property
     def stem(self) -> str:
-        """What the release's files call the task."""
+        """The task's name in the names of the release's files."""
         return "olympic"
 
     def dataset_name(self, name: str) -> str:
-        """With underscores (`olympic_llama3_8b_instruct_iter1_hybrid`), but for pairs, as published."""
+        """Return a dataset's name, with underscores instead of hyphens except for pairs, as published."""
         return name if name.endswith("_paired") else name.replace("-", "_")
 
 
@@ -138,7 +138,7 @@ TASK = OlympicArena(
         ),
         "test": Split("data/raw/olympicarena/test.jsonl", "data/test/olympicarena.jsonl", "OLYMPICARENA"),
     },
-    strong_preset="strong_lora_sft_math",  # its 3 epochs, recalled for this task, too
+    strong_preset="strong_lora_sft_math",  # it has 3 epochs, as recalled from the paper
     answer_key=r"\boxed{",
     max_tokens=2048,
     stop=("Question", "Answer", "<|eot_id|>"),

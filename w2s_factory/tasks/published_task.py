@@ -1,4 +1,4 @@
-"""The rules of the published release for GSM8K and MATH, for tasks that choose them."""
+"""The rules of the published release for GSM8K and MATH, which other tasks may choose, too."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class PublishedTask(Task):
 
     The final answer follows the answer key (`####`) on the last line of the response, which ends where
     the model writes "Question". It is normalised for school mathematics: units and the text "an " are
-    deleted anywhere, fractions and roots are completed, digits are plain. Generation stops at "Question"
-    and "Answer", and a response is written without full stops at its ends. Choose it for answers that are
-    numbers or LaTeX; for other answers these rules call different answers equal (`5 km` and `5 feet`).
+    deleted anywhere, fractions and roots are completed, commas in numbers are removed. Generation stops at
+    "Question" and "Answer", and a response is written without full stops at its ends. Choose these rules for
+    answers that are numbers or LaTeX; they call other, different answers equal (`5 km` and `5 feet`).
     """
 
     answer_key: str = "####"
     stop: tuple[str, ...] = ("Question", "Answer")
 
     def written_response(self, text: str) -> str:
-        """Return a generated text without spaces, then without full stops, at its ends."""
+        """Return a generated text without whitespace, and then without full stops, at both ends."""
         return text.strip().strip(".") if self.strip_response else text
 
     def extract(self, response: str, answer_key: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Finding a task by name: our own, then the entry-point group of other installed packages."""
+"""Finding a task by its name, among the built-in tasks and those of other installed packages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from importlib import metadata
 
 GROUP = "w2s_factory.tasks"
-"""The entry-point group in which a package offers tasks: `NAME = "module:TASK"`, a `Task` instance."""
+"""The entry-point group in which a package offers tasks: `NAME = "module:TASK"`, where TASK is a `Task`."""
 
 PAGE = "docs/tasks.md"
 """The page on custom tasks."""
@@ -21,11 +21,11 @@ BUILT_IN = ("gsm8k", "math", "arithmetic", "olympic_arena")
 
 
 def get_task(name: Task | str) -> Task:
-    """Return the task of that name; a task that is given as such is returned as it is.
+    """Return the task of that name; a `Task` is returned as it is.
 
     Raises:
-        UserError: There is no such task, a package's entry point does not give a `Task`, or `name` is neither
-            a task nor a name.
+        UserError: There is no such task, a package's entry point is not a `Task`, or `name` is neither a
+            task nor a name.
     """
     if isinstance(name, Task):
         return name
@@ -42,14 +42,14 @@ def get_task(name: Task | str) -> Task:
 
 
 def task_names() -> list[str]:
-    """The names of all tasks: the built-in ones first."""
+    """Return the names of all tasks, the built-in ones first."""
     others = {entry.name for entry in _entries()} - set(BUILT_IN)
     return [*BUILT_IN, *sorted(others)]
 
 
 def _entries() -> metadata.EntryPoints:
-    """What installed packages offer."""
-    from importlib import metadata  # noqa: PLC0415  costs more than the built-in tasks do
+    """Return the entry points of tasks in installed packages."""
+    from importlib import metadata  # noqa: PLC0415  it takes longer to import than a built-in task
 
     return metadata.entry_points(group=GROUP)
 
@@ -57,7 +57,7 @@ def _entries() -> metadata.EntryPoints:
 def _loaded(entry: metadata.EntryPoint) -> Task:
     try:
         task = entry.load()
-    except RAISED as error:  # somebody else's module may raise anything
+    except RAISED as error:  # the module of another package may raise any error
         raise UserError(
             f'task "{entry.name}" cannot be loaded from {entry.value} ({type(error).__name__}: {error})'
         ) from error

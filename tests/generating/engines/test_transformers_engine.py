@@ -206,8 +206,14 @@ def configured(**values):
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (lambda folder: (folder / "adapter_config.json").write_text("{"), "not an adapter that peft can read"),
-        (lambda folder: (folder / "adapter_config.json").write_text("[]"), "not an adapter that peft can read"),
+        (
+            lambda folder: (folder / "adapter_config.json").write_text("{"),
+            "not an adapter that peft can read",
+        ),
+        (
+            lambda folder: (folder / "adapter_config.json").write_text("[]"),
+            "not an adapter that peft can read",
+        ),
         (lambda folder: (folder / "adapter_config.json").write_text("{}"), "what kind of adapter"),
         (configured(peft_type="NOPE"), "a kind that peft does not know \\('NOPE'\\)"),
         (configured(r="eight"), "does not fit the model .*TypeError"),

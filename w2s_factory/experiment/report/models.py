@@ -110,7 +110,7 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Sampled:
-    """pass@k (`passed`) and maj@k (`majority`), means over the seeds."""
+    """The means over the seeds of pass@k (`passed`) and maj@k (`majority`)."""
 
     k: int
     passed: float
@@ -145,7 +145,7 @@ class ReportedModel:
 
 
 def models_of(run: Run) -> list[ReportedModel]:
-    """Return the models whose results exist: baselines, Stage I, Stage II, ceiling; in each as in the contents.
+    """Return the models whose results exist: baselines, Stage I, Stage II, ceiling, in this order.
 
     Raises:
         UserError: Results cannot be used, or repetitions of a model answer different questions.

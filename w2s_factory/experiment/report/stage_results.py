@@ -74,8 +74,8 @@ def _iteration(run: Run, agreed: Agreed) -> Iteration:
     return Iteration(agreed.seed, agreed.iteration, agreement, rows)
 
 
-def _together(one: Accuracy, other: Accuracy) -> Accuracy:
-    return Accuracy(one.right + other.right, one.known + other.known)
+def _together(kept: Accuracy, dropped: Accuracy) -> Accuracy:
+    return Accuracy(kept.right + dropped.right, kept.known + dropped.known)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Preferences:
-    """Stage II of one seed.
+    """The results of Stage II for one seed.
 
     Attributes:
         seed: The seed of the repetition.

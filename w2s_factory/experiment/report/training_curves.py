@@ -100,7 +100,7 @@ class Timed:
 
 @dataclass(frozen=True)
 class KindTime:
-    """All jobs of a kind, with the sum of their seconds."""
+    """The number of jobs of a kind, and the sum of their durations."""
 
     kind: str
     jobs: int

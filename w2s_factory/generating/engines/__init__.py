@@ -1,4 +1,4 @@
-"""Engines: transformers, vllm, openai, and those of installed packages; imported when one is used.
+"""Engines: transformers, vllm, openai, and those of installed packages; each is imported when it is used.
 
 This is the only room that imports torch, transformers, vllm or the OpenAI client.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.errors import RAISED, UserError, W2SError, did_you_mean, missing_package, shown
 from w2s_factory.generating.engines.base import Bos, Engine, Model
 from w2s_factory.generating.engines.model_folders import check_local
+from w2s_factory.ranges import check_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,39 +26,41 @@ GROUP = "w2s_factory.engines"
 _BUILT_IN = {"transformers": "Transformers", "vllm": "Vllm", "openai": "OpenAI"}
 _EXTRAS = {"transformers": "train", "vllm": "vllm", "openai": "openai"}
 _LOCAL = ("transformers", "vllm")
-"""Engines that read the model's folder themselves; to others its name may mean anything."""
+"""Engines that read the model's folder; other engines may give its name any meaning."""
 
 _GPU_DEVICES = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
 
 
 def engine_names() -> list[str]:
-    """The names of all engines: the built-in ones first."""
+    """Return the names of all engines, the built-in ones first."""
     others = {entry.name for entry in metadata.entry_points(group=GROUP)} - set(_BUILT_IN)
     return [*_BUILT_IN, *sorted(others)]
 
 
 def default_engine() -> str:
-    """`vllm` where it is installed and there is a GPU, else `transformers`. Touches no GPU to find out."""
+    """Return `vllm` if it is installed and there is a GPU, else `transformers`; no GPU is initialised."""
     has_gpu = any(device.exists() for device in _GPU_DEVICES)
     return "vllm" if has_gpu and importlib.util.find_spec("vllm") else "transformers"
 
 
 def make_engine(name: str, model: Model, options: Mapping[str, Any]) -> Engine:
-    """The engine of that name for a model.
+    """Return the engine of that name for a model.
 
     Raises:
-        UserError: There is none, its package is not installed, it has no such option, or the model's
-            folder is not there.
+        UserError: There is no such engine, its package is not installed, it has no such option, or the
+            model's folder does not exist.
     """
     if name in _LOCAL:
         check_local(model)  # before torch is imported, which takes seconds
     factory = _factory(name)
     _check_options(name, factory, options)
+    if name in _BUILT_IN:
+        check_arguments(factory, options)
     try:
         return factory(model, **options)
     except W2SError:
         raise
-    except RAISED as error:  # somebody else's factory may raise anything
+    except RAISED as error:  # the factory of another package may raise any error
         problem = f"engine {name} cannot be made ({type(error).__name__}: {error})"
         raise UserError(problem) from error
 
@@ -68,7 +71,7 @@ def _factory(name: str) -> Callable[..., Engine]:
     for entry in metadata.entry_points(group=GROUP, name=name):
         try:
             factory: Callable[..., Engine] = entry.load()
-        except RAISED as error:  # somebody else's module may raise anything
+        except RAISED as error:  # the module of another package may raise any error
             problem = f'engine "{name}" cannot be loaded from {entry.value} ({type(error).__name__}: {error})'
             raise UserError(problem) from error
         if not callable(factory):
@@ -89,6 +92,11 @@ def _built_in(name: str) -> Callable[..., Engine]:
 
 
 def _check_options(name: str, factory: Callable[..., Engine], options: Mapping[str, Any]) -> None:
+    """Check that an engine has these options: its options are the parameters of its factory.
+
+    Raises:
+        UserError: It lacks one.
+    """
     parameters = inspect.signature(factory).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return

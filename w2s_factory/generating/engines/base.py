@@ -1,4 +1,4 @@
-"""What every engine is: something that completes requests, with the settings that decide its texts."""
+"""The interface of engines, which complete requests, and the model that they are given."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ Bos = Literal["auto", "add", "none"]
 
 @dataclass(frozen=True)
 class Model:
-    """The model that is asked.
+    """The model that completes requests.
 
     Attributes:
-        name: Its folder or hub name; for an engine that asks a server, the name it has there.
-        adapter: The folder or hub name of an adapter on top of it.
-        bos: The beginning-of-sequence token: `auto`, as the tokenizer does when given text (the published
-            way, although LLaMA-Factory's vanilla template trains without); `add`, always; `none`, never.
+        name: The folder or hub name of the model; for an engine that uses a server, its name on the server.
+        adapter: The folder or hub name of an adapter for it.
+        bos: The handling of the beginning-of-sequence token: `auto`, as the tokenizer does by default (the
+            published way, although LLaMA-Factory's vanilla template trains without it); `add`, always;
+            `none`, never.
     """
 
     name: str
@@ -54,37 +55,39 @@ def _is_name(value: Any) -> bool:
 
 
 class Engine(Protocol):
-    """Completes requests with a model. Made as `factory(model, **options)`; loads nothing large until asked.
+    """An engine, which completes requests with a model.
+
+    It is created by `factory(model, **options)`. Weights are not loaded before `complete` is called.
 
     Attributes:
-        packages: Distributions whose versions belong in the manifest.
+        packages: The distributions whose versions belong in the manifest.
     """
 
     packages: Sequence[str]
 
     def settings(self) -> Mapping[str, Any]:
-        """What decides the texts besides prompts and sampling, as plain values: the model's content, say.
+        """Return what decides the texts besides prompts and sampling, such as a hash of the model.
 
-        A run is continued only under the same settings.
+        The values are plain, as JSON has them. A run is continued only with the same settings.
         """
         ...
 
     def tokens(self, prompt: str) -> list[tuple[int, str]] | None:
-        """What the model sees of a prompt, as token ids and texts; None where only a server knows."""
+        """Return the tokens of a prompt as ids and texts; None if only a server knows them."""
         ...
 
     def batches(self, requests: Sequence[Request]) -> Sequence[Sequence[Request]]:
-        """The requests of a run in indivisible parts, the same ones each time.
+        """Divide the requests of a run into batches, in the same way each time.
 
-        A part of which only some requests are finished is given to `complete` again as a whole. An engine
-        whose texts don't depend on what is computed together makes each request a part.
+        A batch of which only some requests are finished is given to `complete` again as a whole. An engine
+        whose texts do not depend on which requests are computed together returns batches of one.
         """
         ...
 
     def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
-        """Complete all requests of these parts, giving each as soon as it is finished, in any order."""
+        """Complete all requests of some batches; yield each completion when it is finished, in any order."""
         ...
 
     def close(self) -> None:
-        """Free what the engine holds."""
+        """Free the engine's resources."""
         ...

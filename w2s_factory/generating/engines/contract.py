@@ -1,7 +1,7 @@
-"""An engine held to what `Engine` says: what it returns is checked before anything is made of it.
+"""A wrapper that checks the values an engine returns, as the interface `Engine` requires them.
 
-Engines come from other packages. One that returns something else than it should would leave entries in a
-journal that no later run can read.
+Engines come from other packages. An engine that returns a wrong value would leave entries in a journal that
+no later run can read.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _METHODS = ("settings", "tokens", "batches", "complete", "close")
 
 
 class Contracted:
-    """An engine whose answers are checked.
+    """An engine whose returned values are checked.
 
     Args:
         name: The engine's name, for messages.
-        engine: The engine, as another package may offer it.
+        engine: The engine, possibly of another package.
 
     Raises:
-        UserError: It lacks a method or `packages`. Later: a method other than `complete` raises, or one
-            returns a value of the wrong type, or a completion that was not asked for.
-        DelegateError: Later: `complete` raises.
+        UserError: The engine lacks a method or `packages`. Raised by methods: a method other than `complete`
+            raised an error, or one returned a value of the wrong type or a completion of another request.
+        DelegateError: Raised by `complete`: the engine's `complete` raised an error.
     """
 
     def __init__(self, name: str, engine: Engine) -> None:
@@ -68,7 +68,7 @@ class Contracted:
         return tokens
 
     def batches(self, requests: Sequence[Request]) -> Sequence[Sequence[Request]]:
-        """Return the requests in parts; each of them is in exactly one."""
+        """Return the requests in batches; each of them is in exactly one."""
         batches: Sequence[Sequence[Request]] = self._called("batches", self._engine.batches, requests)
         if not _is_list(batches) or not all(map(_is_list, batches)):
             raise self._wrong("batches", "a list of lists of requests", batches)
@@ -78,7 +78,7 @@ class Contracted:
             raise self._wrong("batches", "a list of lists of requests", batches) from None
         if asked != Counter(requests):
             problem = f"engine {self._name}: batches returned other requests than it was given"
-            raise UserError(problem, hint="Put each request into exactly one part")
+            raise UserError(problem, hint="Put each request into exactly one batch")
         return batches
 
     def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
@@ -95,7 +95,7 @@ class Contracted:
             yield self._checked(completion, asked)
 
     def close(self) -> None:
-        """Free what the engine holds."""
+        """Free the engine's resources."""
         self._called("close", self._engine.close)
 
     def _checked(self, completion: Any, asked: set[Request]) -> Completion:
@@ -124,7 +124,7 @@ class Contracted:
             return function(*arguments)
         except W2SError:
             raise
-        except RAISED as error:  # somebody else's engine may raise anything
+        except RAISED as error:  # the engine of another package may raise any error
             problem = f"engine {self._name}: {method} raised {type(error).__name__}: {error}"
             raise failed(problem) from error
 
@@ -133,7 +133,7 @@ class Contracted:
         return UserError(problem, hint=_HINT)
 
 
-_HINT = "w2s_factory.generating.Engine says what an engine must do"
+_HINT = "w2s_factory.generating.Engine defines what an engine must do"
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
-_BESIDE_WEIGHTS = (
+_CONFIG_AND_TOKENIZER = (
     "*config.json",
     "tokenizer*",
     "*.model",
@@ -27,7 +27,7 @@ _BESIDE_WEIGHTS = (
     "added_tokens.json",
     "special_tokens_map.json",
 )
-_DECIDING = (*_WEIGHTS, *_BESIDE_WEIGHTS)
+_DECIDING = (*_WEIGHTS, *_CONFIG_AND_TOKENIZER)
 """The files that decide responses; training logs and model cards do not."""
 
 _WHOLE = 64 * 2**20
@@ -72,9 +72,9 @@ def check_local(model: Model) -> None:
         adapter_folder(model.adapter)
 
 
-def beside_weights(folder: Path) -> list[Path]:
+def config_and_tokenizer(folder: Path) -> list[Path]:
     """Return the files of a model folder that decide responses and are not weights: config and tokenizer."""
-    return _files(folder, _BESIDE_WEIGHTS)
+    return _files(folder, _CONFIG_AND_TOKENIZER)
 
 
 def content(folder: Path) -> str:

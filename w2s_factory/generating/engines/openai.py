@@ -13,7 +13,6 @@ from annotated_types import Ge, Gt, Le
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating.engines.concurrency import by_threads
 from w2s_factory.generating.requests import Completion, Finish
-from w2s_factory.ranges import check
 from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
@@ -74,9 +73,6 @@ class OpenAI:
             raise UserError("only the server can add a BOS token", field="--bos", hint="Use auto or none")
         if type(base_url) is not str:
             raise UserError("expected an address (http://localhost:8000/v1)", field="base_url")
-        check(concurrency, Concurrency, "concurrency")
-        check(retries, Retries, "retries")
-        check(timeout, RequestTimeout, "timeout")
         self._model, self._base_url, self._concurrency = model, base_url, concurrency
         self._client = openai.OpenAI(
             base_url=base_url, api_key=os.environ.get(KEY, "none"), max_retries=retries, timeout=timeout

@@ -23,7 +23,6 @@ from w2s_factory.generating.engines.model_folders import adapter_folder, content
 from w2s_factory.generating.engines.tokens import Tokens
 from w2s_factory.generating.engines.weights import default_dtype, learns_prompts, load
 from w2s_factory.generating.requests import Completion
-from w2s_factory.ranges import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,7 +130,6 @@ class Transformers:
     def __init__(
         self, model: Model, *, batch_size: BatchSize = 16, dtype: str = "auto", device: str = "auto"
     ) -> None:
-        check(batch_size, BatchSize, "batch_size")
         if dtype not in ("auto", *DTYPES):
             raise UserError(f"expected auto or one of {', '.join(DTYPES)}", field="dtype")
         if type(device) is not str:

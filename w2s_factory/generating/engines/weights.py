@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
 from w2s_factory.errors import UserError
-from w2s_factory.generating.engines.model_folders import beside_weights
+from w2s_factory.generating.engines.model_folders import config_and_tokenizer
 from w2s_factory.terminal import first_line, shortened
 
 if TYPE_CHECKING:
@@ -155,9 +155,7 @@ def merged_folder(folder: Path, adapter: Path) -> Iterator[Path]:
         raise UserError("an adapter of this kind can't be merged, as vLLM needs it", file=adapter)
     with tempfile.TemporaryDirectory(prefix="w2s-merged-") as name:
         merged.save_pretrained(name)
-        for file in beside_weights(
-            folder
-        ):  # an index of the base's shards would name files that are not here
+        for file in config_and_tokenizer(folder):  # not its weights, nor their index
             if not Path(name, file.name).exists():
                 shutil.copy(file, name)
         yield Path(name)

@@ -1,4 +1,4 @@
-"""A module that Python runs at its start in the processes of `w2s-factory train`: its folder is on PYTHONPATH.
+"""A module that Python runs at the start of the processes of `w2s-factory train`: it is on their path.
 
 It installs the hook that makes `vanilla` known, and then runs, under its own name, the `sitecustomize` that
 Python would have run otherwise.

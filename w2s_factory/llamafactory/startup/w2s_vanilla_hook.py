@@ -65,7 +65,7 @@ class _Finder:
 
 
 class _Loader:
-    """A loader that runs a module with the module's own loader, restores that one, and registers `vanilla`."""
+    """A loader that runs a module with its own loader, restores that loader, and registers `vanilla`."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
@@ -86,7 +86,9 @@ class _Loader:
 def _register_or_say(module: ModuleType) -> None:
     """Register `vanilla`; report on stderr if that is not possible."""
     try:
-        problem = "" if register(module) else "a template with nothing but a name does not give prompt, response, EOS in this version"
+        problem = (
+            "" if register(module) else "a bare template does not give prompt, response, EOS in this version"
+        )
     except Exception as error:  # noqa: BLE001  an import of LLaMA-Factory must not fail because of us
         problem = "{}: {}".format(type(error).__name__, error)
     if problem:
@@ -94,7 +96,7 @@ def _register_or_say(module: ModuleType) -> None:
 
 
 class _Tokenizer:
-    """A tokenizer with one token for each text, and BOS and EOS, which suffice to see what a template adds."""
+    """A tokenizer with one token for each text, BOS and EOS; enough to see what a template adds."""
 
     bos_token_id, eos_token_id = 1, 2
     bos_token, eos_token = "<s>", "</s>"

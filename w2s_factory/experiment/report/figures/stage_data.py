@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 def agreement_figure(iterations: Sequence[Iteration]) -> Drawing | None:
-    """Draw for each iteration and seed the kept questions, by correct and wrong answers, and the dropped ones."""
+    """Draw for each iteration and seed the kept questions, correct and wrong, and the dropped ones."""
     if not iterations:
         return None
     with canvas(90 + 26 * len(iterations)) as figure:
         axes = figure.add_subplot()
-        names = [f"iteration {one.iteration}, seed {one.seed}" for one in iterations]
-        kept = [one.agreement.kept for one in iterations]
-        dropped = [one.agreement.questions - one.agreement.kept for one in iterations]
-        if all(one.agreement.weak_kept.known for one in iterations if one.agreement.kept):
-            right = [one.agreement.weak_kept.right for one in iterations]
+        names = [f"iteration {iteration.iteration}, seed {iteration.seed}" for iteration in iterations]
+        kept = [iteration.agreement.kept for iteration in iterations]
+        dropped = [iteration.agreement.questions - iteration.agreement.kept for iteration in iterations]
+        if all(iteration.agreement.weak_kept.known for iteration in iterations if iteration.agreement.kept):
+            right = [iteration.agreement.weak_kept.right for iteration in iterations]
             wrong = [all_kept - good for all_kept, good in zip(kept, right, strict=True)]
             parts = [("kept, right", right, "green", ""), ("kept, wrong", wrong, "red", "///")]
         else:
@@ -44,11 +44,13 @@ def agreement_figure(iterations: Sequence[Iteration]) -> Drawing | None:
 
 def purity_figure(iterations: Sequence[Iteration]) -> Drawing | None:
     """Draw the accuracy of each side, kept and dropped, by iteration; None if gold is not known."""
-    steps = sorted({one.iteration for one in iterations})
+    steps = sorted({iteration.iteration for iteration in iterations})
     lines = [
         (place, step, label, look, share)
         for place, step in enumerate(steps)
-        for label, look, share in _purities([one for one in iterations if one.iteration == step])
+        for label, look, share in _purities(
+            [iteration for iteration in iterations if iteration.iteration == step]
+        )
     ]
     if not lines:
         return None
@@ -72,18 +74,22 @@ def _purities(iterations: Sequence[Iteration]) -> Iterator[tuple[str, dict[str, 
     """Yield label, style and accuracy of each part with known gold, all seeds of an iteration together."""
     orange, teal, green = LIGHT["orange"], LIGHT["teal"], LIGHT["green"]
     parts = [
-        ("all weak answers", {"marker": "s", "color": orange}, [one.weak for one in iterations]),
-        ("all icl answers", {"marker": "^", "color": teal}, [one.icl for one in iterations]),
-        ("kept", {"marker": "o", "color": green}, [one.agreement.weak_kept for one in iterations]),
+        ("all weak answers", {"marker": "s", "color": orange}, [iteration.weak for iteration in iterations]),
+        ("all icl answers", {"marker": "^", "color": teal}, [iteration.icl for iteration in iterations]),
+        (
+            "kept",
+            {"marker": "o", "color": green},
+            [iteration.agreement.weak_kept for iteration in iterations],
+        ),
         (
             "dropped, weak",
             {"marker": "s", "color": orange, "markerfacecolor": "none"},
-            [one.agreement.weak_dropped for one in iterations],
+            [iteration.agreement.weak_dropped for iteration in iterations],
         ),
         (
             "dropped, icl",
             {"marker": "^", "color": teal, "markerfacecolor": "none"},
-            [one.agreement.icl_dropped for one in iterations],
+            [iteration.agreement.icl_dropped for iteration in iterations],
         ),
     ]
     for label, look, accuracies in parts:
@@ -111,13 +117,12 @@ def _stacked(axes: Axes, names: list[str], parts: Sequence[tuple[str, list[int],
 
 def _agreement_said(iterations: Sequence[Iteration]) -> str:
     said = []
-    for one in iterations:
-        counts = one.agreement
+    for iteration in iterations:
+        counts = iteration.agreement
         clean = counts.weak_kept.share
         purity = "" if clean is None else f", {percent(clean)} of them right"
-        said.append(
-            f"iteration {one.iteration}, seed {one.seed}: {counts.kept} of {counts.questions} kept{purity}"
-        )
+        which = f"iteration {iteration.iteration}, seed {iteration.seed}"
+        said.append(f"{which}: {counts.kept} of {counts.questions} kept{purity}")
     return "; ".join(said) + "."
 
 
@@ -125,7 +130,7 @@ def confidence_figure(preferences: Sequence[Preferences]) -> Drawing | None:
     """Draw questions by the confidence of their majority, correct or wrong if known, with both thresholds."""
     if not preferences:
         return None
-    bars = [bar for one in preferences for bar in one.bars]
+    bars = [bar for stage2 in preferences for bar in stage2.bars]
     places = sorted({bar.confidence for bar in bars})
     asked = _mean(bars, places, [bar.questions for bar in bars], len(preferences))
     known = [bar.right for bar in bars if bar.right is not None]
@@ -169,12 +174,12 @@ def border(places: Sequence[float], threshold: float) -> float:
     return (below[-1] + counted[0]) / 2 if below and counted else threshold
 
 
-def _thresholds(axes: Axes, one: Preferences, places: Sequence[float]) -> None:
+def _thresholds(axes: Axes, stage2: Preferences, places: Sequence[float]) -> None:
     top = 1.2 * axes.get_ylim()[1]
     axes.set_ylim(top=top)
     named = [
-        (one.rules.min_confidence, "counts from", "right"),
-        (one.rules.negative_confidence, "calls weak wrong from", "left"),
+        (stage2.rules.min_confidence, "counts from", "right"),
+        (stage2.rules.negative_confidence, "calls weak wrong from", "left"),
     ]
     for value, meaning, side in named:
         place = border(places, value)

@@ -32,8 +32,8 @@ def loss_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
     with canvas(30 + 130 * rows) as figure:
         for number, (label, runs) in enumerate(models.items(), 1):
             axes = figure.add_subplot(rows, 2, number)
-            for one in runs:
-                axes.plot(*zip(*one.curves["loss"], strict=True), color=LIGHT["blue"], linewidth=1.3)
+            for run in runs:
+                axes.plot(*zip(*run.curves["loss"], strict=True), color=LIGHT["blue"], linewidth=1.3)
             axes.set_title(drawable(_short(label)), fontsize=11)
             axes.set_ylim(bottom=0)
         figure.supxlabel("step", fontsize=11)
@@ -46,7 +46,7 @@ def loss_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
 
 def preference_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
     """Draw rewards and log-probabilities of chosen and rejected responses, with a row for each method."""
-    models = _by_model([one for one in trainings if one.preference], "rewards/chosen")
+    models = _by_model([training for training in trainings if training.preference], "rewards/chosen")
     if not models:
         return None
     with canvas(50 + 150 * len(models)) as figure:
@@ -64,8 +64,8 @@ def preference_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
 def times_figure(timed: Sequence[Timed]) -> Drawing | None:
     """Draw the durations of the longest steps, each the mean over its seeds."""
     steps: dict[str, list[float]] = {}
-    for one in timed:
-        steps.setdefault(one.job.name.split("/", 1)[-1], []).append(one.seconds)
+    for timing in timed:
+        steps.setdefault(timing.job.name.split("/", 1)[-1], []).append(timing.seconds)
     means = {name: sum(seconds) / len(seconds) for name, seconds in steps.items()}
     longest = sorted(means, key=lambda name: -means[name])[:_MOST_STEPS]
     if not longest:
@@ -94,16 +94,16 @@ def times_figure(timed: Sequence[Timed]) -> Drawing | None:
 
 def _by_model(trainings: Sequence[TrainingCurves], curve: str) -> dict[str, list[TrainingCurves]]:
     models: dict[str, list[TrainingCurves]] = {}
-    for one in trainings:
-        if curve in one.curves:
-            models.setdefault(one.label, []).append(one)
+    for training in trainings:
+        if curve in training.curves:
+            models.setdefault(training.label, []).append(training)
     return models
 
 
 def _sides(axes: Axes, runs: Sequence[TrainingCurves], name: str) -> None:
     for side, (colour, dashes) in _SIDES.items():
-        for number, one in enumerate(runs):
-            points = one.curves.get(f"{name}/{side}", [])
+        for number, run in enumerate(runs):
+            points = run.curves.get(f"{name}/{side}", [])
             if points:
                 label = side if number == 0 else None
                 axes.plot(
