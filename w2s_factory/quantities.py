@@ -19,6 +19,8 @@ SEED: Final[Seed] = 42
 Iteration: TypeAlias = Annotated[int, Ge(1), Le(100)]
 """An iteration of Stage I, or their number; the paper has up to two. Each trains three models."""
 
+FIRST_ITERATION: Final[Iteration] = 1
+
 PaddedSize: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
 """A number of questions in a padded set; at most as many as the results hold."""
 
@@ -115,6 +117,3 @@ class PairRules(PairThresholds):
     pairs_per_question: PairsPerQuestion = PAIRS_PER_QUESTION
     seed: Seed = SEED
     drop_duplicates: bool = False
-
-
-MIN_CONFIDENCE, NEGATIVE_CONFIDENCE = PairThresholds.min_confidence, PairThresholds.negative_confidence

@@ -128,7 +128,9 @@ COMPARE = {
 }
 
 
-@pytest.mark.parametrize("mode", ["published", "symbolic", "math-verify"])
+@pytest.mark.parametrize(
+    "mode", ["published", "symbolic", pytest.param("math-verify", marks=pytest.mark.slow)]
+)
 def test_each_hostile_answer_is_judged_in_its_time(mode, monkeypatch):
     before = peak()  # of other tests in this process, a training say
     how = comparison.comparison(mode, get_task("math").comparison)

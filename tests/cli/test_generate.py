@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shlex
 import shutil
@@ -11,8 +12,10 @@ import sys
 
 import pytest
 
+from tests.conftest import ROOT
 from w2s_factory.shipped import shipped
 
+ENGINE = ROOT / "tests/played/engine"
 TINY = shipped("data", "models", "tiny_llama")
 QUICK = [
     "--task",
@@ -194,9 +197,11 @@ def test_the_release_that_is_not_named(w2s):
     one_line(done, "--release DIR or W2S_RELEASE")
 
 
-def test_a_full_disk(w2s, tmp_path):
+def test_a_full_disk(w2s, tmp_path, monkeypatch):
     """The journal may not grow beyond 2,000 bytes: one line, and what was there before is kept."""
-    few = [*map(str, QUICK), "--engine", "transformers", "--engine-option", "batch_size=1"]
+    monkeypatch.syspath_prepend(ENGINE)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ENGINE), str(ROOT)]))
+    few = [*map(str, QUICK), "--engine", "undecided"]
     few[few.index("--limit") + 1] = "20"
     command = [sys.executable, "-m", "w2s_factory", "generate", *few]
     done = subprocess.run(

@@ -157,9 +157,9 @@ def test_options_are_listed_under_their_headings():
 def test_build_data_groups_options_by_the_stages_that_read_them():
     headings: dict[str, set[tuple[str, ...]]] = {}
     for parameter in command_of("build-data").params:
-        readers = tuple(stage for stage in STAGES if parameter.name in READ[stage]) or STAGES
+        readers = tuple(stage for stage in STAGES if parameter.name in {"stage", *READ[stage]})
         headings.setdefault(parameter.heading, set()).add(readers)
-    assert headings["All stages"] == {STAGES}
+    assert headings["All stages"] == {tuple(STAGES)}
     assert headings["Stages 1 and 2"] == {("1", "2")}
     assert headings["Stage 1"] == {("1",)}
     assert headings["Stage 2"] == {("2",)}

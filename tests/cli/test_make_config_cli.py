@@ -8,6 +8,7 @@ import sys
 import pytest
 import yaml
 
+from tests import commands
 from w2s_factory.llamafactory.dataset_info import pair_entry, sft_entry
 from w2s_factory.llamafactory.presets import preset_names
 
@@ -18,8 +19,7 @@ GOOD = [
 
 
 def run(*arguments, cwd):
-    command = [sys.executable, "-m", "w2s_factory", "make-config", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return commands.run("make-config", *arguments, folder=cwd)
 
 
 @pytest.fixture

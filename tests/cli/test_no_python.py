@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -21,10 +19,9 @@ def config(tmp_path):
 
 @pytest.mark.parametrize("python", ["/bin/true", "/bin/ls", "/bin/cat", "/bin/echo"])
 @pytest.mark.parametrize("arguments", [["doctor"], ["template", "status"], ["train", "CONFIG"]], ids=str)
-def test_one_line_says_so(arguments, python, config):
+def test_one_line_says_so(w2s, arguments, python, config):
     arguments = [str(config) if argument == "CONFIG" else argument for argument in arguments]
-    command = [sys.executable, "-m", "w2s_factory", *arguments, "--python", python]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = w2s(*arguments, "--python", python, code=2)
+    assert done.stdout == ""
     assert done.stderr.startswith(f"Error: {python}: does not answer as a Python interpreter does")
     assert len(done.stderr.splitlines()) == 1

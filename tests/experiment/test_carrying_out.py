@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,6 +56,23 @@ def run(tmp_path, of_shell):
     return Run(tmp_path / "run", of_shell)
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """A folder in which the chain was carried out."""
+    return tmp_path_factory.mktemp("once") / "run"
+
+
+@pytest.fixture
+def finished(run, once):
+    """The chain, carried out; each test has a copy of the folder."""
+    if not once.exists():
+        run()
+        run.folder.rename(once)
+    shutil.copytree(once, run.folder, symlinks=True)
+    run.done()
+    return run
+
+
 def test_steps_run_in_order_and_once(run):
     run()
     assert run.done() == ["a", "b", "c"]
@@ -64,30 +82,25 @@ def test_steps_run_in_order_and_once(run):
     assert run.told == ["nothing to do: every step is complete"]
 
 
-def test_each_step_has_a_log_a_time_and_a_script(run):
-    run()
-    assert (run.folder / "logs/seed0/c.log").read_text() == "{braces} {0}\n"
-    assert (run.folder / "benchmarks/seed0/c.tsv").read_text().startswith("s\t")
-    assert "braces" in (run.folder / "scripts/seed0_c.sh").read_text()
-    assert json.loads((run.folder / "contents.json").read_text())["name"] == "small"
+def test_each_step_has_a_log_a_time_and_a_script(finished):
+    assert (finished.folder / "logs/seed0/c.log").read_text() == "{braces} {0}\n"
+    assert (finished.folder / "benchmarks/seed0/c.tsv").read_text().startswith("s\t")
+    assert "braces" in (finished.folder / "scripts/seed0_c.sh").read_text()
+    assert json.loads((finished.folder / "contents.json").read_text())["name"] == "small"
 
 
-def test_touching_files_runs_nothing(run):
-    run()
-    run.done()
+def test_touching_files_runs_nothing(finished):
     later = time.time() + 100
     for name in ("a.txt", "b.txt"):
-        os.utime(run.folder / name, (later, later))
-    run()
-    assert run.done() == []
+        os.utime(finished.folder / name, (later, later))
+    finished()
+    assert finished.done() == []
 
 
-def test_an_edited_command_runs_its_step_and_what_depends_on_it(run):
-    run()
-    run.done()
-    run(B_EDITED)
-    assert run.done() == ["b", "c"]
-    assert (run.folder / "c.txt").read_text() == "2\n"
+def test_an_edited_command_runs_its_step_and_what_depends_on_it(finished):
+    finished(B_EDITED)
+    assert finished.done() == ["b", "c"]
+    assert (finished.folder / "c.txt").read_text() == "2\n"
 
 
 def test_another_interpreter_is_not_compared(planned, monkeypatch):

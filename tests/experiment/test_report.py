@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from tests.experiment.made_runs import ACCURACIES, make_run
 from w2s_factory import UserError, evaluate, report
@@ -60,9 +61,17 @@ def small(tmp_path_factory):
 
 
 @pytest.fixture
-def run(small, tmp_path):
+def drawn_run(small, tmp_path):
     """A copy to change."""
     return shutil.copytree(small, tmp_path / "run")
+
+
+@pytest.fixture
+def run(drawn_run, monkeypatch):
+    """The same, whose figures are put together and left empty: matplotlib takes seconds to write them."""
+    empty = '<svg viewBox="0 0 1 1">\n</svg>'
+    monkeypatch.setattr(Figure, "savefig", lambda _, file, **options: file.write(empty))
+    return drawn_run
 
 
 @pytest.fixture(scope="module")
@@ -392,7 +401,8 @@ def test_the_command(run, w2s):
 
 
 @pytest.mark.parametrize("odd", ["$\\foo$ \ud800 \0 a/../\\g<9>", "long " * 200])
-def test_any_tag_and_label_can_be_drawn(run, recwarn, odd):
+def test_any_tag_and_label_can_be_drawn(drawn_run, recwarn, odd):
+    run = drawn_run
     path = run / "golds/test.jsonl"
     golds = [json.loads(line) for line in path.read_text().splitlines()]
     for number, gold in enumerate(golds):

@@ -1,4 +1,7 @@
-"""A whole experiment, with real trainings: it ends in a report, survives kills, and reruns what an edit concerns."""
+"""A whole experiment: it ends in a report, survives kills, and reruns what an edit concerns.
+
+Each test runs twice: with trainings and models that are played (`tests/played/`), and, marked `train`, with real ones.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,12 @@ import psutil
 import pytest
 import yaml
 
+from tests.conftest import ROOT
 from tests.experiment import undecided
 
-pytestmark = [pytest.mark.train, pytest.mark.timeout(1500)]
+pytestmark = pytest.mark.timeout(1500)
 
+PLAYED = [str(ROOT / "tests/played" / name) for name in ("engine", "environment")]
 KILLS = int(os.environ.get("W2S_KILLS", "2"))
 BRIEF = {"max_steps": 2, "learning_rate": 1e-4}
 ON_CPU = {"use_cpu": True, "bf16": False}
@@ -29,16 +34,23 @@ DATA = (
 )
 
 
-@pytest.fixture(scope="module")
-def undecided_model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undecided")
-    undecided.make(folder)
-    return str(folder)
+@pytest.fixture(scope="module", params=["played", pytest.param("real", marks=pytest.mark.train)])
+def model_and_engine(request, tmp_path_factory):
+    """A model, and the engine for it; LLaMA-Factory is what the processes find first on their path."""
+    if request.param == "real":
+        folder = tmp_path_factory.mktemp("undecided")
+        undecided.make(folder)
+        yield str(folder), "transformers"
+        return
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONPATH", os.pathsep.join([*PLAYED, str(ROOT)]))
+        yield "some/model", "undecided"
 
 
 @pytest.fixture(scope="module")
-def experiment(undecided_model, tmp_path_factory):
+def experiment(model_and_engine, tmp_path_factory):
     """Write the experiment: Stage I and II at their smallest."""
+    model, engine = model_and_engine
     file = tmp_path_factory.mktemp("experiment") / "experiment.yaml"
 
     def write(**stage2):
@@ -47,13 +59,13 @@ def experiment(undecided_model, tmp_path_factory):
             "name": "tiny",
             "task": "arithmetic",
             "split": "dev",
-            "weak": {"name": "w", "model": undecided_model},
-            "strong": {"name": "s", "model": undecided_model, "preset": "tiny_lora_sft", "overrides": BRIEF},
+            "weak": {"name": "w", "model": model},
+            "strong": {"name": "s", "model": model, "preset": "tiny_lora_sft", "overrides": BRIEF},
             "iterations": 1,
             "last_iteration": ["hybrid"],
             "baselines": ["weak_floor"],
             "limit": {"train_2": 30, "split": 10},
-            "generation": {"engine": "transformers", "max_tokens": 24},
+            "generation": {"engine": engine, "max_tokens": 24},
             "stage2": {"samples": 3, "min_confidence": 0.5, "methods": methods, **stage2},
         }
         file.write_text(yaml.safe_dump(values))
@@ -90,12 +102,13 @@ def contents(folder) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(experiment, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    return folder, run(experiment(), folder), contents(folder)
+    folder, began = tmp_path_factory.mktemp("undisturbed"), time.monotonic()
+    done = run(experiment(), folder)
+    return folder, done, contents(folder), time.monotonic() - began
 
 
 def test_it_ends_in_a_report_with_every_step_done_once(undisturbed):
-    _, done, files = undisturbed
+    _, done, files, _ = undisturbed
     assert len(done) == len(set(done))
     assert {"seed0/train_iter1_hybrid", "seed0/pairs", "seed0/train_dpo", "report"} <= set(done)
     assert "seed0/data/llama_factory/arithmetic/train_arithmetic_w_iter1_hybrid_paired.json" in files
@@ -104,11 +117,11 @@ def test_it_ends_in_a_report_with_every_step_done_once(undisturbed):
 
 def test_killed_at_random_moments_it_ends_in_the_same_files(undisturbed, experiment, tmp_path):
     draw, folder, file = random.Random(0), tmp_path / "run", experiment()
-    _, steps, expected = undisturbed
+    _, steps, expected, lasts = undisturbed
     finished: list[str] = []
     for _ in range(KILLS):
         process = subprocess.Popen(command(file, folder), stderr=subprocess.PIPE, text=True)
-        time.sleep(draw.uniform(5, 25))
+        time.sleep(draw.uniform(0.2, 0.5) * lasts)
         family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         for one in [*family, process]:
             one.kill()

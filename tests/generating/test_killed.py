@@ -20,6 +20,8 @@ import pytest
 KILLS = int(os.environ.get("W2S_KILLS", "1"))
 QUESTIONS = 48
 ROOT = Path(__file__).resolve().parents[2]
+PLAYED = ROOT / "tests/played/engine"
+"""Offers an engine that starts at once and takes its time over each response."""
 
 
 class Run:
@@ -43,7 +45,7 @@ class Run:
         log = (self.folder.parent / f"{self.folder.name}.log").open("a")
         return subprocess.Popen(
             command,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(PLAYED)])},
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -69,18 +71,29 @@ class Run:
         process.wait()
 
 
-def engines(tiny, request):
+def engines(request):
+    def tiny():
+        return str(request.getfixturevalue("tiny"))
+
     return {
-        "transformers": lambda: ["--engine", "transformers", "--model", str(tiny), "--engine-option", "batch_size=4"],
+        "undecided": lambda: ["--engine", "undecided", "--model", "some/model", "--engine-option", "pause=0.02"],
+        "transformers": lambda: ["--engine", "transformers", "--model", tiny(), "--engine-option", "batch_size=4"],
         "openai": lambda: ["--engine", "openai", "--model", "tiny", "--base-url", request.getfixturevalue("server").url, "--engine-option", "concurrency=4"],
-        "vllm": lambda: ["--engine", "vllm", "--model", str(tiny), *request.getfixturevalue("vllm_flags"), "--engine-option", "max_num_seqs=8"],
+        "vllm": lambda: ["--engine", "vllm", "--model", tiny(), *request.getfixturevalue("vllm_flags"), "--engine-option", "max_num_seqs=8"],
     }  # fmt: skip
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("engine", ["transformers", "openai", pytest.param("vllm", marks=pytest.mark.vllm)])
-def test_killed_and_started_again_it_ends_in_the_undisturbed_file(tmp_path, tiny, request, engine):
-    options = engines(tiny, request)[engine]()
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "undecided",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("transformers", "openai")),
+        pytest.param("vllm", marks=pytest.mark.vllm),
+    ],
+)
+def test_killed_and_started_again_it_ends_in_the_undisturbed_file(tmp_path, request, engine):
+    options = engines(request)[engine]()
     undisturbed = Run(tmp_path / "undisturbed", *options)
     process = undisturbed.start()
     undisturbed.wait_for_first_row(process)
@@ -107,9 +120,9 @@ def test_killed_and_started_again_it_ends_in_the_undisturbed_file(tmp_path, tiny
     print(f"{engine}: {kills} kills, {interrupted} of them within the responses, {runs} runs")
 
 
-def test_killed_before_the_first_response(tmp_path, tiny, request):
+def test_killed_before_the_first_response(tmp_path, request):
     """Even a journal of no whole line is continued."""
-    run = Run(tmp_path / "run", *engines(tiny, request)["openai"]())
+    run = Run(tmp_path / "run", *engines(request)["undecided"]())
     process = run.start()
     run.kill(process, 0.3)
     run.finish()

@@ -76,7 +76,7 @@ def test_everything_shipped_is_inside(wheel):
         inside = set(archive.namelist())
     assert {f"w2s_factory/{name}" for name in expected} <= inside
     assert {"w2s_factory/py.typed", "w2s_factory/data/arithmetic/train_2.jsonl"} <= inside
-    assert {"w2s_factory/experiment/Snakefile", "w2s_factory/experiment/template.yaml"} <= inside
+    assert {"w2s_factory/experiment/Snakefile", "w2s_factory/experiment/init_template.yaml"} <= inside
     assert [name for name in inside if name.startswith("w2s_factory/llama_factory_configs/")]
     assert not [name for name in inside if name.startswith(("tests/", "scripts/"))]
 

@@ -13,8 +13,6 @@ import pytest
 import yaml
 from conftest import ROWS, training, w2s
 
-pytestmark = pytest.mark.train
-
 TWO_RANKS = {"FORCE_TORCHRUN": "1", "NPROC_PER_NODE": "2"}
 
 
@@ -38,7 +36,13 @@ def adapter_is_there(folder: Path) -> bool:
     return (folder / "adapter_config.json").is_file() and (folder / "adapter_model.safetensors").is_file()
 
 
-@pytest.mark.parametrize("variables", [{}, TWO_RANKS], ids=["one process", "two ranks"])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param({}, id="one process"),  # the one real training of `make test`
+        pytest.param(TWO_RANKS, id="two ranks", marks=pytest.mark.train),
+    ],
+)
 def test_w2s_factory_train(config: Path, variables: dict[str, str], tmp_path: Path) -> None:
     done = w2s("train", config, "max_steps=1", cwd=tmp_path, **variables)
     assert done.returncode == 0, done.stderr
@@ -53,6 +57,7 @@ def test_w2s_factory_train(config: Path, variables: dict[str, str], tmp_path: Pa
     assert {Path(given["file"]).name for given in noted["inputs"]} == {"train.yaml", "words.json"}
 
 
+@pytest.mark.train
 def test_template_install_then_plain_llamafactory(config: Path, fresh_python: Path, tmp_path: Path) -> None:
     def llamafactory(**variables: str) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join([str(fresh_python.parent), os.environ["PATH"]])
@@ -83,6 +88,7 @@ def test_template_install_then_plain_llamafactory(config: Path, fresh_python: Pa
     assert "is not known" in w2s("template", "status", "--python", fresh_python, cwd=tmp_path).stdout
 
 
+@pytest.mark.train
 def test_long_rows_are_dropped_then_the_rest_trains_and_is_merged(
     tiny_llama: Path, dataset_dir: Path, tmp_path: Path
 ) -> None:

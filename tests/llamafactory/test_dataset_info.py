@@ -66,7 +66,7 @@ def test_merging(tmp_path_factory, there, new):
     path.write_text(json.dumps(there))
     changed = [name for name in new if name in there and there[name] != new[name]]
     if changed:
-        with pytest.raises(UserError, match=f'"{changed[0]}" is there already and would change'):
+        with pytest.raises(UserError, match=f'"{changed[0]}" exists already and would change'):
             merged(path, new)
     result = merged(path, new, force=True)
     assert result == there | new

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import venv
 from pathlib import Path
 
@@ -30,11 +28,6 @@ def add(python: Path, name: str, version: str, code: str = "") -> None:
 
 def by_subject(findings: list[Diagnosis]) -> dict[str, Diagnosis]:
     return {finding.subject: finding for finding in findings}
-
-
-def w2s(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "w2s_factory", "doctor", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_an_empty_environment(python: Path) -> None:
@@ -80,18 +73,16 @@ def test_torch_and_a_companion_of_another_torch(
     assert "torch torchvision torchaudio" in str(torch.fix)
 
 
-def test_the_exit_code_says_that_training_cannot_work(python: Path) -> None:
-    done = w2s("--json", "--python", python)
-    assert done.returncode == 1
+def test_the_exit_code_says_that_training_cannot_work(python: Path, w2s) -> None:
+    done = w2s("doctor", "--json", "--python", python, code=1)
     assert [finding["subject"] for finding in json.loads(done.stdout)][:2] == ["Python", "torch"]
-    assert "\x1b" not in w2s("--python", python).stdout
+    assert "\x1b" not in w2s("doctor", "--python", python, code=1).stdout
 
 
 @pytest.mark.train
-def test_this_environment_trains() -> None:
+def test_this_environment_trains(w2s) -> None:
     pytest.importorskip("llamafactory")
-    done = w2s("--json")
-    assert done.returncode == 0, done.stdout
+    done = w2s("doctor", "--json")
     states = {finding["subject"]: finding["state"] for finding in json.loads(done.stdout)}
     assert states["torch"] == states["LLaMA-Factory"] == "fine"
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from w2s_factory.experiment.spec import Dpo, Methods, ReferenceFree
 from w2s_factory.llamafactory.arguments import known_arguments
 from w2s_factory.llamafactory.preference_methods import METHODS, STAGES, trains_on_pairs
 from w2s_factory.llamafactory.presets import load_preset
@@ -19,6 +20,13 @@ def test_a_method_can_be_selected_in_every_release_that_has_it(release):
     for name in version.methods:
         by_loss = "pref_loss" in known_arguments(version)
         assert by_loss or METHODS[name].early_stage in STAGES
+
+
+def test_experiments_offer_each_method_with_its_choice_of_model():
+    offered = Methods(**{name: {} for name in METHODS}).preference
+    assert {name: type(method) for name, method in offered.items()} == {
+        name: Dpo if method.reference else ReferenceFree for name, method in METHODS.items()
+    }
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from w2s_factory.building.dataset_files import WEAK_NAME, Built, Recipe, Rows, p
 from w2s_factory.building.joining import same_content
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in
-from w2s_factory.quantities import SEED, Iteration, PaddedSize
+from w2s_factory.quantities import FIRST_ITERATION, SEED, Iteration, PaddedSize
 from w2s_factory.ranges import Seed, check, check_fields
 from w2s_factory.records import SFT, rows_of
 from w2s_factory.tasks import get_task
@@ -107,7 +107,7 @@ def build_stage1(
     output_dir: str | Path | None = None,
     *,
     weak_name: str = WEAK_NAME,
-    iteration: Iteration = 1,
+    iteration: Iteration = FIRST_ITERATION,
     padding: Padding | None = None,
     recipe: Recipe | None = None,
 ) -> Stage1:

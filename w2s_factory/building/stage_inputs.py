@@ -13,21 +13,12 @@ from w2s_factory.errors import UserError
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from w2s_factory.tasks import Task
 
 EXAMPLE_TASK = "arithmetic"
-
-NEEDED = {
-    "gold": ("input",),
-    "test": ("input",),
-    "full-weak": ("input",),
-    "1": ("weak", "icl"),
-    "2": ("weak", "votes"),
-}
-"""The options that name the input files of each stage; all of them are needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,28 +52,20 @@ def inputs_of(stage: str, task_name: str | None, named: Mapping[str, Path | None
     Args:
         stage: The stage, as `build-data` calls it.
         task_name: The task; None if it is not named.
-        named: The file that each option names; None if it is not given.
+        named: The file that each of the stage's options for input files names; None if it is not given.
 
     Raises:
-        UserError: Only some of the stage's files are named, a file is named that it does not read, or the
-            task is not named.
+        UserError: Only some of the stage's files are named, or the task is not.
     """
-    given = {option: path for option, path in named.items() if path is not None}
-    needed = NEEDED[stage]
-    for option in given.keys() - set(needed):
-        raise UserError(f"is not read by stage {stage}", field=f"--{option}")
-    if not given and task_name in (None, EXAMPLE_TASK) and stage != "2":
+    files = {option: path for option, path in named.items() if path is not None}
+    if not files and task_name in (None, EXAMPLE_TASK) and stage != "2":
         return _embedded(stage)
-    missing = [option for option in needed if option not in given]
+    missing = [f"--{option}" for option in named if option not in files]
     if missing:
-        raise UserError(f"stage {stage} needs {_options(missing)}")
+        raise UserError(f"stage {stage} needs {' and '.join(missing)}")
     if task_name is None:
         raise UserError("is needed with input files", field="--task", hint="Name the task they belong to")
-    return Inputs(task=get_task(task_name), files=given)
-
-
-def _options(names: Iterable[str]) -> str:
-    return " and ".join(f"--{name}" for name in names)
+    return Inputs(task=get_task(task_name), files=files)
 
 
 def _embedded(stage: str) -> Inputs:

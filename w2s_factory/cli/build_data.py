@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from w2s_factory.cli import build_data_stage2
-from w2s_factory.cli.build_data_options import STAGES, BuildOptions, refuse_unread
+from w2s_factory.cli.build_data_options import READ, STAGES, refuse_unread
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_dataset, after_questions, shown
-from w2s_factory.cli.options import PATH, TASKS, number
+from w2s_factory.cli.options import PATH, TASKS, number, number_options
 from w2s_factory.cli.output import (
     messages_to_stderr,
     print_agreement,
@@ -22,19 +22,31 @@ from w2s_factory.cli.output import (
     print_warning,
 )
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.versions import RELEASES
 from w2s_factory.quantities import (
-    MIN_CONFIDENCE,
-    NEGATIVE_CONFIDENCE,
+    FIRST_ITERATION,
     SEED,
-    Confidence,
     Iteration,
     PaddedSize,
     PairsPerQuestion,
+    PairThresholds,
 )
 from w2s_factory.ranges import Seed
 
 if TYPE_CHECKING:
-    from w2s_factory.building import Inputs, Recipe
+    from collections.abc import Callable
+
+    from w2s_factory.building import Built, Inputs, Recipe
+    from w2s_factory.cli.build_data_options import (
+        DatasetOptions,
+        FullWeakOptions,
+        GoldOptions,
+        OneDatasetOptions,
+        Stage1Options,
+        Stage2Options,
+        StageOptions,
+        TestOptions,
+    )
 
 DEFAULT_DIR: Final = Path("w2s-data")
 CONTENTS: Final = "contents.json"
@@ -51,7 +63,7 @@ _config = heading("Training config (all stages but test)")
 
 
 @click.command(cls=HeadedCommand)
-@_all_stages("--stage", type=click.Choice(STAGES), required=True, help="What to build: see above.")
+@_all_stages("--stage", type=click.Choice(tuple(STAGES)), required=True, help="What to build: see above.")
 @_all_stages(
     "--task", "task_name", metavar="NAME",
     help=f"The task the input files belong to: {TASKS}. Required with input files.",
@@ -84,7 +96,7 @@ _config = heading("Training config (all stages but test)")
     "trained on the icl set of iteration 1.",
 )  # fmt: skip
 @_agreement(
-    "--iteration", type=number(Iteration), default=1, show_default=True,
+    "--iteration", type=number(Iteration), default=FIRST_ITERATION, show_default=True,
     help="The iteration of Stage I, which goes into the names of the datasets.",
 )  # fmt: skip
 @_agreement(
@@ -96,15 +108,7 @@ _config = heading("Training config (all stages but test)")
     "--votes", type=PATH, metavar="FILE",
     help="The majority file that vote wrote, or its folder.",
 )  # fmt: skip
-@_pairs(
-    "--min-confidence", type=number(Confidence), default=MIN_CONFIDENCE, show_default=True,
-    help="Skip a question if less than this share of its samples gave the majority answer.",
-)  # fmt: skip
-@_pairs(
-    "--negative-confidence", type=number(Confidence), default=NEGATIVE_CONFIDENCE, show_default=True,
-    help="Reject the weak response only if at least this share of the samples gave the same other answer. "
-    "Not below --min-confidence.",
-)  # fmt: skip
+@number_options(PairThresholds, _pairs)
 @_pairs(
     "--pairs-per-question", type=number(PairsPerQuestion), show_default="the task's, 1 or 3",
     help="The most pairs to build from one question.",
@@ -166,7 +170,7 @@ _config = heading("Training config (all stages but test)")
 )  # fmt: skip
 @_config(
     "--llamafactory-version", "version", metavar="VERSION", show_default="the installed one",
-    help="The LLaMA-Factory version to write for, 0.5.0 to 0.9.5.",
+    help=f"The LLaMA-Factory version to write for, {RELEASES[0]} to {RELEASES[-1]}.",
 )  # fmt: skip
 @_config("--no-config", is_flag=True, help="Write no training config, only the dataset and its index entry.")
 @option("--force", is_flag=True, help="Overwrite files and index entries that have other content.")
@@ -199,38 +203,55 @@ def command(ctx: click.Context, /, stage: str, **options: Any) -> None:
           --weak-name llama2_7b --iteration 1 --output-dir DIR
     """  # noqa: D301  click reads \b
     refuse_unread(ctx, stage)
-    given = BuildOptions(stage=stage, **options)
-    if stage == "2" and build_data_stage2.inspect(given):
-        return
-    inputs = _inputs(given)
-    if stage == "1":
-        _build_stage1(inputs, given)
-    elif stage == "2":
-        output = _output(inputs, given, inputs.task.file_stem(_weak_name(inputs, given), "paired"))
-        build_data_stage2.build(inputs, given, output, _recipe(inputs, given))
-    elif stage == "test":
-        _build_test(inputs, given)
-    else:
-        _build_sft(inputs, given)
+    _BUILDERS[stage](STAGES[stage](**{name: options[name] for name in READ[stage]}))
 
 
-def _inputs(options: BuildOptions) -> Inputs:
-    """Return the files named, or those of the run in the current folder, or the embedded example."""
+def _build_gold(options: GoldOptions) -> None:
+    """Build gold data to fine-tune a model on."""
     from w2s_factory import building
 
-    if options.task_name is None and not any(options.inputs.values()) and Path(CONTENTS).is_file():
-        from w2s_factory.experiment.run_inputs import inputs_of_run
+    inputs = _inputs("gold", options, {"input": options.source})
+    source = inputs.files["input"]
+    output = _output(options, inputs, f"{inputs.task.name}_{source.stem}")
+    recipe = _recipe(options, inputs, preset="weak_full_sft", dataset=options.dataset_name)
+    _print_dataset(inputs, building.build_gold(inputs.task, source, output, recipe=recipe))
 
-        return inputs_of_run(Path(), options.stage, options.iteration)
-    return building.inputs_of(options.stage, options.task_name, options.inputs)
+
+def _build_test(options: TestOptions) -> None:
+    """Write the questions of a split with their gold answers."""
+    from w2s_factory import building
+
+    inputs = _inputs("test", options, {"input": options.source})
+    source = inputs.files["input"]
+    folder = options.output_dir or DEFAULT_DIR
+    output = options.output or folder / f"{inputs.task.name}_{source.stem}.jsonl"
+    count = building.build_test(inputs.task, source, output, split=options.split, force=options.force)
+    rows_printed = messages_to_stderr(output)
+    print_inputs(inputs)
+    if not rows_printed:
+        click.echo(f"Wrote {shown(output)} ({count:,} questions with gold answers)")
+        after_questions(inputs.task, output)
 
 
-def _build_stage1(inputs: Inputs, options: BuildOptions) -> None:
+def _build_full_weak(options: FullWeakOptions) -> None:
+    """Build the dataset of all responses of the weak model."""
+    from w2s_factory import building
+
+    inputs = _inputs("full-weak", options, {"input": options.source})
+    stem = inputs.task.file_stem(options.weak_name or inputs.weak_name, "full_weak")
+    output, recipe = _output(options, inputs, stem), _strong_recipe(options, inputs, options.dataset_name)
+    _print_dataset(
+        inputs, building.build_full_weak(inputs.task, inputs.files["input"], output, recipe=recipe)
+    )
+
+
+def _build_stage1(options: Stage1Options) -> None:
     """Build the hybrid, weak and icl sets of an iteration of Stage I."""
     from w2s_factory import building
 
+    inputs = _inputs("1", options, {"weak": options.weak, "icl": options.icl}, options.iteration)
     padding = building.Padding(to=options.pad_to, seed=options.seed) if options.pad_to else None
-    recipe = _recipe(inputs, options)
+    recipe = _strong_recipe(options, inputs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", building.EqualResultsWarning)  # printed below, in one line
         stage1 = building.build_stage1(
@@ -238,7 +259,7 @@ def _build_stage1(inputs: Inputs, options: BuildOptions) -> None:
             inputs.files["weak"],
             inputs.files["icl"],
             options.output_dir or DEFAULT_DIR,
-            weak_name=_weak_name(inputs, options),
+            weak_name=options.weak_name or inputs.weak_name,
             iteration=options.iteration,
             padding=padding,
             recipe=recipe,
@@ -253,85 +274,95 @@ def _build_stage1(inputs: Inputs, options: BuildOptions) -> None:
     after_dataset(stage1.built["hybrid"])
 
 
-def _build_sft(inputs: Inputs, options: BuildOptions) -> None:
-    """Build the one dataset of stage gold or full-weak."""
-    from w2s_factory import building
-
-    gold = options.stage == "gold"
-    build = building.build_gold if gold else building.build_full_weak
-    source = inputs.files["input"]
-    gold_stem = f"{inputs.task.name}_{source.stem}"
-    stem = gold_stem if gold else inputs.task.file_stem(_weak_name(inputs, options), "full_weak")
-    recipe = _recipe(inputs, options)
-    built = build(inputs.task, source, _output(inputs, options, stem), recipe=recipe)
-    rows_printed = messages_to_stderr(built.file)
-    print_inputs(inputs)
-    if rows_printed:
+def _build_stage2(options: Stage2Options) -> None:
+    """Build preference pairs, or inspect a file of them."""
+    if build_data_stage2.inspect(options):
         return
-    print_datasets([built])
-    after_dataset(built)
+    inputs = _inputs("2", options, {"weak": options.weak, "votes": options.votes})
+    stem = inputs.task.file_stem(options.weak_name or inputs.weak_name, "paired")
+    output = _output(options, inputs, stem)
+    recipe = _recipe(options, inputs, preset="dpo", dataset=options.dataset_name)
+    build_data_stage2.build(inputs, options, output, recipe)
 
 
-def _build_test(inputs: Inputs, options: BuildOptions) -> None:
-    """Write the questions of a split with their gold answers."""
+_BUILDERS: Final[dict[str, Callable[[Any], None]]] = {
+    "gold": _build_gold,
+    "test": _build_test,
+    "full-weak": _build_full_weak,
+    "1": _build_stage1,
+    "2": _build_stage2,
+}
+"""The function that carries out each stage, which takes the options of the stage's class in `STAGES`."""
+
+
+def _inputs(
+    stage: str, options: StageOptions, files: dict[str, Path | None], iteration: int = FIRST_ITERATION
+) -> Inputs:
+    """Return the files named, or those of the run in the current folder, or the embedded example."""
     from w2s_factory import building
 
-    source = inputs.files["input"]
-    output = _output(inputs, options, f"{inputs.task.name}_{source.stem}", ".jsonl")
-    count = building.build_test(inputs.task, source, output, split=options.split, force=options.force)
-    rows_printed = messages_to_stderr(output)
-    print_inputs(inputs)
-    if not rows_printed:
-        click.echo(f"Wrote {shown(output)} ({count:,} questions with gold answers)")
-        after_questions(inputs.task, output)
+    if options.task_name is None and not any(files.values()) and Path(CONTENTS).is_file():
+        from w2s_factory.experiment.run_inputs import inputs_of_run
+
+        return inputs_of_run(Path(), stage, iteration)
+    return building.inputs_of(stage, options.task_name, files)
 
 
-def _weak_name(inputs: Inputs, options: BuildOptions) -> str:
-    return options.weak_name or inputs.weak_name or "weak"
-
-
-def _output(inputs: Inputs, options: BuildOptions, stem: str, suffix: str = ".json") -> Path:
+def _output(options: OneDatasetOptions, inputs: Inputs, stem: str) -> Path:
     """Return the file to write: the one named, or else the one of that stem where the layout puts it."""
     if options.output:
         return options.output
     folder = options.output_dir or DEFAULT_DIR
     inside = f"data/llama_factory/{inputs.task.folder}" if options.layout == "release" else ""
-    return folder / inside / f"{stem}{suffix}"
+    return folder / inside / f"{stem}.json"
 
 
-def _recipe(inputs: Inputs, options: BuildOptions) -> Recipe:
+def _strong_recipe(options: DatasetOptions, inputs: Inputs, dataset: str | None = None) -> Recipe:
+    """Return the recipe of a dataset that by default trains the task's strong model."""
+    task = inputs.task
+    return _recipe(options, inputs, preset=task.strong_preset, model=task.strong_model, dataset=dataset)
+
+
+def _recipe(
+    options: DatasetOptions,
+    inputs: Inputs,
+    *,
+    preset: str,
+    model: str | None = None,
+    dataset: str | None = None,
+) -> Recipe:
+    """Return the layout and the training config that the options ask for.
+
+    Args:
+        options: The options of the stage.
+        inputs: Its inputs, which may have a preset and a model.
+        preset: The preset by default.
+        model: The model by default; None where it is not known: gold data may be for any model, and pairs are
+            for M_plus, the model that Stage I trained.
+        dataset: The dataset's name; None for the one that its file name gives.
+    """
     from w2s_factory import building
     from w2s_factory.llamafactory.settings import parsed_settings
 
+    if options.no_config and options.model:
+        raise UserError(
+            "excludes --model, which only a config names", field="--no-config", hint="Leave one out"
+        )
     return building.Recipe(
         layout=options.layout,
-        preset=options.preset or inputs.preset or _default_preset(inputs, options.stage),
-        model=_model(inputs, options),
+        preset=options.preset or inputs.preset or preset,
+        model=None if options.no_config else options.model or inputs.model or model,
         settings=parsed_settings(options.settings),
         version=options.version,
-        dataset=options.dataset_name,
+        dataset=dataset,
         force=options.force,
     )
 
 
-def _model(inputs: Inputs, options: BuildOptions) -> str | None:
-    """Return the model that the config trains; None for no config."""
-    if not options.no_config:
-        return options.model or inputs.model or _default_model(inputs, options.stage)
-    if options.model:
-        raise UserError(
-            "excludes --model, which only a config names", field="--no-config", hint="Leave one out"
-        )
-    return None
-
-
-def _default_model(inputs: Inputs, stage: str) -> str | None:
-    """Return the task's strong model where it is the one to train.
-
-    Gold data may be for any model, and pairs are for M_plus, the model that Stage I trained.
-    """
-    return inputs.task.strong_model if stage in ("full-weak", "1") else None
-
-
-def _default_preset(inputs: Inputs, stage: str) -> str:
-    return {"gold": "weak_full_sft", "2": "dpo"}.get(stage, inputs.task.strong_preset)
+def _print_dataset(inputs: Inputs, built: Built) -> None:
+    """Print what was built, and the next command, unless the rows themselves were printed."""
+    rows_printed = messages_to_stderr(built.file)
+    print_inputs(inputs)
+    if not rows_printed:
+        print_datasets([built])
+        after_dataset(built)

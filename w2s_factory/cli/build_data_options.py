@@ -1,14 +1,18 @@
-"""The options of `build-data` as typed values, and which stage reads which of them."""
+"""The options of `build-data`: one class for each stage, whose fields are the options that the stage reads.
+
+A field has the name of the option's parameter in `build_data.py`, where its help is.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
 
 from click.core import ParameterSource
 
 from w2s_factory.cli.options import DASH
 from w2s_factory.errors import UserError
+from w2s_factory.quantities import PairThresholds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,66 +21,107 @@ if TYPE_CHECKING:
 
     from w2s_factory.records import PairForm
 
-STAGES: Final = ("gold", "test", "full-weak", "1", "2")
+
+@dataclass(frozen=True, kw_only=True)
+class StageOptions:
+    """The options that every stage reads, besides `--stage`."""
+
+    task_name: str | None
+    output_dir: Path | None
+    force: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildOptions:
-    """The options of `build-data`, by the names of their parameters; their help says what they mean."""
+class DatasetOptions(StageOptions):
+    """The options of the stages that build datasets for training."""
 
-    stage: str
-    task_name: str | None
-    source: Path | None
-    weak: Path | None
-    icl: Path | None
-    votes: Path | None
-    samples: Path | None
-    weak_name: str | None
-    iteration: int
-    pad_to: int | None
-    split: str | None
-    output: Path | None
-    output_dir: Path | None
-    min_confidence: float
-    negative_confidence: float
-    pairs_per_question: int | None
-    seed: int
-    drop_duplicates: bool
-    form: PairForm | None
-    check: Path | None
-    explain: str | None
     layout: str
-    dataset_name: str | None
     preset: str | None
     model: str | None
     no_config: bool
     settings: tuple[str, ...]
     version: str | None
-    force: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneDatasetOptions(DatasetOptions):
+    """The options of the stages that build a single dataset."""
+
+    output: Path | None
+    dataset_name: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoldOptions(OneDatasetOptions):
+    """The options of stage gold."""
+
+    source: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestOptions(StageOptions):
+    """The options of stage test."""
+
+    source: Path | None
+    split: str | None
+    output: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullWeakOptions(OneDatasetOptions):
+    """The options of stage full-weak."""
+
+    source: Path | None
+    weak_name: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage1Options(DatasetOptions):
+    """The options of stage 1."""
+
+    weak: Path | None
+    icl: Path | None
+    weak_name: str | None
+    iteration: int
+    pad_to: int | None
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage2Options(PairThresholds, OneDatasetOptions):
+    """The options of stage 2; its thresholds are declared by `PairThresholds` alone."""
+
+    weak: Path | None
+    votes: Path | None
+    weak_name: str | None
+    pairs_per_question: int | None
+    seed: int
+    drop_duplicates: bool
+    samples: Path | None
+    form: PairForm | None
+    check: Path | None
+    explain: str | None
 
     @property
-    def inputs(self) -> dict[str, Path | None]:
-        """The input files by the name of their option."""
-        return {"input": self.source, "weak": self.weak, "icl": self.icl, "votes": self.votes}
+    def thresholds(self) -> dict[str, Any]:
+        """The values of the thresholds, by field of `PairThresholds`."""
+        return {field.name: getattr(self, field.name) for field in fields(PairThresholds)}
 
 
-_ALWAYS = {"stage", "task_name", "output_dir", "force"}
-_CONFIG = {"layout", "preset", "model", "settings", "version", "no_config"}
-_ONE_FILE = {"output", "dataset_name"}
-READ: Final = {
-    "gold": _CONFIG | _ONE_FILE | {"source"},
-    "test": {"source", "split", "output"},
-    "full-weak": _CONFIG | _ONE_FILE | {"source", "weak_name"},
-    "1": _CONFIG | {"weak", "icl", "weak_name", "iteration", "pad_to", "seed"},
-    "2": _CONFIG
-    | _ONE_FILE
-    | {"weak", "votes", "weak_name", "min_confidence", "negative_confidence", "pairs_per_question", "seed"}
-    | {"drop_duplicates", "samples", "form", "check", "explain"},
+STAGES: Final[dict[str, type[StageOptions]]] = {
+    "gold": GoldOptions,
+    "test": TestOptions,
+    "full-weak": FullWeakOptions,
+    "1": Stage1Options,
+    "2": Stage2Options,
 }
-"""The parameters each stage reads, besides those that all read."""
+"""The stages, with the class of their options."""
+
+READ: Final = {stage: {field.name for field in fields(options)} for stage, options in STAGES.items()}
+"""The parameters that each stage reads."""
 
 INSPECTIONS: Final = {
-    "explain": {"task_name", "output", "weak", "votes", "min_confidence", "negative_confidence"},
+    "explain": {"task_name", "output", "weak", "votes", *(field.name for field in fields(PairThresholds))},
     "check": {"task_name", "weak"},
 }
 """The parameters that inspect a pair file instead of building one, and the others that each reads."""
@@ -110,7 +155,7 @@ def refuse_unread(ctx: click.Context, stage: str) -> None:
 
 def _unread(ctx: click.Context, stage: str, name: str) -> str | None:
     """Return why a parameter is not read, or None if it is."""
-    if name not in _ALWAYS | READ[stage]:
+    if name not in {"stage", *READ[stage]}:
         readers = [other for other in STAGES if name in READ[other]]
         return f"is not read by stage {stage}, only by {', '.join(readers)}"
     inspections = [each for each in INSPECTIONS if ctx.params.get(each)] if stage == "2" else []

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.building import Inputs, PairCheck, PairCounts, PairSource, Recipe
-    from w2s_factory.cli.build_data_options import BuildOptions
+    from w2s_factory.cli.build_data_options import Stage2Options
 
 FOREIGN_PAIRS = 1
 """The exit code of a check that found pairs without the weak model's response."""
 
 
-def inspect(options: BuildOptions) -> bool:
+def inspect(options: Stage2Options) -> bool:
     """Explain or check an existing pair file if that was asked for; return whether it was."""
     if options.explain:
         _explain(options, options.explain)
@@ -30,7 +30,7 @@ def inspect(options: BuildOptions) -> bool:
     return bool(options.explain or options.check)
 
 
-def build(inputs: Inputs, options: BuildOptions, output: Path, recipe: Recipe) -> None:
+def build(inputs: Inputs, options: Stage2Options, output: Path, recipe: Recipe) -> None:
     """Build the pairs, and print how many questions gave one and why the others gave none."""
     from w2s_factory import building
 
@@ -41,8 +41,7 @@ def build(inputs: Inputs, options: BuildOptions, output: Path, recipe: Recipe) -
         inputs.files["votes"],
         output,
         rules=building.PairRules(
-            min_confidence=options.min_confidence,
-            negative_confidence=options.negative_confidence,
+            **options.thresholds,
             pairs_per_question=inputs.task.pairs_per_question if most is None else most,
             seed=options.seed,
             drop_duplicates=options.drop_duplicates,
@@ -70,7 +69,7 @@ def _print_counts(counts: PairCounts) -> None:
     click.echo(f"  accuracy: chosen {chosen}, rejected {rejected}")
 
 
-def _explain(options: BuildOptions, question: str) -> None:
+def _explain(options: Stage2Options, question: str) -> None:
     from w2s_factory import building
 
     if not options.output or str(options.output) == DASH:
@@ -78,7 +77,7 @@ def _explain(options: BuildOptions, question: str) -> None:
     click.echo(building.explain_pair(options.output, question, _source(options)))
 
 
-def _source(options: BuildOptions) -> PairSource | None:
+def _source(options: Stage2Options) -> PairSource | None:
     """Return what the pairs were built from, or None if --weak and --votes were not given."""
     from w2s_factory import building
     from w2s_factory.tasks import get_task
@@ -88,10 +87,8 @@ def _source(options: BuildOptions) -> PairSource | None:
     if not options.task_name or not options.weak or not options.votes:
         problem = "saying why a question has no pair needs all of --task, --weak and --votes"
         raise UserError(problem, field="--explain")
-    rules = building.PairRules(
-        min_confidence=options.min_confidence, negative_confidence=options.negative_confidence
-    )
-    return building.PairSource(get_task(options.task_name), options.weak, options.votes, rules)
+    thresholds = building.PairThresholds(**options.thresholds)
+    return building.PairSource(get_task(options.task_name), options.weak, options.votes, thresholds)
 
 
 def _check(file: Path, weak: Path | None) -> None:

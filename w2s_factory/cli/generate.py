@@ -11,7 +11,14 @@ from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_generation
 from w2s_factory.cli.options import PATH, TASKS, number
 from w2s_factory.errors import UserError, one_line
-from w2s_factory.quantities import MaxTokens, QuestionCount, Samples, Temperature, TopP
+from w2s_factory.quantities import (
+    PUBLISHED_TEMPERATURE,
+    MaxTokens,
+    QuestionCount,
+    Samples,
+    Temperature,
+    TopP,
+)
 from w2s_factory.ranges import Seed
 from w2s_factory.terminal import wrapped
 
@@ -114,7 +121,7 @@ class GenerateOptions:
     help="The seed of the first sample; the others follow. To add samples to 10 earlier ones, give 10.",
 )  # fmt: skip
 @_sampling(
-    "--temperature", type=number(Temperature), show_default="0 (greedy), or 1.0 with --samples",
+    "--temperature", type=number(Temperature), show_default=f"0 (greedy), or {PUBLISHED_TEMPERATURE} with --samples",
     help="The sampling temperature.",
 )  # fmt: skip
 @_sampling(
@@ -219,7 +226,7 @@ def _sampling_of(task: Task, options: GenerateOptions) -> Sampling:
 
     temperature = options.temperature
     if temperature is None:
-        temperature = 1.0 if options.samples else 0.0
+        temperature = PUBLISHED_TEMPERATURE if options.samples else 0.0
     hint = "Raise --temperature"
     if temperature == 0 and options.samples:
         raise UserError("greedy responses to a question are all the same", field="--samples", hint=hint)

@@ -9,6 +9,7 @@ import click
 
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_config
+from w2s_factory.llamafactory.versions import RELEASES
 
 if TYPE_CHECKING:
     from w2s_factory.llamafactory.configs import StageTwoModel
@@ -36,7 +37,7 @@ _output = heading("Output")
 )
 @_preset(
     "--llamafactory-version", "version", metavar="VERSION", show_default="the installed one, else the newest",
-    help="The LLaMA-Factory version to write for, 0.5.0 to 0.9.5.",
+    help=f"The LLaMA-Factory version to write for, {RELEASES[0]} to {RELEASES[-1]}.",
 )  # fmt: skip
 @_model("--model", metavar="PATH", help="The model to train or to merge into: a folder or a name on the hub.")
 @_model(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -10,7 +11,7 @@ import click
 
 from w2s_factory.cli.help import option
 from w2s_factory.errors import UserError
-from w2s_factory.ranges import problem, range_of
+from w2s_factory.ranges import declared, problem, range_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,12 +89,12 @@ class _DeclaredNumber:
     parse: ClassVar[Callable[[Any], float]]
 
     def __init__(self, alias: Any) -> None:
-        declared, self.alias = range_of(alias), alias
+        allowed, self.alias = range_of(alias), alias
         super().__init__(
-            min=_finite(declared.low),
-            max=_finite(declared.high),
-            min_open=declared.low_open,
-            max_open=declared.high_open,
+            min=_finite(allowed.low),
+            max=_finite(allowed.high),
+            min_open=allowed.low_open,
+            max_open=allowed.high_open,
         )  # type: ignore[call-arg]  # the arguments of click's ranges
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -109,13 +110,13 @@ class _DeclaredNumber:
 
     def _describe_range(self) -> str:
         """Return the range for the help, such as `allowed: 1 to 100`; "" for a wide one. Click calls this."""
-        declared = range_of(self.alias)
-        if declared.high > _SHOWN_UP_TO:
+        allowed = range_of(self.alias)
+        if allowed.high > _SHOWN_UP_TO:
             return ""
-        if declared.low_open or declared.high_open:
-            low = f"{'above' if declared.low_open else 'at least'} {declared.low:,}"
-            return f"allowed: {low}, {'below' if declared.high_open else 'at most'} {declared.high:,}"
-        return f"allowed: {declared.low:,} to {declared.high:,}"
+        if allowed.low_open or allowed.high_open:
+            low = f"{'above' if allowed.low_open else 'at least'} {allowed.low:,}"
+            return f"allowed: {low}, {'below' if allowed.high_open else 'at most'} {allowed.high:,}"
+        return f"allowed: {allowed.low:,} to {allowed.high:,}"
 
 
 class WholeNumber(_DeclaredNumber, click.IntRange):
@@ -133,6 +134,29 @@ class Number(_DeclaredNumber, click.FloatRange):
 def number(alias: Any) -> click.ParamType[Any]:
     """Return the type of an option that takes the number an alias declares."""
     return WholeNumber(alias) if range_of(alias).whole else Number(alias)
+
+
+def number_options(
+    kind: type, add: Callable[..., Callable[[Any], Any]] = option
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds an option for each number of a dataclass.
+
+    The range, the default and the help of an option are those of the field.
+
+    Args:
+        kind: The dataclass; its fields have a default, and their help in the metadata.
+        add: The decorator that adds an option, such as one made by `heading`.
+    """
+
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        aliases = declared(kind)
+        for field in reversed(fields(kind)):
+            flag = f"--{field.name.replace('_', '-')}"
+            described = {"help": field.metadata["help"], "default": field.default, "show_default": True}
+            command = add(flag, type=number(aliases[field.name]), **described)(command)
+        return command
+
+    return decorated
 
 
 def _finite(bound: float) -> float | None:

@@ -1,6 +1,6 @@
-"""Datasets of LLaMA-Factory, looked up in `dataset_info.json` as it looks them up, and checked for their use.
+"""The look-up of datasets in `dataset_info.json`, and the check that a training can use them.
 
-The same look-up serves when a config is made and when it is trained on. The entries themselves are written in
+The same look-up serves when a config is made and when it is trained with. Entries are written in
 `dataset_info.py`.
 """
 
@@ -176,7 +176,7 @@ class DatasetIndex:
         return file
 
     def _listed(self) -> str:
-        """Return a sentence that lists the names it holds, up to a dozen."""
+        """Return a sentence that lists the datasets of the index, up to a dozen."""
         names = list(self.entries)
         if not names:
             return "It holds none"

@@ -79,7 +79,7 @@ def diagnose(
 
 
 def _torch(environment: Environment) -> tuple[Diagnosis, dict[str, Any]]:
-    """Return the diagnosis of torch and its companions, and what `imports_work.py` reports of them."""
+    """Return the diagnosis of torch and its companions, and the report of `imports_work.py` on them."""
     found = {name: environment.versions[name] for name in TORCH if environment.versions[name]}
     detail = ", ".join(f"{name} {version}" for name, version in found.items())
     fix = _pip(environment, *TORCH)

@@ -1,4 +1,4 @@
-"""Installations of LLaMA-Factory: which one is started, and what the environment it runs in holds.
+"""Installations of LLaMA-Factory: which one is started, and the packages of the environment it runs in.
 
 An environment, ours or another, is examined by running its interpreter with a program of `inside/`.
 """
@@ -78,11 +78,11 @@ class Environment:
 
 
 def look(python: str | Path, *others: str) -> Environment:
-    """Return what the environment of an interpreter holds.
+    """Return the description of an interpreter's environment.
 
     Args:
         python: The interpreter, of Python 3.8 or newer.
-        others: Distributions whose versions are wanted besides LLaMA-Factory's.
+        others: Distributions whose versions to report in addition to LLaMA-Factory's.
 
     Raises:
         UserError: It cannot be run, or is not a Python interpreter.

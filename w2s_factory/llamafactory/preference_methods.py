@@ -1,7 +1,8 @@
-"""Preference methods: the one list of them, with what presets, settings, checks and experiments need to know.
+"""Preference methods: the one list of them, with the facts that presets, settings and checks depend on.
 
-A new method is one row here and one preset in `llama_factory_configs/`. Which name an argument of a
-method has in which release of LLaMA-Factory is declared in `versions.py`.
+A new method is one row here, one preset in `llama_factory_configs/` and, for experiments, one field of
+`Methods` in `experiment/spec.py`. The names that its arguments had in earlier releases of LLaMA-Factory are
+declared in `versions.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ class PreferenceMethod:
 
     Attributes:
         name: Its name in presets, experiments and reports (`dpo`).
-        title: Its name in text for people (`DPO`).
         loss: The value of `pref_loss` that selects it.
         since: The first release of LLaMA-Factory that has it.
         reference: Whether its loss compares with a reference model, which `--reference` chooses. A method
@@ -29,7 +29,6 @@ class PreferenceMethod:
     """
 
     name: str
-    title: str
     loss: str
     since: str
     reference: bool
@@ -39,9 +38,9 @@ class PreferenceMethod:
 METHODS: Final[Mapping[str, PreferenceMethod]] = {
     method.name: method
     for method in (
-        PreferenceMethod("dpo", "DPO", loss="sigmoid", since="0.5.0", reference=True, early_stage="dpo"),
-        PreferenceMethod("orpo", "ORPO", loss="orpo", since="0.6.2", reference=False, early_stage="orpo"),
-        PreferenceMethod("simpo", "SimPO", loss="simpo", since="0.8.0", reference=False),
+        PreferenceMethod("dpo", loss="sigmoid", since="0.5.0", reference=True, early_stage="dpo"),
+        PreferenceMethod("orpo", loss="orpo", since="0.6.2", reference=False, early_stage="orpo"),
+        PreferenceMethod("simpo", loss="simpo", since="0.8.0", reference=False),
     )
 }
 """The preference methods by name, in the order in which they are shown."""

@@ -103,9 +103,8 @@ def load_preset(name: str | Path) -> Preset:
         raise UserError(f"expected the name of a preset or a file, got {shown(name)}", field="preset")
     if not is_file(name):
         return _shipped_preset(str(name))
-    return _read_preset(
-        str(name) if is_file(str(name)) else f"./{name}"
-    )  # a name without / would be looked up
+    path = str(name) if is_file(str(name)) else f"./{name}"  # so that it is read as a path again
+    return _read_preset(path)
 
 
 @cache

@@ -70,6 +70,7 @@ def test_most_different_equations_are_never_simplified(monkeypatch):
     assert asked == []
 
 
+@pytest.mark.slow
 def test_no_verdict_depends_on_the_numbers(monkeypatch):
     pairs = [*itertools.product(EVERY[::2], EVERY[1::2]), *ILL_CONDITIONED, *BY_QUADRATURE]
     quick = [holds(AUTOMATIC["EQ"], *pair) for pair in pairs]

@@ -1,0 +1,1 @@
+"""Imported where weights are checked, see `safetensors`."""
