@@ -175,7 +175,7 @@ _config = heading("Training config (all stages but test)")
 @_config("--no-config", is_flag=True, help="Write no training config, only the dataset and its index entry.")
 @option("--force", is_flag=True, help="Overwrite files and index entries that have other content.")
 @click.pass_context
-def command(ctx: click.Context, /, stage: str, **options: Any) -> None:
+def command(ctx: click.Context, /, stage: str, **_: object) -> None:
     """Build LLaMA-Factory datasets, such as Stage I and Stage II.
 
     Each dataset is written with its entry in dataset_info.json and, if the model to train is known, with a
@@ -203,7 +203,7 @@ def command(ctx: click.Context, /, stage: str, **options: Any) -> None:
           --weak-name llama2_7b --iteration 1 --output-dir DIR
     """  # noqa: D301  click reads \b
     refuse_unread(ctx, stage)
-    _BUILDERS[stage](STAGES[stage](**{name: options[name] for name in READ[stage]}))
+    _BUILDERS[stage](STAGES[stage](**{name: ctx.params[name] for name in READ[stage]}))
 
 
 def _build_gold(options: GoldOptions) -> None:
