@@ -434,7 +434,7 @@ def test_pandas_is_imported_only_if_a_frame_is_given():
 
 
 def test_one_text_stands_for_a_list_of_one():
-    with pytest.raises(UserError, match="comparing takes two modes"):
+    with pytest.raises(UserError, match="two different modes or more"):
         w2s.compare_modes("gsm8k", GOLDS, OUTPUTS, "published")
     with pytest.raises(UserError, match='field "results": expected results, a list of results, or '):
         w2s.evaluate(5)

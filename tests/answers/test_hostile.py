@@ -19,7 +19,6 @@ import pytest
 
 from w2s_factory import get_task
 from w2s_factory.answers import comparison, workers
-from w2s_factory.scoring import results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,7 +173,7 @@ def judged_at_once(how, mode):
         extracted = task.extract(f"So it is.\nThe answer is: {pred}")
         normal = task.normalise(extracted), task.normalise(gold)
         pair = (extracted, gold) if how.as_written else normal
-        verdict = results._at_once(pair, how)
+        verdict = comparison._at_once(pair, how)
         took = time.process_time() - began
         assert took < LIMIT + 1, (mode, took, pred[:80])
         if verdict is None:

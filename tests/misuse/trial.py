@@ -109,7 +109,8 @@ def attempt(one: Try, template: Path) -> Outcome:
         AssertionError: A rule was broken; the message holds the command line, and the folder is kept.
     """
     folder = Path(tempfile.mkdtemp(prefix="w2s-misuse-"))
-    unused = () if any(word.startswith("in/run") for word in one.words) else ("run",)
+    named = [*one.words, *(name for name, _ in (*one.faults, *one.written))]
+    unused = () if any(name.startswith("in/run") for name in named) else ("run",)
     shutil.copytree(template / "in", folder / "in", symlinks=True, ignore=shutil.ignore_patterns(*unused))
     for name, fault in one.faults:
         broken_files.put(folder / name, fault)

@@ -32,7 +32,7 @@ from w2s_factory.answers.comparison import Comparison
 from w2s_factory.experiment.stages import raw_file
 from w2s_factory.generating import split_file
 from w2s_factory.records import Form
-from w2s_factory.tasks.base import Example
+from w2s_factory.tasks.fields import Example
 
 FORM = Form("capitals", {"country": (str,), "city": (str,)})
 

@@ -46,18 +46,10 @@ def place_pairs(
         UserError: As `place_dataset`.
     """
     form = form or form_for(recipe.version)
-    rows: Rows = Rows(pairs, PAIR)
-    if form == "columns":
-        rows = Rows(map(as_columns, pairs), COLUMN_PAIR)
+    rows = Rows(map(as_columns, pairs), COLUMN_PAIR) if form == "columns" else Rows(pairs, PAIR)
     entry = partial(dataset_info.pair_entry, form=form)
     return place_dataset(
-        *(task, rows, file),
-        stem="paired",
-        inputs=inputs,
-        recipe=recipe,
-        entry=entry,
-        more=more,
-        facts=facts,
+        task, rows, file, stem="paired", inputs=inputs, recipe=recipe, entry=entry, more=more, facts=facts
     )
 
 

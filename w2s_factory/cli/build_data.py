@@ -240,9 +240,8 @@ def _build_full_weak(options: FullWeakOptions) -> None:
     inputs = _inputs("full-weak", options, {"input": options.source})
     stem = inputs.task.file_stem(options.weak_name or inputs.weak_name, "full_weak")
     output, recipe = _output(options, inputs, stem), _strong_recipe(options, inputs, options.dataset_name)
-    _print_dataset(
-        inputs, building.build_full_weak(inputs.task, inputs.files["input"], output, recipe=recipe)
-    )
+    built = building.build_full_weak(inputs.task, inputs.files["input"], output, recipe=recipe)
+    _print_dataset(inputs, built)
 
 
 def _build_stage1(options: Stage1Options) -> None:

@@ -121,7 +121,8 @@ class GenerateOptions:
     help="The seed of the first sample; the others follow. To add samples to 10 earlier ones, give 10.",
 )  # fmt: skip
 @_sampling(
-    "--temperature", type=number(Temperature), show_default=f"0 (greedy), or {PUBLISHED_TEMPERATURE} with --samples",
+    "--temperature", type=number(Temperature),
+    show_default=f"0 (greedy), or {PUBLISHED_TEMPERATURE} with --samples",
     help="The sampling temperature.",
 )  # fmt: skip
 @_sampling(

@@ -13,11 +13,11 @@ Stage: TypeAlias = Literal["baseline", "stage1", "stage2"]
 """The part of the method to which a model belongs, in the order of the report."""
 
 
-class _Entry(BaseModel):
+class _ContentsPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Evaluated(_Entry):
+class Evaluated(_ContentsPart):
     """A model that is evaluated in one repetition.
 
     Attributes:
@@ -46,7 +46,7 @@ class Evaluated(_Entry):
     training: Path | None = None
 
 
-class Agreed(_Entry):
+class Agreed(_ContentsPart):
     """The files of one iteration of Stage I: the results of both sides on `train_2`, and the hybrid set."""
 
     seed: int
@@ -56,7 +56,7 @@ class Agreed(_Entry):
     hybrid: Path
 
 
-class Preferred(_Entry):
+class Preferred(_ContentsPart):
     """The files of Stage II: the original weak results, M_plus's samples, the majority file, the pairs."""
 
     seed: int
@@ -66,7 +66,7 @@ class Preferred(_Entry):
     pairs: Path
 
 
-class Job(_Entry):
+class Job(_ContentsPart):
     """One job of the workflow.
 
     Attributes:
@@ -85,7 +85,7 @@ class Job(_Entry):
     benchmark: Path
 
 
-class Contents(_Entry):
+class Contents(_ContentsPart):
     """A run: what was compared, and where the files are.
 
     Attributes:

@@ -103,7 +103,7 @@ def prepare(plan: Plan, folder: Path, source: Path | None = None) -> None:
     refuse_others(plan.experiment.name, folder)
     workflow = as_workflow(plan)
     resolved = plan.experiment.model_dump(mode="json", exclude_defaults=True)
-    text = dump_yaml(resolved, sort_keys=False)
+    text = dump_yaml(resolved)
     with Outputs(reads=_kept(source, folder / EXPERIMENT, text), force=True) as outputs:
         outputs.text(folder / EXPERIMENT, text)
         outputs.text(folder / CONTENTS, plan.contents.model_dump_json(indent=1) + "\n")

@@ -201,5 +201,5 @@ def _set(entry: Entry, value: Any) -> Entry:
 
 def _dumped(value: Any, default_style: str | None = None) -> str:
     """Return a value as YAML in flow style, without the end-of-document marker."""
-    text = dump_yaml(value, default_flow_style=True, default_style=default_style, width=math.inf)
+    text = dump_yaml(value, on_one_line=True, style=default_style)
     return text.removesuffix("...\n").strip()

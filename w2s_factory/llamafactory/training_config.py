@@ -83,7 +83,7 @@ def check_suffix(path: str | Path) -> None:
 
 def write_merged(config: Config, path: Path) -> None:
     """Write the values of the file and the overrides together, for a version that takes no overrides."""
-    text = dump_yaml(config.values, sort_keys=False)
+    text = dump_yaml(config.values)
     try:
         path.write_text(text, "utf-8")
     except OSError as error:

@@ -11,7 +11,7 @@ from w2s_factory.records.manifest import NAME as MANIFEST
 from w2s_factory.records.manifest import Hashed, Source, content_hash, note, noted
 from w2s_factory.records.outputs import Outputs, is_same_file, is_stdout, write
 from w2s_factory.records.preference_rows import as_columns, as_pair, read_pairs
-from w2s_factory.records.reader import Place, read, read_object, read_placed, require
+from w2s_factory.records.reader import Place, read, read_object, read_placed, require, to_frame
 from w2s_factory.records.rows import (
     ANSWERED,
     ANY,
@@ -42,7 +42,7 @@ from w2s_factory.records.rows import (
     Vote,
     wrong_row,
 )
-from w2s_factory.records.tables import RowsLike, RowSource, Table, plain_value, rows_of, to_frame
+from w2s_factory.records.tables import RowsLike, RowSource, Table, plain_value, rows_of
 
 __all__ = [
     "ANSWERED",

@@ -95,7 +95,7 @@ class Outputs:
         Raises:
             UserError: A row is not in the form or cannot be written as JSON, or the file cannot be written.
         """
-        checked = _Checked(path, rows, form, producer)
+        checked = _CheckedRows(path, rows, form, producer)
         as_lines = is_stdout(path) or Path(path).suffix == ".jsonl"
         with self._opened(path, stdout=True, replace=replace) as file:
             encode = checked.encoded(_line if as_lines else _indented)
@@ -384,7 +384,7 @@ def _new_lines(
                 yield folder, manifest.line(staged.named, sha256, facts)
 
 
-class _Checked:
+class _CheckedRows:
     """Rows that are checked against a form while they are written to a file.
 
     Attributes:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 import orjson
 
 from w2s_factory.errors import UserError
-from w2s_factory.records.rows import kind_of, wrong_row
+from w2s_factory.records.rows import Form, kind_of, wrong_row
 from w2s_factory.records.tables import RowSource, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
-    from w2s_factory.records.rows import Form
+    import pandas as pd
 
 RowT = TypeVar("RowT")
 
@@ -100,6 +100,12 @@ def read(path: str | RowSource, form: Form[RowT]) -> Iterator[RowT]:
             type; with the file and the line (or the row in a list).
     """
     return (row for _, row in read_placed(path, form))
+
+
+def to_frame(source: RowSource) -> pd.DataFrame:
+    """Return the rows of a file or a table as a DataFrame."""
+    rows: Iterator[dict[str, Any]] = read(source, Form("rows", {}))
+    return Table(str(source), rows).to_frame()
 
 
 def read_placed(path: str | RowSource, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:

@@ -104,15 +104,6 @@ def rows_of(source: RowsLike, name: str, find: Callable[[Path], Path] | None = N
     raise UserError(f"expected {expected}, got {shown(source)}", field=name)
 
 
-def to_frame(source: RowSource) -> pd.DataFrame:
-    """Return the rows of a file or a table as a DataFrame."""
-    from w2s_factory.records.reader import read  # noqa: PLC0415  it reads tables, too
-    from w2s_factory.records.rows import Form  # noqa: PLC0415
-
-    rows: Iterator[dict[str, Any]] = read(source, Form("rows", {}))
-    return Table(str(source), rows).to_frame()
-
-
 def _row(name: str, number: int, row: Any) -> dict[str, Any]:
     if not isinstance(row, Mapping):
         raise UserError(f"expected a mapping, got {shown(row)}", file=name, row=number)

@@ -92,14 +92,24 @@ def read_yaml(path: str | Path, *, missing: Callable[[Path], str] | None = None)
         raise UserError(f"holds a value YAML cannot read ({error})", file=path) from None
 
 
-def dump_yaml(value: Any, **options: Any) -> str:
+def dump_yaml(value: Any, *, on_one_line: bool = False, style: str | None = None) -> str:
     """Return a value as YAML that reads the same under PyYAML, OmegaConf and `Loader`.
 
     Args:
         value: Plain values.
-        options: Those of `yaml.dump`.
+        on_one_line: Whether to write lists and mappings in brackets, on one line of any length, with sorted
+            keys; otherwise keys keep their order.
+        style: The style of texts and numbers, as `default_style` of `yaml.dump`; None for the plainest.
     """
-    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, **options)
+    text: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        allow_unicode=True,
+        sort_keys=on_one_line,
+        default_flow_style=on_one_line,
+        default_style=style,
+        width=math.inf if on_one_line else None,
+    )
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -136,13 +137,11 @@ def compare_modes(
     if not rows:
         raise UserError("holds no golds, so there are no verdicts to compare", file=golds, field="answer")
     texts = [row["response"] for row in rows]
+    score = functools.partial(
+        score_responses, task, texts, answers, answer_key=answer_key, timeout=timeout, workers=workers
+    )
     try:
-        by_mode = [
-            score_responses(
-                *(task, texts, answers, mode), answer_key=answer_key, timeout=timeout, workers=workers
-            )
-            for mode in modes
-        ]
+        by_mode = [score(mode) for mode in modes]
     except UserError as error:
         raise at_its_row(error, responses, rows) from error
     return ModeComparison(

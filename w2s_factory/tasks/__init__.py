@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from w2s_factory.tasks.base import Example, Split, Task
+from w2s_factory.tasks.base import Task
+from w2s_factory.tasks.fields import Example, Split
 from w2s_factory.tasks.published_task import PublishedTask
 from w2s_factory.tasks.registry import BUILT_IN, GROUP, get_task, task_names
 

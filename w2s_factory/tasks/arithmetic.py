@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from w2s_factory.records import GSM8K_RAW
 from w2s_factory.shipped import shipped
-from w2s_factory.tasks.base import Example, Split
+from w2s_factory.tasks.fields import Example, Split
 from w2s_factory.tasks.gsm8k import Gsm8k
 
 _ROOT = shipped("data", "arithmetic")

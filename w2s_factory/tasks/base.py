@@ -7,24 +7,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import PAIRS_PER_QUESTION, MaxTokens, PairsPerQuestion
 from w2s_factory.records import ANSWERED, OUTPUT, Form
-from w2s_factory.tasks.hooks import (
-    TEXT,
-    guard,
-    is_text,
-    is_text_or_none,
-    refuse_near_names,
-    refuse_wrong_fields,
-    refuse_wrong_parts,
-)
+from w2s_factory.tasks.fields import Example, Split, refuse_wrong_fields, text_to_path
+from w2s_factory.tasks.hooks import guard, refuse_near_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from w2s_factory.answers.comparison import Comparison
     from w2s_factory.records import Result, Sft, Test
@@ -33,56 +26,6 @@ _NAME = re.compile(r"[\w.-]+")
 
 LLAMA2_70B = "meta-llama/Llama-2-70b-hf"
 """The paper's strong model, on the hub."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """One part of a task's questions.
-
-    Attributes:
-        raw: The file of raw rows, relative to the task's root (for the paper's tasks: the release's root).
-        test: The file of questions with gold answers in the release's test form, relative to the same root.
-        tag: The `source` of its test rows (`GSM8K_TRAIN_2`).
-    """
-
-    raw: str
-    test: str
-    tag: str
-
-    def __post_init__(self) -> None:
-        refuse_wrong_parts(self, dict.fromkeys(("raw", "test", "tag"), (TEXT, is_text)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """Results that come with a task, so that a first run needs no generation.
-
-    Attributes:
-        weak: The results of the weak model.
-        icl: The results of weak ICL, on the same questions.
-        weak_name: The weak model's name in the names of files and datasets.
-        model: The folder of the model that emitted configs train.
-        preset: The preset that trains it; None for the stage's own.
-    """
-
-    weak: Path
-    icl: Path
-    weak_name: str
-    model: Path
-    preset: str | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("weak", "icl", "model"):
-            _text_to_path(self, name)
-        refuse_wrong_parts(
-            self,
-            {
-                **dict.fromkeys(("weak", "icl"), ("a file", _is_path)),
-                "weak_name": (TEXT, is_text),
-                "model": ("a folder", _is_path),
-                "preset": (f"{TEXT}, or None", is_text_or_none),
-            },
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +87,7 @@ class Task:
         guard(cls, Task)
 
     def __post_init__(self) -> None:
-        _text_to_path(self, "root")
+        text_to_path(self, "root")
         refuse_wrong_fields(self)
 
     def split(self, name: str) -> Split:
@@ -304,16 +247,6 @@ class Task:
     def dataset_name(self, name: str) -> str:
         """Return a dataset's name in the index, given the name of its file without `train_`."""
         return name
-
-
-def _is_path(value: Any) -> bool:
-    return isinstance(value, Path)
-
-
-def _text_to_path(part: Any, name: str) -> None:
-    """Convert a field that was given as text to a path."""
-    if isinstance(value := getattr(part, name), str):
-        object.__setattr__(part, name, Path(value))  # the class is frozen
 
 
 def _missing(task: Task, method: str, what: str) -> UserError:

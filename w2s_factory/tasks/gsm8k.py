@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.answers.extraction import last_number
 from w2s_factory.errors import UserError
 from w2s_factory.records import GSM8K_RAW
-from w2s_factory.tasks.base import LLAMA2_70B, Split
+from w2s_factory.tasks.base import LLAMA2_70B
+from w2s_factory.tasks.fields import Split
 from w2s_factory.tasks.published_task import PublishedTask
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Checks of the methods and fields that a task class defines, with errors that name the task and the method.
+"""Checks of the methods that a task class defines, with errors that name the task and the method.
 
 Tasks come from other packages. A method that raises an error, returns a value of the wrong type, or has a
 misspelt name (`equals`) is reported as the author's mistake.
@@ -7,17 +7,15 @@ misspelt name (`equals`) is reported as the author's mistake.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial, wraps
 from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from w2s_factory.errors import RAISED, TEXTS, HookError, UserError, W2SError, are_texts, nearest, short, shown
-from w2s_factory.quantities import MaxTokens, PairsPerQuestion
-from w2s_factory.ranges import problem
+from w2s_factory.errors import RAISED, HookError, UserError, W2SError, nearest, short, shown
 from w2s_factory.records import SFT, TEST, Form, plain_value, require
+from w2s_factory.tasks.fields import field_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,18 +114,18 @@ def refuse_near_names(cls: type, base: type) -> None:
 
 def _refuse_near_names(cls: type, base: type, inherited: set[str]) -> None:
     """Refuse the misspelt names that one class defines, whether it is a task or a mixin."""
-    known = {name for name in [*dir(base), *_field_names(base)] if not name.startswith("_")}
+    known = {name for name in [*dir(base), *field_names(base)] if not name.startswith("_")}
     for name, member in vars(cls).items():
         if name.startswith("_"):
             continue
-        if name in _field_names(base) and name not in vars(cls).get("__annotations__", {}):
+        if name in field_names(base) and name not in vars(cls).get("__annotations__", {}):
             hint = f"Set it when the task is created: {cls.__name__}({name}=...)"
             raise UserError(
                 f"{cls.__name__}.{name} is a field, which a class attribute does not set", hint=hint
             )
         is_method = isfunction(member) or isinstance(member, (property, staticmethod, classmethod))
         meant = (
-            None if name in known | inherited else _meant(name, known - _field_names(base), known, is_method)
+            None if name in known | inherited else _meant(name, known - field_names(base), known, is_method)
         )
         if meant:
             kind = "method" if is_method else "attribute"
@@ -137,92 +135,11 @@ def _refuse_near_names(cls: type, base: type, inherited: set[str]) -> None:
             )
 
 
-def refuse_wrong_fields(task: Any) -> None:
-    """Check the types of a task's fields, and that its class does not redefine fields without effect.
-
-    Raises:
-        UserError: A field has the wrong type, or a redefinition of it has no effect.
-    """
-    for cls in type(task).__mro__:
-        annotated = {*vars(cls).get("__annotations__", {})} & {*vars(cls)} & _field_names(type(task))
-        if annotated and "__dataclass_params__" not in vars(cls):
-            hint = "Decorate the class with @dataclass(frozen=True, kw_only=True)"
-            raise UserError(
-                f"{cls.__name__}.{min(annotated)} is a field, which this class does not set", hint=hint
-            )
-    for name, (words, fits) in _FIELDS.items():
-        value = getattr(task, name)
-        if not fits(value):
-            raise UserError(f"task {task.name}: expected {words}, got {shown(value)}", field=name)
-    for name, number in _NUMBERS.items():
-        if wrong := problem(getattr(task, name), number):
-            raise UserError(f"task {task.name}: {wrong}", field=name)
-
-
-def refuse_wrong_parts(part: Any, expected: Mapping[str, tuple[str, Callable[[Any], bool]]]) -> None:
-    """Check the types of the fields of a split or an example.
-
-    Raises:
-        UserError: A field has the wrong type.
-    """
-    for name, (words, fits) in expected.items():
-        value = getattr(part, name)
-        if not fits(value):
-            raise UserError(f"{type(part).__name__}: expected {words}, got {shown(value)}", field=name)
-
-
-def is_text(value: Any) -> bool:
-    """Return whether a value is text that is not empty."""
-    return isinstance(value, str) and value != ""
-
-
-def is_text_or_none(value: Any) -> bool:
-    """Return whether a value is text that is not empty, or None."""
-    return value is None or is_text(value)
-
-
-def _are_splits(value: Any) -> bool:
-    from w2s_factory.tasks.base import Split  # noqa: PLC0415  it imports this module
-
-    return isinstance(value, Mapping) and all(
-        is_text(name) and isinstance(split, Split) for name, split in value.items()
-    )
-
-
-def _is_example(value: Any) -> bool:
-    from w2s_factory.tasks.base import Example  # noqa: PLC0415  it imports this module
-
-    return value is None or isinstance(value, Example)
-
-
-TEXT = "text that is not empty"
-"""The values that `is_text` accepts, in words."""
-
-_FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "name": (TEXT, is_text),
-    "raw_form": ("a Form", lambda value: isinstance(value, Form)),
-    "splits": ("Split objects by name", _are_splits),
-    "answer_key": ("text", lambda value: isinstance(value, str)),
-    "stop": (TEXTS, are_texts),
-    "strong_model": (f"{TEXT}, or None", is_text_or_none),
-    "strong_preset": (TEXT, is_text),
-    "strip_response": ("True or False", lambda value: isinstance(value, bool)),
-    "demonstration_end": ("text", lambda value: isinstance(value, str)),
-    "root": ("a folder, or None", lambda value: value is None or isinstance(value, Path)),
-    "example": ("an Example, or None", _is_example),
-}
-_NUMBERS = {"max_tokens": MaxTokens, "pairs_per_question": PairsPerQuestion}
-
-
 def _meant(name: str, hooks: set[str], known: set[str], is_method: bool) -> str | None:
     """Return the name that was probably meant, for a method the name of a method; None if there is none."""
     if is_method and name in _RENAMED:
         return _RENAMED[name]
     return nearest(name, hooks if is_method else known, closeness=_CLOSE)
-
-
-def _field_names(cls: Any) -> set[str]:
-    return {field.name for field in fields(cls)}
 
 
 def _checked(
@@ -290,8 +207,8 @@ def _checked_comparison(function: Callable[..., Any]) -> Callable[..., Any]:
         how = _run(called, "a Comparison", function, (self,), {})
         if not isinstance(how, Comparison):
             raise _failed(called, f"returned {shown(how)}, expected a Comparison")
-        quick = _Verdicts(self.name, "quick", how.quick, (bool, type(None)))
-        slow = _Verdicts(self.name, "slow", how.slow, (bool,))
+        quick = _CheckedVerdicts(self.name, "quick", how.quick, (bool, type(None)))
+        slow = _CheckedVerdicts(self.name, "slow", how.slow, (bool,))
         preparing = "comparison().prepare", str(self.name), ()
         prepare = partial(_run, preparing, "nothing", how.prepare, (), {})
         return replace(how, quick=quick, slow=slow, prepare=prepare)
@@ -300,7 +217,7 @@ def _checked_comparison(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @dataclass(frozen=True)
-class _Verdicts:
+class _CheckedVerdicts:
     """A function of a `Comparison` whose verdicts are checked; a class, so that workers can import it."""
 
     task: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.records import MATH_RAW
-from w2s_factory.tasks.base import LLAMA2_70B, Split
+from w2s_factory.tasks.base import LLAMA2_70B
+from w2s_factory.tasks.fields import Split
 from w2s_factory.tasks.published_task import PublishedTask
 
 if TYPE_CHECKING:

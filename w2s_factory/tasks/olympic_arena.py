@@ -8,7 +8,8 @@ from w2s_factory.answers.judge.notation import boxed, normalised
 from w2s_factory.answers.judge.structured_gold import hub_gold, is_structured, read_gold
 from w2s_factory.errors import UserError
 from w2s_factory.records import OLYMPIC_RAW
-from w2s_factory.tasks.base import Split, Task
+from w2s_factory.tasks.base import Task
+from w2s_factory.tasks.fields import Split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
