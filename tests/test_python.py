@@ -344,8 +344,14 @@ WRONG = [
         pd.DataFrame(WEAK).rename(columns={"pred": 7}),
         "weak: expected columns with text for names, got 7 (int)",
     ),
-    (pd.DataFrame(WEAK).drop(columns="pred"), 'weak: row 1: field "pred": is missing (results)'),
-    (pd.DataFrame(changed(WEAK, 2, pred=None)), 'weak: row 3: field "pred": is missing (results)'),
+    (
+        pd.DataFrame(WEAK).drop(columns="pred"),
+        'weak: row 1: field "pred": is missing; expected a row of results',
+    ),
+    (
+        pd.DataFrame(changed(WEAK, 2, pred=None)),
+        'weak: row 3: field "pred": is missing; expected a row of results',
+    ),
     (pd.DataFrame(), "weak: holds no results"),
 ]
 

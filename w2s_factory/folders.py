@@ -48,7 +48,7 @@ def votes_in(path: Path) -> Path:
     Raises:
         UserError: The folder has no such file.
     """
-    hint = "w2s-factory vote makes it from scored samples"
+    hint = "w2s-factory vote writes it from scored samples"
     return _file_in(samples_in(path) if path.is_dir() else path, (VOTES,), hint)
 
 

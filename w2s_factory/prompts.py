@@ -35,12 +35,12 @@ def split_file(task: Task, split: str, release: Path | None = None) -> Path:
     """
     named = task.split(split)
     if task.root is None and release is None:
-        hint = "Name its root with --release DIR or W2S_RELEASE, or a file with --questions"
+        hint = "Name a copy of it with --release DIR (w2s-factory fetch makes one), or use --questions FILE"
         raise UserError(f"the questions of task {task.name} are in the published release", hint=hint)
     path = task.path(named.test, None if task.root else release)
     if not path.is_file():
-        hint = "Make it from raw rows (w2s-factory build-data --stage test) and name it with --questions"
-        raise UserError(f"no such file, the questions of split {split}", file=path, hint=hint)
+        hint = "Build it from raw rows (w2s-factory build-data --stage test) and name it with --questions"
+        raise UserError(f"no such file; expected the questions of split {split}", file=path, hint=hint)
     return path
 
 

@@ -107,9 +107,9 @@ def test_preference_arguments_go_by_any_version_s_name(preset, number, given_nam
     ("preset", "number", "settings", "problem"),
     [
         ("strong_lora_sft", "0.9.5", {"learning_rat": 1}, r'"learning_rat".*Did you mean "learning_rate"'),
-        ("strong_lora_sft", "0.8.3", {"ray_num_workers": 1}, "LLaMA-Factory 0.8.3 knows no such argument"),
-        ("strong_lora_sft", "0.5.0", {"pref_beta": 1}, "LLaMA-Factory 0.5.0 knows no such argument"),
-        ("export", "0.9.5", {"learning_rate": 1}, "knows no such argument for export"),
+        ("strong_lora_sft", "0.8.3", {"ray_num_workers": 1}, "LLaMA-Factory 0.8.3 has no such argument"),
+        ("strong_lora_sft", "0.5.0", {"pref_beta": 1}, "LLaMA-Factory 0.5.0 has no such argument"),
+        ("export", "0.9.5", {"learning_rate": 1}, "has no such argument for export"),
         ("strong_lora_sft", "0.9.5", {"output_dir": "x"}, "Use --output-dir"),
         ("strong_lora_sft", "0.9.5", {"model_name_or_path": "x"}, "Use --model"),
         ("strong_lora_sft", "0.9.5", {"stage": "dpo"}, "Choose another preset"),

@@ -264,7 +264,7 @@ def test_rows_for_the_standard_output_come_whole_or_not_at_all(tmp_path, capfd, 
 
 def test_only_rows_go_to_the_standard_output(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    refused = "is the standard output, to which this is not written"
+    refused = "is the standard output, to which this cannot be written"
     with pytest.raises(UserError, match=refused), records.Outputs() as outputs:
         outputs.text("-", "a")
     assert list(tmp_path.iterdir()) == []

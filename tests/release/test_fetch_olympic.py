@@ -128,7 +128,7 @@ BROKEN = [
     (
         "Math/val.json",
         json.dumps([row("Math", 1, answer=['${"answer": 3}'])]),
-        r'val.json: row 1: field "answer": a gold may not begin with .* \(Math_1\)',
+        r'val.json: row 1: field "answer": a gold answer may not begin with .* \(Math_1\)',
     ),
     (
         "Math/val.json",

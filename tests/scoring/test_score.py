@@ -221,7 +221,7 @@ def test_where_no_gold_is_known_there_is_no_accuracy(tmp_path):
     summary, _ = scored_olympic(tmp_path, [""], [boxed(0, "")])
     assert summary.accuracy is None
     assert (tmp_path / "out" / "metrics.json").read_text() == '{"acc": null}'
-    with pytest.raises(UserError, match="no gold is known"):
+    with pytest.raises(UserError, match="no gold answer is known"):
         evaluate([tmp_path / "out"])
 
 
@@ -244,7 +244,7 @@ def test_the_next_command_is_one_that_can_be_run(tmp_path, w2s, name, answer):
         assert (alone[0], seed[0], voted[0]) == ("w2s-factory evaluate one/results.jsonl", pass_at, pass_at)
     else:
         assert not [line for line in [*alone, *seed, *voted] if "evaluate" in line]
-        assert "no gold is known" in w2s("evaluate", "--pass-at", 1, "none", code=2).stderr
+        assert "no gold answer is known" in w2s("evaluate", "--pass-at", 1, "none", code=2).stderr
     onward = f"vote --task olympic_arena --input {name} --output {name}/majority_voting_results.jsonl"
     assert seed[-1] == f"w2s-factory {onward}"
     assert "for Stage I, " in alone[-1]
@@ -262,7 +262,7 @@ def test_pass_at_k_leaves_out_what_has_no_known_gold(tmp_path):
 
 
 def test_a_malformed_structured_gold_is_one_clear_line(tmp_path):
-    with pytest.raises(UserError, match="not a gold"):
+    with pytest.raises(UserError, match="not a gold answer"):
         scored_olympic(tmp_path, ['${"answer": 3}'], [boxed(0, "3")])
 
 
@@ -271,7 +271,9 @@ def test_other_modes_refuse_golds_that_say_more_than_an_answer(tmp_path, mode):
     structured = '${"answer": ["1", "2"], "type_sequence": ["NV", "NV"]}'
     golds = rows(tmp_path / "golds.jsonl", [gold(structured, id="M_0"), gold("1", id="M_1")])
     outputs = rows(tmp_path / "output.jsonl", [boxed(0, "1, 2"), boxed(1, "1")])
-    with pytest.raises(UserError, match=r'^field "mode": 1 golds of olympic_arena hold more than an answer'):
+    with pytest.raises(
+        UserError, match=r'^field "mode": 1 gold answers of olympic_arena hold more than one answer'
+    ):
         score("olympic_arena", golds, outputs, tmp_path / "r.jsonl", mode)
     assert not (tmp_path / "r.jsonl").exists()
     with pytest.raises(UserError, match="hold more"):

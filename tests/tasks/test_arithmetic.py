@@ -140,5 +140,5 @@ def test_its_models_are_llamas(model):
 def test_a_root_may_be_named():
     assert TASK.path("dev.jsonl", Path("elsewhere")) == Path("elsewhere/dev.jsonl")
     assert get_task("gsm8k").path("data/test/gsm8k.jsonl", Path("r")) == Path("r/data/test/gsm8k.jsonl")
-    with pytest.raises(UserError, match="task gsm8k are below a folder that must be named"):
+    with pytest.raises(UserError, match="files of task gsm8k must be named"):
         get_task("gsm8k").path("data/test/gsm8k.jsonl")

@@ -92,7 +92,9 @@ def _check_same_question(weak: Result, icl: Result, place: Place, weak_file: Row
         )
     golds = weak.get("gold"), icl.get("gold")
     if None not in golds and golds[0] != golds[1]:
-        raise place.error(f"the id {name!r} has another gold in {weak_file}", field="gold", hint=SAME_SPLIT)
+        raise place.error(
+            f"the id {name!r} has another gold answer in {weak_file}", field="gold", hint=SAME_SPLIT
+        )
 
 
 def asks_the_same(zero_shot: str, other: str) -> bool:

@@ -13,7 +13,7 @@ import click
 from w2s_factory.cli.exit import fail, leave
 from w2s_factory.cli.help import with_help
 from w2s_factory.cli.options import check_paths
-from w2s_factory.errors import W2SError
+from w2s_factory.errors import W2SError, did_you_mean
 
 SECTIONS = {
     "Whole experiments": {
@@ -65,6 +65,16 @@ class _LazyGroup(click.Group):
         command = with_help(importlib.import_module(name).command, name)
         check_paths(command, cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the arguments name; the error for an unknown name gives the nearest."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            error.message = f"{error.message} {did_you_mean(args[0], list(COMMANDS))}".strip()
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))

@@ -345,7 +345,9 @@ def _recipe(
 
     if options.no_config and options.model:
         raise UserError(
-            "excludes --model, which only a config names", field="--no-config", hint="Leave one out"
+            "cannot be combined with --model, which is only for the config",
+            field="--no-config",
+            hint="Leave one out",
         )
     return building.Recipe(
         layout=options.layout,

@@ -107,7 +107,7 @@ def _refuse_mixed(ids: str | None, question: str | None, *, drawn: bool) -> None
         UserError: Names the option.
     """
     if ids is not None and drawn:
-        problem = "excludes --seed, --count and --correct-only, which draw rows at random"
+        problem = "cannot be combined with --seed, --count or --correct-only, which draw rows at random"
         raise UserError(problem, field="--ids")
     if question is not None and ids is None:
         raise UserError("is read only with --ids", field="--question")

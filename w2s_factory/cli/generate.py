@@ -213,8 +213,8 @@ def _questions_of(task: Task, options: GenerateOptions) -> Path:
 
     if (options.split is None) == (options.questions is None):
         raise UserError(
-            "expected one of --split and --questions",
-            hint="Name the questions with --split or with --questions",
+            f"expected either --split or --questions, got {'both' if options.split else 'neither'}",
+            hint="--split names a split of the task, --questions a file of your own",
         )
     if options.questions is not None:
         return options.questions

@@ -179,7 +179,9 @@ def _inputs_and_outputs(responses: Path, output: Path | None) -> list[tuple[Path
     """
     if not responses.is_dir():
         if output is None:
-            raise click.UsageError("Missing option '--output'.")
+            if not responses.exists():
+                raise UserError("no such file or folder", file=responses)
+            raise click.UsageError("Missing option '--output', since --input is a file.")
         return [(responses, output)]
     samples = samples_in(responses)
     seeds = seeds_in(samples)
@@ -231,6 +233,8 @@ def _refuse_unread(ctx: click.Context, options: ScoreOptions) -> None:
     """Refuse the options that --compare would ignore: it names its modes itself, and writes nothing."""
     for name in ("output", "mode", "force"):
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--compare names its modes and writes nothing: leave out --{name}.")
+            raise click.UsageError(
+                f"--compare names the modes itself and writes no file: leave out --{name}."
+            )
     if options.answers == "any":
         raise click.UsageError("--compare works with --answers keyed only.")

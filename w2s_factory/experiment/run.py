@@ -314,7 +314,9 @@ def _failed(
     refused = next(filter(None, (unwritable(end, folder) for end in ends)), None)
     if failed and refused is None:
         names = ", ".join(step.name for step in failed)
-        return DelegateError(f"failed: {names}", hint="After a fix the same command continues from there")
+        return DelegateError(
+            f"failed: {names}", hint="Fix the cause and run the same command again: it continues from there"
+        )
     if progress.refused and (code == _USAGE or progress.total == 0):
         return UserError(f"Snakemake: {progress.refused}", hint="The arguments after -- go to Snakemake")
     if not failed:

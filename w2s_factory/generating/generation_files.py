@@ -56,7 +56,7 @@ class Shard:
         if slash and _SHORT.fullmatch(index) and _SHORT.fullmatch(of) and 1 <= int(index) <= int(of):
             check(int(of), Shards, "--shard")
             return cls(int(index), int(of))
-        raise UserError(f'expected i/n with i from 1 to n, got "{text}"', field="--shard")
+        raise UserError(f'expected I/N with I from 1 to N, such as 2/4, got "{text}"', field="--shard")
 
     def __str__(self) -> str:
         return f"{self.index}/{self.of}"

@@ -195,7 +195,7 @@ class Part:
             differences = "; ".join(
                 f"{key} was {_shown(then, key)}, is {_shown(now, key)}" for key in changed
             )
-            problem = f"was begun with other settings: {differences}"
+            problem = f"was started with other settings: {differences}"
             raise UserError(problem, file=self.journal.path, hint=_ELSEWHERE)
 
 

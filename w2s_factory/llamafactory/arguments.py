@@ -129,7 +129,7 @@ def check_known(names: Iterable[str], version: Version, *, training: bool = True
         if name not in known:
             use = "" if training else " for export"
             raise UserError(
-                f"LLaMA-Factory {version.number} knows no such argument{use}",
+                f"LLaMA-Factory {version.number} has no such argument{use}",
                 field=name,
                 hint=did_you_mean(name, sorted(known)) or None,
             )

@@ -187,5 +187,6 @@ def _release(number: str) -> str | None:
 def _unknown(number: str) -> UserError:
     """Return the error for a version that is not known."""
     return UserError(
-        f'LLaMA-Factory "{number}" is not known here', hint=f"Known versions: {', '.join(RELEASES)}"
+        f'LLaMA-Factory "{number}" is not a version that this package knows',
+        hint=f"Known versions: {', '.join(RELEASES)}",
     )

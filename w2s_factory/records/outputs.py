@@ -122,7 +122,7 @@ class Outputs:
             try:
                 file.write(text)
             except UnicodeEncodeError:
-                raise UserError("would hold text that is not valid Unicode", file=path) from None
+                raise UserError("would contain text that is not valid Unicode", file=path) from None
 
     def note(
         self, *, inputs: Iterable[Source] | None = None, packages: Sequence[str] = (), **facts: Any
@@ -225,7 +225,9 @@ class Outputs:
         if is_stdout(path):
             if not stdout:
                 hint = "Name a file"
-                raise UserError("is the standard output, to which this is not written", file=path, hint=hint)
+                raise UserError(
+                    "is the standard output, to which this cannot be written", file=path, hint=hint
+                )
             return _Durable(self._open_printed(), tempfile.gettempdir())
         named = Path(path)
         path = self._destination(named)

@@ -50,8 +50,10 @@ def _checked(place: Place, row: dict[str, Any]) -> Pair:
     if "chosen" in row or "rejected" in row:
         place.require(row, COLUMN_PAIR)
         if "output" in row:
-            problem = "expected no such key next to chosen and rejected: the published form has it instead"
-            raise place.error(problem, field="output", hint="Rename it")
+            problem = (
+                "expected no such key next to chosen and rejected: a row has either this key or those two"
+            )
+            raise place.error(problem, field="output", hint="Delete or rename it")
         return as_pair(cast("ColumnPair", row))
     place.require(row, PAIR)
     if [type(text) for text in row["output"]] != [str, str]:

@@ -178,7 +178,7 @@ def _opened(path: Path) -> BinaryIO:
         except FileNotFoundError:
             if str(path) == "-":
                 raise UserError(
-                    "is the standard input, which is not read", file=path, hint="Name a file"
+                    "is the standard input, which cannot be read", file=path, hint="Name a file"
                 ) from None
             raise UserError("no such file", file=path) from None
         except ValueError as error:  # a null character

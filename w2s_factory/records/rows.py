@@ -253,7 +253,7 @@ def wrong_row(row: Any, form: Form[Any]) -> Wrong | None:
         return Wrong(f"expected an object ({form.name}), got {kind_of(row)}")
     for key, types in form.required.items():
         if key not in row:
-            return Wrong(f"is missing ({form.name})", key, form.hints.get(key))
+            return Wrong(f"is missing; expected a row of {form.name}", key, form.hints.get(key))
         if type(row[key]) not in types or _is_long(row[key]):
             return _wrong_type(key, row[key], types)
     for key, types in form.optional.items():

@@ -103,7 +103,7 @@ def evaluate(
             raise UserError(problem, field="pass-at", hint="Leave these out")
         return _sampled(named, pass_at, None if task is None else get_task(task), paper)
     if bool(by) != (golds is not None):
-        problem = "a breakdown needs both the golds and the tags to break down by"
+        problem = "accuracy by tag needs both the tags (--by) and the gold answers (--golds)"
         raise UserError(problem, field="by")
     unknown: list[str] = []
     models = {name: _verdicts(rows_of(rows, name), unknown) for name, rows in named.items()}
@@ -196,14 +196,16 @@ def _tags(tests: dict[Id, Gold], name: Id, by: Sequence[str]) -> dict[str, Any]:
         UserError: The golds do not have the question or a tag, or a tag is not a single value.
     """
     if name not in tests:
-        raise UserError(f"the golds have no row for the id {name!r}", field="golds")
+        raise UserError(f"the gold answers have no row for the id {name!r}", field="golds")
     tags = tests[name].get("tag", {})
     for tag in by:
         if tag not in tags:
             hint = f"Their tags: {', '.join(tags) or 'none'}"
-            raise UserError(f'the golds have no tag "{tag}"', field="by", hint=hint)
+            raise UserError(f'the gold answers have no tag "{tag}"', field="by", hint=hint)
         if isinstance(tags[tag], list | dict):
-            problem = f'the tag "{tag}" of the id {name!r} is a list or an object, which groups nothing'
+            problem = (
+                f'the tag "{tag}" of the id {name!r} is a list or an object, by which nothing can be grouped'
+            )
             raise UserError(problem, field="by", hint="Name a tag whose values are text or numbers")
     return {tag: "none" if tags[tag] is None else tags[tag] for tag in by}
 
@@ -232,7 +234,9 @@ def _add_gap_recovered(
     if floor is None and ceiling is None:
         return
     if floor is None or ceiling is None:
-        raise UserError("PGR needs both the weak floor and the strong ceiling")
+        raise UserError(
+            "PGR needs both a weak floor and a strong ceiling", hint="Give both --floor and --ceiling"
+        )
     ends = _accuracy(floor, "floor", notes), _accuracy(ceiling, "ceiling", notes)
     for row in rows:
         if row["group"] == "all":

@@ -124,7 +124,7 @@ def paired_bootstrap(
     total = len(first)
     if total != len(second):
         problem = f"expected as many results as in first ({total:,}), got {len(second):,}"
-        raise UserError(problem, field="second", hint="Results are paired by their place")
+        raise UserError(problem, field="second", hint="Results are paired by position")
     change = np.asarray(second, dtype=int) - np.asarray(first, dtype=int)
     counts = [int((change == value).sum()) for value in (-1, 0, 1)]
     shares = [count / total for count in counts]

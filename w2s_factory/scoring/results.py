@@ -247,7 +247,7 @@ def _refuse_more_than_answers(task: Task, golds: Sequence[str], mode: str) -> No
     more = sum(not is_answer for is_answer in _each_row(task.is_answer, golds))
     if more:
         raise UserError(
-            f"{more:,} golds of {task.name} hold more than an answer, which {mode} cannot compare",
+            f"{more:,} gold answers of {task.name} hold more than one answer, which {mode} cannot compare",
             field="mode",
             hint="Use the mode published",
         )

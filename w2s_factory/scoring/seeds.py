@@ -34,7 +34,7 @@ def seed_files(folder: str | os.PathLike[str]) -> list[Path]:
     """
     folder = samples_in(Path(folder))
     if not folder.is_dir():
-        raise UserError("no such folder", file=folder)
+        raise UserError("is not a folder" if folder.exists() else "no such folder", file=folder)
     found: dict[int, Path] = {}
     for path in seeds_in(folder):
         other = found.setdefault(seed_number(path), path)
@@ -42,7 +42,7 @@ def seed_files(folder: str | os.PathLike[str]) -> list[Path]:
             raise UserError(f"is the same seed as {other.name}", file=path, hint="Remove either of them")
     files = [path / RESULTS for path in found.values()]
     if not files:
-        raise UserError("holds no seed0, seed1, ...", file=folder)
+        raise UserError("holds no seed0, seed1, ...", file=folder, hint="Name a folder of scored samples")
     for path in files:
         if not path.is_file():
             raise UserError(

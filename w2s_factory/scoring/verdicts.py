@@ -58,8 +58,8 @@ def read_known(path: str | RowSource) -> tuple[dict[Id, bool], int]:
 
 def no_gold(file: str | RowSource) -> UserError:
     """Return the error that no row of a file has a verdict, to be raised."""
-    hint = "Scoring without golds is enough for Stages I and II, not for accuracy"
-    return UserError("no gold is known: no row has a result", file=file, hint=hint)
+    hint = "Scoring without gold answers is enough for Stages I and II, not for accuracy"
+    return UserError("no gold answer is known: no row has a result", file=file, hint=hint)
 
 
 def left_out(name: str | RowSource, unknown: int) -> list[str]:

@@ -109,7 +109,7 @@ class Task:
         """
         below = root or self.root
         if below is None:
-            raise UserError(f"the files of task {self.name} are below a folder that must be named")
+            raise UserError(f"the folder that contains the files of task {self.name} must be named")
         return below / file
 
     def prompt(self, question: str) -> str:

@@ -62,13 +62,15 @@ class OlympicArena(Task):
     def gold_output(self, raw: Mapping[str, Any]) -> str:
         """Raise an error: the hub has no solutions that a model could be taught."""
         raise UserError(
-            f"{raw['id']} has no solution: {self.name} has none", hint="Its weak model is as it is"
+            f"task {self.name} has no gold solutions ({raw['id']})", hint="Use an existing weak model"
         )
 
     def extract(self, response: str, answer_key: str | None = None) -> str:
         r"""Return the content of the first `\boxed{...}` of a response, or the whole response."""
         if answer_key is not None:
-            raise UserError(f"answers of {self.name} are boxed: they have no other key", field="--answer-key")
+            raise UserError(
+                f"answers of {self.name} are read from \\boxed{{}}, not after a key", field="--answer-key"
+            )
         return boxed(response)
 
     def normalise(self, answer: str) -> str:

@@ -248,7 +248,7 @@ def test_what_only_looks_like_a_structured_gold_is_an_answer(text):
     ],
 )
 def test_a_malformed_structured_gold_is_refused(fields):
-    with pytest.raises(UserError, match="not a gold"):
+    with pytest.raises(UserError, match="not a gold answer"):
         read_gold('${"answer": ' + fields)
 
 

@@ -161,14 +161,14 @@ def test_settings_that_json_writes_otherwise_are_still_the_same_run(generation, 
 def test_an_engine_that_cannot_be_made(monkeypatch):
     monkeypatch.setattr(engines, "_factory", lambda _: lambda model: fails())
     with pytest.raises(
-        UserError, match=r"engine mine cannot be made \(ZeroDivisionError: division by zero\)"
+        UserError, match=r"engine mine cannot be created \(ZeroDivisionError: division by zero\)"
     ):
         engines.make_engine("mine", Model("m"), {})
 
 
 def test_an_engine_that_leaves_when_it_is_made(monkeypatch):
     monkeypatch.setattr(engines, "_factory", lambda _: lambda model: leaves())
-    with pytest.raises(UserError, match=r"engine mine cannot be made \(SystemExit: 7\)"):
+    with pytest.raises(UserError, match=r"engine mine cannot be created \(SystemExit: 7\)"):
         engines.make_engine("mine", Model("m"), {})
 
 

@@ -63,7 +63,7 @@ def hub_gold(answers: Any, type_sequence: Any = None) -> str:
         return ""
     answer = sole(texts)
     if isinstance(answer, str) and is_structured(answer):
-        raise UserError(f"a gold may not begin with {_MARK}", field="answer")
+        raise UserError(f"a gold answer may not begin with {_MARK}", field="answer")
     return Gold(answer, type_sequence).text()
 
 
@@ -94,7 +94,7 @@ def read_gold(text: str) -> Gold:
         fields = None
     if not isinstance(fields, dict) or not _fits(**fields):
         raise UserError(
-            f"not a gold: {text[:80]}",
+            f"not a gold answer: {text[:80]}",
             field="answer",
             hint='Expected ${"answer": [TEXT, ...], "type_sequence": [TYPE, ...]}',
         )

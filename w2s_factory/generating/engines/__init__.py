@@ -61,7 +61,7 @@ def make_engine(name: str, model: Model, options: Mapping[str, Any]) -> Engine:
     except W2SError:
         raise
     except RAISED as error:  # the factory of another package may raise any error
-        problem = f"engine {name} cannot be made ({type(error).__name__}: {error})"
+        problem = f"engine {name} cannot be created ({type(error).__name__}: {error})"
         raise UserError(problem) from error
 
 

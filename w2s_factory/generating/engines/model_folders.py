@@ -109,7 +109,8 @@ def _local(name: str, kind: str) -> Path | None:
     if folder.is_dir():
         return folder
     if is_path(name) or not _HUB_NAME.fullmatch(name):
-        raise UserError(f"no such {kind} folder", file=name)
+        hint = None if is_path(name) else "A name on the Hugging Face Hub has the form OWNER/NAME"
+        raise UserError(f"no such {kind} folder", file=name, hint=hint)
     return None
 
 
