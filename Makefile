@@ -36,14 +36,14 @@ test-all: $(READY)  ## run all tests, those that train, install, and need a brow
 	$(MAKE) test-vllm
 
 test-brief: $(READY)  ## run some tests of each marked group but vLLM's
-	$(BIN)/python -m pytest $(PARALLEL) $(ARGS) \
-		"tests/integration/test_training.py" \
-		"tests/integration/test_vanilla_preprocessing.py" \
-		"tests/llamafactory/test_launch.py" \
-		"tests/install/test_wheel.py" \
-		"tests/experiment/test_report_browser.py" \
-		"tests/experiment/test_slurm.py" \
-		"tests/generating/test_killed.py"
+	$(BIN)/python -m pytest $(PARALLEL) -m "($(MARKED)) and not vllm" $(ARGS) \
+		tests/integration/test_training.py \
+		tests/integration/test_vanilla_preprocessing.py \
+		tests/llamafactory/test_launch.py \
+		tests/install/test_wheel.py \
+		tests/experiment/test_report_browser.py \
+		tests/experiment/test_slurm.py \
+		tests/generating/test_killed.py
 
 coverage: $(READY) $(VLLM)/.ready  ## measure the branch coverage of all tests, in the processes that they start, too
 	$(BIN)/coverage erase

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import pytest
 
+from w2s_factory.cli.build_data import command
+from w2s_factory.cli.build_data_options import READ
+from w2s_factory.quantities import PairThresholds
+from w2s_factory.ranges import declared
 from w2s_factory.tasks import get_task
 
 RAW = {"id": "gsm8k_0", "question": "How many?", "answer": "<<1+1=2>>2.\n#### 2"}
@@ -140,3 +145,16 @@ def test_misuse_is_one_line(tmp_path, w2s, raw, arguments, message):
 def test_a_traceback_is_shown_only_when_asked_for(w2s):
     assert "Traceback" not in w2s("build-data", "--stage", "1", "--weak", "a", code=2).stderr
     assert "Traceback" in w2s("build-data", "--stage", "1", "--weak", "a", "--debug", code=1).stderr
+
+
+def test_every_option_is_read_by_a_stage_and_every_stage_reads_options():
+    assert {parameter.name for parameter in command.params} == {"stage", *set().union(*READ.values())}
+
+
+@pytest.mark.parametrize("threshold", fields(PairThresholds), ids=lambda field: field.name)
+def test_each_threshold_is_an_option_of_stage_2_as_declared(threshold):
+    [option] = [parameter for parameter in command.params if parameter.name == threshold.name]
+    assert option.opts == [f"--{threshold.name.replace('_', '-')}"]
+    assert (option.default, option.help) == (threshold.default, threshold.metadata["help"])
+    assert option.type.alias == declared(PairThresholds)[threshold.name]
+    assert [stage for stage in READ if threshold.name in READ[stage]] == ["2"]

@@ -245,7 +245,10 @@ def test_a_folder_that_is_ambiguous_or_empty_is_refused(walked, words, message):
     ("rows", "message"),
     [
         ([{"question": "a", "answer": "1"}, {"question": "b"}], 'golds.jsonl:2: field "answer": is missing'),
-        ([{"question": "a"}, {"question": "b", "answer": "1"}], 'golds.jsonl:2: field "answer": expected no answer'),
+        (
+            [{"question": "a"}, {"question": "b", "answer": "1"}],
+            'golds.jsonl:2: field "answer": expected no answer',
+        ),
         ([{"question": "a", "answer": "x\n#### 1"}], "expected an answer, got a whole solution"),
         ([{"question": "a", "answer": 1}], "expected text or null, got a whole number"),
     ],

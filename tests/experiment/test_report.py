@@ -308,7 +308,7 @@ def test_provenance_says_what_made_each_file_and_what_changed_since(run):
     assert not [file for file in provenance.index if "report" in file]
     path = run / "seed0/test/dpo/results.jsonl"
     path.write_text(path.read_text().replace("So it is", "So it was"))
-    assert "1 file changed since the manifest was written" in report(run).page.read_text()
+    assert "1 file has changed since the manifest was written" in report(run).page.read_text()
 
 
 def test_padded_sets_and_other_pairs_are_noticed(run):

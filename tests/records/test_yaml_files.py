@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from w2s_factory.errors import UserError
@@ -22,6 +22,8 @@ texts = st.one_of(
 
 
 @given(texts)
+@example("\x85")
+@example("a\u2028b\nc")
 def test_a_text_that_is_written_is_read_as_the_same_text(text):
     written = dump_yaml({"key": text})
     assert yaml.load(written, Loader) == {"key": text}

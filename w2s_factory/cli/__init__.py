@@ -73,8 +73,8 @@ class _LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            error.message = f"{error.message} {did_you_mean(args[0], list(COMMANDS))}".strip()
-            raise
+            text = f"{error.message} {did_you_mean(args[0], list(COMMANDS))}".strip()
+            raise click.UsageError(text, ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))

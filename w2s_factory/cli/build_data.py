@@ -179,7 +179,7 @@ _config = heading("Training config (all stages but test)")
     help="Overwrite files, and entries in dataset_info.json, that have other content.",
 )
 @click.pass_context
-def command(ctx: click.Context, /, stage: str, **options: Any) -> None:
+def command(ctx: click.Context, /, stage: str, **_: object) -> None:
     """Build LLaMA-Factory datasets, such as Stage I and Stage II.
 
     Each dataset is written with its entry in dataset_info.json and, if the model to train is known, with a
@@ -207,7 +207,7 @@ def command(ctx: click.Context, /, stage: str, **options: Any) -> None:
           --weak-name llama2_7b --iteration 1 --output-dir DIR
     """  # noqa: D301  click reads \b
     refuse_unread(ctx, stage)
-    _BUILDERS[stage](STAGES[stage](**{name: options[name] for name in READ[stage]}))
+    _BUILDERS[stage](STAGES[stage](**{name: ctx.params[name] for name in READ[stage]}))
 
 
 def _build_gold(options: GoldOptions) -> None:

@@ -39,6 +39,13 @@ class Loader(yaml.SafeLoader):
 class _Dumper(yaml.SafeDumper):
     """A dumper that quotes texts such as `1e5`, which `Loader` and OmegaConf would read as numbers."""
 
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Return a text's node; Unicode line breaks are escaped, which PyYAML would read as blanks."""
+        style = '"' if any(character in data for character in "\x85\u2028\u2029") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 for _kind in (Loader, _Dumper):
     _kind.add_implicit_resolver(
