@@ -11,7 +11,6 @@ import os
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
@@ -319,9 +318,19 @@ def _raise(file, code):
     raise file._error(OSError(code, os.strerror(code)))
 
 
+def open_parts(patch, how):
+    """Replace the opening of temporary files, and of no others."""
+    real = os.open
+    patch.setattr(
+        os,
+        "open",
+        lambda path, *rest, **more: (how if str(path).endswith(".part") else real)(path, *rest, **more),
+    )
+
+
 STEPS = {
     "making folders": lambda patch, code: patch.setattr(Path, "mkdir", failing(code)),
-    "making the file": lambda patch, code: patch.setattr(tempfile, "mkstemp", failing(code)),
+    "making the file": lambda patch, code: open_parts(patch, lambda *_: failing(code)()),
     "writing": make_temporary_files_fail_to_write,
     "reaching the disk": lambda patch, code: patch.setattr(os, "fsync", failing(code)),
     "comparing": lambda patch, code: patch.setattr("filecmp.cmp", failing(code)),
@@ -344,10 +353,8 @@ def test_a_disk_that_takes_nothing_is_named_with_the_file(step, code, tmp_path, 
 
 def test_a_file_of_the_system_that_takes_nothing(tmp_path, monkeypatch):
     """The write fails in the kernel here, whose full device stands for a full disk."""
-    monkeypatch.setattr(
-        tempfile, "mkstemp", lambda **_: (os.open("/dev/full", os.O_RDWR), str(tmp_path / ".p"))
-    )
-    monkeypatch.setattr(os, "fchmod", lambda *_: None)
+    opened = os.open
+    open_parts(monkeypatch, lambda *_: opened("/dev/full", os.O_RDWR))
     with pytest.raises(UserError, match=r"a\.jsonl: cannot be written \(No space left on device\)"):
         write(tmp_path / "a.jsonl", [{"id": n} for n in range(10**5)])
     assert list(tmp_path.iterdir()) == []
@@ -438,3 +445,16 @@ def test_every_command_says_what_its_rows_must_be():
         if ast.unparse(call.func) in ("outputs.rows", "records.Outputs.rows") and len(call.args) < 3
     }
     assert formless == {"llamafactory/long_rows.py"}  # rows of any dataset, read as any dataset
+
+
+def test_an_interrupt_while_a_file_is_created_leaves_none(tmp_path, monkeypatch):
+    opened = os.open
+
+    def interrupted(*arguments):
+        os.close(opened(*arguments))
+        raise KeyboardInterrupt
+
+    open_parts(monkeypatch, interrupted)
+    with pytest.raises(KeyboardInterrupt), records.Outputs() as outputs:
+        outputs.rows(tmp_path / "rows.jsonl", [{"id": 1}], records.ANY)
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ import filecmp
 import io
 import json
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -233,14 +234,15 @@ class Outputs:
         path = self._destination(named)
         if any(path == staged.path for staged in self._staged):
             raise UserError("would be written twice", file=named, hint="Choose another name")
+        temporary = path.with_name(f".{path.name[:_PREFIX]}.{secrets.token_hex(4)}.part")
+        # Listed before it exists, so that a signal at any moment leaves none behind.
+        self._staged.append(_Staged(temporary, path, named, replace))
         try:
             self._make_folders(path)
-            prefix = f".{path.name[:_PREFIX]}."
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".part")
+            handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         except OSError as error:
+            self._staged.pop()
             raise UserError(f"cannot be written ({error.strerror})", file=named) from None
-        self._staged.append(_Staged(Path(name), path, named, replace))
-        os.fchmod(handle, 0o666 & ~_umask())
         return _Durable(handle, named)
 
     def _open_printed(self) -> int:
@@ -484,13 +486,6 @@ def _copy(file: IO[bytes]) -> None:
     else:  # the standard output of a notebook, for example
         out.write(file.read().decode())
     out.flush()
-
-
-def _umask() -> int:
-    """Return the process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _line(row: Mapping[str, Any]) -> str:
