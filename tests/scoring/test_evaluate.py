@@ -91,7 +91,7 @@ def test_breakdown(tmp_path):
     json.dumps(found.results)
     with pytest.raises(UserError, match=r'no tag "colour".*subject, level'):
         evaluate([path], golds=golds, by=["colour"])
-    with pytest.raises(UserError, match="the golds and the tags"):
+    with pytest.raises(UserError, match="needs both the tags"):
         evaluate([path], by=["level"])
     with pytest.raises(UserError, match="no row for the id 3"):
         evaluate([results(tmp_path / "more.jsonl", [1, 0, 1, 1])], golds=golds, by=["level"])
@@ -103,7 +103,7 @@ def test_gap_recovered(tmp_path):
     assert evaluate([method], floor=floor, ceiling="0.75").results[0]["pgr"] == 0.5
     with pytest.raises(UserError, match="no gap"):
         evaluate([method], floor=floor, ceiling=0.25)
-    with pytest.raises(UserError, match="both the weak floor"):
+    with pytest.raises(UserError, match="both a weak floor"):
         evaluate([method], floor=floor)
     with pytest.raises(UserError, match='"floor": expected a number from 0 to 1, got 25'):
         evaluate([method], floor=25.0, ceiling=0.5)
