@@ -60,4 +60,4 @@ def test_the_embedded_example_with_one_side_twice(w2s, tmp_path):
     refused = w2s(*stage1, "--icl", "./weak.jsonl", code=2).stderr
     assert "the same file on both sides" in refused
     warned = w2s(*stage1, "--icl", "icl.jsonl").stderr
-    assert warned == "warning: --weak and --icl hold the same bytes, so they agree on everything\n"
+    assert warned == "warning: --weak and --icl have the same content, so they agree on every question\n"

@@ -91,7 +91,7 @@ def test_breakdown(tmp_path):
     json.dumps(found.results)
     with pytest.raises(UserError, match=r'no tag "colour".*subject, level'):
         evaluate([path], golds=golds, by=["colour"])
-    with pytest.raises(UserError, match="needs both the tags"):
+    with pytest.raises(UserError, match=r"the tags .* and the gold answers"):
         evaluate([path], by=["level"])
     with pytest.raises(UserError, match="no row for the id 3"):
         evaluate([results(tmp_path / "more.jsonl", [1, 0, 1, 1])], golds=golds, by=["level"])

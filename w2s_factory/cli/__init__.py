@@ -36,12 +36,12 @@ SECTIONS = {
     },
     "Training with LLaMA-Factory": {
         "make-config": "Write a training or export YAML from a preset.",
-        "train": "Train as a YAML says, and check the resulting weights.",
+        "train": "Train from a YAML config, and check the resulting weights.",
         "export": "Merge adapters into their model, and check the result.",
     },
     "Installation and published data": {
         "doctor": "Check the installation, and print the commands that fix it.",
-        "template": "Make the prompt template vanilla known to LLaMA-Factory.",
+        "template": "Add the prompt template vanilla to LLaMA-Factory.",
         "fetch": "Download a benchmark, or the paper's published release.",
         "verify-release": "Check which published files this code reproduces exactly.",
     },

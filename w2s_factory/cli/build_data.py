@@ -58,7 +58,7 @@ _weak = heading("Stages 1 and 2")
 _agreement = heading("Stage 1")
 _pairs = heading("Stage 2")
 _inspection = heading("Stage 2, to inspect a pair file instead of building one")
-_files = heading("Names and places of the files")
+_files = heading("File names and folders")
 _config = heading("Training config (all stages but test)")
 
 
@@ -79,7 +79,7 @@ _config = heading("Training config (all stages but test)")
 )  # fmt: skip
 @_raw(
     "--split", metavar="NAME", show_default="found from the name of the input file",
-    help="test only: the split that the rows are, such as train_2.",
+    help="test only: the split to which the rows belong, such as train_2.",
 )  # fmt: skip
 @_weak(
     "--weak", type=PATH, metavar="FILE",
@@ -130,8 +130,8 @@ _config = heading("Training config (all stages but test)")
 )  # fmt: skip
 @_inspection(
     "--check", type=PATH, metavar="FILE",
-    help="Report how many pairs of FILE hold a response of the --weak model, and on which side. Exit code 1 "
-    "if any pair holds none.",
+    help="Report how many pairs of FILE contain a response of the --weak model, as chosen or as rejected. "
+    "Exit code 1 if any pair contains none.",
 )  # fmt: skip
 @_inspection(
     "--explain", metavar="ID",
@@ -140,7 +140,7 @@ _config = heading("Training config (all stages but test)")
 )  # fmt: skip
 @_files(
     "--output", type=PATH, metavar="FILE", show_default="named after task, input and stage, in --output-dir",
-    help="All stages but 1: the dataset file to write; - for stdout, without index and config.",
+    help="All stages but 1: the dataset file to write; - for stdout, without dataset_info.json and config.",
 )  # fmt: skip
 @_files(
     "--weak-name", metavar="NAME", show_default="weak",
@@ -158,7 +158,7 @@ _config = heading("Training config (all stages but test)")
 @_config(
     "--model", metavar="PATH",
     show_default="the task's strong model for full-weak and 1; none, and no config, for gold and 2",
-    help="The model to train: a folder or a name on the hub.",
+    help="The model to train: a folder or a name on the Hugging Face Hub.",
 )  # fmt: skip
 @_config(
     "--preset", metavar="NAME", show_default="weak_full_sft for gold, dpo for 2, else the task's",
@@ -172,8 +172,12 @@ _config = heading("Training config (all stages but test)")
     "--llamafactory-version", "version", metavar="VERSION", show_default="the installed one",
     help=f"The LLaMA-Factory version to write for, {RELEASES[0]} to {RELEASES[-1]}.",
 )  # fmt: skip
-@_config("--no-config", is_flag=True, help="Write no training config, only the dataset and its index entry.")
-@option("--force", is_flag=True, help="Overwrite files and index entries that have other content.")
+@_config("--no-config", is_flag=True, help="Write no training config.")
+@option(
+    "--force",
+    is_flag=True,
+    help="Overwrite files, and entries in dataset_info.json, that have other content.",
+)
 @click.pass_context
 def command(ctx: click.Context, /, stage: str, **_: object) -> None:
     """Build LLaMA-Factory datasets, such as Stage I and Stage II.
@@ -265,7 +269,7 @@ def _build_stage1(options: Stage1Options) -> None:
         )
     print_inputs(inputs)
     if stage1.identical:
-        print_warning("--weak and --icl hold the same bytes, so they agree on everything")
+        print_warning("--weak and --icl have the same content, so they agree on every question")
     print_agreement(stage1.agreement)
     if padding:
         print_padding(padding, stage1.agreement)

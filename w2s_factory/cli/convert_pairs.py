@@ -35,15 +35,19 @@ if TYPE_CHECKING:
     help="Without --format: write what this LLaMA-Factory version reads.",
 )
 @option("--output", type=PATH, required=True, metavar="FILE", help="The dataset file to write; - for stdout.")
-@option("--force", is_flag=True, help="Overwrite a file or index entry that has other content.")
+@option(
+    "--force",
+    is_flag=True,
+    help="Overwrite a file, or an entry in dataset_info.json, that has other content.",
+)
 def command(
     file: Path, form: PairForm | Literal["chosen"] | None, version: str | None, output: Path, force: bool
 ) -> None:
     """Convert preference pairs between LLaMA-Factory's two formats.
 
-    FILE holds pairs in either format; converting them loses nothing. With --format chosen, the chosen
-    responses alone become SFT rows: a model fine-tuned on them is the control that shows what preference
-    learning adds. The output is listed in the dataset_info.json of its folder.
+    FILE contains pairs in either format; the conversion loses no information. With --format chosen, only the
+    chosen responses are written, as SFT rows: a model fine-tuned on them is the control that shows what
+    preference learning adds. The output is listed in the dataset_info.json of its folder.
 
     \b
     Examples:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "origin",
     metavar="WHERE",
     show_default="where SOURCE is published",
-    help="Another place to fetch from: a URL, a name on the hub, or a local folder.",
+    help="Another place to fetch from: a URL, a name on the Hugging Face Hub, or a local folder.",
 )
 @option(
     "--output-dir",
@@ -35,8 +35,8 @@ def command(source: str, origin: str | None, output_dir: Path, force: bool) -> N
     """Download a benchmark, or the paper's published release.
 
     SOURCE is release, gsm8k, math or olympic_arena. The release is cloned with git, at the commit that this
-    version knows. Benchmarks come from the hub and are written under the release's file names and in its
-    formats, so generate reads them with --release DIR.
+    version knows. Benchmarks come from the Hugging Face Hub and are written under the release's
+    file names and in its formats, so generate reads them with --release DIR.
 
     \b
     Examples:

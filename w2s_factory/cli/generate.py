@@ -96,7 +96,8 @@ class GenerateOptions:
 )  # fmt: skip
 @_model(
     "--model", required=True, metavar="PATH",
-    help="The model: a folder, or a name on the hub. With --engine openai: its name on the server.",
+    help="The model: a folder, or a name on the Hugging Face Hub. With --engine openai: its name on the "
+    "server.",
 )  # fmt: skip
 @_model("--adapter", metavar="PATH", help="An adapter for the model, of any kind that peft can load.")
 @_model(

@@ -23,7 +23,7 @@ _output = heading("Output")
 
 @click.command(cls=HeadedCommand)
 @_preset(
-    "--list", "listing", is_flag=True, help="List the presets with what each is for, and do nothing else."
+    "--list", "listing", is_flag=True, help="List the presets with the purpose of each, and do nothing else."
 )
 @_preset("--preset", metavar="NAME", help="A preset (see --list), or a YAML file of your own: ./FILE.yaml.")
 @_preset(
@@ -39,7 +39,11 @@ _output = heading("Output")
     "--llamafactory-version", "version", metavar="VERSION", show_default="the installed one, else the newest",
     help=f"The LLaMA-Factory version to write for, {RELEASES[0]} to {RELEASES[-1]}.",
 )  # fmt: skip
-@_model("--model", metavar="PATH", help="The model to train or to merge into: a folder or a name on the hub.")
+@_model(
+    "--model",
+    metavar="PATH",
+    help="The model to train or to merge into: a folder or a name on the Hugging Face Hub.",
+)
 @_model(
     "--adapter", multiple=True, metavar="PATH",
     help="An adapter to continue from, or with the preset export to merge: a folder or a name on the hub; "
@@ -55,7 +59,7 @@ _output = heading("Output")
 )  # fmt: skip
 @_preference(
     "--start", type=click.Choice(["m-plus", "base"]), show_default="decided by --model and --adapter",
-    help="ORPO, SimPO: the model that training starts from. base refuses an --adapter, m-plus does not.",
+    help="ORPO, SimPO: the model that training starts from. With base, an --adapter is an error.",
 )  # fmt: skip
 @_output("--output", type=Path, metavar="FILE", help="The YAML file to write.")
 @_output(
@@ -125,6 +129,9 @@ def command(
     for missing in not_there(model, adapter, dataset_dir):
         click.echo(f"Note: {missing} does not exist yet; create it before training", err=True)
     for name in filter(on_hub, (model, *adapter)):
-        click.echo(f"Note: {name} is read as a name on the hub; for a folder write ./{name}", err=True)
+        click.echo(
+            f"Note: {name} is treated as a name on the Hugging Face Hub; for a folder write ./{name}",
+            err=True,
+        )
     click.echo(f"Wrote {output}")
     after_config(preset, version, output)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Make the prompt template vanilla known to LLaMA-Factory.
+    """Add the prompt template vanilla to LLaMA-Factory.
 
     vanilla is the prompt, the response and the end-of-text token, with nothing between them. LLaMA-Factory
     has it up to 0.6.2 only. w2s-factory train adds it to the processes it starts; to train with plain

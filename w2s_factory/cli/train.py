@@ -38,10 +38,10 @@ def command(
     on_long: OnLong,
     force: bool,
 ) -> None:
-    """Train as a YAML says, and check the resulting weights.
+    """Train from a YAML config, and check the resulting weights.
 
     CONFIG is a training YAML for LLaMA-Factory, as make-config and build-data write it; KEY=VALUE overrides
-    one of its arguments. The prompt template vanilla is known in every process of the training. LLaMA-Factory
+    one of its arguments. The prompt template vanilla is added in every process of the training. LLaMA-Factory
     uses all GPUs it sees; its environment variables FORCE_TORCHRUN, NNODES, NODE_RANK and MASTER_ADDR work as
     usual.
 

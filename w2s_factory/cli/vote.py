@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     required=True,
     type=PATH,
     metavar="FILE",
-    help="The majority file to write; - for stdout.",
+    help="The file of majority answers to write; - for stdout.",
 )
 @option(
     "--task",
