@@ -313,3 +313,10 @@ def test_help_imports_nothing_heavy():
     loaded = loaded_by(code)
     assert "click" in loaded
     assert not loaded & {*HEAVY, "orjson", "yaml"}
+
+
+def test_the_map_lists_every_file():
+    import list_files
+
+    text = list_files.MAP.read_text()
+    assert list_files.with_list(text, list_files.listed()) == text, "run: python scripts/list_files.py"
