@@ -35,5 +35,5 @@ def test_what_is_not_there(tmp_path, split, release, message):
 
 def test_an_id_that_stands_there_twice(tmp_path):
     write(tmp_path / "q.jsonl", [{"id": 1, "question": "a"}, {"id": 1, "question": "b"}])
-    with pytest.raises(UserError, match=r"q.jsonl:2.*twice"):
+    with pytest.raises(UserError, match=r"q.jsonl:2.*again"):
         read_questions(tmp_path / "q.jsonl")
