@@ -88,7 +88,11 @@ def test_a_config_may_be_written_ahead_of_what_it_names(folder):
     [
         ("data/later", "{folder}/data/later", "{folder}/data/later does not exist yet"),
         ("./later", "{folder}/later", "{folder}/later does not exist yet"),
-        ("owner/name", "owner/name", "owner/name is treated as a name on the Hugging Face Hub; for a folder write ./owner"),
+        (
+            "owner/name",
+            "owner/name",
+            "owner/name is treated as a name on the Hugging Face Hub; for a folder write ./owner",
+        ),
         ("name", "name", "name is treated as a name on the Hugging Face Hub"),
         ("model", "{folder}/model", None),
     ],
