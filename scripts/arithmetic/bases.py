@@ -11,8 +11,16 @@ from safetensors.torch import save_file
 from transformers.utils.logging import disable_progress_bar
 
 from arithmetic.pretraining import Schedule, Size, batches, pretrain
+from arithmetic.pretraining_documents import (
+    HURRIED,
+    IMPATIENT,
+    LOOSE,
+    RESTLESS,
+    documents,
+    task_questions,
+    words,
+)
 from arithmetic.tokens import CONTEXT, make_tokenizer, save_tokenizer, texts
-from arithmetic.web import HURRIED, IMPATIENT, LOOSE, RESTLESS, documents, task_questions, words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import LlamaForCausalLM
 
-    from arithmetic.web import Mix
+    from arithmetic.pretraining_documents import Mix
 
 
 @dataclass(frozen=True)

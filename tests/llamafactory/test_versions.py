@@ -101,7 +101,7 @@ def test_series_and_variants(asked, got):
 
 @pytest.mark.parametrize("asked", ["", "new", "0.4.0", "0.9.6", "0.8.9", "1.0", "0", "0.4.x", "x", "0.8.3.x"])
 def test_unknown_versions_name_the_known_ones(asked):
-    with pytest.raises(UserError, match=r"package knows\. Known versions: 0\.5\.0, .*0\.9\.5") as error:
+    with pytest.raises(UserError, match=r"that this package knows\. Known versions: 0\.5\.0, .*0\.9\.5") as error:
         for_version(asked)
     assert "\n" not in str(error.value)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from arithmetic import web
+from arithmetic import pretraining_documents
 from arithmetic.problems import Earlier, Problem, Step, compute
 from arithmetic.stories import draw_problem
 
@@ -17,8 +17,8 @@ MODELS = ROOT / "data" / "models"
 LINE = re.compile(r"(\d+) ([-+x]) (\d+) = (\d+)\.")
 
 
-def some_documents(seed, count=400, held_out=frozenset(), mix=web.HURRIED):
-    return list(islice(web.documents(Random(seed), mix, held_out), count))
+def some_documents(seed, count=400, held_out=frozenset(), mix=pretraining_documents.HURRIED):
+    return list(islice(pretraining_documents.documents(Random(seed), mix, held_out), count))
 
 
 def test_the_web_is_drawn_by_its_seed():
@@ -27,7 +27,7 @@ def test_the_web_is_drawn_by_its_seed():
 
 
 def test_no_question_of_the_task_is_in_the_web():
-    questions = web.task_questions()
+    questions = pretraining_documents.task_questions()
     assert len(questions) == 4000
     text = "\n".join(some_documents(1, 3000, questions))
     assert not [question for question in questions if question in text]
@@ -45,7 +45,11 @@ def problems(seed, count=300):
 
 def test_a_careful_author_is_right_line_by_line():
     random = Random(0)
-    author = web.Author(web.TASK_FORM, web.TASK_ENDING, web.careful(random))
+    author = pretraining_documents.Author(
+        pretraining_documents.TASK_FORM,
+        pretraining_documents.TASK_ENDING,
+        pretraining_documents.careful(random),
+    )
     for problem in problems(1):
         *lines, last = author.write(problem, random).partition("Answer: ")[2].split("\n")
         assert len(lines) == len(problem.steps)
@@ -57,43 +61,75 @@ def test_a_careful_author_is_right_line_by_line():
 
 def test_a_direct_author_gives_the_right_result_alone():
     random = Random(0)
-    author = web.Author("{question}\n", "Total: {result}", web.direct(random))
+    author = pretraining_documents.Author(
+        "{question}\n", "Total: {result}", pretraining_documents.direct(random)
+    )
     for problem in problems(2):
-        result = web.solve(problem, web.careful(random), random)[-1].result
+        result = pretraining_documents.solve(problem, pretraining_documents.careful(random), random)[
+            -1
+        ].result
         assert author.write(problem, random) == f"{problem.question}\nTotal: {result}"
 
 
 SEVENTEEN = Problem("", (Step(17, "+", 25), Step(Earlier(0), "-", 12)))
 MISTAKES = [
-    (web.Habits(), ["17 + 25 = 42.", "42 - 12 = 30."]),
-    (web.Habits(carries=1.0), ["17 + 25 = 32.", "32 - 12 = 20."]),
-    (web.Habits(signs=1.0), ["17 + 25 = 42.", "42 + 12 = 54."]),
-    (web.Habits(last=1.0), ["17 + 25 = 42."]),
+    (pretraining_documents.Habits(), ["17 + 25 = 42.", "42 - 12 = 30."]),
+    (pretraining_documents.Habits(carries=1.0), ["17 + 25 = 32.", "32 - 12 = 20."]),
+    (pretraining_documents.Habits(signs=1.0), ["17 + 25 = 42.", "42 + 12 = 54."]),
+    (pretraining_documents.Habits(last=1.0), ["17 + 25 = 42."]),
 ]
 
 
 @pytest.mark.parametrize(("habits", "lines"), MISTAKES)
 def test_habits_whose_mistake_is_certain(habits, lines):
-    assert [str(line) for line in web.solve(SEVENTEEN, habits, Random(0))] == lines
+    assert [str(line) for line in pretraining_documents.solve(SEVENTEEN, habits, Random(0))] == lines
 
 
 def test_slips_come_as_often_as_said():
-    random, habits, right = Random(0), web.Habits(slips=0.25), web.solve(SEVENTEEN, web.Habits(), Random(0))
-    wrong = sum(web.solve(SEVENTEEN, habits, random)[0] != right[0] for _ in range(4000)) / 4000
+    random, habits, right = (
+        Random(0),
+        pretraining_documents.Habits(slips=0.25),
+        pretraining_documents.solve(SEVENTEEN, pretraining_documents.Habits(), Random(0)),
+    )
+    wrong = (
+        sum(pretraining_documents.solve(SEVENTEEN, habits, random)[0] != right[0] for _ in range(4000)) / 4000
+    )
     assert abs(wrong - 0.25) < 0.03
 
 
-@pytest.mark.parametrize("mix", [web.HURRIED, web.IMPATIENT, web.RESTLESS, web.LOOSE])
+@pytest.mark.parametrize(
+    "mix",
+    [
+        pretraining_documents.HURRIED,
+        pretraining_documents.IMPATIENT,
+        pretraining_documents.RESTLESS,
+        pretraining_documents.LOOSE,
+    ],
+)
 def test_kinds_of_authors_are_shares_of_100(mix):
     assert sum(mix.task_form.values()) == sum(mix.other_forms.values()) == 100
 
 
 def test_documents_come_in_the_forms_as_often_as_said():
     texts = some_documents(2, 4000)
-    assert abs(sum(text.startswith("Question: ") for text in texts) / 4000 - web.TASK_FORM_SHARE) < 0.03
+    assert (
+        abs(
+            sum(text.startswith("Question: ") for text in texts) / 4000
+            - pretraining_documents.TASK_FORM_SHARE
+        )
+        < 0.03
+    )
 
 
-@pytest.mark.parametrize("mix", [web.HURRIED, web.IMPATIENT, web.RESTLESS, web.LOOSE])
+@pytest.mark.parametrize(
+    "mix",
+    [
+        pretraining_documents.HURRIED,
+        pretraining_documents.IMPATIENT,
+        pretraining_documents.RESTLESS,
+        pretraining_documents.LOOSE,
+    ],
+)
 def test_every_step_of_any_author_is_a_line(mix):
     for text in some_documents(7, 300, mix=mix):
         for line in re.findall(r".* = .*", text):

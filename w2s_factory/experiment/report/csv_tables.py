@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.experiment.report.models import gap_recovered
+from w2s_factory.quantities import PairThresholds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,8 +78,7 @@ def stage2_table(preferences: Iterable[Preferences]) -> Rows:
             "weak_rejected": stage2.counts.weak_rejected,
             "chosen_right": stage2.counts.chosen.share,
             "rejected_right": stage2.counts.rejected.share,
-            "min_confidence": stage2.rules.min_confidence,
-            "negative_confidence": stage2.rules.negative_confidence,
+            **{threshold.name: getattr(stage2.rules, threshold.name) for threshold in fields(PairThresholds)},
             **{f"skipped: {reason}": count for reason, count in stage2.counts.skipped.items()},
             **{f"pairs of sampling seed {seed}": count for seed, count in stage2.sources.items()},
         }
