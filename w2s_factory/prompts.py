@@ -35,7 +35,7 @@ def split_file(task: Task, split: str, release: Path | None = None) -> Path:
     """
     named = task.split(split)
     if task.root is None and release is None:
-        hint = "Name a copy of it with --release DIR (w2s-factory fetch makes one), or use --questions FILE"
+        hint = "w2s-factory fetch makes a copy: name it with --release DIR or W2S_RELEASE, or use --questions"
         raise UserError(f"the questions of task {task.name} are in the published release", hint=hint)
     path = task.path(named.test, None if task.root else release)
     if not path.is_file():

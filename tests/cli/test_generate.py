@@ -181,7 +181,7 @@ ENGINES = dict.fromkeys(("--split", "--samples", "--shard", "--questions", "--de
         (["--engine-option", "batch_size"], ["NAME=VALUE"]),
         (["--samples", "4", "--temperature", "0"], ["--samples", "greedy"]),
         (["--shard", "3/2"], ["--shard", "3/2"]),
-        (["--questions", "q.jsonl"], ["--split or with --questions"]),
+        (["--questions", "q.jsonl"], ["expected either --split or --questions"]),
         (["--demos", "missing.json"], ["missing.json: no such file"]),
     ],
 )  # fmt: skip

@@ -286,7 +286,7 @@ def test_a_report_replaces_its_own_files_and_no_others(run):
     changed(run, notes=["Another note."])
     assert "Another note." in report(run).page.read_text() != first
     (made.beside / "models.csv").write_text("mine\n")
-    with pytest.raises(UserError, match=r"models\.csv: exists and holds something else"):
+    with pytest.raises(UserError, match=r"models\.csv: exists and has other content"):
         report(run)
     assert (made.beside / "models.csv").read_text() == "mine\n"
     report(run, force=True)

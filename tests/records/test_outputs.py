@@ -185,7 +185,7 @@ def test_four_identical_commands_at_once_leave_one_line_a_file(tmp_path):
 def test_of_different_commands_at_once_one_writes_and_the_others_are_refused(tmp_path):
     codes, errors = at_once(tmp_path, ["one", "two", "three"])
     assert sorted(codes) == [0, 1, 1]
-    assert sum(b"exists and holds something else" in error for error in errors) == 2
+    assert sum(b"exists and has other content" in error for error in errors) == 2
     owners = {json.loads((tmp_path / f"{name}.jsonl").read_text().split("\n")[0])["own"] for name in "abc"}
     assert len(owners) == 1
     assert len(lines(tmp_path)) == 3

@@ -32,7 +32,7 @@ def test_made_again_it_is_the_same(tmp_path):
 
 def test_it_overwrites_only_when_asked(tmp_path):
     (tmp_path / "dev.jsonl").write_text("mine\n")
-    assert "exists and holds something else" in make("--root", tmp_path).stderr
+    assert "exists and has other content" in make("--root", tmp_path).stderr
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["dev.jsonl"]
     assert make("--root", tmp_path, "--force").returncode == 0
 

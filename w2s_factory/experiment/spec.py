@@ -54,7 +54,7 @@ _NAME = re.compile(r"\w[\w.-]*")
 
 def _names_files(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError("expected letters, digits, _, . and -, beginning with neither . nor -")
+        raise ValueError(f'expected letters, digits, _, . and -, not beginning with . or -, got "{name}"')
     return name
 
 
@@ -442,7 +442,7 @@ class Experiment(Section):
     @classmethod
     def _once(cls, seeds: list[int]) -> list[int]:
         if len(set(seeds)) < len(seeds):
-            raise ValueError("expected different seeds, got one of them again")
+            raise ValueError("expected different seeds, got a duplicate")
         return seeds
 
     @property

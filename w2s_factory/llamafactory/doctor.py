@@ -101,7 +101,7 @@ def _misfit(found: dict[str, str | None]) -> str:
     torch = versions["torch"]
     made_for = {"torchaudio": (torch.major, torch.minor), "torchvision": (0, torch.minor + 15)}
     wrong = [
-        f"{name} {found[name]} is for another torch than {found['torch']}"
+        f"{name} {found[name]} needs another version of torch than {found['torch']}"
         for name, expected in made_for.items()
         if name in versions and versions[name].release[:2] != expected
     ]

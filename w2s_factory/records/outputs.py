@@ -166,7 +166,7 @@ class Outputs:
             free = self._force or staged.replace or not staged.path.exists()
             if not (free or staged.is_there()):
                 hint = "Overwrite it with --force"
-                raise UserError("exists and holds something else", file=staged.named, hint=hint)
+                raise UserError("exists and has other content", file=staged.named, hint=hint)
 
     def __enter__(self) -> Self:
         return self
