@@ -52,11 +52,11 @@ def test_an_empty_environment(python: Path) -> None:
     [
         (
             {"torch": "2.15.0", "torchvision": "0.30.0", "torchaudio": "2.11.0"},
-            "torchaudio 2.11.0 is for another",
+            "torchaudio 2.11.0 needs another version of torch",
         ),
         (
             {"torch": "2.11.0+cpu", "torchvision": "0.25.0", "torchaudio": "2.11.0"},
-            "torchvision 0.25.0 is for another",
+            "torchvision 0.25.0 needs another version of torch",
         ),
     ],
 )

@@ -113,7 +113,7 @@ def test_responses_stay_as_they_are():
 
 
 def test_what_it_has_not():
-    with pytest.raises(UserError, match="no solution"):
+    with pytest.raises(UserError, match="no gold solutions"):
         TASK.gold_output(raw(["2"]))
     with pytest.raises(UserError, match="--answer-key"):
         TASK.extract("4", "####")
