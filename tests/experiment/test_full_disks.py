@@ -103,7 +103,7 @@ def test_the_copy_in_the_runs_folder_may_be_run_and_is_not_changed(tmp_path, pla
     copy = folder / "experiment.yaml"
     prepare(plan, folder, copy)
     copy.write_text("# mine\n" + copy.read_text())
-    with pytest.raises(UserError, match="is the run.s own copy"):
+    with pytest.raises(UserError, match=r"is the run.s own copy"):
         prepare(plan, folder, copy)
     assert copy.read_text().startswith("# mine")
 
