@@ -16,17 +16,24 @@ HEADING = "## The files\n"
 
 
 def listed(root: Path = ROOT) -> str:
-    """Return the list as Markdown: a paragraph for each folder of the package, a line for each module."""
-    modules = sorted((root / "w2s_factory").rglob("*.py"), key=lambda path: (path.parent, path.name))
+    """Return the list as Markdown: a paragraph for each folder, a line for each module."""
+    found = [*(root / "w2s_factory").rglob("*.py"), *(root / "scripts").rglob("*.py")]
+    modules = sorted(found, key=lambda path: (path.parts[-2] == "scripts", path.parent, path.name))
     lines: list[str] = []
     folder = None
     for path in modules:
         if path.parent != folder:
             folder = path.parent
             lines += ["", f"**{folder.relative_to(root).as_posix()}/**"]
-        if path.name != "__init__.py":
+        if path.name != "__init__.py" or defines(path):
             lines.append(f"- `{path.name}`: {first_line(path)}")
     return "\n".join(lines[1:]) + "\n"
+
+
+def defines(path: Path) -> bool:
+    """Return whether a module defines a function or class, and does not only import names."""
+    tree = ast.parse(path.read_text("utf-8"))
+    return any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in tree.body)
 
 
 def first_line(path: Path) -> str:

@@ -52,6 +52,8 @@ TopP: TypeAlias = Annotated[float, Gt(0), Le(1)]
 MaxTokens: TypeAlias = Annotated[int, Ge(1), Le(10_000_000)]
 """A length of responses in tokens; the longest contexts of present models hold ten million."""
 
+MAX_TOKENS: Final[MaxTokens] = 1024
+
 QuestionCount: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
 """A number of questions, the first ones of a file; all of them if the file holds fewer."""
 

@@ -25,7 +25,7 @@ def test_the_release_does_not_move_a_task_with_files_of_its_own(tmp_path):
     [
         ("train_3", None, 'task gsm8k has no split "train_3". It has train_1, train_2, test'),
         ("train_2", None, "--release DIR or W2S_RELEASE"),
-        ("train_2", "nowhere", "no such file, the questions of split train_2"),
+        ("train_2", "nowhere", "no such file; expected the questions of split train_2"),
     ],
 )
 def test_what_is_not_there(tmp_path, split, release, message):

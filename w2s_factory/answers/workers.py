@@ -1,4 +1,4 @@
-"""Comparisons in worker processes, which are killed when they need too much time or memory."""
+"""Comparisons in worker processes, killed after `TIMEOUT` (quantities.py) or above their limit of memory."""
 
 from __future__ import annotations
 

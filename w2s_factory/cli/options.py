@@ -1,4 +1,4 @@
-"""The types of options, paths and numbers, which are checked; and options of several commands."""
+"""The types of options: paths and numbers, which are checked; and the options that name a LLaMA-Factory."""
 
 from __future__ import annotations
 

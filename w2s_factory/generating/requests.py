@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from w2s_factory.errors import TEXTS, UserError, are_texts, shown
-from w2s_factory.quantities import MaxTokens, Temperature, TopP
+from w2s_factory.quantities import MAX_TOKENS, MaxTokens, Temperature, TopP
 from w2s_factory.ranges import check_fields
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Sampling:
 
     temperature: Temperature = 0.0
     top_p: TopP = 1.0
-    max_tokens: MaxTokens = 1024
+    max_tokens: MaxTokens = MAX_TOKENS
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

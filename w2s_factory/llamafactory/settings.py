@@ -1,4 +1,4 @@
-"""A user's own settings: `key=value`, checked against the version, and put in place of a preset's values."""
+"""Settings in place of a preset's values: a user's `key=value`, checked for the version; those of `--cpu`."""
 
 from __future__ import annotations
 

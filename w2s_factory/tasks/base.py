@@ -1,4 +1,4 @@
-"""The class `Task`: a benchmark with neutral rules, to be subclassed for a benchmark of your own.
+"""The class `Task`: a benchmark's rules and defaults (stop texts, token limit, file names), to be subclassed.
 
 The rules of the published release are in `published_task`.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from w2s_factory.errors import UserError
-from w2s_factory.quantities import PAIRS_PER_QUESTION, MaxTokens, PairsPerQuestion
+from w2s_factory.quantities import MAX_TOKENS, PAIRS_PER_QUESTION, MaxTokens, PairsPerQuestion
 from w2s_factory.records import ANSWERED, OUTPUT, Form
 from w2s_factory.tasks.fields import Example, Split, refuse_wrong_fields, text_to_path
 from w2s_factory.tasks.hooks import guard, refuse_near_names
@@ -62,7 +62,7 @@ class Task:
     raw_form: Form[Any]
     splits: Mapping[str, Split] = field(default_factory=dict)
     answer_key: str = ""
-    max_tokens: MaxTokens = 1024
+    max_tokens: MaxTokens = MAX_TOKENS
     stop: tuple[str, ...] = ()
     strong_model: str | None = None
     strong_preset: str = "strong_lora_sft"

@@ -1,6 +1,6 @@
 """Engines: transformers, vllm, openai, and those of installed packages; each is imported when it is used.
 
-This is the only room that imports torch, transformers, vllm or the OpenAI client.
+Only the engines here import vllm or the OpenAI client.
 """
 
 from __future__ import annotations
