@@ -292,6 +292,7 @@ KILLS = 3
 SLOW = {f"s{n}": slow(f"s{n}.txt", [f"s{m}.txt" for m in (n - 1, n - 3) if m >= 0]) for n in range(8)}
 
 
+@pytest.mark.slow  # test_whole_run.py kills a run in `make test`, too
 @pytest.mark.parametrize("everything", [True, False], ids=["all its processes", "only the first"])
 def test_killed_at_random_moments_and_started_again_it_ends_the_same(run, of_shell, tmp_path, everything):
     import pickle

@@ -62,6 +62,7 @@ def test_what_is_in_the_way_of_the_runs_own_files_is_named(name, tmp_path, of_sh
     assert wrong.value.exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_log_that_takes_no_more_ends_the_run(tmp_path, of_shell, monkeypatch):
     """The run's own log is a link to a device that is always full."""
     monkeypatch.setattr(run, "LOG", "full/snakemake.log")

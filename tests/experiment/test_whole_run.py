@@ -143,6 +143,7 @@ def test_an_edited_confidence_reruns_what_depends_on_it(undisturbed, experiment)
     assert set(done) == {*(f"seed0/{name}" for name in expected), "report"}
 
 
+@pytest.mark.slow
 def test_an_edited_generation_begins_its_journals_anew(undisturbed, experiment):
     folder = undisturbed[0]
     file = experiment(min_confidence=0.7)
