@@ -319,24 +319,30 @@ class _Files:
     """A set of files, each identified under all its paths and links."""
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
-        self._paths: set[Path] = set()
+        self._identities: set[object] = set()
         self.add(paths)
 
     def add(self, paths: Iterable[str | Path]) -> None:
-        self._paths.update(map(Path, paths))
+        self._identities.update(*map(_identities, map(Path, paths)))
 
     def __contains__(self, path: Path) -> bool:
-        return any(is_same_file(path, other) for other in self._paths)
+        return not self._identities.isdisjoint(_identities(path))
 
 
 def is_same_file(first: Path, second: Path) -> bool:
     """Return whether two paths name the same file, links resolved; missing files are compared by path."""
-    try:
-        return first.samefile(second)
-    except (OSError, ValueError):
-        with contextlib.suppress(OSError, RuntimeError, ValueError):
-            return first.resolve() == second.resolve()
-        return False
+    return not _identities(first).isdisjoint(_identities(second))
+
+
+def _identities(path: Path) -> set[object]:
+    """Return the path of a file with links resolved, and of an existing one its device and inode."""
+    found: set[object] = set()
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # a loop of links, a null character
+        found.add(path.resolve())
+    with contextlib.suppress(OSError, ValueError):
+        status = path.stat()
+        found.add((status.st_dev, status.st_ino))
+    return found
 
 
 @dataclass(frozen=True, eq=False)
