@@ -22,7 +22,7 @@ from tests.experiment import undecided
 pytestmark = pytest.mark.timeout(1500)
 
 PLAYED = [str(ROOT / "tests/played" / name) for name in ("engine", "environment")]
-KILLS = int(os.environ.get("W2S_KILLS", "2"))
+KILLS = int(os.environ.get("W2S_KILLS", "1"))
 BRIEF = {"max_steps": 2, "learning_rate": 1e-4}
 ON_CPU = {"use_cpu": True, "bf16": False}
 DATA = (
