@@ -5,6 +5,7 @@ Each test runs twice: with trainings and models that are played (`tests/played/`
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import random
@@ -124,7 +125,8 @@ def test_killed_at_random_moments_it_ends_in_the_same_files(undisturbed, experim
         time.sleep(draw.uniform(0.2, 0.5) * lasts)
         family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         for one in [*family, process]:
-            one.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # ended just now
+                one.kill()
         _, told = process.communicate()
         finished += [line.split("] ")[1].split("  ")[0] for line in told.splitlines() if line.startswith("[")]
     finished += run(file, folder)
