@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from tiny_training import ROWS, WORDS, save_tokenizer, training
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-WORDS = [f"w{number}" for number in range(40)]
-ROWS = [
-    {
-        "id": number,
-        "content": " ".join(WORDS[number : number + 4]),
-        "output": " ".join(WORDS[number + 4 : number + 7]),
-    }
-    for number in range(12)
-]
-
-
-def save_tokenizer(folder: Path, *, adds_bos: bool) -> None:
-    """One token a word, BOS 1, EOS 2; `adds_bos` puts BOS before every text, as Llama's does."""
-    tokenizers = pytest.importorskip("tokenizers")
-    transformers = pytest.importorskip("transformers")
-    words = {word: number for number, word in enumerate(["<unk>", "<s>", "</s>", *WORDS])}
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
-    if adds_bos:
-        tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
-            single="<s> $A", special_tokens=[("<s>", 1)]
-        )
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
-    ).save_pretrained(folder)
 
 
 @pytest.fixture(scope="session")
@@ -74,46 +46,9 @@ def dataset_dir(tmp_path: Path) -> Path:
     return folder
 
 
-def training(model: Path, dataset_dir: Path, output_dir: Path, **more: Any) -> dict[str, Any]:
-    """Two steps of LoRA SFT."""
-    return {
-        "model_name_or_path": str(model),
-        "stage": "sft",
-        "do_train": True,
-        "finetuning_type": "lora",
-        "lora_target": "q_proj,v_proj",
-        "dataset": "words",
-        "dataset_dir": str(dataset_dir),
-        "template": "vanilla",
-        "cutoff_len": 16,
-        "output_dir": str(output_dir),
-        "overwrite_cache": True,
-        "per_device_train_batch_size": 2,
-        "max_steps": 2,
-        "learning_rate": 1.0e-3,
-        "report_to": "none",
-        "save_strategy": "no",
-        "dataloader_num_workers": 0,
-        **more,
-    }
-
-
 @pytest.fixture
 def config(tiny_llama: Path, dataset_dir: Path, tmp_path: Path) -> Path:
     """The YAML of that training; its output folder is `out` beside it."""
     file = tmp_path / "train.yaml"
     file.write_text(yaml.safe_dump(training(tiny_llama, dataset_dir, tmp_path / "out")))
     return file
-
-
-def w2s(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run `w2s-factory` as a user does, from `cwd`."""
-    return subprocess.run(
-        [sys.executable, "-m", "w2s_factory", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )

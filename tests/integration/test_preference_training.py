@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import WORDS, w2s
+from tiny_training import WORDS, w2s
 
 pytestmark = pytest.mark.train
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROWS, save_tokenizer, training
+from tiny_training import ROWS, save_tokenizer, training
 
 from w2s_factory.llamafactory.datasets import Dataset
 from w2s_factory.llamafactory.installation import find_installation

@@ -78,7 +78,9 @@ class Draft:
     def blame(self, *texts: str) -> None:
         for text in texts:
             shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
-            parts = (shown, Path(shown).name, Path(shown).stem, Path(shown).parent.name, shown.lstrip("-"))
+            key = shown.partition("=")[0]
+            path = Path(shown)
+            parts = (shown, path.name, path.stem, path.parent.name, shown.lstrip("-"), key)
             self.blamed += [part[:60] for part in parts if part]
 
     def blame_parameter(self, parameter: click.Parameter) -> None:
