@@ -14,6 +14,6 @@ def test_help_has_an_example_and_imports_nothing_heavy(name: str) -> None:
         "import sys\nfrom w2s_factory.cli import group\n"
         f"group.main([{name!r}, '--help'], standalone_mode=False)\nprint(sorted(sys.modules))"
     )
-    told = subprocess.check_output([sys.executable, "-c", code], text=True)
-    assert f"Example:\n    w2s-factory {name} " in told or f"Example:\n    w2s-factory {name}\n" in told
-    assert HEAVY.isdisjoint(eval(told.splitlines()[-1]))
+    printed = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert f"Example:\n    w2s-factory {name} " in printed or f"Example:\n    w2s-factory {name}\n" in printed
+    assert HEAVY.isdisjoint(eval(printed.splitlines()[-1]))

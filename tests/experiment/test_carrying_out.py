@@ -35,13 +35,13 @@ class Run:
     """A folder, and plans carried out in it."""
 
     def __init__(self, folder, of_shell):
-        self.folder, self._of_shell, self.told = folder, of_shell, []
+        self.folder, self._of_shell, self.printed = folder, of_shell, []
 
     def __call__(self, steps=CHAIN, jobs=2):
         plan = self._of_shell(steps)
         command = snakemake_command(plan, self.folder, jobs=jobs, executor=None, arguments=())
-        self.told = []
-        carry_out(plan, self.folder, command, tell=self.told.append)
+        self.printed = []
+        carry_out(plan, self.folder, command, tell=self.printed.append)
 
     def done(self) -> list[str]:
         """The steps run since the last look."""
@@ -76,10 +76,14 @@ def finished(run, once):
 def test_steps_run_in_order_and_once(run):
     run()
     assert run.done() == ["a", "b", "c"]
-    assert [line.split("  ")[0] for line in run.told] == ["[1/3] seed0/a", "[2/3] seed0/b", "[3/3] seed0/c"]
+    assert [line.split("  ")[0] for line in run.printed] == [
+        "[1/3] seed0/a",
+        "[2/3] seed0/b",
+        "[3/3] seed0/c",
+    ]
     run()
     assert run.done() == []
-    assert run.told == ["nothing to do: every step is complete"]
+    assert run.printed == ["nothing to do: every step is complete"]
 
 
 def test_each_step_has_a_log_a_time_and_a_script(finished):
@@ -165,9 +169,9 @@ def test_a_failed_step_shows_its_log_and_how_to_repeat_it(run):
     with pytest.raises(DelegateError, match="failed: seed0/b") as caught:
         run(failing)
     assert caught.value.exit_code == 1
-    told = "\n".join(run.told)
-    assert "    reason" in told
-    assert f"To repeat it alone: cd {run.folder} && bash -c 'echo reason; touch b.txt; exit 3'" in told
+    printed = "\n".join(run.printed)
+    assert "    reason" in printed
+    assert f"To repeat it alone: cd {run.folder} && bash -c 'echo reason; touch b.txt; exit 3'" in printed
     assert not (run.folder / "b.txt").exists()
     run()
     assert run.done() == ["a", "b", "c"]
@@ -178,24 +182,24 @@ def test_a_failure_of_snakemake_itself_is_told(run, of_shell):
     command = snakemake_command(
         plan, run.folder, jobs=1, executor=None, arguments=["--until", "no_such_step"]
     )
-    told = []
+    printed = []
     with pytest.raises(DelegateError, match=r"Snakemake failed with exit code 1"):
-        carry_out(plan, run.folder, command, tell=told.append)
-    assert "no_such_step" in "\n".join(told)
+        carry_out(plan, run.folder, command, tell=printed.append)
+    assert "no_such_step" in "\n".join(printed)
 
 
 def test_a_failure_shows_no_line_of_an_earlier_run(run, of_shell):
     earlier = "[Errno 28] No space left on device: 'earlier.txt'"
     (run.folder / "logs").mkdir(parents=True)
     (run.folder / "logs/snakemake.log").write_text(f"{earlier}\n")
-    plan, told = of_shell(CHAIN), []
+    plan, printed = of_shell(CHAIN), []
     command = snakemake_command(
         plan, run.folder, jobs=1, executor=None, arguments=["--until", "no_such_step"]
     )
     with pytest.raises(DelegateError, match=r"Snakemake failed with exit code 1"):
-        carry_out(plan, run.folder, command, tell=told.append)
-    assert "no_such_step" in "\n".join(told)
-    assert earlier not in "\n".join(told)
+        carry_out(plan, run.folder, command, tell=printed.append)
+    assert "no_such_step" in "\n".join(printed)
+    assert earlier not in "\n".join(printed)
     assert earlier in (run.folder / "logs/snakemake.log").read_text()
 
 
@@ -209,10 +213,10 @@ def test_a_failure_shows_no_line_of_an_earlier_run(run, of_shell):
 def test_arguments_that_snakemake_refuses_are_one_line(run, of_shell, arguments, message):
     plan = of_shell(CHAIN)
     command = snakemake_command(plan, run.folder, jobs=1, executor=None, arguments=arguments)
-    told = []
+    printed = []
     with pytest.raises(UserError, match=f"Snakemake: {message}"):
-        carry_out(plan, run.folder, command, tell=told.append)
-    assert told == []
+        carry_out(plan, run.folder, command, tell=printed.append)
+    assert printed == []
 
 
 def test_what_a_failed_step_wrote_is_cut(run):
@@ -223,9 +227,9 @@ def test_what_a_failed_step_wrote_is_cut(run):
                 "b": (["a.txt"], ["b.txt"], "head -c 110000 /dev/zero | tr '\\0' x; echo; echo why; exit 3"),
             }
         )
-    told = "\n".join(run.told)
-    assert "    why" in told
-    assert len(told) < 5_000
+    printed = "\n".join(run.printed)
+    assert "    why" in printed
+    assert len(printed) < 5_000
 
 
 def test_two_runs_do_not_share_a_folder(run):

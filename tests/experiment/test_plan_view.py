@@ -152,12 +152,12 @@ def test_what_is_commented_out_is_what_holds_anyway(tmp_path):
 
 
 def test_progress_counts_and_times_steps():
-    told = []
-    progress = Progress({"seed0_a": "seed0/a"}, told.append)
+    printed = []
+    progress = Progress({"seed0_a": "seed0/a"}, printed.append)
     lines = ["total        11", "localrule seed0_a:", "    input: x", "Finished jobid: 4 (Rule: seed0_a)"]
     for line in [*lines, "rule seed0_b:", "Error in rule seed0_b, jobid: 3", "Error in rule seed0_b:"]:
         progress.take(line)
-    assert told == ["[ 1/10] seed0/a  0.0 s"]
+    assert printed == ["[ 1/10] seed0/a  0.0 s"]
     assert progress.failed == ["seed0_b"]
     progress.take("__main__.py: error: unrecognized arguments: --nosuchoption\n")
     assert progress.refused == "unrecognized arguments: --nosuchoption"

@@ -61,11 +61,11 @@ def test_a_training_is_submitted_with_what_it_needs(of_shell, played):
     plan = replace(plan, steps=(data, replace(train, kind="train", need=need)))
     folder = played / "run"
     soon = ["--slurm-init-seconds-before-status-checks", "1"]
-    told = []
+    printed = []
     command = snakemake_command(plan, folder, jobs=2, executor="slurm", arguments=soon)
-    carry_out(plan, folder, command, tell=told.append)
+    carry_out(plan, folder, command, tell=printed.append)
     assert (folder / "b.txt").read_text() == "1\n"
-    assert [line.split("  ")[0] for line in told] == ["[1/2] seed0/data", "[2/2] seed0/train"]
+    assert [line.split("  ")[0] for line in printed] == ["[1/2] seed0/data", "[2/2] seed0/train"]
     asked = (played / "sbatch").read_text()
     for words in ("gpu", "120", "--cpus-per-task=3", "--gpus=2"):
         assert words in asked

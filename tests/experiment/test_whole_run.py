@@ -127,8 +127,10 @@ def test_killed_at_random_moments_it_ends_in_the_same_files(undisturbed, experim
         for one in [*family, process]:
             with contextlib.suppress(psutil.NoSuchProcess):  # ended just now
                 one.kill()
-        _, told = process.communicate()
-        finished += [line.split("] ")[1].split("  ")[0] for line in told.splitlines() if line.startswith("[")]
+        _, printed = process.communicate()
+        finished += [
+            line.split("] ")[1].split("  ")[0] for line in printed.splitlines() if line.startswith("[")
+        ]
     finished += run(file, folder)
     assert contents(folder) == expected
     assert len(finished) == len(set(finished))  # what was complete was not done again

@@ -1,4 +1,4 @@
-"""A completions endpoint on loopback that answers from a real model, and fails when told to."""
+"""A completions endpoint on loopback that answers from a real model, and fails when asked to."""
 
 from __future__ import annotations
 

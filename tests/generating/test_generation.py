@@ -1,4 +1,4 @@
-"""What a `Generation` takes: each wrong field is one error that names it."""
+"""The fields of a `Generation`: a wrong one is reported in one error that names it."""
 
 from __future__ import annotations
 

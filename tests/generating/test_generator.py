@@ -34,7 +34,7 @@ def options(monkeypatch):
 
 
 @pytest.fixture
-def told():
+def printed():
     return []
 
 
@@ -85,12 +85,12 @@ def test_samples_go_to_a_folder_a_seed(tmp_path, generation):
 
 
 @pytest.mark.parametrize("stop_after", range(5))
-def test_an_interrupted_run_asks_only_for_parts_that_miss_something(generation, options, told, stop_after):
+def test_an_interrupted_run_asks_only_for_parts_that_miss_something(generation, options, printed, stop_after):
     undisturbed = generate(generation)[0].file.read_bytes()
     options.update(stop_after=stop_after, error=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        generate(generation, restart=True, tell=told.append)
-    assert told == [
+        generate(generation, restart=True, tell=printed.append)
+    assert printed == [
         f"{stop_after} of 5 responses are kept; the same command, without --restart, continues from there"
     ]
     options.clear()
@@ -218,13 +218,13 @@ def test_a_changed_demonstration_is_refused(tmp_path, generation):
 
 
 @pytest.mark.parametrize("exclude", [False, True])
-def test_a_demonstration_of_a_question_that_is_asked_is_reported(tmp_path, generation, told, exclude):
+def test_a_demonstration_of_a_question_that_is_asked_is_reported(tmp_path, generation, printed, exclude):
     shown = {"id": 2, "prompt": "Question: q2\nAnswer:", "response": "r", "source": "s", "sha256": "h"}
     write(tmp_path / "demos.json", [shown])
     few_shot = replace(generation, demonstrations=tmp_path / "demos.json", exclude_demos=exclude)
-    [made] = generate(few_shot, tell=told.append)
-    assert "(id 2)" in told[0]
-    assert ("left out of those prompts" in told[0]) == exclude
+    [made] = generate(few_shot, tell=printed.append)
+    assert "(id 2)" in printed[0]
+    assert ("left out of those prompts" in printed[0]) == exclude
     assert (rows(made.file)[2]["prompt"] == "Question: q2\nAnswer:") == exclude
 
 

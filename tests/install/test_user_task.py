@@ -89,9 +89,9 @@ def python(installed, tmp_path):
 
 def test_it_is_found_by_name(python):
     code = "from w2s_factory import *; print(get_task('mytask').prompt('Peru'), task_names())"
-    told = python("-c", code).stdout
-    assert told.startswith("What is the capital of Peru? ")
-    assert told.endswith(
+    printed = python("-c", code).stdout
+    assert printed.startswith("What is the capital of Peru? ")
+    assert printed.endswith(
         "['gsm8k', 'math', 'arithmetic', 'olympic_arena', 'missing', 'mytask', 'nottask', 'nowhere']\n"
     )
 
@@ -133,6 +133,6 @@ def test_it_is_scored_by_its_own_rules(python, tmp_path):
     row = {"id": 0, "prompt": "What is the capital of Peru?", "response": "It is\n#### 5 feet"}
     (tmp_path / "output.jsonl").write_text(json.dumps(row) + "\n")
     files = ["--golds", "golds.jsonl", "--input", "output.jsonl", "--output", "results.jsonl"]
-    told = python(*w2s, "score", "--task", "mytask", *files).stdout
-    assert told.startswith("0 of 1 right")
+    printed = python(*w2s, "score", "--task", "mytask", *files).stdout
+    assert printed.startswith("0 of 1 right")
     assert json.loads((tmp_path / "results.jsonl").read_text())["pred"] == "5 feet"

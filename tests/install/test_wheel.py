@@ -104,14 +104,14 @@ def test_the_embedded_task_is_found_in_the_package(run):
 
 
 def test_an_experiment_of_the_package_plans_in_an_empty_folder(run):
-    told = run("w2s-factory", "run", "arithmetic", "--dry-run")
-    assert "seed0/train_iter2_hybrid" in told
-    assert "site-packages/w2s_factory/data/models" in re.sub(r"/\n +", "/", told)
+    printed = run("w2s-factory", "run", "arithmetic", "--dry-run")
+    assert "seed0/train_iter2_hybrid" in printed
+    assert "site-packages/w2s_factory/data/models" in re.sub(r"/\n +", "/", printed)
 
 
 def test_stage_1_of_the_embedded_example_in_an_empty_folder(run, tmp_path):
-    told = run("w2s-factory", "build-data", "--stage", "1")
-    assert "simulated" in told
+    printed = run("w2s-factory", "build-data", "--stage", "1")
+    assert "simulated" in printed
     folder = tmp_path / "w2s-data"
     name = "train_arithmetic_simulated_weak_iter1_hybrid"
     assert {f"{name}.json", f"{name}.yaml", "dataset_info.json"} <= {path.name for path in folder.iterdir()}

@@ -150,15 +150,15 @@ def test_a_finished_training_is_told_whatever_becomes_of_its_manifest(
 ) -> None:
     pytest.importorskip("safetensors")
     cli = delegate(LEAVES_WEIGHTS.replace("BASE", "'some/model'").replace("BYTES", "bytes(4)"))
-    told = ["train", config, "--llamafactory-cli", cli]
-    done = w2s(*told, "run_name=2024-01-01", "hf_hub_token=S3CRET")
+    words = ["train", config, "--llamafactory-cli", cli]
+    done = w2s(*words, "run_name=2024-01-01", "hf_hub_token=S3CRET")
     assert "not recorded" not in done.stderr
     manifest = tmp_path / "out" / "manifest.jsonl"
     assert json.loads(manifest.read_text())["config"]["run_name"] == "2024-01-01"
     assert "S3CRET" not in manifest.read_text()
     manifest.unlink()
     manifest.mkdir()
-    done = w2s(*told, "--force")
+    done = w2s(*words, "--force")
     assert done.stdout.splitlines()[0] == f"Trained: adapter in {tmp_path / 'out'}"
     assert done.stderr.splitlines()[-1].startswith("warning: the training was not recorded in the manifest: ")
     assert str(manifest) in done.stderr

@@ -70,8 +70,8 @@ def test_installing_twice_changes_nothing_and_uninstalling_leaves_nothing(python
 def test_the_command_that_installs_is_for_the_environment_looked_at(tmp_path: Path, w2s) -> None:
     venv.create(tmp_path / "an env", symlinks=True)
     other = tmp_path / "an env" / "bin" / "python"
-    told = w2s("template", "status", "--python", other).stdout
-    suggested = shlex.split(told.partition("Next: ")[2])
+    printed = w2s("template", "status", "--python", other).stdout
+    suggested = shlex.split(printed.partition("Next: ")[2])
     assert suggested == ["w2s-factory", "template", "install", "--python", str(other)]
     assert install_command(Path(sys.executable)) == "w2s-factory template install"
 

@@ -56,9 +56,9 @@ def test_vanilla_is_prompt_response_eos(release: str, tmp_path: Path) -> None:
         pytest.skip(f"{release} can't be had from the package index")
     [wheel] = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    told = subprocess.check_output(
+    printed = subprocess.check_output(
         [sys.executable, "-c", ASK, tmp_path, release.partition("=")[0]],
         env={"PYTHONPATH": str(STARTUP)},
         text=True,
     )
-    assert json.loads(told) == [[97, 98], [99, 100, 102]]
+    assert json.loads(printed) == [[97, 98], [99, 100, 102]]

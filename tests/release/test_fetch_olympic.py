@@ -95,8 +95,8 @@ def test_parquet_is_read_without_progress_bars(tmp_path, w2s):
         datasets.Dataset.from_list([row("Math", 1)]).to_parquet(
             tmp_path / "hub" / "Math" / f"{split}.parquet"
         )
-    told = w2s("fetch", "olympic_arena", "--from", tmp_path / "hub", "--output-dir", "out").stderr
-    assert [line.partition(" ")[0] for line in told.splitlines()] == ["warning:"] * 4
+    printed = w2s("fetch", "olympic_arena", "--from", tmp_path / "hub", "--output-dir", "out").stderr
+    assert [line.partition(" ")[0] for line in printed.splitlines()] == ["warning:"] * 4
 
 
 def test_a_broken_parquet_file_is_named(hub, tmp_path):

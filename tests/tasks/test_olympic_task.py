@@ -140,8 +140,8 @@ def test_demonstrations_below_one_question(tmp_path, w2s):
         "demos.json",
     )
     assert w2s(*command).stderr == ""
-    told = w2s(*command, "--question", "B_0", "--force").stderr
-    assert told == "warning: the responses B_2 answer other questions than the one shown\n"
+    printed = w2s(*command, "--question", "B_0", "--force").stderr
+    assert printed == "warning: the responses B_2 answer other questions than the one shown\n"
 
 
 @pytest.mark.release

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from w2s_factory.experiment.report import models as models_module
 from w2s_factory.experiment.report.models import (
     CEILING,
     CONTROL,
@@ -14,6 +13,7 @@ from w2s_factory.experiment.report.models import (
     WEAK_ICL,
     ZERO_SHOT,
     common_seeds,
+    difference,
     find,
     hybrids,
     m_plus_of,
@@ -90,8 +90,8 @@ def compare(
     if not seeds or set(model.strict.questions) != set(other.questions):
         return None
     order = [other.questions.index(name) for name in model.strict.questions]
-    difference = models_module.difference(other.of(seeds)[:, order], model.strict.of(seeds))
-    return ModelComparison(model, against, any_format, difference, len(seeds))
+    gained = difference(other.of(seeds)[:, order], model.strict.of(seeds))
+    return ModelComparison(model, against, any_format, gained, len(seeds))
 
 
 def _of_stage1(models: Sequence[ReportedModel]) -> Iterator[ModelComparison | None]:
