@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+_TRAINING_KEY = "model_name_or_path"
+"""The argument that every training YAML has, and no experiment."""
+
+
 def place_of(root: yaml.Node, where: Sequence[str | int], prefix: Sequence[str] = ()) -> int:
     """Return the line, from 1, of a field, or of the section that should hold it.
 
@@ -163,6 +167,8 @@ def _first_error(errors: ValidationError, path: Path, root: yaml.Node, prefix: t
     field = ".".join(map(str, where)) or None
     if error["type"] == "extra_forbidden":
         hint = nearest_or_all(str(where[-1]), _keys(where[:-1]))
+        if any(error["loc"] == (_TRAINING_KEY,) for error in found):
+            hint = "This is a training YAML, not an experiment: start it with w2s-factory train"
         return UserError("is not a known key", file=path, line=line, field=field, hint=hint)
     return UserError(_in_words(error), file=path, line=line, field=field)
 

@@ -1,4 +1,4 @@
-"""The engine `transformers`: batches on the CPU or the available GPUs, through `generate`.
+"""The engine `transformers`: batches through `generate`; a prompt that fills the context is refused.
 
 Each row of a batch has its own random generator and ends by itself.
 """
