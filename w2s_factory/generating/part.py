@@ -205,8 +205,8 @@ class Part:
         return Generated(self.file, self.finished, at_limit, len(self.failed))
 
     def _output(self, task: Task, request: Request) -> Output:
-        if (error := self.failed.get(request.id)) is not None:
-            return {"id": request.id, "prompt": request.prompt, "response": "", "error": error}
+        if (reason := self.failed.get(request.id)) is not None:
+            return {"id": request.id, "prompt": request.prompt, "response": "", "error": reason}
         text = self._rows[request.id]["text"]
         try:
             response = task.written_response(text)
