@@ -40,7 +40,7 @@ RELATIONS: dict[Operation, str] = {
 
 
 class Story:
-    """A problem in the making: sentences told and steps taken so far."""
+    """A problem under construction: the sentences written and the steps taken so far."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -151,7 +151,7 @@ def _coloured(story: Story, things: str, colours: list[str]) -> tuple[Operand, O
 
 
 def _held(story: Story, things: str, holders: str) -> tuple[Operand, str]:
-    """So many holders with so many things each: how many things, and how it is told."""
+    """Return the number of things of several holders with as many each, and the words that say so."""
     n, each = story.few(), story.amount()
     return story.step(n, "x", each), f"{n} {holders} with {each} {things} each"
 

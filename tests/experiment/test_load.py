@@ -102,6 +102,13 @@ def test_a_mistyped_key_is_named_rather_than_the_one_that_is_missing(tmp_path):
         read_experiment(file)
 
 
+def test_a_training_yaml_is_recognised(tmp_path):
+    file = tmp_path / "training.yaml"
+    file.write_text("stage: sft\nmodel_name_or_path: some/model\n")
+    with pytest.raises(UserError, match="start it with w2s-factory train"):
+        read_experiment(file)
+
+
 @pytest.mark.parametrize("presets", [["smoke"], "smoke", {"smoke": 3}])
 def test_presets_that_are_none_are_refused(written, presets):
     with pytest.raises(UserError, match="presets"):

@@ -67,11 +67,12 @@ LINES = [
     Line("demos --task arithmetic --from in/output.jsonl --ids 1,2 --output out/demos.json"),
     Line(
         "generate --task arithmetic --questions in/golds.jsonl --model in/model --output-dir out"
-        " --demos in/demos.json --engine echo"
+        " --demos in/demos.json --engine echo --retry-failed --max-failures 0.1"
     ),
     Line(
         "generate --task arithmetic --split train_2 --model in/model --output-dir out --engine echo"
-        " --samples 2 --limit 3 --temperature 0.7"
+        " --samples 2 --limit 3 --temperature 0.7 --top-k 5 --min-p 0.1 --presence-penalty 0.5"
+        " --repetition-penalty 1.1 --no-stop"
     ),
     Line("generate --task arithmetic --questions in/golds.jsonl --model in/model --output-dir out --dry-run"
          " --engine echo"),

@@ -1,4 +1,4 @@
-"""Sources of preference pairs: the vote and the seed that each response came from, kept next to the pairs."""
+"""Origins of preference pairs (`*.origins.jsonl`): vote and seed behind each side, and `--explain`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`w2s-factory score`: verdicts on responses, by comparing their final answers with gold answers."""
+"""`w2s-factory score`: verdicts on a file of responses, or on each seed in a folder of samples."""
 
 from __future__ import annotations
 

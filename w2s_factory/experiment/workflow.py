@@ -1,4 +1,4 @@
-"""The interface to Snakemake: the plan as its JSON, its command line, and the progress that it prints."""
+"""The interface to Snakemake: the plan as its JSON, what repeats a step, its command, its progress."""
 
 from __future__ import annotations
 

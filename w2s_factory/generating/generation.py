@@ -148,16 +148,14 @@ class Generation:
         """Return the settings that decide one seed's responses; only a run with equal ones is continued."""
         return {
             "task": self.task.name,
+            **({} if self.task.file is None else {"task_file": self.task.file_sha256}),
             "questions": _hash([[question.id, question.text] for question in self.all_questions]),
             "demonstrations": _hash([[shown["prompt"], shown["response"]] for shown in self.shown]),
             "prompts": _hash(self._prompts),
             "shard": str(self.shard) if self.shard else None,
             "engine": self.engine,
             **engine,
-            "temperature": self.sampling.temperature,
-            "top_p": self.sampling.top_p,
-            "max_tokens": self.sampling.max_tokens,
-            "stop": list(self.sampling.stop),
+            **self.sampling.settings(),
             "seed": seed if self.sampling.temperature > 0 else None,
         }
 

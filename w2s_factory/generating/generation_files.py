@@ -1,4 +1,4 @@
-"""Paths of generated files: the release's folders, with a folder for each shard below them."""
+"""`Shard`, a part of the questions (`2/4`), and the paths of generated files by seed and shard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merging the shards of a generation, if all are complete, of one run, and without duplicate questions."""
+"""Merging the shards of a generation (`merge-shards`), if all are complete, of one run, and distinct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The launch of LLaMA-Factory's training and export, whose success is judged by the files they leave."""
+"""The launch of training and export: trained weights are not overwritten, success is judged by files left."""
 
 from __future__ import annotations
 

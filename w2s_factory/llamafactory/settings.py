@@ -1,4 +1,4 @@
-"""Settings in place of a preset's values: a user's `key=value`, checked for the version; those of `--cpu`."""
+"""Settings in place of a preset's values: a user's `key=value`, checked (`template=empty`); of `--cpu`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples by seed: the results of each seed, found in folders or given, and read in parallel."""
+"""Samples by seed: the scored results of each seed, found in folders or given, and read in parallel."""
 
 from __future__ import annotations
 

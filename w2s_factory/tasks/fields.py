@@ -142,6 +142,8 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "example": ("an Example, or None", _is_example),
     "answers_are_numbers": ("True or False", lambda value: isinstance(value, bool)),
     "extraction": ("a way to find answers, as text", lambda value: isinstance(value, str)),
+    "system": (f"{TEXT}, or None", is_text_or_none),
+    "file": ("a file, or None", lambda value: value is None or isinstance(value, Path)),
 }
 _NUMBERS = {"max_tokens": MaxTokens, "pairs_per_question": PairsPerQuestion}
 

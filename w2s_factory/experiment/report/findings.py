@@ -1,4 +1,4 @@
-"""All results of a run, computed once for the page, the figures and the tables."""
+"""All results of a run, and the paper's numbers where it has them, computed once for the whole report."""
 
 from __future__ import annotations
 

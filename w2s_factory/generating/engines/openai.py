@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 KEY = "OPENAI_API_KEY"
 
+BEYOND_STANDARD = ("top_k", "min_p", "repetition_penalty")
+"""Settings that vLLM's server and some others take in a request, although OpenAI's API does not have them."""
+
+_REFUSED = (400, 413, 422)
+"""The statuses by which a server refuses one request, and not all of them."""
+
 Concurrency: TypeAlias = Annotated[int, Ge(1), Le(4_096)]
 """A number of concurrent requests, each in a thread."""
 
@@ -128,9 +134,12 @@ class OpenAI:
                 max_tokens=sampling.max_tokens,
                 stop=list(sampling.stop) or None,
                 seed=request.draw_seed if sampling.temperature > 0 else None,
-                extra_body=self._extra,
+                extra_body=self._bos | sampling.changed(*BEYOND_STANDARD),
+                **sampling.changed("presence_penalty"),
             )
         except openai.APIError as error:
+            if getattr(error, "status_code", None) in _REFUSED:
+                return Completion.refused(request, _refusal(error, sampling))
             raise self._failure(error, request) from None
         choice = answer.choices[0]
         finish: Finish = "length" if choice.finish_reason == "length" else "stop"
@@ -138,7 +147,7 @@ class OpenAI:
         return Completion(request, choice.text, finish, tokens)
 
     @cached_property
-    def _extra(self) -> dict[str, Any]:
+    def _bos(self) -> dict[str, Any]:
         """Return the parameter with which vLLM's server omits BOS; it is not part of the standard."""
         return {"add_special_tokens": False} if self._model.bos == "none" else {}
 
@@ -154,3 +163,10 @@ class OpenAI:
         return DelegateError(
             f"{what}the server at {self._base_url} answers {status} ({first_line(error.message)})"
         )
+
+
+def _refusal(error: openai.APIError, sampling: Sampling) -> str:
+    """Return why the server refused a request, with the settings that it may not know."""
+    status, beyond = getattr(error, "status_code", None), ", ".join(sampling.changed(*BEYOND_STANDARD))
+    doubt = f"; it may not take {beyond}" if beyond else ""
+    return f"the server answers {status} ({first_line(error.message)}){doubt}"

@@ -1,4 +1,4 @@
-"""Questions in a normal form, and the gold that the splits of a folder give each of them."""
+"""Questions in a normal form (case, punctuation), and the gold that the splits of a folder give each."""
 
 from __future__ import annotations
 
