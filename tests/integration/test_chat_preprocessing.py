@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.chat_templates import QWEN3
 from tiny_training import training
 
+from tests.chat_templates import QWEN3
 from w2s_factory import records
 from w2s_factory.building import Asking, Reading, build_full_weak, build_stage1, build_stage2, convert_pairs
 from w2s_factory.chat import ChatTemplate, Turn
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.train
 
 GSM8K = get_task("gsm8k")
+END = "<|im_end|>\n"
 SYSTEM = "Think first.\n\nThen answer."
 
 PREPROCESS = """
@@ -67,6 +68,11 @@ def encoded(model: Path, text: str) -> list[int]:
         "input_ids"
     ]
     return ids
+
+
+def tokens(model: Path, prompt: str, written: str) -> list[int]:
+    """The tokens of a prompt as it is asked, and those that the model writes after it."""
+    return encoded(model, prompt) + encoded(model, written + END)
 
 
 def asked(
@@ -137,21 +143,19 @@ def test_what_is_trained_is_what_was_asked_and_written(model: Path, tmp_path: Pa
             "pairs": {"dataset_dir": tmp_path / "pairs", "dataset": "columns", "stage": "dpo"},
         },
     )
-    end = "<|im_end|>\n"
     question = "How many is 1?"
     opens, without = asked(question, opens=True), asked(question, thinking=False)
-    strong = encoded(model, f"{opens}Strong 1.\n</think>\n\n#### 1{end}")
-    ours = encoded(model, f"{asked(question)}<think>\nWeak 1.\n</think>\n\n#### 1{end}")
-    assert [example["input_ids"] for example in found["whole"][:2]] == [ours, strong]
-    answered = encoded(model, f"{without}#### 1{end}")
-    assert [example["input_ids"] for example in found["answer"][:2]] == [answered, answered]
-    assert trained(found["answer"][0]) == encoded(model, f"#### 1{end}")
-    assert trained(found["whole"][1]) == encoded(model, f"<think>\nStrong 1.\n</think>\n\n#### 1{end}")
-    assert found["full"][0]["input_ids"] == answered
     alone = asked(question, thinking=False, system=None)
-    assert found["alone"][0]["input_ids"] == encoded(model, f"{alone}#### 1{end}")
+    ours = tokens(model, asked(question), "<think>\nWeak 1.\n</think>\n\n#### 1")
+    strong = tokens(model, opens, "Strong 1.\n</think>\n\n#### 1")
+    assert [example["input_ids"] for example in found["whole"][:2]] == [ours, strong]
+    assert found["answer"][0]["input_ids"] == tokens(model, without, "#### 1")
+    assert found["answer"][0]["input_ids"] == found["answer"][1]["input_ids"] == found["full"][0]["input_ids"]
+    assert found["alone"][0]["input_ids"] == tokens(model, alone, "#### 1")
     assert found["pairs"][0]["chosen_input_ids"] == ours
-    assert found["pairs"][0]["rejected_input_ids"] == encoded(model, f"{opens}No.\n</think>\n\n#### 7{end}")
+    assert found["pairs"][0]["rejected_input_ids"] == tokens(model, opens, "No.\n</think>\n\n#### 7")
+    assert trained(found["whole"][1]) == encoded(model, f"<think>\nStrong 1.\n</think>\n\n#### 1{END}")
+    assert trained(found["answer"][1]) == encoded(model, f"#### 1{END}")
 
 
 def trained(example: dict[str, Any]) -> list[int]:
