@@ -191,8 +191,8 @@ def check_datasets(
     method: str | None,
     version: Version,
     index: Mapping[str, Any] | None = None,
-) -> None:
-    """Check that LLaMA-Factory finds datasets and can train on them.
+) -> list[Dataset]:
+    """Check that LLaMA-Factory finds datasets and can train on them; return them.
 
     Args:
         names: A dataset's name, or several separated by commas.
@@ -205,8 +205,11 @@ def check_datasets(
         UserError: There is no index, no such dataset in it, no such file, or its rows cannot be used.
     """
     found = DatasetIndex.of(dataset_dir) if index is None else DatasetIndex(dataset_dir / INDEX, index, False)
+    datasets = []
     for name in map(str.strip, names.split(",")):
-        found.find(name).check_use(method or "sft", version)
+        datasets.append(found.find(name))
+        datasets[-1].check_use(method or "sft", version)
+    return datasets
 
 
 def named_datasets(config: Config) -> list[Dataset]:
