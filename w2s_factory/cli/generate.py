@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from w2s_factory.generating import Generated, Generation, Preview, Sampling
+    from w2s_factory.records import RowSource
     from w2s_factory.tasks import Task
 
 _questions = heading("Questions")
@@ -250,8 +251,8 @@ def _generation(options: GenerateOptions) -> Generation:
     )
 
 
-def _questions_of(task: Task, options: GenerateOptions) -> Path:
-    """Return the file of questions.
+def _questions_of(task: Task, options: GenerateOptions) -> RowSource:
+    """Return the questions: a file, or the rows of a task that reads them itself.
 
     Raises:
         UserError: Both or neither of --split and --questions are given, or the task has no such split.
@@ -265,7 +266,7 @@ def _questions_of(task: Task, options: GenerateOptions) -> Path:
         )
     if options.questions is not None:
         return options.questions
-    return generating.split_file(task, str(options.split), options.release)
+    return generating.questions_of(task, str(options.split), options.release)
 
 
 def _sampling_of(task: Task, options: GenerateOptions) -> Sampling:
