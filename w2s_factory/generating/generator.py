@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-    from w2s_factory.generating.engines import Engine
+    from w2s_factory.generating.chat_settings import Chat
     from w2s_factory.generating.generation import Generation
 
 
@@ -51,9 +51,11 @@ def generate(
     _tell_given_away(generation, tell)
     with ExitStack() as stack:
         engine = stack.enter_context(closing(_engine(generation)))
+        chat = _chat(generation, engine)
         parts: dict[int, Part] = {}
         for seed in generation.seeds:
-            part = _part(generation, engine, seed, restart=restart, restart_if_changed=restart_if_changed)
+            restarts = {"restart": restart, "restart_if_changed": restart_if_changed}
+            part = _part(generation, engine, chat, seed, **restarts)
             parts[seed] = stack.enter_context(closing(part))
         if not all(part.complete for part in parts.values()):
             _complete(generation, engine, parts, tell)
@@ -65,7 +67,7 @@ class Preview:
     """The first prompt and the settings of a run that has not started.
 
     Attributes:
-        prompt: The first prompt.
+        prompt: The first prompt; in a chat the rendered conversation, or its turns if a server renders it.
         tokens: Its tokens, as ids and names; None if only a server knows them.
         settings: All settings that decide the responses.
         requests: The number of all requests.
@@ -87,22 +89,28 @@ def preview(generation: Generation, *, tell: Callable[[str], None] = say) -> Pre
     """
     _tell_given_away(generation, tell)
     with closing(_engine(generation)) as engine:
-        requests = generation.requests(generation.seeds[0])
+        chat = _chat(generation, engine)
+        requests = generation.requests(generation.seeds[0], chat)
         if not requests:
             problem = f"this part of the {len(generation.all_questions):,} questions is empty"
             raise UserError(problem, field="--shard", hint="Use fewer parts")
         return Preview(
             prompt=requests[0].prompt,
             tokens=engine.tokens(requests[0].prompt),
-            settings=generation.settings(engine.settings(), generation.seeds[0]),
+            settings=generation.settings(engine.settings(), generation.seeds[0], chat),
             requests=len(requests) * len(generation.seeds),
             files=[_folder(generation, seed) / OUTPUT for seed in generation.seeds],
         )
 
 
-def _engine(generation: Generation) -> Engine:
+def _engine(generation: Generation) -> Contracted:
     engine = make_engine(generation.engine, generation.model, generation.engine_options)
     return Contracted(generation.engine, engine)
+
+
+def _chat(generation: Generation, engine: Contracted) -> Chat | None:
+    """Return the chat as the engine's model takes it; None outside a chat."""
+    return None if generation.chat is None else engine.start_chat(generation.chat)
 
 
 def _folder(generation: Generation, seed: int) -> Path:
@@ -110,11 +118,11 @@ def _folder(generation: Generation, seed: int) -> Path:
     return shard_folder(folder, generation.shard)
 
 
-def _part(generation: Generation, engine: Engine, seed: int, **restarts: bool) -> Part:
+def _part(generation: Generation, engine: Contracted, chat: Chat | None, seed: int, **restarts: bool) -> Part:
     return Part(
         _folder(generation, seed),
-        generation.requests(seed),
-        generation.settings(engine.settings(), seed),
+        generation.requests(seed, chat),
+        generation.settings(engine.settings(), seed, chat),
         questions=len(generation.all_questions),
         inputs=generation.inputs,
         **restarts,
@@ -122,7 +130,7 @@ def _part(generation: Generation, engine: Engine, seed: int, **restarts: bool) -
 
 
 def _complete(
-    generation: Generation, engine: Engine, parts: dict[int, Part], tell: Callable[[str], None]
+    generation: Generation, engine: Contracted, parts: dict[int, Part], tell: Callable[[str], None]
 ) -> None:
     """Have the engine complete the missing requests; write each part's file when the part is complete."""
     unfinished = [part for part in parts.values() if not part.complete]
@@ -149,7 +157,7 @@ def _complete(
         )
 
 
-def _write(generation: Generation, engine: Engine, part: Part) -> Generated:
+def _write(generation: Generation, engine: Contracted, part: Part) -> Generated:
     return part.write(
         generation.task,
         packages=engine.packages,
