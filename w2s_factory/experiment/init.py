@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from string import Template
@@ -69,11 +70,16 @@ def write_experiment(task: Task | str, output: str | Path, *, force: bool = Fals
         weak_train=_TRAIN.format(preset=models.weak_preset) if found.teaches_gold else _NO_TRAIN,
         baselines=_BASELINES if found.teaches_gold else _NO_CEILING,
         name=found.name,
-        task=found.name,
+        task=_task_key(found, Path(output)),
         iterations=1 if found.name == "math" else 2,  # the paper's
     )
     with Outputs(reads=[TEMPLATE], force=force) as outputs:
         outputs.text(output, text)
+
+
+def _task_key(task: Task, output: Path) -> str:
+    """Return the value of the key `task`: the task's name, or its file relative to the experiment file."""
+    return task.name if task.file is None else os.path.relpath(task.file, output.parent)
 
 
 def _check_splits(task: Task) -> None:
