@@ -65,12 +65,8 @@ def generate(
         chat = _chat(generation, engine)
         parts: dict[int, Part] = {}
         for seed in generation.seeds:
-            restarts = {
-                "restart": restart,
-                "restart_if_changed": restart_if_changed,
-                "retry_failed": retry_failed,
-            }
-            part = _part(generation, engine, chat, seed, **restarts)
+            restarts = {"restart": restart, "restart_if_changed": restart_if_changed}
+            part = _part(generation, engine, chat, seed, retry_failed=retry_failed, **restarts)
             parts[seed] = stack.enter_context(closing(part))
         failures = Failures(list(parts.values()), max_failures)
         if not all(part.complete for part in parts.values()):
