@@ -192,6 +192,8 @@ def read_file_task(path: Path) -> FileTask:
         raw_form=ANY,
         splits=splits,
         answer_key=content.answer_key,
+        answers_are_numbers=content.are_numbers,
+        extraction=content.extract,
         max_tokens=content.max_tokens,
         stop=tuple(content.stop),
         system=content.system,
