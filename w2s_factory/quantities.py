@@ -49,6 +49,18 @@ PUBLISHED_TEMPERATURE: Final[SampledTemperature] = 1.0
 TopP: TypeAlias = Annotated[float, Gt(0), Le(1)]
 """A share of the probability mass, from which tokens are drawn."""
 
+TopK: TypeAlias = Annotated[int, Ge(0), Le(10_000_000)]
+"""A number of likeliest tokens, from which one is drawn; 0 for all of them."""
+
+MinP: TypeAlias = Annotated[float, Ge(0), Le(1)]
+"""The share of the likeliest token's probability that a token must have to be drawn; 0 for all tokens."""
+
+PresencePenalty: TypeAlias = Annotated[float, Ge(-2), Le(2)]
+"""A number subtracted from the scores of tokens that the response holds already; the range of OpenAI's API."""
+
+RepetitionPenalty: TypeAlias = Annotated[float, Gt(0), Le(100)]
+"""A divisor of the scores of tokens that the prompt or the response holds already; 1 changes nothing."""
+
 MaxTokens: TypeAlias = Annotated[int, Ge(1), Le(10_000_000)]
 """A length of responses in tokens; the longest contexts of present models hold ten million."""
 

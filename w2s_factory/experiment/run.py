@@ -110,7 +110,7 @@ def _trainings(experiment: Experiment) -> Iterator[tuple[str, TrainingSection, s
     methods = experiment.stage2.methods
     for name, method in methods.preference.items():
         section = f"stage2.methods.{name}"
-        yield section, TrainingSection(preset=method.preset or name, overrides=method.overrides), "dpo"
+        yield section, experiment.method_training(name, method), "dpo"
     if methods.sft_chosen is not None:
         preset = methods.sft_chosen.preset or experiment.strong_training.preset
         training = TrainingSection(preset=preset, overrides=methods.sft_chosen.overrides)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from w2s_factory.experiment.run_contents import Agreed, Evaluated, Preferred
-    from w2s_factory.experiment.spec import Experiment, Kind, Need
+    from w2s_factory.experiment.spec import Experiment, Kind, Need, Of
     from w2s_factory.tasks import Task
 
 
@@ -115,6 +115,7 @@ class Answerer:
         model: A folder or a name on the hub.
         adapter: An adapter on the model; None if there is none.
         made: Files that exist once it is trained.
+        of: The model from which it comes: the weak one or the strong one.
     """
 
     role: str
@@ -122,6 +123,7 @@ class Answerer:
     model: str
     adapter: str | None = None
     made: tuple[str, ...] = field(default=())
+    of: Of = "strong"
 
     @property
     def reads(self) -> tuple[str, ...]:

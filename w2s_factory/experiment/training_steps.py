@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.experiment.steps import Answerer
@@ -67,8 +68,8 @@ def fit(  # noqa: PLR0913  each describes the training
     draft.add(f"train_{role}", "train", make, train, reads=reads, writes=[written])
     if training.makes == "adapter":
         made = (*start.made, written)
-        return Answerer(role=role, name=name, model=start.model, adapter=folder, made=made)
-    return Answerer(role=role, name=name, model=folder, made=(written,))
+        return replace(start, role=role, name=name, adapter=folder, made=made)
+    return Answerer(role=role, name=name, model=folder, made=(written,), of=start.of)
 
 
 def merge(draft: Draft, name: str, trained: Answerer) -> Answerer:
@@ -82,7 +83,7 @@ def merge(draft: Draft, name: str, trained: Answerer) -> Answerer:
     merged = ["export", config, "--force", *_python(draft)]
     written = f"{folder}/{NOTED}"
     draft.add(f"merge_{name}", "export", make, merged, reads=trained.reads, writes=[written])
-    return Answerer(role=name, name=name, model=folder, made=(written,))
+    return Answerer(role=name, name=name, model=folder, made=(written,), of=trained.of)
 
 
 def _deepspeed_file(name: str) -> str:
