@@ -4,74 +4,27 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any
 
-import yaml
-from pydantic import BaseModel, ValidationError
-
-from w2s_factory.errors import UserError, did_you_mean, nearest, short
+from w2s_factory.errors import UserError, nearest
 from w2s_factory.experiment.spec import Experiment
 from w2s_factory.model_names import is_path
 from w2s_factory.records.yaml_files import read_yaml
+from w2s_factory.records.yaml_models import nearest_or_all, place_of, validated
 from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from pydantic_core import ErrorDetails
+    from collections.abc import Iterator, Mapping
 
 
-_TRAINING_KEY = "model_name_or_path"
-"""The argument that every training YAML has, and no experiment."""
-
-
-def place_of(root: yaml.Node, where: Sequence[str | int], prefix: Sequence[str] = ()) -> int:
-    """Return the line, from 1, of a field, or of the section that should hold it.
-
-    Args:
-        root: The whole file.
-        where: The keys and positions that lead to the field.
-        prefix: The keys that lead to the preset that is laid over the file, which is searched first.
-    """
-    line, found = _deepest_line(root, [*prefix, *where])
-    if prefix and found == len(prefix) + len(where):
-        return line
-    return _deepest_line(root, where)[0]
-
-
-def _deepest_line(node: yaml.Node, where: Sequence[str | int]) -> tuple[int, int]:
-    """Return the line of the last of these keys that the file has, and how many of them it has."""
-    line = node.start_mark.line + 1
-    for number, part in enumerate(where):
-        inner = _inner(node, part)
-        if inner is None:
-            return line, number
-        line, node = inner
-    return line, len(where)
-
-
-def _inner(node: yaml.Node, part: str | int) -> tuple[int, yaml.Node] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(part):
-                return key.start_mark.line + 1, value
-    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-        item = node.value[part]
-        return item.start_mark.line + 1, item
-    return None
+_TRAINING = {
+    "model_name_or_path": "This is a training YAML, not an experiment: start it with w2s-factory train"
+}
+"""The argument that every training YAML has, and no experiment; with the hint for such a file."""
 
 
 RELEASE = "W2S_RELEASE"
 """The environment variable with the root folder of the published release."""
-
-_EXPECTED: Final = {
-    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "`key: value` lines"),
-    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
-    "string_type": "text",
-    "list_type": "a list",
-}
-"""The expected kind of value, by pydantic's name for the error."""
 
 
 def read_experiment(path: str | Path, preset: str | None = None, *, models_there: bool = True) -> Experiment:
@@ -95,11 +48,9 @@ def read_experiment(path: str | Path, preset: str | None = None, *, models_there
     root, values = file.root, file.values
     chosen = _preset(values, preset, path)
     prefix = ("presets", preset) if preset else ()
-    try:
-        context = {"folder": path.absolute().parent}
-        experiment = Experiment.model_validate(_merged(values, chosen), context=context)
-    except ValidationError as errors:
-        raise _first_error(errors, path, root, prefix) from None
+    context = {"folder": path.absolute().parent}
+    merged = _merged(values, chosen)
+    experiment = validated(file, Experiment, merged, prefix=prefix, context=context, other_files=_TRAINING)
     resolved = _resolved(experiment, path.absolute().parent)
     for where, folder in _model_folders(resolved) if models_there else ():
         if not Path(folder).is_dir():
@@ -156,54 +107,6 @@ def _merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
         old = merged.get(key)
         merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
-
-
-def _first_error(errors: ValidationError, path: Path, root: yaml.Node, prefix: tuple[str, ...]) -> UserError:
-    """Return the first error in one line; a mistyped key goes first: it may be why another is missing."""
-    found = errors.errors(include_url=False)
-    error = next((error for error in found if error["type"] == "extra_forbidden"), found[0])
-    where = tuple(part for part in error["loc"] if part != "[key]")
-    line = place_of(root, where, prefix)
-    field = ".".join(map(str, where)) or None
-    if error["type"] == "extra_forbidden":
-        hint = nearest_or_all(str(where[-1]), _keys(where[:-1]))
-        if any(error["loc"] == (_TRAINING_KEY,) for error in found):
-            hint = "This is a training YAML, not an experiment: start it with w2s-factory train"
-        return UserError("is not a known key", file=path, line=line, field=field, hint=hint)
-    return UserError(_in_words(error), file=path, line=line, field=field)
-
-
-def _in_words(error: ErrorDetails) -> str:
-    """Return the message of pydantic's error in the wording of all other errors."""
-    kind, context, got = error["type"], error.get("ctx", {}), short(error["input"])
-    if kind == "missing":
-        return "is missing"
-    if kind == "too_short":
-        count = context["min_length"]
-        return f"expected at least {count} item{'s' if count > 1 else ''}, got {context['actual_length']}"
-    if kind == "too_long":
-        return f"expected at most {context['max_length']} items, got {context['actual_length'] or 'more'}"
-    if kind == "literal_error":
-        return f"expected {context['expected']}, got {got}"
-    if kind in _EXPECTED:
-        return f"expected {_EXPECTED[kind]}, got {got}"
-    problem = error["msg"].removeprefix("Value error, ")
-    return problem[:1].lower() + problem[1:]
-
-
-def _keys(where: Sequence[str | int]) -> list[str]:
-    """Return the keys that a section may have."""
-    section: type[BaseModel] = Experiment
-    for part in where:
-        annotation = section.model_fields[str(part)].annotation
-        candidates = [annotation, *get_args(annotation)]
-        section = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel))
-    return list(section.model_fields)
-
-
-def nearest_or_all(name: str, known: Sequence[str]) -> str:
-    """Return a hint for an unknown name: the nearest known one, or else all of them."""
-    return did_you_mean(name, known) or f"Known: {', '.join(known) or 'none'}"
 
 
 def _resolved(experiment: Experiment, folder: Path) -> Experiment:

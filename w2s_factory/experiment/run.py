@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from w2s_factory.errors import DelegateError, UserError, W2SError
-from w2s_factory.experiment.load import file_of, nearest_or_all, read_experiment
+from w2s_factory.experiment.load import file_of, read_experiment
 from w2s_factory.experiment.plan import REPORT, Plan, plan
 from w2s_factory.experiment.run_folder import (
     MARK,
@@ -28,6 +28,7 @@ from w2s_factory.generating.engines import engine_names
 from w2s_factory.llamafactory.configs import make_config
 from w2s_factory.processes import kill_family, say
 from w2s_factory.quantities import Jobs
+from w2s_factory.records.yaml_models import nearest_or_all
 from w2s_factory.terminal import end_of_log
 
 if TYPE_CHECKING:
