@@ -460,6 +460,7 @@ WITHOUT_ROWS_OR_TASKS = {
     *("performance_gap_recovered", "plan", "preset_names", "read_experiment", "report", "run", "task_names"),
     *("template_status", "train", "uninstall_template", "verify_release", "wilson_interval"),
     *("generate", "preview"),  # a Generation says it all
+    "model_sampling",
 }
 """Functions that read no rows and take no task; of these, those with files take texts and paths alike."""
 

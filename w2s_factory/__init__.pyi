@@ -45,6 +45,7 @@ from .generating import Sampling as Sampling
 from .generating import Shard as Shard
 from .generating import generate as generate
 from .generating import merge_shards as merge_shards
+from .generating import model_sampling as model_sampling
 from .generating import named_demonstrations as named_demonstrations
 from .generating import pick_demonstrations as pick_demonstrations
 from .generating import preview as preview

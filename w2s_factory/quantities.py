@@ -56,7 +56,7 @@ MinP: TypeAlias = Annotated[float, Ge(0), Le(1)]
 """The share of the likeliest token's probability that a token must have to be drawn; 0 for all tokens."""
 
 PresencePenalty: TypeAlias = Annotated[float, Ge(-2), Le(2)]
-"""A number subtracted from the scores of tokens that the response holds already; the range of OpenAI's API."""
+"""A number subtracted from the scores of tokens that the response holds; the range of OpenAI's API."""
 
 RepetitionPenalty: TypeAlias = Annotated[float, Gt(0), Le(100)]
 """A divisor of the scores of tokens that the prompt or the response holds already; 1 changes nothing."""

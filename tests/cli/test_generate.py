@@ -165,6 +165,23 @@ def test_a_dry_run(w2s, tmp_path):
     assert not (tmp_path / "cwd/out").exists()
 
 
+def test_sampling_from_the_model_and_from_options(w2s, tmp_path):
+    model = shutil.copytree(TINY, tmp_path / "cwd/model")
+    recommended = {"do_sample": True, "temperature": 0.6, "top_k": 20, "top_p": 0.95}
+    (model / "generation_config.json").write_text(json.dumps(recommended))
+    options = [model if part is TINY else part for part in QUICK]
+    done = w2s(
+        "generate", *options, "--engine", "transformers", "--sampling", "model", "--samples", 2, "--top-k", 0,
+        "--min-p", 0.1, "--presence-penalty", 1.5, "--repetition-penalty", 1.1, "--no-stop", "--dry-run",
+    )  # fmt: skip
+    shown = dict(line.strip().split(": ", 1) for line in done.stdout.splitlines() if line.startswith("  "))
+    assert {name: shown.get(name) for name in ("temperature", "top_p", "top_k", "min_p", "stop")} == {
+        "temperature": "0.6", "top_p": "0.95", "top_k": None, "min_p": "0.1", "stop": "[]",
+    }  # fmt: skip
+    assert (shown["presence_penalty"], shown["repetition_penalty"]) == ("1.5", "1.1")
+    assert "would write out/t0.6/seed1/output.jsonl" in done.stdout
+
+
 ENGINES = dict.fromkeys(("--split", "--samples", "--shard", "--questions", "--demos"), "openai")
 """These fail before an engine is asked anything: the one that starts quickest will do."""
 
@@ -183,6 +200,8 @@ ENGINES = dict.fromkeys(("--split", "--samples", "--shard", "--questions", "--de
         (["--shard", "3/2"], ["--shard", "3/2"]),
         (["--questions", "q.jsonl"], ["expected either --split or --questions"]),
         (["--demos", "missing.json"], ["missing.json: no such file"]),
+        (["--sampling", "model"], ["generation_config.json: names no sampling settings"]),
+        (["--no-stop", "--stop", "END"], ["--no-stop", "contradicts --stop"]),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(w2s, options, parts):

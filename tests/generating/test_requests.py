@@ -41,6 +41,11 @@ def test_a_list_of_stops_is_kept_as_a_tuple():
     assert Sampling(stop=["Question", "Answer"]) == Sampling(stop=("Question", "Answer"))
 
 
+def test_the_settings_of_published_sampling_are_those_of_earlier_journals():
+    assert list(Sampling(stop=["Question"]).settings()) == ["temperature", "top_p", "max_tokens", "stop"]
+    assert Sampling(top_k=5).settings()["top_k"] == 5
+
+
 @given(st.integers(0, 50), st.integers(1, 60))
 def test_shards_are_the_whole_in_order(count, of):
     items = list(range(count))

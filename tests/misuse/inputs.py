@@ -71,7 +71,8 @@ LINES = [
     ),
     Line(
         "generate --task arithmetic --split train_2 --model in/model --output-dir out --engine echo"
-        " --samples 2 --limit 3 --temperature 0.7"
+        " --samples 2 --limit 3 --temperature 0.7 --top-k 5 --min-p 0.1 --presence-penalty 0.5"
+        " --repetition-penalty 1.1 --no-stop"
     ),
     Line("generate --task arithmetic --questions in/golds.jsonl --model in/model --output-dir out --dry-run"
          " --engine echo"),

@@ -14,9 +14,13 @@ from w2s_factory.errors import UserError, one_line
 from w2s_factory.quantities import (
     PUBLISHED_TEMPERATURE,
     MaxTokens,
+    MinP,
+    PresencePenalty,
     QuestionCount,
+    RepetitionPenalty,
     Samples,
     Temperature,
+    TopK,
     TopP,
 )
 from w2s_factory.ranges import Seed
@@ -58,8 +62,14 @@ class GenerateOptions:
     first_seed: int
     temperature: float | None
     top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    presence_penalty: float | None
+    repetition_penalty: float | None
+    sampling: Literal["model"] | None
     max_tokens: int | None
     stop: tuple[str, ...]
+    no_stop: bool
     output_dir: Path
 
 
@@ -131,6 +141,28 @@ class GenerateOptions:
     help="Sample only from the most likely tokens that together have this share of the probability.",
 )  # fmt: skip
 @_sampling(
+    "--top-k", type=number(TopK), metavar="N", show_default="0, all",
+    help="Sample only from the N most likely tokens.",
+)  # fmt: skip
+@_sampling(
+    "--min-p", type=number(MinP), show_default="0, all",
+    help="Sample only tokens with at least this share of the likeliest token's probability.",
+)  # fmt: skip
+@_sampling(
+    "--presence-penalty", type=number(PresencePenalty), show_default="0, none",
+    help="Lower the score of each token that the response already holds by this number.",
+)  # fmt: skip
+@_sampling(
+    "--repetition-penalty", type=number(RepetitionPenalty), show_default="1, none",
+    help="Divide the score of each token that the prompt or the response already holds by this number "
+    "(negative scores are multiplied).",
+)  # fmt: skip
+@_sampling(
+    "--sampling", type=click.Choice(["model"]),
+    help="model: take the sampling settings in the model's generation_config.json; options given here win. "
+    "Not with --engine openai.",
+)  # fmt: skip
+@_sampling(
     "--max-tokens", type=number(MaxTokens), show_default="the task's",
     help="The longest response, in tokens.",
 )  # fmt: skip
@@ -138,6 +170,7 @@ class GenerateOptions:
     "--stop", multiple=True, metavar="TEXT", show_default="the task's",
     help="End a response before this text; repeatable.",
 )  # fmt: skip
+@_sampling("--no-stop", is_flag=True, help="End responses at no text, not even at the task's.")
 @_output(
     "--output-dir", type=PATH, metavar="DIR", required=True,
     help="The folder for output.jsonl; for samples, of t1.0/seed0/output.jsonl, ...",
@@ -223,22 +256,43 @@ def _questions_of(task: Task, options: GenerateOptions) -> Path:
 
 
 def _sampling_of(task: Task, options: GenerateOptions) -> Sampling:
-    """Return the task's published sampling with what the options change of it."""
+    """Return the task's published sampling with what the model's defaults and the options change of it.
+
+    Raises:
+        UserError: Options contradict each other, or the model has no defaults.
+    """
     from w2s_factory import generating
 
-    temperature = options.temperature
-    if temperature is None:
-        temperature = PUBLISHED_TEMPERATURE if options.samples else 0.0
-    hint = "Raise --temperature"
-    if temperature == 0 and options.samples:
-        raise UserError("greedy responses to a question are all the same", field="--samples", hint=hint)
-    if temperature == 0 and options.first_seed:
-        raise UserError("greedy responses have no seed", field="--first-seed", hint=hint)
     if "" in options.stop:
         raise UserError("an empty text would end every response at once", field="--stop")
-    given: dict[str, Any] = {"top_p": options.top_p, "max_tokens": options.max_tokens, "stop": options.stop}
-    changes = {name: value for name, value in given.items() if value}
-    return replace(generating.published_sampling(task, temperature), **changes)
+    if options.stop and options.no_stop:
+        raise UserError("contradicts --stop", field="--no-stop", hint="Give one of them")
+    numbers = {name: getattr(options, name) for name in _SAMPLING_NUMBERS}
+    settings: dict[str, Any] = {"temperature": PUBLISHED_TEMPERATURE if options.samples else 0.0}
+    if options.sampling == "model":
+        engine = options.engine or generating.default_engine()
+        settings |= generating.model_sampling(options.model, engine=engine)
+    settings |= {name: value for name, value in numbers.items() if value is not None}
+    if options.stop or options.no_stop:
+        settings["stop"] = options.stop
+    hint = "Raise --temperature"
+    if settings["temperature"] == 0 and options.samples:
+        raise UserError("greedy responses to a question are all the same", field="--samples", hint=hint)
+    if settings["temperature"] == 0 and options.first_seed:
+        raise UserError("greedy responses have no seed", field="--first-seed", hint=hint)
+    return replace(generating.published_sampling(task), **settings)
+
+
+_SAMPLING_NUMBERS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "presence_penalty",
+    "repetition_penalty",
+    "max_tokens",
+)
+"""The options that are numbers of `Sampling`, by whose names they are passed on."""
 
 
 def _engine_options(options: GenerateOptions) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sections of an experiment file: how models answer (chat, sampling), and how answers are read and measured."""
+"""Sections of an experiment file: how models answer (chat, sampling); how answers are read and measured."""
 
 from __future__ import annotations
 

@@ -193,7 +193,6 @@ def evaluate(
     trained: bool = True,
 ) -> None:
     """Add the steps of a model's evaluation, and add the model to those of the report."""
-    split = draft.experiment.split
     any_format = key == "strong_zero_shot" and has_any_format(draft.experiment)
     answered = _answered(draft, key, who, demos, any_format=any_format)
     draft.models.append(

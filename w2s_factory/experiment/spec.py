@@ -1,7 +1,7 @@
 """The experiment file as pydantic models: the models, stages and resources, and `Experiment` for the whole.
 
 How models answer is in `answer_settings`, trainings are in `training_arguments`. Ranges and defaults come
-from the library (`quantities`, `PairRules`, `Shards` ...); those that only an experiment has are declared here.
+from the library (`quantities`, `PairRules`, `Shards` ...); those only of an experiment are declared here.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def generate_options(experiment: Experiment, who: Answerer, split: str, *, demonstrated: bool) -> list[str]:
-    """Return the options of `generate` that say how a model answers a split, but for seeds and temperature."""
+    """Return the options of `generate` by which a model answers a split, but for seeds and temperature."""
     settings, limit = experiment.answering(who.of), experiment.limited(split)
     return [
         *_named({"engine": settings.engine, "max-tokens": settings.max_tokens, "limit": limit}),

@@ -13,6 +13,7 @@ from w2s_factory.generating.engines import Engine, Model, default_engine, engine
 from w2s_factory.generating.generation import Generation, published_sampling
 from w2s_factory.generating.generation_files import Shard
 from w2s_factory.generating.generator import Preview, generate, preview
+from w2s_factory.generating.model_sampling import model_sampling
 from w2s_factory.generating.part import Generated
 from w2s_factory.generating.requests import Completion, Request, Sampling
 from w2s_factory.generating.shards import merge_shards
@@ -37,6 +38,7 @@ __all__ = [
     "generate",
     "make_engine",
     "merge_shards",
+    "model_sampling",
     "named_demonstrations",
     "pick_demonstrations",
     "preview",

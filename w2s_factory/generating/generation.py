@@ -154,10 +154,7 @@ class Generation:
             "shard": str(self.shard) if self.shard else None,
             "engine": self.engine,
             **engine,
-            "temperature": self.sampling.temperature,
-            "top_p": self.sampling.top_p,
-            "max_tokens": self.sampling.max_tokens,
-            "stop": list(self.sampling.stop),
+            **self.sampling.settings(),
             "seed": seed if self.sampling.temperature > 0 else None,
         }
 

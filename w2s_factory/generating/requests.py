@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from w2s_factory.errors import TEXTS, UserError, are_texts, shown
-from w2s_factory.quantities import MAX_TOKENS, MaxTokens, Temperature, TopP
+from w2s_factory.quantities import (
+    MAX_TOKENS,
+    MaxTokens,
+    MinP,
+    PresencePenalty,
+    RepetitionPenalty,
+    Temperature,
+    TopK,
+    TopP,
+)
 from w2s_factory.ranges import check_fields
 
 if TYPE_CHECKING:
@@ -44,23 +53,52 @@ class Request:
 class Sampling:
     """The settings by which tokens are chosen and responses end; the same for every request of a run.
 
+    Every engine applies them in the order of vLLM's sampler: repetition penalty, presence penalty; a greedy
+    choice ends here. Then temperature, `min_p`, `top_k`, and `top_p` of what these left. (transformers' own
+    `generate` applies `min_p` last, which differs only where `top_p` is set, too.)
+
     Attributes:
         temperature: The temperature; 0 is greedy.
         top_p: The share of the probability mass from which tokens are drawn.
         max_tokens: The largest number of tokens of a response.
         stop: Texts that end a response; they and the text after them are not part of it.
+        top_k: The number of likeliest tokens from which one is drawn; 0 for all. Tokens equal to the last of
+            them are drawn, too.
+        min_p: The share of the likeliest token's probability below which no token is drawn.
+        presence_penalty: Subtracted from the score of each token that the response holds already.
+        repetition_penalty: Divides positive scores, and multiplies negative ones, of each token that the
+            prompt or the response holds already.
     """
 
     temperature: Temperature = 0.0
     top_p: TopP = 1.0
     max_tokens: MaxTokens = MAX_TOKENS
     stop: tuple[str, ...] = ()
+    top_k: TopK = 0
+    min_p: MinP = 0.0
+    presence_penalty: PresencePenalty = 0.0
+    repetition_penalty: RepetitionPenalty = 1.0
 
     def __post_init__(self) -> None:
         check_fields(self)
         if not are_texts(self.stop):
             raise UserError(f"expected {TEXTS}, got {shown(self.stop)}", field="stop")
         object.__setattr__(self, "stop", tuple(self.stop))  # the class is frozen
+
+    def changed(self, *names: str) -> dict[str, Any]:
+        """Return those of the named settings that are not at their neutral default, by name."""
+        defaults = {field.name: field.default for field in fields(self)}
+        return {name: value for name in names if (value := getattr(self, name)) != defaults[name]}
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as a journal records them; those that older ones lack only if changed."""
+        return {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+            "stop": list(self.stop),
+            **self.changed("top_k", "min_p", "presence_penalty", "repetition_penalty"),
+        }
 
 
 @dataclass(frozen=True)

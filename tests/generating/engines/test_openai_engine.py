@@ -60,6 +60,16 @@ def test_what_goes_over_the_wire(own_server, monkeypatch):
     assert own_server.headers["Authorization"] == "Bearer key-of-mine"
 
 
+def test_settings_beyond_the_published_ones_go_over_the_wire_only_if_changed(own_server):
+    engine = engine_at(own_server.url)
+    completed(engine, 1)
+    changes = {"top_k": 5, "min_p": 0.1, "presence_penalty": 1.5, "repetition_penalty": 1.2}
+    completed(engine, 1, Sampling(max_tokens=4, **changes))
+    plain, changed = own_server.asked
+    assert not changes.keys() & plain.keys()
+    assert {name: changed[name] for name in changes} == changes
+
+
 @pytest.mark.parametrize("fault", [500, 503, 429, "drop"])
 def test_faults_that_pass_are_tried_again(own_server, fault):
     own_server.faults = [fault] * 3

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating import Model, Request, Sampling, make_engine
-from w2s_factory.generating.engines.transformers import SeededDraws
+from w2s_factory.generating.engines.token_choice import SeededDraws
 from w2s_factory.generating.engines.vllm_arguments import rank_served
 from w2s_factory.generating.engines.weights import merged_folder
 

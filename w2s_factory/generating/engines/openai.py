@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 KEY = "OPENAI_API_KEY"
 
+BEYOND_STANDARD = ("top_k", "min_p", "repetition_penalty")
+"""Settings that vLLM's server and some others take in a request, although OpenAI's API does not have them."""
+
 Concurrency: TypeAlias = Annotated[int, Ge(1), Le(4_096)]
 """A number of concurrent requests, each in a thread."""
 
@@ -128,7 +131,8 @@ class OpenAI:
                 max_tokens=sampling.max_tokens,
                 stop=list(sampling.stop) or None,
                 seed=request.draw_seed if sampling.temperature > 0 else None,
-                extra_body=self._extra,
+                extra_body=self._bos | sampling.changed(*BEYOND_STANDARD),
+                **sampling.changed("presence_penalty"),
             )
         except openai.APIError as error:
             raise self._failure(error, request) from None
@@ -138,7 +142,7 @@ class OpenAI:
         return Completion(request, choice.text, finish, tokens)
 
     @cached_property
-    def _extra(self) -> dict[str, Any]:
+    def _bos(self) -> dict[str, Any]:
         """Return the parameter with which vLLM's server omits BOS; it is not part of the standard."""
         return {"add_special_tokens": False} if self._model.bos == "none" else {}
 

@@ -12,7 +12,6 @@ import torch
 from annotated_types import Ge, Le
 from transformers import (
     GenerationConfig,
-    LogitsProcessor,
     LogitsProcessorList,
     StoppingCriteria,
     StoppingCriteriaList,
@@ -20,6 +19,7 @@ from transformers import (
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.engines.model_folders import adapter_folder, content, model_folder
+from w2s_factory.generating.engines.token_choice import processors
 from w2s_factory.generating.engines.tokens import Tokens
 from w2s_factory.generating.engines.weights import default_dtype, learns_prompts, load
 from w2s_factory.generating.requests import Completion
@@ -29,42 +29,6 @@ if TYPE_CHECKING:
 
     from w2s_factory.generating.engines.base import Model
     from w2s_factory.generating.requests import Finish, Request, Sampling
-
-
-class SeededDraws(LogitsProcessor):
-    """A processor of scores that turns the greedy choice into a draw, independent of the other rows.
-
-    Each row has its own generator. The largest quotient of probability and exponential noise falls on each
-    token with that token's probability (the Gumbel-max trick).
-
-    Args:
-        seeds: The seed of each row.
-        sampling: The temperature (above 0) and top_p.
-    """
-
-    def __init__(self, seeds: Sequence[int], sampling: Sampling) -> None:
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._sampling = sampling
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002  transformers passes both
-        """Return scores (rows x vocabulary) of which the largest in each row is the drawn token."""
-        chances = torch.softmax(scores.float() / self._sampling.temperature, dim=-1)
-        if self._sampling.top_p < 1:
-            chances = _nucleus(chances, self._sampling.top_p)
-        noise = torch.stack(
-            [
-                torch.empty(scores.shape[-1]).exponential_(generator=generator)
-                for generator in self._generators
-            ]
-        )
-        return chances / noise.to(chances.device)
-
-
-def _nucleus(chances: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Return the probabilities with zeros outside the likeliest tokens that together have `top_p`."""
-    ordered, places = chances.sort(dim=-1, descending=True)
-    before = ordered.cumsum(dim=-1) - ordered
-    return torch.zeros_like(chances).scatter(-1, places, ordered.masked_fill(before >= top_p, 0.0))
 
 
 class RowsDone(StoppingCriteria):
@@ -202,15 +166,15 @@ class Transformers:
         width = max(map(len, prompts))
         ends = self._ends | set(self._tokens.special(sampling.stop))
         done = RowsDone(self._tokens, ends, sampling.stop, limits, width)
-        draws = [SeededDraws([request.draw_seed for request in batch], sampling)]
-        written = self._generate(prompts, max(limits), done, draws if sampling.temperature > 0 else [])
+        choice = processors([request.draw_seed for request in batch], prompts, sampling)
+        written = self._generate(prompts, max(limits), done, choice)
         return [
             self._completion(request, prompt, row, ended, sampling)
             for request, prompt, row, ended in zip(batch, prompts, written, done.ended, strict=True)
         ]
 
     def _generate(
-        self, prompts: list[list[int]], limit: int, done: RowsDone, draws: list[SeededDraws]
+        self, prompts: list[list[int]], limit: int, done: RowsDone, choice: LogitsProcessorList
     ) -> list[list[int]]:
         """Return the new tokens of each row, also those after the row's own end."""
         width = max(map(len, prompts))
@@ -224,7 +188,7 @@ class Transformers:
                 attention_mask=mask.to(self._weights.device),
                 generation_config=config,
                 stopping_criteria=StoppingCriteriaList([done]),
-                logits_processor=LogitsProcessorList(draws),
+                logits_processor=choice,
             )
         written: list[list[int]] = rows[:, width:].tolist()
         return written

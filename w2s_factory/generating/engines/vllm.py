@@ -154,6 +154,10 @@ class Vllm:
         params = SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            presence_penalty=sampling.presence_penalty,
+            repetition_penalty=sampling.repetition_penalty,
             max_tokens=sampling.max_tokens,
             stop=list(sampling.stop),
             stop_token_ids=ends,
