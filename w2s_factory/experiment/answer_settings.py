@@ -53,11 +53,6 @@ class SamplingSection(Section):
     presence_penalty: PresencePenalty | None = None
     repetition_penalty: RepetitionPenalty | None = None
 
-    @property
-    def draws(self) -> bool:
-        """Return whether answers are drawn with a seed, as far as the file says; `model` may mean greedy."""
-        return bool(self.temperature) or (self.defaults == "model" and self.temperature is None)
-
     def over(self, other: SamplingSection) -> SamplingSection:
         """Return this section laid over another, key by key."""
         return other.model_copy(update=self.model_dump(exclude_none=True))
@@ -72,7 +67,7 @@ def _template_file(chat: str, info: ValidationInfo) -> str:
     """Return the value itself, or the absolute path of a Jinja file (relative to the experiment file)."""
     if chat in CHAT or not info.context:
         return chat
-    path = os.path.normpath(info.context["folder"] / Path(chat).expanduser())
+    path: str = os.path.normpath(info.context["folder"] / Path(chat).expanduser())
     if not Path(path).is_file():
         raise ValueError(f'expected auto, on, off or a Jinja file, got "{chat}", which is not a file')
     return path

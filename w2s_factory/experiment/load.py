@@ -18,6 +18,8 @@ from w2s_factory.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from w2s_factory.experiment.spec import Of, StrongSection, WeakSection
+
 
 _TRAINING = {
     "model_name_or_path": "This is a training YAML, not an experiment: start it with w2s-factory train"
@@ -61,7 +63,7 @@ def read_experiment(path: str | Path, preset: str | None = None, *, models_there
     try:
         return with_model_sampling(resolved) if models_there else resolved
     except UserError as error:
-        line = place_of(root, ["generation", "sampling"], prefix)
+        line = place_of(root, str(error.field).split("."), prefix)
         raise error.at(file=path, line=line) from None
 
 
@@ -145,11 +147,13 @@ def with_model_sampling(experiment: Experiment) -> Experiment:
         UserError: A model is not in a folder, or has no such values.
     """
     changed: dict[str, Any] = {}
-    for of, section in (("weak", experiment.weak), ("strong", experiment.strong)):
+    models: dict[Of, WeakSection | StrongSection] = {"weak": experiment.weak, "strong": experiment.strong}
+    for of, section in models.items():
         sampling = experiment.answering(of).sampling
         if sampling is None or sampling.defaults != "model" or section.model is None:
             continue
-        values = SamplingSection(**_recommended(section.model))
+        set_in = f"{of}.generation" if section.generation and section.generation.sampling else "generation"
+        values = SamplingSection(**_recommended(section.model, f"{set_in}.sampling"))
         sampling = sampling.over(values).model_copy(update={"defaults": None})
         own = (section.generation or ModelGeneration()).model_copy(update={"sampling": sampling})
         changed[of] = section.model_copy(update={"generation": own})
@@ -158,19 +162,23 @@ def with_model_sampling(experiment: Experiment) -> Experiment:
     return experiment.model_copy(update=changed)
 
 
-def _recommended(model: str) -> dict[str, Any]:
-    """Return the sampling settings that a model's authors recommend."""
+def _recommended(model: str, field: str) -> dict[str, Any]:
+    """Return the sampling settings that a model's authors recommend.
+
+    Raises:
+        UserError: There are none; names the field.
+    """
     if not Path(model).is_dir():
         raise UserError(
             f"expected values with {model}, which is not in a folder, got model",
-            field="generation.sampling",
+            field=field,
             hint="Write temperature, top_p ... as its generation_config.json has them, or name its folder",
         )
     try:
         return model_sampling(model)
     except UserError as error:
         hint = "Write the values: temperature, top_p ..."
-        raise UserError(f"model: {error.file}: {error.problem}", field="generation.sampling", hint=hint) from None
+        raise UserError(f"model: {error.file}: {error.problem}", field=field, hint=hint) from None
 
 
 def _model(name: str | None, folder: Path) -> str | None:

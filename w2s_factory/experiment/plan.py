@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.experiment.run_contents import CONTENTS, Contents, Job
+from w2s_factory.experiment.settings_in_words import settings_in_words
 from w2s_factory.experiment.stages import plan_baselines, plan_golds, plan_stage1, plan_stage2, plan_weak
 from w2s_factory.experiment.steps import OURS, Draft, Step, Tree
 from w2s_factory.records import Table
@@ -89,6 +90,9 @@ def _contents(experiment: Experiment, drafts: list[Draft], steps: list[Step]) ->
         stage1=[iteration for draft in drafts for iteration in draft.stage1],
         stage2=[preferred for draft in drafts for preferred in draft.stage2],
         jobs=[_job(step) for step in steps],
+        avg_at=experiment.evaluation.avg_at and experiment.evaluation.avg_at.k,
+        answering=settings_in_words(experiment) or None,
+        reasoning=experiment.reasoning and (experiment.reasoning.start, experiment.reasoning.end),
     )
 
 

@@ -34,6 +34,7 @@ from w2s_factory.terminal import end_of_log
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from w2s_factory.experiment.answer_settings import ModelGeneration
     from w2s_factory.experiment.plan import Plan
     from w2s_factory.experiment.spec import Experiment
 
@@ -70,25 +71,31 @@ def check_engine(experiment: Experiment) -> None:
     Raises:
         UserError: There is no engine of that name.
     """
-    engine, known = experiment.generation.engine, engine_names()
-    if engine is not None and engine not in known and experiment.environments.generate is None:
-        raise UserError(
-            f'no engine "{engine}"', field="generation.engine", hint=nearest_or_all(engine, known)
-        )
+    known = engine_names()
+    sections: dict[str, ModelGeneration | None] = {
+        "generation": experiment.generation,
+        "weak.generation": experiment.weak.generation,
+        "strong.generation": experiment.strong.generation,
+    }
+    for section, settings in sections.items() if experiment.environments.generate is None else ():
+        engine = settings and settings.engine
+        if engine is not None and engine not in known:
+            hint = nearest_or_all(engine, known)
+            raise UserError(f'no engine "{engine}"', field=f"{section}.engine", hint=hint)
 
 
 def check_named_models(plan: Plan) -> None:
-    """Check that the run has all models that are to be sampled for pass@k.
+    """Check that the run has all models that are to be sampled for pass@k and avg@k.
 
     Raises:
         UserError: It does not have one of them.
     """
-    pass_at = plan.experiment.evaluation.pass_at
     known = list(dict.fromkeys(model.key for model in plan.contents.models))
-    for name in (pass_at and pass_at.models) or ():
-        if name not in known:
-            hint = nearest_or_all(name, known)
-            raise UserError(f'this run has no model "{name}"', field="evaluation.pass_at.models", hint=hint)
+    for measure, wanted in plan.experiment.evaluation:
+        for name in (wanted and wanted.models) or ():
+            if name not in known:
+                field, hint = f"evaluation.{measure}.models", nearest_or_all(name, known)
+                raise UserError(f'this run has no model "{name}"', field=field, hint=hint)
 
 
 def _check_stage(section: str, training: TrainingSection, stage: str) -> None:

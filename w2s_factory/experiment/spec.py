@@ -454,7 +454,6 @@ class Experiment(Section):
             self._needs_no_gold()
         self._needs_splits()
         self._needs_chat()
-        self._needs_draws()
         for limit, results in (("train_2", "results"), ("split", "test_results")):
             if getattr(self.limit, limit) and getattr(self.weak, results):
                 raise ValueError(
@@ -483,16 +482,6 @@ class Experiment(Section):
                 raise ValueError(
                     f"{section}: expected a chat with {settings.chat_keys[0]}, got none: "
                     "name a preset with a chat template, or set chat"
-                )
-
-    def _needs_draws(self) -> None:
-        """Refuse avg_at without a temperature: greedy samples of a model are all the same."""
-        avg_at = self.evaluation.avg_at
-        if avg_at is not None and avg_at.temperature is None:
-            sides = [self.answering(of).sampling for of in get_args(Of)]
-            if any(sampling is None or not sampling.draws for sampling in sides):
-                raise ValueError(
-                    "evaluation: expected avg_at with a temperature, or sampling in generation with one"
                 )
 
     def _needs_no_gold(self) -> None:
