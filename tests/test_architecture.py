@@ -30,6 +30,7 @@ LAYERS = (
     {"records"},
     {"answers"},
     {"tasks"},
+    {"chat"},
     {"prompts", "scoring"},
     {"generating", "llamafactory"},
     {"building"},

@@ -74,11 +74,19 @@ class Test(TypedDict):
 
 
 class Output(TypedDict):
-    """A row of `output.jsonl`: the prompt that a model was given and the response it wrote."""
+    """A row of `output.jsonl`: the prompt that a model was given and the response it wrote.
+
+    In a row of a chat, `prompt` is the user's turn alone, `system` the system prompt if there was one, and
+    `prompt_opens_thinking` true if the rendered prompt had begun the thinking. `error` is the reason why the
+    engine refused the request; `response` is empty then.
+    """
 
     id: Id
     prompt: str
     response: str
+    system: NotRequired[str]
+    prompt_opens_thinking: NotRequired[bool]
+    error: NotRequired[str]
 
 
 class Result(Output):
@@ -94,7 +102,8 @@ class Result(Output):
 class Demonstration(TypedDict):
     """A row of a demonstrations file: a question and a response to it, as a model is shown them.
 
-    `source` is the file they were taken from, `sha256` the hash of that file's content.
+    `source` is the file they were taken from, `sha256` the hash of that file's content; `system` is the
+    system prompt of a chat.
     """
 
     id: Id
@@ -102,36 +111,49 @@ class Demonstration(TypedDict):
     response: str
     source: str
     sha256: str
+    system: NotRequired[str]
 
 
 class Sft(TypedDict):
-    """A row of gold, full weak and Stage I files; the padded MATH files carry three keys of results."""
+    """A row of gold, full weak and Stage I files; the padded MATH files carry three keys of results.
+
+    `system` is the system prompt of a chat.
+    """
 
     id: Id
     content: str
     output: str
+    system: NotRequired[str]
     pred: NotRequired[str]
     gold: NotRequired[str]
     result: NotRequired[bool]
 
 
 class Pair(TypedDict):
-    """A preference pair in the release's form, a row of `*_paired.json`; `output` is [chosen, rejected]."""
+    """A preference pair in the release's form, a row of `*_paired.json`; `output` is [chosen, rejected].
+
+    `system` is the system prompt of a chat.
+    """
 
     id: Id
     instruction: str
     input: str
     output: list[str]
+    system: NotRequired[str]
 
 
 class ColumnPair(TypedDict):
-    """A preference pair in the form that LLaMA-Factory takes from 0.8 on."""
+    """A preference pair in the form that LLaMA-Factory takes from 0.8 on.
+
+    `system` is the system prompt of a chat.
+    """
 
     id: Id
     instruction: str
     input: str
     chosen: str
     rejected: str
+    system: NotRequired[str]
 
 
 PairForm: TypeAlias = Literal["release", "columns"]
