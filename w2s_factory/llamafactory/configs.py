@@ -19,7 +19,7 @@ from w2s_factory.llamafactory.datasets import check_datasets
 from w2s_factory.llamafactory.installation import installed_version
 from w2s_factory.llamafactory.preference_methods import METHODS
 from w2s_factory.llamafactory.presets import FOLDER, Entry, Preset, load_preset
-from w2s_factory.llamafactory.settings import as_yaml, check_preset, with_settings
+from w2s_factory.llamafactory.settings import as_yaml, check_preset, with_settings, with_thinking
 from w2s_factory.llamafactory.training_config import check_suffix
 from w2s_factory.llamafactory.versions import NEWEST, Version, for_installed, for_version
 from w2s_factory.model_names import on_hub
@@ -28,6 +28,8 @@ from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from w2s_factory.llamafactory.settings import TrainedThinking
 
 
 def check_inputs(
@@ -237,6 +239,7 @@ def make_config(  # noqa: PLR0913  each is a property of a training
     ahead: bool = False,
     reference: StageTwoModel | None = None,
     start: StageTwoModel | None = None,
+    thinking: TrainedThinking | None = None,
     file: str | Path | None = None,
 ) -> str:
     """Return the text of a training YAML (or, from the preset `export`, of one that merges adapters).
@@ -257,6 +260,8 @@ def make_config(  # noqa: PLR0913  each is a property of a training
             is read.
         reference: DPO's reference, `m-plus` (the default) or `base`: see `preference_settings`.
         start: The model that ORPO and SimPO start from, likewise.
+        thinking: Whether a model that thinks is trained with its thinking, or on answers alone; by default,
+            as the preset has it. A version without `enable_thinking` gets a comment instead.
         file: The YAML's own name, for the commands in its head.
         ahead: Accept that model, adapters and index do not exist yet (`not_there` returns them).
 
@@ -275,6 +280,7 @@ def make_config(  # noqa: PLR0913  each is a property of a training
         **preference_settings(chosen, adapter, settings, reference=reference, start=start),
     }
     body = with_settings(_with_files(translated(chosen, target)), renamed(settings, chosen, target), target)
+    body = with_thinking(body, thinking, target)
     check_inputs(chosen, dataset, dataset_dir, adapter)
     inputs = model_lines(model, adapter, ahead=ahead)
     if dataset is not None and dataset_dir is not None:

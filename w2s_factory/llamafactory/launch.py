@@ -12,7 +12,12 @@ from w2s_factory import records
 from w2s_factory.errors import UserError, listed
 from w2s_factory.llamafactory.installation import find_installation
 from w2s_factory.llamafactory.long_rows import settle_long_rows
-from w2s_factory.llamafactory.preflight import check_accelerator, check_export, check_training
+from w2s_factory.llamafactory.preflight import (
+    check_accelerator,
+    check_export,
+    check_quantizer,
+    check_training,
+)
 from w2s_factory.llamafactory.template import with_vanilla
 from w2s_factory.llamafactory.trained_weights import Weights, check_weights, kind_of, snapshot, weight_files
 from w2s_factory.llamafactory.training_config import read_config, write_merged
@@ -79,6 +84,7 @@ def train(
     output_dir, kind = Path(asked.values["output_dir"]), kind_of(asked.values.get("finetuning_type"))
     _refuse_overwriting(asked, output_dir)
     check_accelerator(asked, installation.python)
+    check_quantizer(asked, installation.python)
     used, dropped = settle_long_rows(asked, datasets, installation, on_long, say)
     before = snapshot(output_dir, kind)
     _start(installation, "train", used)
