@@ -10,14 +10,19 @@ from w2s_factory.building.dataset_files import dataset_name
 from w2s_factory.experiment.answer_steps import RESULTS, answer, evaluate, sample
 from w2s_factory.experiment.run_contents import Agreed, Evaluated, Preferred
 from w2s_factory.experiment.spec import Methods, ReferenceFree, Side
-from w2s_factory.experiment.step_options import extraction_options, mode_options, train_on_options
+from w2s_factory.experiment.step_options import (
+    asking_options,
+    extraction_options,
+    mode_options,
+    training_data_options,
+)
 from w2s_factory.experiment.steps import Answerer
 from w2s_factory.experiment.training_arguments import TrainingSection
 from w2s_factory.experiment.training_steps import SEED, fit, merge
 from w2s_factory.ranges import Seed, check
 
 if TYPE_CHECKING:
-    from w2s_factory.experiment.spec import Dpo, Experiment, Method, Stage2Section
+    from w2s_factory.experiment.spec import Dpo, Experiment, Method, Of, Stage2Section
     from w2s_factory.experiment.steps import Draft
 
 
@@ -30,12 +35,13 @@ def plan_golds(draft: Draft) -> None:
         draft.add(f"golds_{split}", "data", command, reads=[raw], writes=[golds])
 
 
-def gold_set(draft: Draft, split: str) -> tuple[str, str]:
-    """Add the dataset of a split's gold solutions, and return its name and file."""
+def gold_set(draft: Draft, split: str, of: Of) -> tuple[str, str]:
+    """Add the dataset of a split's gold solutions for the weak or the strong model; return name and file."""
     stem = f"{draft.task.name}_{split}"
     raw, file = raw_file(draft.experiment, split), draft.tree.dataset(stem)
     command = ["build-data", "--stage", "gold", "--task", draft.experiment.task, "--input", raw]
-    command += ["--layout", "release", "--output", file, "--no-config", "--force"]
+    command += [*asking_options(draft.experiment, of), "--layout", "release", "--output", file]
+    command += ["--no-config", "--force"]
     draft.add(f"gold_{split}", "data", command, reads=[raw], writes=[file])
     return dataset_name(stem, draft.task), file
 
@@ -73,7 +79,7 @@ def _weak_model(draft: Draft) -> Answerer | None:
     floor_wanted = "weak_floor" in draft.experiment.baselines and weak.test_results is None
     if weak.train is None or (weak.results is not None and not floor_wanted):
         return ready
-    dataset, file = gold_set(draft, "train_1")
+    dataset, file = gold_set(draft, "train_1", "weak")
     return fit(draft, "weak", _weak_name(draft), weak.train, ready, dataset, file)
 
 
@@ -131,7 +137,7 @@ def plan_baselines(draft: Draft, weak_results: str) -> None:
         trained = fit_strong(draft, "full_weak", *_full_weak(draft, weak_results))
         evaluate(draft, "full_weak_ft", "Full weak fine-tuning", trained)
     if "strong_ceiling" in wanted:
-        trained = fit_strong(draft, "ceiling", *gold_set(draft, "train_2"))
+        trained = fit_strong(draft, "ceiling", *gold_set(draft, "train_2", "strong"))
         evaluate(draft, "strong_ceiling", "Strong ceiling", trained)
 
 
@@ -154,7 +160,7 @@ def _iteration(draft: Draft, iteration: int, sides: dict[str, str]) -> dict[Side
     stems = {side: f"{draft.weak_stem}iter{iteration}_{side}" for side in SIDES}
     files = {side: draft.tree.dataset(stem) for side, stem in stems.items()}
     command = ["build-data", "--stage", "1", "--task", draft.experiment.task, *_layout(draft), "--no-config"]
-    command += [*extraction_options(draft.experiment), *train_on_options(draft.experiment)]
+    command += [*extraction_options(draft.experiment), *training_data_options(draft.experiment, "strong")]
     command += ["--weak", sides["weak"], "--icl", sides["icl"], "--iteration", str(iteration), "--force"]
     draft.add(f"stage1_iter{iteration}", "data", command, reads=sides.values(), writes=files.values())
     paths = {name: Path(file) for name, file in (*sides.items(), ("hybrid", files["hybrid"]))}
@@ -177,7 +183,7 @@ def _full_weak(draft: Draft, weak_results: str) -> tuple[str, str]:
     command += [
         "--input",
         weak_results,
-        *train_on_options(draft.experiment),
+        *training_data_options(draft.experiment, "strong"),
         "--layout",
         "release",
         "--output",
@@ -242,7 +248,7 @@ def _pairs(draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: Answe
     vote += [*extraction_options(draft.experiment), "--output", votes, "--force"]
     draft.add("vote", "vote", vote, reads=sampled, writes=[votes])
     build = ["build-data", "--stage", "2", "--task", draft.experiment.task, "--weak", weak_results]
-    build += [*extraction_options(draft.experiment), *train_on_options(draft.experiment)]
+    build += [*extraction_options(draft.experiment), *training_data_options(draft.experiment, "strong")]
     build += ["--votes", votes, "--samples", folder]
     for rule, value in stage2.pair_rules.items():
         build += [f"--{rule.replace('_', '-')}", str(value)]

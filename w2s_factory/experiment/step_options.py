@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from w2s_factory.experiment.spec import Of
 from w2s_factory.generating.engines.base import Model
 from w2s_factory.llamafactory.settings import as_yaml
 
@@ -50,19 +51,46 @@ def mode_options(experiment: Experiment) -> list[str]:
     return [] if mode == "published" else ["--mode", mode]
 
 
-def train_on_options(experiment: Experiment) -> list[str]:
-    """Return the option of `build-data` that leaves the thinking out of what is learnt."""
-    return [] if experiment.train_on == "whole" else ["--train-on", experiment.train_on]
+def training_data_options(experiment: Experiment, of: Of) -> list[str]:
+    """Return the options of `build-data` by which a model learns the part it should, asked as it will be."""
+    train_on = [] if experiment.train_on == "whole" else ["--train-on", experiment.train_on]
+    return [*train_on, *asking_options(experiment, of)]
+
+
+def asking_options(experiment: Experiment, of: Of) -> list[str]:
+    """Return the options of `build-data` for prompts as the model to train will be asked.
+
+    They are needed once a model is asked in a chat: the other one's rows may have another form.
+    """
+    if experiment.chat(of) != "off":
+        return ["--chat", "on", *_named({"system": experiment.answering(of).system})]
+    return [] if all(experiment.chat(other) == "off" for other in get_args(Of)) else ["--chat", "off"]
+
+
+def thinking_of(experiment: Experiment, of: Of, *, trained: bool) -> str | None:
+    """Return whether a model is asked to think: `on`, `off`, or None as its chat template has it by default.
+
+    A model that is trained on answers alone is asked, and trained, not to think.
+    """
+    if experiment.train_on == "answer" and trained:
+        return "off"
+    return experiment.answering(of).thinking
+
+
+def training_options(experiment: Experiment, of: Of) -> list[str]:
+    """Return the options of `make-config` by which a model is trained as it will be asked."""
+    thinking = thinking_of(experiment, of, trained=True)
+    return ["--thinking", thinking] if experiment.chat(of) != "off" and thinking in {"on", "off"} else []
 
 
 def _chat(
     experiment: Experiment, who: Answerer, settings: GenerationSection, *, demonstrated: bool
 ) -> list[str]:
-    """Return the options of a chat. A model that was trained on answers alone is asked not to think."""
+    """Return the options of a chat."""
     chat = experiment.chat(who.of)
     if chat == "off":
         return []
-    thinking = "off" if experiment.train_on == "answer" and who.made else settings.thinking
+    thinking = thinking_of(experiment, who.of, trained=bool(who.made))
     shown = settings.demonstrations if demonstrated else None
     return [
         "--chat",

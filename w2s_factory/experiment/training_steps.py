@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from w2s_factory.experiment.step_options import training_options
 from w2s_factory.experiment.steps import Answerer
 from w2s_factory.llamafactory.presets import FOLDER
 from w2s_factory.llamafactory.settings import as_yaml
@@ -62,6 +63,7 @@ def fit(  # noqa: PLR0913  each describes the training
     make += ["--dataset", dataset, "--dataset-dir", dataset_dir or draft.tree.root, "--output-dir", folder]
     make += ["--output", config, "--force", *_version(draft), *_set(settings), *options]
     make += ["--cpu"] if draft.experiment.llamafactory.cpu else []
+    make += training_options(draft.experiment, start.of)
     train = ["train", config, "--force", *_python(draft)]
     written = f"{folder}/{NOTED}"
     reads = [file, *training.files, *start.reads]
