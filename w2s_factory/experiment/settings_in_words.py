@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, get_args
 
 from w2s_factory.experiment.spec import Of
+from w2s_factory.generating.requests import Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +30,11 @@ def _settings(experiment: Experiment) -> Iterator[tuple[str, str]]:
         if (chat := experiment.chat(of)) != "off":
             named = [f"{key} {getattr(settings, key)}" for key in settings.chat_keys]
             yield f"Chat, {of} model", "; ".join([_CHAT.get(chat, chat), *named])
-        if settings.sampling is not None:
-            chosen = settings.sampling.model_dump(exclude_none=True, exclude={"defaults"})
-            yield f"Sampling, {of} model", ", ".join(f"{key} {value}" for key, value in chosen.items())
+        given = (
+            settings.sampling.model_dump(exclude_none=True, exclude={"defaults"}) if settings.sampling else {}
+        )
+        if changed := Sampling(**given).changed(*given):
+            yield f"Sampling, {of} model", ", ".join(f"{key} {value}" for key, value in changed.items())
     extract = experiment.scoring.extract or getattr(experiment.the_task, "extraction", "published")
     if extract != "published":
         yield "Final answers", f"extracted by {extract}"
