@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.joining import final_answer, joined_results, naming_questions
+from w2s_factory.building.reading import Reading
 from w2s_factory.scoring.equality import equality
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def agreeing(
     icl: RowSource,
     agreement: Agreement,
     others: list[tuple[Result, Result]] | None = None,
+    reading: Reading | None = None,
 ) -> Iterator[tuple[Result, Result]]:
     """Yield the weak and the icl result on each question on which they agree, in weak order.
 
@@ -82,14 +84,18 @@ def agreeing(
         weak: The weak side's results.
         icl: The icl side's results on the same questions.
         agreement: The counts, which are added to.
-        others: A list that gets the results that do not agree; None if they are not needed.
+        others: A list that gets the results that do not agree and can be trained on; None if they are not
+            needed.
+        reading: How responses are read; the published way if None.
 
     Raises:
         UserError: An id is in one file only or a duplicate, or is that of different questions.
     """
+    reading = reading or Reading()
     joined = list(joined_results(task, weak, icl))
     answers = {
-        row["id"]: (final_answer(task, other, icl), final_answer(task, row, weak)) for row, other in joined
+        row["id"]: (final_answer(task, other, icl, reading), final_answer(task, row, weak, reading))
+        for row, other in joined
     }
     with naming_questions(answers.items(), weak):
         same = equality(task, answers.values())
@@ -99,5 +105,5 @@ def agreeing(
         agreement.count(row, other, kept=kept)
         if kept:
             yield row, other
-        elif others is not None:
+        elif others is not None and reading.is_trainable(row, other):
             others.append((row, other))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,12 +15,12 @@ from w2s_factory.llamafactory.versions import for_version
 from w2s_factory.records import ANY, Outputs, Table, is_stdout, to_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
 
     from w2s_factory.llamafactory.dataset_info import DatasetEntry, Location
-    from w2s_factory.records import Form, Source
+    from w2s_factory.records import Form, PairForm, Source
     from w2s_factory.tasks import Task
 
 
@@ -61,6 +61,7 @@ class Built:
         file: Its file; the rows themselves if no output was named.
         index: The index with its entry; None if no output was named or the rows were printed.
         config: The config that trains on it; None if the recipe names no model to train.
+        left_out: The number of responses without a row, because there is nothing in them to train on.
     """
 
     dataset: str
@@ -68,6 +69,7 @@ class Built:
     file: Path | Table
     index: Path | None
     config: Path | None
+    left_out: int = 0
 
     def to_frame(self) -> pd.DataFrame:
         """Return the rows as a DataFrame."""
@@ -82,11 +84,21 @@ class Rows:
         rows: The rows, in order.
         form: The form that each row must have.
         producer: The code that the rows come from, for the message about a row that is not of the form.
+        pair_form: The form of preference pairs; None for rows of supervised fine-tuning.
+        system: Whether the rows have a system prompt (`system`): all of them or none.
     """
 
     rows: Iterable[Mapping[str, Any]]
     form: Form[Any] = ANY
     producer: str | None = None
+    pair_form: PairForm | None = None
+    system: bool = False
+
+    def entry(self, file_name: str) -> DatasetEntry:
+        """Return the entry in `dataset_info.json` that describes these rows in a file."""
+        if self.pair_form is None:
+            return dataset_info.sft_entry(file_name, system=self.system)
+        return dataset_info.pair_entry(file_name, self.pair_form, system=self.system)
 
 
 def place_datasets(
@@ -96,7 +108,6 @@ def place_datasets(
     *,
     inputs: Iterable[Source],
     recipe: Recipe,
-    entry: Callable[[str], DatasetEntry] = dataset_info.sft_entry,
     more: Mapping[Path, Rows] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> list[Built]:
@@ -109,13 +120,14 @@ def place_datasets(
             write nothing.
         inputs: The files that they are built from, for the manifest.
         recipe: The layout and the training config.
-        entry: A function that returns the index entry of a file name.
         more: Further files of rows, which are not datasets.
         facts: What else decides the content, for the manifest.
 
     Raises:
-        UserError: A dataset has no rows, or a file or entry exists and has other content.
+        UserError: A dataset has no rows, some of its rows have a system prompt and some have none, or a file
+            or entry exists and has other content.
     """
+    datasets = {stem: replace(rows, rows=_uniform(stem, rows)) for stem, rows in datasets.items()}
     if output_dir is None:
         return [_in_memory(task, stem, rows.rows, recipe) for stem, rows in datasets.items()]
     placed = {
@@ -124,8 +136,8 @@ def place_datasets(
         )
         for stem in datasets
     }
-    entries = {name: entry(at.file_name) for name, at in placed.items()}
     rows = dict(zip(placed, datasets.values(), strict=True))
+    entries = {name: rows[name].entry(at.file_name) for name, at in placed.items()}
     with _in_place(list(placed.values()), entries, recipe, inputs) as (outputs, index):
         counts = {name: _write(outputs, at.file, rows[name]) for name, at in placed.items()}
         for path, extra in (more or {}).items():
@@ -135,7 +147,24 @@ def place_datasets(
     return [Built(name, counts[name], at.file, at.indexes[0], configs[name]) for name, at in placed.items()]
 
 
-def place_dataset(  # noqa: PLR0913  as `place_datasets`, for a file
+def _uniform(stem: str, rows: Rows) -> Iterator[Mapping[str, Any]]:
+    """Yield rows, and refuse one that has a system prompt where the others have none, or the reverse.
+
+    For a row without one LLaMA-Factory would write the template's default system prompt.
+
+    Raises:
+        UserError: There is such a row; names its id.
+    """
+    for row in rows.rows:
+        if isinstance(row, dict) and ("system" in row) is not rows.system:
+            which = "a system prompt, unlike" if "system" in row else "no system prompt, unlike"
+            problem = f"the row with id {row.get('id')!r} has {which} the rows before it"
+            hint = "Generate all responses with the same --system, or all without it"
+            raise UserError(problem, file=f"dataset {stem}", field="system", hint=hint)
+        yield row
+
+
+def place_dataset(
     task: Task | None,
     rows: Rows,
     file: str | Path | None,
@@ -143,7 +172,6 @@ def place_dataset(  # noqa: PLR0913  as `place_datasets`, for a file
     stem: str,
     inputs: Iterable[Source],
     recipe: Recipe,
-    entry: Callable[[str], DatasetEntry] = dataset_info.sft_entry,
     more: Mapping[Path, Rows] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Built:
@@ -159,7 +187,6 @@ def place_dataset(  # noqa: PLR0913  as `place_datasets`, for a file
         stem: The file name without suffix that names the dataset if `file` is None.
         inputs: As in `place_datasets`.
         recipe: As in `place_datasets`.
-        entry: As in `place_datasets`.
         more: As in `place_datasets`.
         facts: As in `place_datasets`.
 
@@ -171,9 +198,7 @@ def place_dataset(  # noqa: PLR0913  as `place_datasets`, for a file
     folder = None
     if file is not None:
         stem, folder = Path(file).stem, _folder_of(task, Path(file), recipe)
-    [built] = place_datasets(
-        task, {stem: rows}, folder, inputs=inputs, recipe=recipe, entry=entry, more=more, facts=facts
-    )
+    [built] = place_datasets(task, {stem: rows}, folder, inputs=inputs, recipe=recipe, more=more, facts=facts)
     return built
 
 

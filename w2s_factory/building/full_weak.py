@@ -2,44 +2,76 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from w2s_factory.building.asking import Asking
 from w2s_factory.building.dataset_files import WEAK_NAME, Built, Recipe, Rows, place_dataset
-from w2s_factory.building.joining import distinct_rows, refuse_empty
+from w2s_factory.building.joining import distinct_rows, first_row
+from w2s_factory.building.reading import Reading
 from w2s_factory.folders import responses_in
 from w2s_factory.records import OUTPUT, SFT, rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from w2s_factory.records import Output, RowsLike, Sft
+    from w2s_factory.records import Id, RowsLike, RowSource, Sft
     from w2s_factory.tasks import Task
 
 
 def build_full_weak(
-    task: Task | str, source: RowsLike, output: str | Path | None = None, *, recipe: Recipe | None = None
+    task: Task | str,
+    source: RowsLike,
+    output: str | Path | None = None,
+    *,
+    asking: Asking | None = None,
+    reading: Reading | None = None,
+    recipe: Recipe | None = None,
 ) -> Built:
     """Turn a weak model's outputs or results into the release's `*_full_weak.json`.
 
-    Every row is kept, in the same order: `id`, `content` (the prompt), `output` (the response).
+    Every row is kept, in the same order: `id`, `content` (the prompt), `output` (the response) and, of a
+    chat, `system`. Only responses with nothing to train on are left out (`Built.left_out`): those of requests
+    that failed, and those whose thinking never ended.
 
     Args:
         task: A task, or its name; it names the dataset if `output` is None.
         source: The weak model's outputs or results.
         output: The file to write; None to write nothing.
+        asking: How the model to train will be asked; as the weak model was if None.
+        reading: The part of responses to train on; the whole ones if None.
         recipe: The layout and the training config; the defaults of `Recipe` if None.
 
     Raises:
-        UserError: `source` is not outputs or results or has a duplicate id, or `output` exists and has other
-            content.
+        UserError: `source` is not outputs or results or has a duplicate id, some of its rows have a system
+            prompt and some have none, or `output` exists and has other content.
     """
     task, source = get_task(task), rows_of(source, "source", responses_in)
-    refuse_empty(source, OUTPUT)
-    rows = Rows((_row(output) for _, output in distinct_rows(source, OUTPUT)), SFT)
-    stem = task.file_stem(WEAK_NAME, "full_weak")
-    return place_dataset(task, rows, output, stem=stem, inputs=(source,), recipe=recipe or Recipe())
+    asking, reading = asking or Asking(), reading or Reading()
+    first: Mapping[str, Any] = first_row(source, OUTPUT)
+    left_out: list[Id] = []
+    built = place_dataset(
+        task,
+        Rows(_rows(task, source, asking, reading, left_out), SFT, system="system" in asking.system_of(first)),
+        output,
+        stem=task.file_stem(WEAK_NAME, "full_weak"),
+        inputs=(source,),
+        recipe=recipe or Recipe(),
+        facts=asking.facts | reading.facts,
+    )
+    return replace(built, left_out=len(left_out))
 
 
-def _row(output: Output) -> Sft:
-    return {"id": output["id"], "content": output["prompt"], "output": output["response"]}
+def _rows(
+    task: Task, source: RowSource, asking: Asking, reading: Reading, left_out: list[Id]
+) -> Iterator[Sft]:
+    """Yield the rows of full weak data, and list the ids of outputs with nothing to train on."""
+    for _, output in distinct_rows(source, OUTPUT):
+        text = reading.text(output["response"], output)
+        if text is None:
+            left_out.append(output["id"])
+            continue
+        content = asking.content(task, output["prompt"])
+        yield {"id": output["id"], "content": content, "output": text, **asking.system_of(output)}  # type: ignore[typeddict-item]  # its system prompt, if any

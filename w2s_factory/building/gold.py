@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from w2s_factory.building.asking import Asking
 from w2s_factory.building.dataset_files import Built, Recipe, Rows, place_dataset
-from w2s_factory.building.joining import refuse_empty
+from w2s_factory.building.joining import first_row
 from w2s_factory.errors import HookError, UserError
 from w2s_factory.records import ANY, SFT, TEST, Outputs, Table, read, read_placed, rows_of, wrong_row
 from w2s_factory.scoring.golds import gold_id
@@ -15,12 +16,17 @@ from w2s_factory.tasks import get_task
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from w2s_factory.records import Id, Place, RowsLike, RowSource, Test
+    from w2s_factory.records import Id, Place, RowsLike, RowSource, Sft, Test
     from w2s_factory.tasks import Task
 
 
 def build_gold(
-    task: Task | str, source: RowsLike, output: str | Path | None = None, *, recipe: Recipe | None = None
+    task: Task | str,
+    source: RowsLike,
+    output: str | Path | None = None,
+    *,
+    asking: Asking | None = None,
+    recipe: Recipe | None = None,
 ) -> Built:
     """Turn a task's raw rows into gold SFT rows, the release's `{task}_train_{1,2}.json`.
 
@@ -28,16 +34,35 @@ def build_gold(
         task: A task, or its name.
         source: The raw rows.
         output: The file to write; None to write nothing.
+        asking: How the model to train will be asked; by the task's prompt if None.
         recipe: The layout and the training config; the defaults of `Recipe` if None.
 
     Raises:
         UserError: A raw row is not of the task's form, or `output` exists and has other content.
     """
     task, source = get_task(task), rows_of(source, "source")
-    refuse_empty(source, task.raw_form)
-    rows = Rows(_converted(task, source, task.gold_row), SFT, _method(task, "gold_row"))
-    stem = f"{task.stem}_gold"
-    return place_dataset(task, rows, output, stem=stem, inputs=(source,), recipe=recipe or Recipe())
+    asking = asking or Asking()
+    first_row(source, task.raw_form)
+
+    def convert(number: int, raw: dict[str, Any]) -> Sft:
+        row = task.gold_row(number, raw)
+        return row if asking.chat is None else _asked(task, row, asking)
+
+    rows = Rows(
+        _converted(task, source, convert),
+        SFT,
+        _method(task, "gold_row"),
+        system="system" in asking.system_of({}),
+    )
+    return place_dataset(
+        task,
+        rows,
+        output,
+        stem=f"{task.stem}_gold",
+        inputs=(source,),
+        recipe=recipe or Recipe(),
+        facts=asking.facts,
+    )
 
 
 @overload
@@ -79,7 +104,7 @@ def build_test(
         UserError: As `build_gold`; or the split is unknown.
     """
     task, source = get_task(task), rows_of(source, "source")
-    refuse_empty(source, ANY)
+    first_row(source, ANY)
     if _is_test_form(source):
         rows = _as_they_are(task, source, split)
     else:
@@ -92,6 +117,12 @@ def build_test(
         count = outputs.rows(output, _scorable(rows, task, output, producer), TEST, producer=producer)
         outputs.note(task=task.name)
     return count
+
+
+def _asked(task: Task, row: Sft, asking: Asking) -> Sft:
+    """Return a gold row in the form in which the model to train will be asked."""
+    content = asking.content(task, row["content"])
+    return {**row, "content": content, **asking.system_of({})}  # type: ignore[typeddict-item]  # its system prompt
 
 
 def _scorable(rows: Iterator[Test], task: Task, output: str | Path, producer: str) -> Iterator[Test]:

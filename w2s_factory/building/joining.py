@@ -5,14 +5,16 @@ from __future__ import annotations
 import filecmp
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from w2s_factory.building.asking import zero_shot
 from w2s_factory.errors import HookError, UserError
 from w2s_factory.records import Table, read, read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from w2s_factory.building.reading import Reading
     from w2s_factory.records import Form, Id, Place, Result, RowSource
     from w2s_factory.tasks import Task
 
@@ -21,14 +23,16 @@ RowT = TypeVar("RowT")
 SAME_SPLIT = "Both files must answer the same questions"
 
 
-def refuse_empty(source: RowSource, form: Form[Any]) -> None:
-    """Refuse a file without rows.
+def first_row(source: RowSource, form: Form[RowT]) -> RowT:
+    """Return the first row of a file, and refuse a file without rows.
 
     Raises:
         UserError: The file has no rows, or its first row is not of the form.
     """
-    if next(read(source, form), None) is None:
+    row = next(read(source, form), None)
+    if row is None:
         raise UserError(f"holds no {form.name}", file=source)
+    return row
 
 
 def distinct_rows(source: RowSource, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:
@@ -62,27 +66,27 @@ def joined_results(task: Task, weak: RowSource, icl: RowSource) -> Iterator[tupl
         UserError: An id is in one file only or a duplicate, or is that of different questions.
     """
     left: dict[Id, tuple[Place, Result]] = rows_by_id(icl, task.results_form)
-    refuse_empty(weak, task.results_form)
+    first_row(weak, task.results_form)
     results: Iterator[tuple[Place, Result]] = distinct_rows(weak, task.results_form)
     for place, row in results:
         if row["id"] not in left:
             raise place.error(f"the id {row['id']!r} is not in {icl}", field="id", hint=SAME_SPLIT)
         other_place, other = left.pop(row["id"])
-        _check_same_question(row, other, other_place, weak)
+        _check_same_question(task, row, other, other_place, weak)
         yield row, other
     for name, (place, _) in left.items():
         raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
 
 
-def _check_same_question(weak: Result, icl: Result, place: Place, weak_file: RowSource) -> None:
+def _check_same_question(task: Task, weak: Result, icl: Result, place: Place, weak_file: RowSource) -> None:
     """Check that two results with one id have one question and one gold, and that weak was asked zero-shot.
 
     Raises:
         UserError: They do not; names the place of the icl result.
     """
     name = weak["id"]
-    if not asks_the_same(weak["prompt"], icl["prompt"]):
-        swapped = asks_the_same(icl["prompt"], weak["prompt"])
+    if zero_shot(task, weak["prompt"], icl["prompt"]) is None:
+        swapped = zero_shot(task, icl["prompt"], weak["prompt"]) is not None
         raise place.error(
             f"the id {name!r} has a shorter prompt here than in {weak_file}"
             if swapped
@@ -95,11 +99,6 @@ def _check_same_question(weak: Result, icl: Result, place: Place, weak_file: Row
         raise place.error(
             f"the id {name!r} has another gold answer in {weak_file}", field="gold", hint=SAME_SPLIT
         )
-
-
-def asks_the_same(zero_shot: str, other: str) -> bool:
-    """Return whether two prompts ask the same question: a few-shot prompt ends with the zero-shot one."""
-    return zero_shot != "" and other.endswith(zero_shot)
 
 
 def same_content(first: RowSource, second: RowSource) -> bool:
@@ -121,14 +120,14 @@ def same_content(first: RowSource, second: RowSource) -> bool:
     return same_bytes
 
 
-def final_answer(task: Task, row: Result, file: object) -> str:
-    """Return the final answer of a results row.
+def final_answer(task: Task, row: Result, file: object, reading: Reading) -> str:
+    """Return the final answer of a results row; empty if there is nothing in the response to train on.
 
     Raises:
         UserError: The task's method fails; names the file and the row's id.
     """
     try:
-        return task.answer(row)
+        return "" if reading.text(row["response"], row) is None else task.answer(row)
     except UserError as error:
         raise error.at(file=file, name=row["id"]) from error
 

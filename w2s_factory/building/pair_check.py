@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from w2s_factory.answers.thinking import DEFAULT_MARKERS
 from w2s_factory.building.weak_answers import weak_texts
 from w2s_factory.errors import UserError
 from w2s_factory.folders import responses_in
 from w2s_factory.records import read_pairs, rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from w2s_factory.answers.thinking import Markers
     from w2s_factory.records import Id, RowsLike
 
 
@@ -40,18 +44,19 @@ class PairCheck:
         return not (self.neither or self.unknown or self.equal)
 
 
-def check_pairs(pairs: RowsLike, weak: RowsLike) -> PairCheck:
-    """Check which pairs of a file hold the weak model's response, by exact text.
+def check_pairs(pairs: RowsLike, weak: RowsLike, markers: Sequence[Markers] = DEFAULT_MARKERS) -> PairCheck:
+    """Check which pairs of a file hold the weak model's response, or its answer alone, by exact text.
 
     Args:
         pairs: The pair file, in either form.
         weak: The weak model's results or full weak data.
+        markers: The markers of thinking in the weak model's responses.
 
     Raises:
         UserError: A file cannot be read, or there are no pairs.
     """
     pairs = rows_of(pairs, "pairs")
-    responses = weak_texts(rows_of(weak, "weak", responses_in))
+    responses = weak_texts(rows_of(weak, "weak", responses_in), markers)
     check = PairCheck()
     for pair in read_pairs(pairs):
         check.pairs += 1
@@ -59,12 +64,12 @@ def check_pairs(pairs: RowsLike, weak: RowsLike) -> PairCheck:
         if pair["id"] not in responses:
             check.unknown.append(pair["id"])
             continue
-        text = responses[pair["id"]]
+        texts = responses[pair["id"]]
         if chosen == rejected:
             check.equal.append(pair["id"])
-        elif text == chosen:
+        elif chosen in texts:
             check.chosen += 1
-        elif text == rejected:
+        elif rejected in texts:
             check.rejected += 1
         else:
             check.neither.append(pair["id"])

@@ -16,10 +16,14 @@ WeakSide: TypeAlias = Literal["chosen", "rejected"]
 
 UNSURE = "no confident majority"
 EMPTY = "the majority gives no answer"
+UNANSWERED = "the weak model gave no answer: its thinking did not end, or its request failed"
 NO_MINORITY = "weak agrees, and nobody differs"
 NOT_SURE_ENOUGH = "weak differs, and the majority is not confident enough"
 SKIPPED = (UNSURE, EMPTY, NO_MINORITY, NOT_SURE_ENOUGH)
-"""The reasons why a question gives no pair, in the order in which they are checked."""
+"""The reasons why a question gives no pair, in the order in which they are checked.
+
+`UNANSWERED` is checked after the first two; it is counted only where it occurs.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,13 @@ class WeakAnswer:
 
     Attributes:
         prompt: The prompt that it answers.
-        response: Its text.
+        text: The text of it that is trained on; None if there is none.
         pred: Its final answer.
         result: Whether the answer is right; None if the gold is not known.
     """
 
     prompt: str
-    response: str
+    text: str | None
     pred: str
     result: bool | None
 
@@ -48,29 +52,37 @@ class Judged:
         weak: The weak model's response.
         weak_side: The side of each pair that the weak response is on; None if there is no pair.
         others: The sampled response of each pair, which is on the other side.
-        skipped: One of `SKIPPED`; None if there are pairs.
+        texts: The text of each of them that is trained on.
+        skipped: One of `SKIPPED`, or `UNANSWERED`; None if there are pairs.
     """
 
     vote: Vote
     weak: WeakAnswer
     weak_side: WeakSide | None = None
     others: tuple[Sample, ...] = ()
+    texts: tuple[str, ...] = ()
     skipped: str | None = None
 
     def pairs(self) -> Iterator[Pair]:
-        """Yield the pairs in the published form."""
-        for other in self.others:
-            sides = [self.weak.response, other["response"]]
-            yield {
+        """Yield the pairs in the published form, with the system prompt of the votes if they have one."""
+        for text in self.texts:
+            sides = [self.weak.text or "", text]
+            pair: Pair = {
                 "id": self.vote["id"],
                 "instruction": self.vote["prompt"],
                 "input": "",
                 "output": sides if self.weak_side == "chosen" else sides[::-1],
             }
+            if "system" in self.vote:
+                pair["system"] = self.vote["system"]
+            yield pair
 
 
 def judge_votes(
-    questions: Iterable[tuple[WeakAnswer, Vote]], rules: PairRules, same: Callable[[str, str], bool]
+    questions: Iterable[tuple[WeakAnswer, Vote]],
+    rules: PairRules,
+    same: Callable[[str, str], bool],
+    text: Callable[[Sample], str | None] = lambda sample: sample["response"],
 ) -> Iterator[Judged]:
     """Judge each question in turn, drawing from one generator in the order of the rows (paper, section 3.2).
 
@@ -78,10 +90,11 @@ def judge_votes(
         questions: The weak response and the vote of each question, in the order of the votes.
         rules: The thresholds, the number of pairs and the seed.
         same: A function that says whether the weak answer (first) equals the majority answer (second).
+        text: A function that returns the text of a sample that is trained on, None if there is none; by
+            default its response.
     """
-    generator = random.Random(rules.seed)
-    for weak, vote in questions:
-        yield _judged(weak, vote, rules, same, generator)
+    judge = _Judge(rules, same, text, random.Random(rules.seed))
+    return (judge.judged(weak, vote) for weak, vote in questions)
 
 
 def majority_answer(vote: Vote) -> str:
@@ -89,41 +102,51 @@ def majority_answer(vote: Vote) -> str:
     return vote["pos_responses"][0]["pred"]
 
 
-def _judged(
-    weak: WeakAnswer,
-    vote: Vote,
-    rules: PairRules,
-    same: Callable[[str, str], bool],
-    generator: random.Random,
-) -> Judged:
-    """Judge one question, drawing from the generator only if it gives pairs."""
-    majority = majority_answer(vote)
-    if vote["confidence"] < rules.min_confidence:
-        return Judged(vote, weak, skipped=UNSURE)
-    if majority == "":
-        return Judged(vote, weak, skipped=EMPTY)
-    if same(weak.pred, majority):
-        if not vote["neg_responses"]:
-            return Judged(vote, weak, skipped=NO_MINORITY)
-        drawn = draw_rejected(vote["neg_responses"], rules.pairs_per_question, generator)
-        return Judged(vote, weak, "chosen", _kept(drawn, rules))
-    if vote["confidence"] < rules.negative_confidence:
-        return Judged(vote, weak, skipped=NOT_SURE_ENOUGH)
-    drawn = draw_chosen(vote["pos_responses"], rules.pairs_per_question, generator)
-    return Judged(vote, weak, "rejected", _kept(drawn, rules))
+@dataclass(frozen=True)
+class _Judge:
+    """The judge of all questions, with the one generator that it draws from; see `judge_votes`."""
 
+    rules: PairRules
+    same: Callable[[str, str], bool]
+    text: Callable[[Sample], str | None]
+    generator: random.Random
 
-def _kept(drawn: list[Sample], rules: PairRules) -> tuple[Sample, ...]:
-    """Return the drawn responses, each text once if duplicates are dropped.
+    def judged(self, weak: WeakAnswer, vote: Vote) -> Judged:
+        """Judge one question, drawing only if it gives pairs."""
+        majority, most = majority_answer(vote), self.rules.pairs_per_question
+        if vote["confidence"] < self.rules.min_confidence:
+            return Judged(vote, weak, skipped=UNSURE)
+        if majority == "":
+            return Judged(vote, weak, skipped=EMPTY)
+        if weak.text is None:
+            return Judged(vote, weak, skipped=UNANSWERED)
+        if self.same(weak.pred, majority):
+            minority = self._trainable(vote["neg_responses"])
+            if not minority:
+                return Judged(vote, weak, skipped=NO_MINORITY)
+            return self._paired(weak, vote, "chosen", draw_rejected(minority, most, self.generator))
+        if vote["confidence"] < self.rules.negative_confidence:
+            return Judged(vote, weak, skipped=NOT_SURE_ENOUGH)
+        sure = self._trainable(vote["pos_responses"])
+        return self._paired(weak, vote, "rejected", draw_chosen(sure, most, self.generator))
 
-    They are dropped after drawing, so that the draws are the same as without.
-    """
-    if not rules.drop_duplicates:
-        return tuple(drawn)
-    texts: dict[str, Sample] = {}
-    for sample in drawn:
-        texts.setdefault(sample["response"], sample)
-    return tuple(texts.values())
+    def _trainable(self, samples: Iterable[Sample]) -> list[Sample]:
+        """Return the samples with a text that can be trained on."""
+        return [sample for sample in samples if self.text(sample) is not None]
+
+    def _paired(self, weak: WeakAnswer, vote: Vote, weak_side: WeakSide, drawn: Iterable[Sample]) -> Judged:
+        """Return the pairs of the weak response with drawn ones, each text once if duplicates are dropped.
+
+        They are dropped after drawing, so that the draws are the same as without.
+        """
+        kept = [(self.text(sample) or "", sample) for sample in drawn]
+        if self.rules.drop_duplicates:
+            firsts: dict[str, Sample] = {}
+            for text, sample in kept:
+                firsts.setdefault(text, sample)
+            kept = list(firsts.items())
+        texts, others = tuple(text for text, _ in kept), tuple(sample for _, sample in kept)
+        return Judged(vote, weak, weak_side, others, texts)
 
 
 def draw_rejected(minority: list[Sample], most: int, generator: random.Random) -> list[Sample]:

@@ -6,12 +6,15 @@ import os
 import random
 import warnings
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from w2s_factory.building.agreement import Agreement, agreeing
+from w2s_factory.building.asking import zero_shot
 from w2s_factory.building.dataset_files import WEAK_NAME, Built, Recipe, Rows, place_datasets
 from w2s_factory.building.joining import same_content
+from w2s_factory.building.reading import Reading
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in
 from w2s_factory.quantities import FIRST_ITERATION, SEED, Iteration, PaddedSize
@@ -20,7 +23,7 @@ from w2s_factory.records import SFT, rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
 
@@ -100,7 +103,7 @@ class Stage1:
         return self.built[side].to_frame()
 
 
-def build_stage1(
+def build_stage1(  # noqa: PLR0913  each is an option of the command
     task: Task | str,
     weak: RowsLike,
     icl: RowsLike,
@@ -109,13 +112,15 @@ def build_stage1(
     weak_name: str = WEAK_NAME,
     iteration: Iteration = FIRST_ITERATION,
     padding: Padding | None = None,
+    reading: Reading | None = None,
     recipe: Recipe | None = None,
 ) -> Stage1:
     """Build the weak, icl and hybrid datasets of the questions on which weak and icl results agree.
 
     The files are the release's `train_{task}_{weak_name}_iter{n}_{side}.json`. For each question kept, in the
     order of the weak results, `weak` has the weak response, `icl` the icl response, and `hybrid` both, weak
-    first. The prompt is always the zero-shot one.
+    first. The prompt is always the zero-shot one; its form and its system prompt are those of the icl
+    results: these are of the strong model, which the datasets train.
 
     With `padding` the sets also have questions on which the results disagree, as the release's padded MATH
     sets: rows also have `gold`, `pred` and `result`, and `hybrid` ends with the added weak rows, then the
@@ -130,11 +135,13 @@ def build_stage1(
         weak_name: The weak model's name in the names of files and datasets.
         iteration: The iteration, for the names; 2 for results of the models that iteration 1 trained.
         padding: The number of questions to pad to, and the seed; None for no padding.
+        reading: How responses are read, and the part of them to train on; the published way if None.
         recipe: The layout and the training config; the defaults of `Recipe` if None.
 
     Raises:
         UserError: Both results are the same file or object, cannot be read, have no `pred`, or differ in
-            their questions; no question is left, or there are too few to pad with. Nothing is written then.
+            their questions; some icl results have a system prompt and some have none; no question is left, or
+            there are too few to pad with. Nothing is written then.
     """
     check(iteration, Iteration, "iteration")
     _refuse_one_object(weak, icl)
@@ -143,23 +150,24 @@ def build_stage1(
     if same_bytes:
         problem = f"{weak} and {icl} are equal, so they agree on everything"
         warnings.warn(problem, EqualResultsWarning, stacklevel=2)
-    agreement = Agreement()
+    agreement, reading = Agreement(), reading or Reading()
     others: list[tuple[Result, Result]] = []
-    kept = list(agreeing(task, weak, icl, agreement, others if padding else None))
+    kept = list(agreeing(task, weak, icl, agreement, others if padding else None, reading))
     if not kept:
         raise UserError(f"weak and icl agree on none of {agreement.questions} questions", file=weak)
-    sets = _sides(kept)
+    sides = partial(_sides, partial(_row, task, reading), kept)
+    sets = sides()
     if padding:
-        padded = _sides(kept, padding.drawn(len(kept), others), keys=PADDED_KEYS)
+        padded = sides(padding.drawn(len(kept), others), keys=PADDED_KEYS)
         sets = padded | {f"{side}_wo_aug": rows for side, rows in sets.items()}
     stems = {side: task.file_stem(weak_name, f"iter{iteration}_{side}") for side in sets}
     built = place_datasets(
         task,
-        {stems[side]: Rows(rows, SFT) for side, rows in sets.items()},
+        {stems[side]: Rows(rows, SFT, system="system" in kept[0][1]) for side, rows in sets.items()},
         None if output_dir is None else Path(output_dir),
         inputs=(weak, icl),
         recipe=recipe or Recipe(),
-        facts={"padding": asdict(padding) if padding else None},
+        facts={"padding": asdict(padding) if padding else None, **reading.facts},
     )
     by_side = dict(zip(SIDES, built, strict=False))
     unpadded = dict(zip(SIDES, built[len(SIDES) :], strict=False))
@@ -174,6 +182,7 @@ def _refuse_one_object(weak: RowsLike, icl: RowsLike) -> None:
 
 
 def _sides(
+    row: Callable[[Result, Result, Result, tuple[str, ...]], Sft],
     kept: list[tuple[Result, Result]],
     others: Iterable[tuple[Result, Result]] = (),
     keys: tuple[str, ...] = (),
@@ -181,12 +190,13 @@ def _sides(
     """Return the rows of each side: of the questions kept, then of others.
 
     Args:
+        row: Returns a question's row, see `_row`.
         kept: The weak and the icl result on each question kept.
         others: The weak and the icl result on each question added.
         keys: The keys of results that rows have, too.
     """
-    weak, weak_tail = ([_row(first, first, keys) for first, _ in pairs] for pairs in (kept, others))
-    icl, icl_tail = ([_row(first, second, keys) for first, second in pairs] for pairs in (kept, others))
+    weak, weak_tail = ([row(*pair, pair[0], keys) for pair in pairs] for pairs in (kept, others))
+    icl, icl_tail = ([row(*pair, pair[1], keys) for pair in pairs] for pairs in (kept, others))
     hybrid = [*_interleaved(weak, icl), *weak_tail, *icl_tail]
     return {"weak": weak + weak_tail, "icl": icl + icl_tail, "hybrid": hybrid}
 
@@ -197,8 +207,24 @@ def _interleaved(weak: list[Sft], icl: list[Sft]) -> Iterator[Sft]:
         yield from pair
 
 
-def _row(question: Result, answer: Result, keys: tuple[str, ...]) -> Sft:
-    """Return the row with a question's prompt and a response to it."""
-    row: Sft = {"id": question["id"], "content": question["prompt"], "output": answer["response"]}
+def _row(
+    task: Task, reading: Reading, weak: Result, icl: Result, answer: Result, keys: tuple[str, ...]
+) -> Sft:
+    """Return the row with a question's zero-shot prompt, as the icl side is asked, and a response to it.
+
+    Args:
+        task: The task.
+        reading: How responses are read.
+        weak: The weak result on the question.
+        icl: The icl result on it.
+        answer: The one of them whose response the row has.
+        keys: The keys of results that rows have, too.
+    """
+    content = zero_shot(task, weak["prompt"], icl["prompt"])
+    output = reading.text(answer["response"], answer)
+    assert content is not None and output is not None  # noqa: S101, PT018  joined, and trainable
+    row: Sft = {"id": weak["id"], "content": content, "output": output}
+    if "system" in icl:
+        row["system"] = icl["system"]
     more = {key: answer[key] for key in keys if key in answer}  # type: ignore[literal-required]
     return {**row, **more}  # type: ignore[typeddict-item]  # padded rows have keys of results

@@ -11,6 +11,7 @@ from w2s_factory.building.conversion import place_pairs
 from w2s_factory.building.dataset_files import Built, Recipe, Rows
 from w2s_factory.building.pair_sources import ORIGIN, Seeds, origins, sidecar
 from w2s_factory.building.pairs import SKIPPED, Judged
+from w2s_factory.building.reading import Reading
 from w2s_factory.building.weak_answers import joined_votes, judge_answers
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in, votes_in
@@ -57,7 +58,7 @@ class PairCounts:
         """Count a question and its pairs."""
         self.questions += 1
         if judged.skipped is not None:
-            self.skipped[judged.skipped] += 1
+            self.skipped[judged.skipped] = self.skipped.get(judged.skipped, 0) + 1
         weak_chosen = judged.weak_side == "chosen"
         for other in judged.others:
             self.weak_chosen += weak_chosen
@@ -86,7 +87,7 @@ class Stage2:
         return self.built.to_frame()
 
 
-def build_stage2(
+def build_stage2(  # noqa: PLR0913  each is an option of the command
     task: Task | str,
     weak: RowsLike,
     votes: RowsLike,
@@ -94,6 +95,7 @@ def build_stage2(
     *,
     rules: PairRules | None = None,
     samples: SamplesLike | None = None,
+    reading: Reading | None = None,
     form: PairForm | None = None,
     recipe: Recipe | None = None,
 ) -> Stage2:
@@ -101,7 +103,7 @@ def build_stage2(
 
     A weak response whose answer a confident majority shares is chosen over a minority response. One whose
     answer a very confident majority does not share is rejected for a majority response. The draws are those
-    of the release.
+    of the release. Prompt and system prompt of the pairs are those of the votes, which M_plus was asked with.
 
     Args:
         task: The task that says when two answers are equal, and how many pairs a question gives at most.
@@ -111,6 +113,7 @@ def build_stage2(
         output: The pair file; None to write nothing.
         rules: The thresholds, the number of pairs and the seed; the published ones of the task if None.
         samples: The results of each seed, as `vote` takes them, to record the seed of each response.
+        reading: How responses are read, and the part of them to train on; the published way if None.
         form: The form of the pairs, `release` or `columns`; None for the form that the LLaMA-Factory version
             reads.
         recipe: The layout and the training config; the defaults of `Recipe` with the preset `dpo` if None.
@@ -123,7 +126,9 @@ def build_stage2(
     votes = rows_of(votes, "votes", votes_in)
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     seeds = None if samples is None else Seeds(samples)
-    judged, limits = judge_answers(task, list(joined_votes(task, weak, votes)), rules, votes)
+    reading = reading or Reading()
+    questions = list(joined_votes(task, weak, votes, reading))
+    judged, limits = judge_answers(task, questions, rules, votes, reading)
     counts = PairCounts(limits=limits)
     for judgement in judged:
         counts.count(judgement)
@@ -135,10 +140,11 @@ def build_stage2(
         task,
         (pair for judgement in judged for pair in judgement.pairs()),
         output,
+        system=any("system" in judgement.vote for judgement in judged[:1]),
         form=form,
         inputs=(weak, votes, *(seeds.files if seeds else ())),
         recipe=recipe or Recipe(preset="dpo"),
         more={origins_file: Rows(rows, ORIGIN)} if isinstance(origins_file, Path) else None,
-        facts={"rules": asdict(rules)},
+        facts={"rules": asdict(rules), **reading.facts},
     )
     return Stage2(counts, built, None if is_stdout(output) else origins_file)

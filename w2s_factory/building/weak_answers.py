@@ -5,70 +5,105 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from w2s_factory.answers.thinking import DEFAULT_MARKERS
+from w2s_factory.building.asking import zero_shot
 from w2s_factory.building.joining import (
     SAME_SPLIT,
-    asks_the_same,
     distinct_rows,
     final_answer,
     naming_questions,
     rows_by_id,
 )
 from w2s_factory.building.pairs import WeakAnswer, judge_votes, majority_answer
+from w2s_factory.building.reading import Reading, trainable_texts
 from w2s_factory.errors import UserError
 from w2s_factory.ranges import Share, problem
 from w2s_factory.records import ANY, OUTPUT, SFT, VOTE, read
 from w2s_factory.scoring.equality import equality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from w2s_factory.answers.thinking import Markers
     from w2s_factory.building.pairs import Judged
     from w2s_factory.quantities import PairRules
-    from w2s_factory.records import Id, Place, Result, RowSource, Sft, Vote
+    from w2s_factory.records import Id, Place, Result, RowSource, Sample, Sft, Vote
     from w2s_factory.tasks import Task
 
 
-def weak_responses(task: Task, source: RowSource) -> dict[Id, WeakAnswer]:
+def weak_responses(task: Task, source: RowSource, reading: Reading) -> dict[Id, WeakAnswer]:
     """Return the weak model's responses by id, from its results or from its full weak data.
 
     Full weak data has no `pred`; there the task extracts the final answer.
+
+    Args:
+        task: The task.
+        source: The results or the full weak data.
+        reading: How responses are read.
 
     Raises:
         UserError: The file is neither, or has a duplicate id.
     """
     if _is_full_weak(source):
         return {
-            row["id"]: WeakAnswer(row["content"], row["output"], _extracted(task, place, row), None)
+            row["id"]: WeakAnswer(
+                row["content"],
+                reading.text(row["output"], {}),
+                _extracted(task, place, row),
+                None,
+            )
             for place, row in distinct_rows(source, SFT)
         }
     results: Iterator[tuple[Place, Result]] = distinct_rows(source, task.results_form)
     return {
         row["id"]: WeakAnswer(
-            row["prompt"], row["response"], final_answer(task, row, source), row.get("result")
+            row["prompt"],
+            reading.text(row["response"], row),
+            final_answer(task, row, source, reading),
+            row.get("result"),
         )
         for _, row in results
     }
 
 
-def weak_texts(source: RowSource) -> dict[Id, str]:
+def weak_texts(source: RowSource, markers: Sequence[Markers] = DEFAULT_MARKERS) -> dict[Id, set[str]]:
     """Return the texts of the weak model's responses by id, also from outputs that were never scored.
+
+    Each response has those on which a model may be trained: the whole one, and its answer.
+
+    Args:
+        source: The outputs, results or full weak data.
+        markers: The markers of thinking.
 
     Raises:
         UserError: The file is neither outputs nor full weak data, or has a duplicate id.
     """
+    rows: dict[Id, tuple[str, Mapping[str, Any]]]
     if _is_full_weak(source):
-        return {name: row["output"] for name, (_, row) in rows_by_id(source, SFT).items()}
-    return {name: row["response"] for name, (_, row) in rows_by_id(source, OUTPUT).items()}
+        rows = {name: (row["output"], {}) for name, (_, row) in rows_by_id(source, SFT).items()}
+    else:
+        rows = {name: (row["response"], row) for name, (_, row) in rows_by_id(source, OUTPUT).items()}
+    return {
+        name: {response, *trainable_texts(response, row, markers)} for name, (response, row) in rows.items()
+    }
 
 
-def joined_votes(task: Task, weak: RowSource, votes: RowSource) -> Iterator[tuple[WeakAnswer, Vote]]:
+def joined_votes(
+    task: Task, weak: RowSource, votes: RowSource, reading: Reading | None = None
+) -> Iterator[tuple[WeakAnswer, Vote]]:
     """Yield each vote with the weak model's response to its question, in the order of the votes.
+
+    Args:
+        task: The task.
+        weak: The weak model's results or full weak data.
+        votes: The majority file.
+        reading: How responses are read; the published way if None.
 
     Raises:
         UserError: A vote has no weak response or a weak response no vote, they answer different questions,
             an id is a duplicate, a confidence is not a share, or a vote has no majority.
     """
-    responses = weak_responses(task, weak)
+    responses = weak_responses(task, weak, reading or Reading())
     left = dict(responses)
     for place, vote in distinct_rows(votes, VOTE):
         name = vote["id"]
@@ -76,7 +111,7 @@ def joined_votes(task: Task, weak: RowSource, votes: RowSource) -> Iterator[tupl
             raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
         _check(place, vote)
         response = left.pop(name)
-        if not asks_the_same(vote["prompt"], response.prompt):
+        if zero_shot(task, vote["prompt"], response.prompt) is None:
             raise place.error(
                 f"the id {name!r} is that of another question in {weak}", field="prompt", hint=SAME_SPLIT
             )
@@ -86,7 +121,11 @@ def joined_votes(task: Task, weak: RowSource, votes: RowSource) -> Iterator[tupl
 
 
 def judge_answers(
-    task: Task, questions: Sequence[tuple[WeakAnswer, Vote]], rules: PairRules, votes: RowSource
+    task: Task,
+    questions: Sequence[tuple[WeakAnswer, Vote]],
+    rules: PairRules,
+    votes: RowSource,
+    reading: Reading | None = None,
 ) -> tuple[list[Judged], int]:
     """Judge weak answers by the votes on their questions, as the task compares answers.
 
@@ -95,6 +134,7 @@ def judge_answers(
         questions: The questions, as `joined_votes` yields them.
         rules: The thresholds, the number of pairs and the seed.
         votes: The file of the votes, for messages.
+        reading: How responses are read; the published way if None.
 
     Returns:
         The judgement of each question, and the number of comparisons that a limit of time or memory ended.
@@ -102,9 +142,14 @@ def judge_answers(
     Raises:
         UserError: The task's comparison fails; names the question.
     """
+    reading = reading or Reading()
+
+    def text(sample: Sample) -> str | None:
+        return reading.text(sample["response"], sample)
+
     with naming_questions(_compared(questions), votes):
         same = equality(task, (pair for _, pair in _compared(questions)))
-        return list(judge_votes(questions, rules, same)), same.limits
+        return list(judge_votes(questions, rules, same, text)), same.limits
 
 
 def _compared(questions: Iterable[tuple[WeakAnswer, Vote]]) -> Iterator[tuple[Id, tuple[str, str]]]:

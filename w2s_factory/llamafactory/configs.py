@@ -286,7 +286,10 @@ def make_config(  # noqa: PLR0913  each is a property of a training
     if dataset is not None and dataset_dir is not None:
         folder = absolute(dataset_dir)
         if not ahead or index is not None or (folder / INDEX).exists():
-            check_datasets(dataset, folder, method=chosen.method, version=target, index=index)
+            template = body.entries["template"].value
+            check_datasets(
+                dataset, folder, method=chosen.method, version=target, template=template, index=index
+            )
         inputs += [given("dataset", dataset), given_folder("dataset_dir", dataset_dir)]
     inputs.append(given_folder("output_dir" if chosen.trains else "export_dir", output_dir))
     header = _header(chosen, target, origin, "FILE" if file is None else file)

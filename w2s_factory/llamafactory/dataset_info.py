@@ -28,25 +28,30 @@ _PAIR_COLUMNS: Final[Mapping[PairForm, Mapping[str, str]]] = {
     "release": {"response": "output"},
     "columns": {"chosen": "chosen", "rejected": "rejected"},
 }
+_SYSTEM_COLUMN: Final = {"system": "system"}
 _DEFAULT_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
 _DATASET_NAME = re.compile(r"[\w.-]+")
 
 
-def sft_entry(file_name: str | Path) -> DatasetEntry:
+def sft_entry(file_name: str | Path, *, system: bool = False) -> DatasetEntry:
     """Return the entry of a supervised dataset, as in the published release.
 
     It names every column in use: where an entry has `columns`, LLaMA-Factory knows no others.
 
     Args:
         file_name: The file, relative to `dataset_dir`.
+        system: Whether its rows have a system prompt; all releases from 0.5.0 on read that column.
 
     Raises:
         UserError: The file is not below `dataset_dir`.
     """
-    return {"file_name": _inside(str(file_name)), "columns": {"prompt": "content", "response": "output"}}
+    columns = {"prompt": "content", "response": "output", **(_SYSTEM_COLUMN if system else {})}
+    return {"file_name": _inside(str(file_name)), "columns": columns}
 
 
-def pair_entry(file_name: str | Path, form: PairForm | Literal["list"] = "release") -> DatasetEntry:
+def pair_entry(
+    file_name: str | Path, form: PairForm | Literal["list"] = "release", *, system: bool = False
+) -> DatasetEntry:
     """Return the entry of a preference dataset.
 
     Args:
@@ -54,6 +59,7 @@ def pair_entry(file_name: str | Path, form: PairForm | Literal["list"] = "releas
         form: `release`: `output` is the list [chosen, rejected], as in the published release, for
             LLaMA-Factory up to 0.7.1. `columns`: `chosen` and `rejected` are columns, for 0.8.0 and newer.
             (`list`, an earlier name of `release`, will be removed.)
+        system: As in `sft_entry`.
 
     Raises:
         UserError: The file is not below `dataset_dir`.
@@ -63,6 +69,7 @@ def pair_entry(file_name: str | Path, form: PairForm | Literal["list"] = "releas
         warnings.warn(text, DeprecationWarning, stacklevel=2)
         form = "release"
     columns = {"prompt": "instruction", "query": "input", **_PAIR_COLUMNS[form]}
+    columns |= _SYSTEM_COLUMN if system else {}
     return {"file_name": _inside(str(file_name)), "ranking": True, "columns": columns}
 
 

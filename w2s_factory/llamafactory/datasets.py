@@ -92,6 +92,23 @@ class Dataset:
                 self._conversion(version.pair_form),
             )
 
+    def check_template(self, template: str | None) -> None:
+        """Refuse rows with a system prompt where the template has no place for one.
+
+        `vanilla` and `empty` write it right before the prompt, without a separator.
+
+        Args:
+            template: The training's template; None if it is not known.
+
+        Raises:
+            UserError: Its rows have a system prompt, and the template has no place for it.
+        """
+        if template in ("vanilla", "empty") and "system" in self.columns:
+            raise self._wrong(
+                f"has a system prompt, which the template {template} joins to the prompt without a separator",
+                "Set the chat template by which the model will be asked: template=NAME",
+            )
+
     def _conversion(self, form: PairForm) -> str | None:
         """Return the hint that converts its pairs to a form; None where that command does not apply."""
         if self.file is None or not self.file.is_file() or self.entry.get("formatting", "alpaca") != "alpaca":
@@ -190,6 +207,7 @@ def check_datasets(
     *,
     method: str | None,
     version: Version,
+    template: str | None = None,
     index: Mapping[str, Any] | None = None,
 ) -> None:
     """Check that LLaMA-Factory finds datasets and can train on them.
@@ -199,6 +217,7 @@ def check_datasets(
         dataset_dir: The folder of `dataset_info.json`.
         method: The preference method that they are for; None for supervised fine-tuning.
         version: The LLaMA-Factory that reads them.
+        template: The template of the training; None if it is not known.
         index: The future content of the index; by default it and the files are on disk.
 
     Raises:
@@ -206,7 +225,9 @@ def check_datasets(
     """
     found = DatasetIndex.of(dataset_dir) if index is None else DatasetIndex(dataset_dir / INDEX, index, False)
     for name in map(str.strip, names.split(",")):
-        found.find(name).check_use(method or "sft", version)
+        dataset = found.find(name)
+        dataset.check_use(method or "sft", version)
+        dataset.check_template(template)
 
 
 def named_datasets(config: Config) -> list[Dataset]:

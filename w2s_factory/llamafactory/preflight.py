@@ -160,6 +160,7 @@ def check_training(config: Config, version: Version | None = None) -> list[Datas
     for dataset in datasets:
         try:
             dataset.check_use(values["stage"], version)
+            dataset.check_template(values["template"])
         except UserError as error:
             raise error.at(file=config.path) from None
         _check_not_written(config, dataset)

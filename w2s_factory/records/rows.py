@@ -161,17 +161,22 @@ PairForm: TypeAlias = Literal["release", "columns"]
 
 
 class Sample(TypedDict):
-    """A sampled response within a `Vote`; `result` is missing where the gold is not known."""
+    """A sampled response within a `Vote`; `result` is missing where the gold is not known.
+
+    `prompt_opens_thinking` and `error` are those of its `Output`.
+    """
 
     response: str
     pred: str
     result: NotRequired[bool]
+    prompt_opens_thinking: NotRequired[bool]
+    error: NotRequired[str]
 
 
 class Vote(TypedDict):
     """A row of `majority_voting_results.jsonl`: the responses with the majority answer, and the others.
 
-    `gold` is empty where it is not known.
+    `gold` is empty where it is not known; `system` is the system prompt of a chat.
     """
 
     id: Id
@@ -180,6 +185,7 @@ class Vote(TypedDict):
     pos_responses: list[Sample]
     neg_responses: list[Sample]
     confidence: float
+    system: NotRequired[str]
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,10 @@ class Task:
         """
         return f"Question: {question}\nAnswer:"
 
+    def user_turn(self, question: str) -> str:
+        """Return the user turn that asks a question in a chat, by default the question alone."""
+        return question
+
     def written_response(self, text: str) -> str:
         """Return a generated text as it is written into `output.jsonl`."""
         return text.strip() if self.strip_response else text

@@ -1,0 +1,94 @@
+"""The prompt by which the model to train will be asked: its zero-shot form, and the system prompt (`--chat`).
+
+The weak model may be asked in another form than the strong one: a base model by the task's text, a chat model
+by the user turn. Rows that train the strong model hold the strong model's form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from w2s_factory.tasks import Task
+
+_MARK = "\N{OBJECT REPLACEMENT CHARACTER}"
+"""A text in place of a question, to find what a task writes before and after it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How the model to train will be asked, where that is not how the responses were asked for.
+
+    Attributes:
+        chat: Whether in a chat, so that rows hold the user turn, and `system` alone is their system prompt;
+            False: by the task's prompt, without a system prompt; None: as the rows are.
+        system: The system prompt of the chat; None for a chat without one.
+
+    Raises:
+        UserError: There is a system prompt, and `chat` is not true.
+    """
+
+    chat: bool | None = None
+    system: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.system is not None and not self.chat:
+            raise UserError("is the system prompt of a chat", field="--system", hint="Add --chat on")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the manifest notes of it; nothing where rows are as they were."""
+        if self.chat is None:
+            return {}
+        return {"chat": self.chat} | ({} if self.system is None else {"system": self.system})
+
+    def content(self, task: Task, prompt: str) -> str:
+        """Return a zero-shot prompt in the form of this asking."""
+        if self.chat is None:
+            return prompt
+        question = _question_of(task, prompt)
+        return task.user_turn(question) if self.chat else task.prompt(question)
+
+    def system_of(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return the system prompt of a row by its key; nothing if it has none."""
+        system = row.get("system") if self.chat is None else self.system
+        return {} if system is None else {"system": system}
+
+
+def zero_shot(task: Task, prompt: str, asked: str) -> str | None:
+    """Return the zero-shot prompt with which another prompt ends; None if that asks another question.
+
+    The other prompt may be in the other form: the task's text, or the user turn of a chat.
+
+    Args:
+        task: The task that writes prompts.
+        prompt: A zero-shot prompt of the question.
+        asked: The other prompt, zero-shot or with demonstrations before the question.
+    """
+    if not prompt:
+        return None
+    if asked == prompt:
+        return prompt
+    question = _question_of(task, prompt)
+    forms = (prompt, task.prompt(question), task.user_turn(question))
+    return max((form for form in forms if form and asked.endswith(form)), key=len, default=None)
+
+
+def _question_of(task: Task, prompt: str) -> str:
+    """Return the question in a zero-shot prompt of a task; the prompt itself if it is in no form of it."""
+    found = (_question_in(prompt, form) for form in (task.prompt, task.user_turn))
+    return next((question for question in found if question is not None), prompt)
+
+
+def _question_in(prompt: str, form: Callable[[str], str]) -> str | None:
+    """Return the question from which a form gives a prompt; None if there is none."""
+    before, found, after = form(_MARK).partition(_MARK)
+    if not found or not (prompt.startswith(before) and prompt.endswith(after)):
+        return None
+    question = prompt[len(before) : len(prompt) - len(after)]
+    return question if form(question) == prompt else None
