@@ -173,7 +173,7 @@ UNTYPED = {
     "cli/generate.py": {"command"},  # click calls it; its first line makes them a typed object
     "cli/score.py": {"command"},  # likewise
     "generating/engines/__init__.py": {"make_engine", "_check_options"},  # an engine's own arguments
-    "release/hub.py": {"load"},  # arguments of the library datasets
+    "records/hub_rows.py": {"load"},  # arguments of the library datasets
     "tasks/hooks.py": {"_run", "checked"},  # whatever a task's method takes
     "tasks/base.py": {"__init_subclass__"},  # Python's own
 }

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
-from w2s_factory.records import Form, read_placed
+from w2s_factory.records import ANY, Form, PlacedTable, read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from w2s_factory.records import Demonstration, Id, RowSource
+    from w2s_factory.records import Demonstration, Id, Place, RowSource, Test
     from w2s_factory.tasks import Task
 
 QUESTIONS: Form[dict[str, Any]] = Form("questions", {"question": (str,)}, optional={"id": (int, str)})
@@ -42,6 +42,34 @@ def split_file(task: Task, split: str, release: Path | None = None) -> Path:
         hint = "Build it from raw rows (w2s-factory build-data --stage test) and name it with --questions"
         raise UserError(f"no such file; expected the questions of split {split}", file=path, hint=hint)
     return path
+
+
+def questions_of(task: Task, split: str, release: Path | None = None) -> RowSource:
+    """Return the questions of a split: the rows of a task that reads them itself, or else `split_file`.
+
+    Raises:
+        UserError: As `split_file`; or a row cannot be read.
+    """
+    rows = task.own_rows(split)
+    if rows is None:
+        return split_file(task, split, release)
+    tag = task.split(split).tag
+    return PlacedTable(
+        f"{split} of {task.argument}",
+        ((place, _asked(task, raw, place, tag)) for place, raw in read_placed(rows, ANY)),
+    )
+
+
+def _asked(task: Task, raw: dict[str, Any], place: Place, tag: str) -> Test:
+    """Return a raw row in the test form.
+
+    Raises:
+        UserError: It cannot be converted; names its place.
+    """
+    try:
+        return task.test_row(raw, tag)
+    except UserError as error:
+        raise place.locate(error) from error
 
 
 def read_questions(path: str | RowSource) -> list[Question]:

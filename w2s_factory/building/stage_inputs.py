@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from w2s_factory.records import RowSource
     from w2s_factory.tasks import Task
 
 EXAMPLE_TASK = "arithmetic"
@@ -27,7 +28,8 @@ class Inputs:
 
     Attributes:
         task: The task that the files belong to.
-        files: The files by option name (`input`; `weak` and `icl`; `weak` and `votes`).
+        files: The files by option name (`input`; `weak` and `icl`; `weak` and `votes`), or the rows that a
+            task from a file reads itself.
         weak_name: The weak model's name in file names.
         model: The model to train; None if it is not known.
         preset: The preset that trains it; None if it is not known.
@@ -37,7 +39,7 @@ class Inputs:
     """
 
     task: Task
-    files: Mapping[str, Path]
+    files: Mapping[str, RowSource]
     weak_name: str = WEAK_NAME
     model: str | None = None
     preset: str | None = None
@@ -46,26 +48,41 @@ class Inputs:
     simulated: bool = False
 
 
-def inputs_of(stage: str, task_name: str | None, named: Mapping[str, Path | None]) -> Inputs:
-    """Return the inputs of a stage: the files named, or the embedded example if no file is named.
+def inputs_of(
+    stage: str, task_name: str | None, named: Mapping[str, Path | None], split: str | None = None
+) -> Inputs:
+    """Return the inputs of a stage: the files named, or else the task's own rows, or the embedded example.
 
     Args:
         stage: The stage, as `build-data` calls it.
         task_name: The task; None if it is not named.
         named: The file that each of the stage's options for input files names; None if it is not given.
+        split: The split whose rows the task reads itself, if it does.
 
     Raises:
-        UserError: Only some of the stage's files are named, or the task is not.
+        UserError: Only some of the stage's files are named, or the task is not; or the task's own rows
+            cannot be read.
     """
     files = {option: path for option, path in named.items() if path is not None}
+    if not files and split is not None and task_name is not None:
+        task = get_task(task_name)
+        rows = task.own_rows(split)
+        if rows is not None:
+            return Inputs(task=task, files={"input": rows})
     if not files and task_name in (None, EXAMPLE_TASK) and stage != "2":
         return _embedded(stage)
     missing = [f"--{option}" for option in named if option not in files]
     if missing:
-        raise UserError(f"stage {stage} needs {' and '.join(missing)}")
+        hint = "Or name a split of the task: --split" if _reads_itself(stage, task_name) else None
+        raise UserError(f"stage {stage} needs {' and '.join(missing)}", hint=hint)
     if task_name is None:
         raise UserError("is needed with input files", field="--task", hint="Name the task they belong to")
     return Inputs(task=get_task(task_name), files=files)
+
+
+def _reads_itself(stage: str, task_name: str | None) -> bool:
+    """Return whether the task reads the rows of a stage itself if a split is named."""
+    return stage in ("gold", "test") and task_name is not None and bool(get_task(task_name).file)
 
 
 def _embedded(stage: str) -> Inputs:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         StageOptions,
         TestOptions,
     )
+    from w2s_factory.records import RowSource
 
 DEFAULT_DIR: Final = Path("w2s-data")
 CONTENTS: Final = "contents.json"
@@ -79,7 +80,8 @@ _config = heading("Training config (all stages but test)")
 )  # fmt: skip
 @_raw(
     "--split", metavar="NAME", show_default="found from the name of the input file",
-    help="test only: the split to which the rows belong, such as train_2.",
+    help="gold, test: the split to which the rows belong, such as train_2. Instead of --input, for a task "
+    "from a file: the split whose rows the task reads itself.",
 )  # fmt: skip
 @_weak(
     "--weak", type=PATH, metavar="FILE",
@@ -214,9 +216,12 @@ def _build_gold(options: GoldOptions) -> None:
     """Build gold data to fine-tune a model on."""
     from w2s_factory import building
 
-    inputs = _inputs("gold", options, {"input": options.source})
+    inputs = _inputs("gold", options, {"input": options.source}, split=options.split)
     source = inputs.files["input"]
-    output = _output(options, inputs, f"{inputs.task.name}_{source.stem}")
+    if options.split and isinstance(source, Path):
+        problem = "is read by stage gold only for a task from a file, in place of --input"
+        raise UserError(problem, field="--split", hint="Leave it out")
+    output = _output(options, inputs, f"{inputs.task.name}_{_stem(source, options.split)}")
     recipe = _recipe(options, inputs, preset="weak_full_sft", dataset=options.dataset_name)
     _print_dataset(inputs, building.build_gold(inputs.task, source, output, recipe=recipe))
 
@@ -225,10 +230,10 @@ def _build_test(options: TestOptions) -> None:
     """Write the questions of a split with their gold answers."""
     from w2s_factory import building
 
-    inputs = _inputs("test", options, {"input": options.source})
+    inputs = _inputs("test", options, {"input": options.source}, split=options.split)
     source = inputs.files["input"]
     folder = options.output_dir or DEFAULT_DIR
-    output = options.output or folder / f"{inputs.task.name}_{source.stem}.jsonl"
+    output = options.output or folder / f"{inputs.task.name}_{_stem(source, options.split)}.jsonl"
     count = building.build_test(inputs.task, source, output, split=options.split, force=options.force)
     rows_printed = messages_to_stderr(output)
     print_inputs(inputs)
@@ -298,8 +303,17 @@ _BUILDERS: Final[dict[str, Callable[[Any], None]]] = {
 """The function that carries out each stage, which takes the options of the stage's class in `STAGES`."""
 
 
+def _stem(source: RowSource, split: str | None) -> str:
+    """Return the part of a file's name that says which rows it has: the input's, or the split's."""
+    return source.stem if isinstance(source, Path) else str(split)
+
+
 def _inputs(
-    stage: str, options: StageOptions, files: dict[str, Path | None], iteration: int = FIRST_ITERATION
+    stage: str,
+    options: StageOptions,
+    files: dict[str, Path | None],
+    iteration: int = FIRST_ITERATION,
+    split: str | None = None,
 ) -> Inputs:
     """Return the files named, or those of the run in the current folder, or the embedded example."""
     from w2s_factory import building
@@ -308,7 +322,7 @@ def _inputs(
         from w2s_factory.experiment.run_inputs import inputs_of_run
 
         return inputs_of_run(Path(), stage, iteration)
-    return building.inputs_of(stage, options.task_name, files)
+    return building.inputs_of(stage, options.task_name, files, split)
 
 
 def _output(options: OneDatasetOptions, inputs: Inputs, stem: str) -> Path:

@@ -56,6 +56,7 @@ class GoldOptions(OneDatasetOptions):
     """The options of stage gold."""
 
     source: Path | None
+    split: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from w2s_factory.generating import Generated, Generation, Preview, Sampling
+    from w2s_factory.records import RowSource
     from w2s_factory.tasks import Task
 
 _questions = heading("Questions")
@@ -237,8 +238,8 @@ def _generation(options: GenerateOptions) -> Generation:
     )
 
 
-def _questions_of(task: Task, options: GenerateOptions) -> Path:
-    """Return the file of questions.
+def _questions_of(task: Task, options: GenerateOptions) -> RowSource:
+    """Return the questions: a file, or the rows of a task that reads them itself.
 
     Raises:
         UserError: Both or neither of --split and --questions are given, or the task has no such split.
@@ -252,7 +253,7 @@ def _questions_of(task: Task, options: GenerateOptions) -> Path:
         )
     if options.questions is not None:
         return options.questions
-    return generating.split_file(task, str(options.split), options.release)
+    return generating.questions_of(task, str(options.split), options.release)
 
 
 def _sampling_of(task: Task, options: GenerateOptions) -> Sampling:

@@ -76,7 +76,7 @@ def after_config(preset: str, version: str | None, config: Path) -> None:
 
 def after_questions(task: Task, questions: Path) -> None:
     """Print how to have a model answer questions."""
-    asking = shlex.join(["generate", "--task", task.name, "--questions", _shown(questions)])
+    asking = shlex.join(["generate", "--task", task.argument, "--questions", _shown(questions)])
     print_next_sentence(
         f"to have a model answer them, run w2s-factory {asking} and add --model and --output-dir"
     )
@@ -84,7 +84,7 @@ def after_questions(task: Task, questions: Path) -> None:
 
 def after_demonstrations(task: Task, demonstrations: Path) -> None:
     """Print how to show demonstrations to the strong model."""
-    asking = shlex.join(["generate", "--task", task.name, "--demos", _shown(demonstrations)])
+    asking = shlex.join(["generate", "--task", task.argument, "--demos", _shown(demonstrations)])
     print_next_sentence(
         f"to show them to the strong model, run w2s-factory {asking} and add --model, --output-dir, "
         "and --split or --questions"
@@ -94,7 +94,13 @@ def after_demonstrations(task: Task, demonstrations: Path) -> None:
 def after_generation(generation: Generation, files: Sequence[Path]) -> None:
     """Print how to score responses, or how to merge the shards that they are a part of."""
     if generation.shard is None and isinstance(generation.questions, Path):
-        _score(generation.task.name, generation.questions, files, partial=bool(generation.limit))
+        _score(generation.task.argument, generation.questions, files, partial=bool(generation.limit))
+    elif generation.shard is None and generation.task.file is not None:
+        golds = shlex.join(["build-data", "--stage", "test", "--task", generation.task.argument])
+        print_next_sentence(
+            f"to score them, write the gold answers with w2s-factory {golds} and --split, and name the file as "
+            "--golds of w2s-factory score"
+        )
     if generation.shard is None:
         return
     shard, merging = generation.shard, shlex.join(["merge-shards", _shown(generation.output_dir)])
@@ -139,13 +145,13 @@ def after_scoring(task: Task, golds: Path, results: Sequence[Path], *, known: bo
     unscored = [seed for seed in seeds if not (seed / RESULTS).is_file()]
     held_out = _held_out(task, golds)
     if unscored:
-        _score(task.name, golds, [seed / OUTPUT for seed in seeds], partial=False)
+        _score(task.argument, golds, [seed / OUTPUT for seed in seeds], partial=False)
     elif seeds:
         if known:
-            print_next_command("evaluate", "--task", task.name, "--pass-at", len(seeds), folder.parent)
+            print_next_command("evaluate", "--task", task.argument, "--pass-at", len(seeds), folder.parent)
         if not held_out:
             print_next_command(
-                "vote", "--task", task.name, "--input", folder.parent, "--output", folder.parent / VOTES
+                "vote", "--task", task.argument, "--input", folder.parent, "--output", folder.parent / VOTES
             )
     else:
         if known:
@@ -213,7 +219,7 @@ def _score(task: str, questions: Path, files: Sequence[Path], *, partial: bool) 
 def _build_from(task: Task, golds: Path, results: Path) -> None:
     """Print which datasets can be built from results: full weak, and Stage I if both results are there."""
     if results.parent.name != _ICL and _zero_shot(task, golds, results):
-        print_next_command("build-data", "--stage", "full-weak", "--task", task.name, "--input", results)
+        print_next_command("build-data", "--stage", "full-weak", "--task", task.argument, "--input", results)
     root = results.parent.parent
     weak, icl = root / _WEAK / RESULTS, root / _ICL / RESULTS
     if results not in (weak, icl) or not _ids(weak) or set(_ids(weak)) != set(_ids(icl)):
@@ -221,7 +227,7 @@ def _build_from(task: Task, golds: Path, results: Path) -> None:
         return
     refused = _stage1_refusal(task, weak, icl)
     if refused is None:
-        print_next_command("build-data", "--stage", 1, "--task", task.name, "--weak", weak, "--icl", icl)
+        print_next_command("build-data", "--stage", 1, "--task", task.argument, "--weak", weak, "--icl", icl)
     else:
         print_next_sentence(f"Stage I cannot be built from {_shown(weak)} and {_shown(icl)}: {refused}")
 
@@ -282,7 +288,10 @@ def _asked(output: Path) -> tuple[str, Path] | None:
     shard = next(iter(sorted((output.parent / "shards").glob("1-of-*/manifest.jsonl"))), None)
     lines = [line for line in _rows(shard) if line.get("file") == OUTPUT] if shard else []
     try:
-        questions, task = lines[-1]["inputs"][0], lines[-1]["settings"]["task"]
+        settings = lines[-1]["settings"]
+        questions, task = lines[-1]["inputs"][0], settings["task"]
+        if "task_file" in settings:  # the settings have the name of such a task, not the path of its file
+            return None
         same = content_hash(questions["file"]) == questions["sha256"]
     except (LookupError, TypeError, UserError):
         return None

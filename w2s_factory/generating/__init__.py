@@ -17,7 +17,7 @@ from w2s_factory.generating.model_sampling import model_sampling
 from w2s_factory.generating.part import Generated
 from w2s_factory.generating.requests import Completion, Request, Sampling
 from w2s_factory.generating.shards import merge_shards
-from w2s_factory.prompts import Question, few_shot_prompt, read_questions, split_file
+from w2s_factory.prompts import Question, few_shot_prompt, questions_of, read_questions, split_file
 
 __all__ = [
     "PUBLISHED_COUNT",
@@ -43,6 +43,7 @@ __all__ = [
     "pick_demonstrations",
     "preview",
     "published_sampling",
+    "questions_of",
     "read_demonstrations",
     "read_questions",
     "split_file",

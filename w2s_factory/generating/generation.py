@@ -148,6 +148,7 @@ class Generation:
         """Return the settings that decide one seed's responses; only a run with equal ones is continued."""
         return {
             "task": self.task.name,
+            **({} if self.task.file is None else {"task_file": self.task.file_sha256}),
             "questions": _hash([[question.id, question.text] for question in self.all_questions]),
             "demonstrations": _hash([[shown["prompt"], shown["response"]] for shown in self.shown]),
             "prompts": _hash(self._prompts),

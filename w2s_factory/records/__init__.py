@@ -11,7 +11,7 @@ from w2s_factory.records.manifest import NAME as MANIFEST
 from w2s_factory.records.manifest import Hashed, Source, content_hash, note, noted
 from w2s_factory.records.outputs import Outputs, is_same_file, is_stdout, write
 from w2s_factory.records.preference_rows import as_columns, as_pair, read_pairs
-from w2s_factory.records.reader import Place, read, read_object, read_placed, require, to_frame
+from w2s_factory.records.reader import Place, PlacedTable, read, read_object, read_placed, require, to_frame
 from w2s_factory.records.rows import (
     ANSWERED,
     ANY,
@@ -72,6 +72,7 @@ __all__ = [
     "Pair",
     "PairForm",
     "Place",
+    "PlacedTable",
     "Result",
     "RowSource",
     "RowsLike",

@@ -17,7 +17,7 @@ from w2s_factory.records.rows import Form, kind_of, wrong_row
 from w2s_factory.records.tables import RowSource, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     import pandas as pd
@@ -78,6 +78,24 @@ class Place(NamedTuple):
             raise self.error(wrong.problem, field=wrong.field, hint=wrong.hint)
 
 
+class PlacedTable(Table):
+    """Rows in memory that were read from files, each with its place there, which errors name.
+
+    Args:
+        name: The name of the rows.
+        placed: The rows with their places.
+    """
+
+    def __init__(self, name: str, placed: Iterable[tuple[Place, Mapping[str, Any]]]) -> None:
+        pairs = list(placed)
+        super().__init__(name, (row for _, row in pairs))
+        self.places = [place for place, _ in pairs]
+
+    def named(self, name: str) -> PlacedTable:  # noqa: ARG002  its own name says where the rows are from
+        """Return the table itself."""
+        return self
+
+
 def require(row: Any, form: Form[Any]) -> None:
     """Check a row that is not in a file against a form.
 
@@ -115,8 +133,9 @@ def read_placed(path: str | RowSource, form: Form[RowT]) -> Iterator[tuple[Place
         UserError: As in `read`.
     """
     if isinstance(path, Table):
+        places = path.places if isinstance(path, PlacedTable) else None
         for number, row in enumerate(path, 1):
-            place = Place(path, number, in_list=True)
+            place = places[number - 1] if places else Place(path, number, in_list=True)
             place.require(row, form)
             yield place, cast("RowT", row)
         return
@@ -272,7 +291,8 @@ def _is_csv(text: bytes, path: Path) -> bool:
 def _csv_error(path: Path, text: bytes) -> UserError:
     rows = path.with_suffix(".jsonl")
     rows = path.with_name(f"{path.stem}_rows.jsonl") if rows == path else rows
-    separator = _csv_separator(text, path)
+    head = text.splitlines()[0].decode("utf-8", "replace") if text else ""
+    separator = csv_separator(head, path)
     named = "" if separator == "," else f"sep={json.dumps(separator)}, "
     reading = f"pandas.read_csv({json.dumps(str(path))}, {named}dtype=str, keep_default_na=False)"
     whole = '.astype({"id": int})' if _has_whole_ids(path, separator) else ""
@@ -281,9 +301,8 @@ def _csv_error(path: Path, text: bytes) -> UserError:
     return UserError("this is CSV, expected JSON rows", file=path, hint=f"Convert it: python -c {program}")
 
 
-def _csv_separator(text: bytes, path: Path) -> str:
+def csv_separator(head: str, path: Path) -> str:
     """Return the separator of the columns, by the first line or else by the file's name."""
-    head = text.splitlines()[0].decode("utf-8", "replace") if text else ""
     found = re.search(r"[,;\t]", re.sub(r'"[^"]*"', "", head))
     return found[0] if found else "\t" if path.suffix.lower() == ".tsv" else ","
 
@@ -295,4 +314,9 @@ def _has_whole_ids(path: Path, separator: str) -> bool:
             ids = [row["id"] for row in csv.DictReader(file, delimiter=separator)]
     except (KeyError, UnicodeDecodeError, csv.Error):
         return False
-    return bool(ids) and all(_WHOLE.fullmatch(value or "") for value in ids)
+    return bool(ids) and all(map(is_whole_number, ids))
+
+
+def is_whole_number(text: str | None) -> bool:
+    """Return whether a text is a whole number that is written as it was read."""
+    return _WHOLE.fullmatch(text or "") is not None

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from w2s_factory.errors import UserError, missing_package
 from w2s_factory.records import OLYMPIC_RAW, TEST, Outputs, Place, read_placed
+from w2s_factory.records.hub_rows import load
 from w2s_factory.release.fetch import Fetched, files_below
-from w2s_factory.release.hub import Row, load
+from w2s_factory.release.hub import OTHERWISE, Row
 from w2s_factory.tasks import get_task
 from w2s_factory.tasks.olympic_arena import PUBLISHED_ROWS, SUBJECTS, UNJUDGED
 from w2s_factory.terminal import first_line
@@ -90,7 +91,8 @@ def _test_row(task: Task, row: Row, tag: str, place: Place) -> Test:
 
 def _subject(origin: str, subject: str, split: str) -> Iterator[tuple[Place, Row]]:
     if not Path(origin).is_dir():
-        yield from _checked(load(origin, subject, split), f"{origin}/{subject}")
+        rows = load(origin, subject, split, otherwise=OTHERWISE)
+        yield from _checked(rows, f"{origin}/{subject}")
         return
     for file in _files(Path(origin, subject), split):
         if file.suffix == ".parquet":

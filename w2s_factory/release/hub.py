@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from w2s_factory.errors import DelegateError, UserError, missing_package
+from w2s_factory.errors import UserError
 from w2s_factory.records import Form, require
-from w2s_factory.terminal import first_line
+from w2s_factory.records.hub_rows import load
 
 Row = dict[str, Any]
+
+OTHERWISE = "--from"
+"""The option of `fetch` that names a folder in place of the hub."""
 
 
 def split_rows(origin: str, config: str | None, split: str, form: Form[Any]) -> list[Row]:
@@ -26,7 +29,7 @@ def split_rows(origin: str, config: str | None, split: str, form: Form[Any]) -> 
         DelegateError: The split can't be loaded.
     """
     where, name = _location(origin, config)
-    rows = load(where, name, split)
+    rows = load(where, name, split, otherwise=OTHERWISE)
     missing = [key for key in form.required if key not in rows.column_names]
     if missing:
         raise UserError(f"split {split} has no column {', '.join(missing)}", file=origin)
@@ -39,27 +42,6 @@ def split_rows(origin: str, config: str | None, split: str, form: Form[Any]) -> 
         except UserError as error:
             raise error.at(file=_split_file(where, split), row=number) from None
     return kept
-
-
-def load(where: str, config: str | None, split: str, **options: Any) -> Any:
-    """Return a split as `datasets` loads it.
-
-    Raises:
-        UserError: `datasets` is missing.
-        DelegateError: The split can't be loaded.
-    """
-    try:
-        import datasets  # noqa: PLC0415  heavy, and needed for nothing else
-    except ImportError:
-        raise missing_package("datasets", "w2s-factory[hub]") from None
-    try:
-        return datasets.load_dataset(where, config, split=split, **options)
-    except Exception as error:  # noqa: BLE001  the hub fails in many ways
-        text = first_line(str(error))
-        raise DelegateError(
-            f"{where} ({split}) can't be loaded ({type(error).__name__}: {text})",
-            hint="Offline? Name a local folder with --from",
-        ) from None
 
 
 def inner_folder(origin: str, name: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import MAX_TOKENS, PAIRS_PER_QUESTION, MaxTokens, PairsPerQuestion
-from w2s_factory.records import ANSWERED, OUTPUT, Form
+from w2s_factory.records import ANSWERED, OUTPUT, Form, content_hash
 from w2s_factory.tasks.fields import Example, Split, refuse_wrong_fields, text_to_path
 from w2s_factory.tasks.hooks import guard, refuse_near_names
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.answers.comparison import Comparison
-    from w2s_factory.records import Result, Sft, Test
+    from w2s_factory.records import Result, RowSource, Sft, Test
 
 _NAME = re.compile(r"[\w.-]+")
 
@@ -56,6 +56,8 @@ class Task:
         root: The folder of its files, as a path or text, if they come with a package; None if the user names
             it.
         example: Results that come with the task.
+        system: The system prompt of chats; None for none.
+        file: The file that defines the task, if it was named by its path.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Task:
     demonstration_end: str = "\n\n"
     root: Path | None = None
     example: Example | None = None
+    system: str | None = None
+    file: Path | None = None
 
     teaches_gold: ClassVar[bool] = True
     """Whether the task has gold solutions, on which a weak model and a strong ceiling can be trained."""
@@ -88,6 +92,7 @@ class Task:
 
     def __post_init__(self) -> None:
         text_to_path(self, "root")
+        text_to_path(self, "file")
         refuse_wrong_fields(self)
 
     def split(self, name: str) -> Split:
@@ -111,6 +116,28 @@ class Task:
         if below is None:
             raise UserError(f"the folder that contains the files of task {self.name} must be named")
         return below / file
+
+    def own_rows(self, split: str) -> RowSource | None:  # noqa: ARG002  tasks from a file use it
+        """Return the raw rows of a split if the task reads them itself; None if they are in files of theirs.
+
+        Raises:
+            UserError: There is no such split, or its rows cannot be read.
+        """
+        return None
+
+    def own_files(self, split: str) -> list[Path]:  # noqa: ARG002  likewise
+        """Return the files from which the task reads a split's rows itself; none if it does not."""
+        return []
+
+    @property
+    def argument(self) -> str:
+        """The text by which `--task` finds the task: its name, or the path of the file that defines it."""
+        return self.name if self.file is None else str(self.file)
+
+    @property
+    def file_sha256(self) -> str | None:
+        """The hash of the file that defines the task, so that a change is noticed; None if it has a name."""
+        return None if self.file is None else content_hash(self.file)
 
     def prompt(self, question: str) -> str:
         """Return the zero-shot prompt of a question, by default the published one.

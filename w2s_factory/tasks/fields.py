@@ -135,6 +135,8 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "demonstration_end": ("text", lambda value: isinstance(value, str)),
     "root": ("a folder, or None", lambda value: value is None or isinstance(value, Path)),
     "example": ("an Example, or None", _is_example),
+    "system": (f"{TEXT}, or None", is_text_or_none),
+    "file": ("a file, or None", lambda value: value is None or isinstance(value, Path)),
 }
 _NUMBERS = {"max_tokens": MaxTokens, "pairs_per_question": PairsPerQuestion}
 

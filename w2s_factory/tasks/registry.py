@@ -1,9 +1,11 @@
-"""Finding a task by its name, among the built-in tasks and those of other installed packages."""
+"""Finding a task by its name or file: built-in, of another installed package, or in a file of your own."""
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from w2s_factory.errors import RAISED, UserError, did_you_mean, shown
 from w2s_factory.tasks.base import Task
@@ -20,15 +22,23 @@ PAGE = "docs/tasks.md"
 BUILT_IN = ("gsm8k", "math", "arithmetic", "olympic_arena")
 
 
-def get_task(name: Task | str) -> Task:
-    """Return the task of that name; a `Task` is returned as it is.
+YAML: Final = (".yaml", ".yml")
+"""The suffixes of task files; a Python file ends in `.py`."""
+
+
+def get_task(name: Task | str | os.PathLike[str]) -> Task:
+    """Return the task of that name, or the one that a file defines; a `Task` is returned as it is.
+
+    A name that ends in `.yaml`, `.yml` or `.py`, or holds a `/`, is the path of a file.
 
     Raises:
-        UserError: There is no such task, a package's entry point is not a `Task`, or `name` is neither a
-            task nor a name.
+        UserError: There is no such task, a package's entry point is not a `Task`, a file does not define
+            one, or `name` is neither a task nor a name.
     """
     if isinstance(name, Task):
         return name
+    if isinstance(name, os.PathLike) or is_task_file(name):
+        return _in_file(Path(name))
     if not isinstance(name, str):
         raise UserError(f"expected a task or its name, got {shown(name)}", field="task")
     if name in BUILT_IN:
@@ -39,6 +49,33 @@ def get_task(name: Task | str) -> Task:
             return _loaded(entry)
     meant = did_you_mean(name, task_names()) or f"Known tasks: {', '.join(task_names())}."
     raise UserError(f'no task "{name}"', hint=f"{meant} {PAGE} says how to add a task of your own")
+
+
+def is_task_file(name: object) -> bool:
+    """Return whether a task is named by the path of a file."""
+    return isinstance(name, str) and (Path(name).suffix in (*YAML, ".py") or "/" in name or os.sep in name)
+
+
+def _in_file(path: Path) -> Task:
+    """Return the task that a file defines, under a name of its own: a built-in one has published results.
+
+    Raises:
+        UserError: The file does not define a task, or its task has the name of a built-in one.
+    """
+    if path.suffix == ".py":
+        from w2s_factory.tasks.python_task import read_python_task  # noqa: PLC0415  most tasks have a name
+
+        task = read_python_task(path)
+    elif path.suffix in YAML:
+        from w2s_factory.tasks.file_task import read_file_task  # noqa: PLC0415  likewise
+
+        task = read_file_task(path)
+    else:
+        raise UserError("expected a task file that ends in .yaml or .py", file=path, hint=f"See {PAGE}")
+    if task.name in BUILT_IN:
+        problem = f'the name "{task.name}" is that of a task of the package'
+        raise UserError(problem, file=path, field="name", hint="Give it another name")
+    return task
 
 
 def task_names() -> list[str]:
