@@ -1,21 +1,143 @@
-"""Thinking in a response: the markers between which a model thinks before it answers."""
+"""Thinking and answer: the two parts of a response, which markers separate.
+
+Qwen3 and the R1 distills write `<think>...</think>`, Magistral `[THINK]...[/THINK]`, gpt-oss channels in the
+harmony format, of which only the channel `final` is the answer.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from w2s_factory.errors import UserError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
 class Markers:
-    """The texts between which a model thinks: `start` and `end`."""
+    """The texts at the start and the end of thinking.
+
+    Raises:
+        UserError: One of them is not text or is empty, or both are the same.
+    """
 
     start: str
     end: str
 
+    def __post_init__(self) -> None:
+        for name, marker in (("start", self.start), ("end", self.end)):
+            if not isinstance(marker, str) or not marker.strip():
+                raise UserError(
+                    f"expected text that is not empty, got {shown(marker)}", field=f"reasoning {name}"
+                )
+        if self.start == self.end:
+            raise UserError(
+                "the start and the end of thinking have the same marker",
+                field="reasoning end",
+                hint="Without two different markers, thinking cannot be separated from the answer",
+            )
 
-DEFAULT_MARKERS: tuple[Markers, ...] = (
+
+HARMONY: Final = Markers("<|channel|>analysis<|message|>", "<|channel|>final<|message|>")
+"""The markers of gpt-oss. Every channel but `final` counts as thinking, whatever its name."""
+
+DEFAULT_MARKERS: Final[tuple[Markers, ...]] = (
     Markers("<think>", "</think>"),
     Markers("[THINK]", "[/THINK]"),
-    Markers("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+    HARMONY,
 )
-"""The markers that are recognised by default: Qwen3, DeepSeek and others; Mistral; gpt-oss (harmony)."""
+
+_CHANNEL: Final = "<|channel|>"
+_FINAL: Final = re.compile(r"<\|channel\|>\s*+final\b[^<]*+(?:<\|constrain\|>[^<]*+)?<\|message\|>")
+_END_OF_MESSAGE: Final = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
+_ANY: Final = ""
+"""The end that closes thinking which the prompt opened: that of any markers."""
+
+
+class ThinkingAndAnswer(NamedTuple):
+    """The parts of a response.
+
+    Attributes:
+        thinking: The text before the last end of thinking, without the first start and the last end; "" if
+            there is no thinking.
+        answer: The text after the last end of thinking, without the whitespace that follows the marker; the
+            whole response if there is no thinking; "" if the thinking did not end.
+        closed: Whether the thinking ended; True if there is none.
+    """
+
+    thinking: str
+    answer: str
+    closed: bool
+
+
+def split_thinking(
+    response: str, *, opened: bool = False, markers: Sequence[Markers] = DEFAULT_MARKERS
+) -> ThinkingAndAnswer:
+    """Return the thinking and the answer of a response.
+
+    The answer follows the last end of thinking, also where the start is missing because the prompt ended
+    with it. A start after that means that the thinking did not end. Between a start and its own end, other
+    markers are part of the thinking. In the harmony format the answer is the last message in the channel
+    `final`. The time is linear in the length of the response.
+
+    Args:
+        response: The text that the model wrote.
+        opened: Whether the prompt ended inside thinking (`prompt_opens_thinking`).
+        markers: The markers that may occur.
+    """
+    tags = tuple(pair for pair in markers if pair != HARMONY)
+    if HARMONY in markers and _CHANNEL in response and _comes_first(response, tags):
+        return _of_channels(response)
+    if not opened and not any(text in response for pair in tags for text in (pair.start, pair.end)):
+        return ThinkingAndAnswer("", response, closed=True)
+    return _of_tags(response, tags, opened=opened)
+
+
+def _comes_first(response: str, tags: Sequence[Markers]) -> bool:
+    """Return whether the first marker is that of a channel, so that the others are only text."""
+    before = response[: response.index(_CHANNEL)]
+    return not any(text in before for pair in tags for text in (pair.start, pair.end))
+
+
+def _of_channels(response: str) -> ThinkingAndAnswer:
+    """Return the parts of a response in the harmony format."""
+    last = None
+    for last in _FINAL.finditer(response):  # noqa: B007  the last one is used
+        pass
+    if last is None:
+        return ThinkingAndAnswer(response, "", closed=False)
+    end = _END_OF_MESSAGE.search(response, last.end())
+    answer = response[last.end() : end.start() if end else None]
+    return ThinkingAndAnswer(response[: last.start()], answer.lstrip(), closed=True)
+
+
+def _of_tags(response: str, tags: tuple[Markers, ...], *, opened: bool) -> ThinkingAndAnswer:
+    """Return the parts of a response with paired markers."""
+    ends = {pair.start: pair.end for pair in tags}
+    awaited: str | None = _ANY if opened else None
+    first = last = None
+    for marker in _expression(tags).finditer(response):
+        text = marker[0]
+        first = first or marker
+        if text not in ends and awaited in (None, _ANY, text):
+            awaited, last = None, marker
+        elif text in ends and awaited is None:
+            awaited = ends[text]
+    begin = first.end() if first and first[0] in ends and not response[: first.start()].strip() else 0
+    if awaited is not None:
+        return ThinkingAndAnswer(response[begin:], "", closed=False)
+    if last is None:
+        return ThinkingAndAnswer("", response, closed=True)
+    return ThinkingAndAnswer(response[begin : last.start()], response[last.end() :].lstrip(), closed=True)
+
+
+@lru_cache
+def _expression(tags: tuple[Markers, ...]) -> re.Pattern[str]:
+    """Return the expression of all markers, longer ones first, so that none hides one that it begins."""
+    texts = {text for pair in tags for text in (pair.start, pair.end)}
+    longest_first = sorted(texts, key=lambda text: (-len(text), text))
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")

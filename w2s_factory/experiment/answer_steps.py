@@ -110,7 +110,7 @@ def _generate(
     shards = draft.experiment.generation.shards
     golds = draft.tree.golds(split)
     demos = [options[options.index("--demos") + 1]] if "--demos" in options else []
-    command = ["generate", "--task", draft.experiment.task, "--questions", golds]
+    command = ["generate", "--task", draft.task.argument, "--questions", golds]
     command += [
         *_model(who),
         *generate_options(draft.experiment, who, split, demonstrated=bool(demos)),
@@ -147,7 +147,7 @@ def _score(draft: Draft, split: str, folders: Sequence[str], label: str, *, any_
     reads = [golds, *(f"{folder}/output.jsonl" for folder in folders)]
     commands, writes = [], []
     for folder in folders:
-        command = ["score", "--task", draft.experiment.task, "--golds", golds]
+        command = ["score", "--task", draft.task.argument, "--golds", golds]
         command += ["--input", f"{folder}/output.jsonl", *mode_options(draft.experiment)]
         command += ["--partial"] if draft.experiment.limited(split) else []
         twice = any_format and folder == folders[0]

@@ -48,6 +48,7 @@ from w2s_factory.quantities import (
 )
 from w2s_factory.ranges import Seed
 from w2s_factory.tasks import Task, get_task
+from w2s_factory.tasks.registry import is_task_file
 
 
 class WeakSection(Section):
@@ -302,11 +303,6 @@ Of: TypeAlias = Literal["weak", "strong"]
 """The model from which an answering model comes: the weak one or the strong one."""
 
 
-def is_task_file(name: str) -> bool:
-    """Return whether a task is named by a file, YAML or Python, instead of its name."""
-    return "/" in name or name.endswith((".yaml", ".yml", ".py"))
-
-
 VANILLA = "vanilla"
 """The training template that is no chat: the published prompt, then the answer."""
 
@@ -376,8 +372,7 @@ class Experiment(Section):
             return found(get_task, task).name
         if info.context:
             task = os.path.normpath(info.context["folder"] / Path(task).expanduser())
-        found(get_task, task)
-        return task
+        return found(get_task, task).argument
 
     @field_validator("split")
     @classmethod
@@ -428,6 +423,11 @@ class Experiment(Section):
     def answering(self, of: Of) -> GenerationSection:
         """Return the settings with which the weak or the strong model, and those trained from it, answer."""
         return self.generation.changed((self.weak if of == "weak" else self.strong).generation)
+
+    def system(self, of: Of) -> str | None:
+        """Return the system prompt of a model's chats: the file's, or else the task's."""
+        own = self.answering(of).system
+        return self.the_task.system if own is None else own
 
     def chat(self, of: Of) -> str:
         """Return how a model is asked: `off`, `auto`, `on`, or a Jinja file; by default as it is trained.

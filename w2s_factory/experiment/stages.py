@@ -22,6 +22,8 @@ from w2s_factory.experiment.training_steps import SEED, fit, merge
 from w2s_factory.ranges import Seed, check
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from w2s_factory.experiment.spec import Dpo, Experiment, Method, Of, Stage2Section
     from w2s_factory.experiment.steps import Draft
 
@@ -29,28 +31,38 @@ if TYPE_CHECKING:
 def plan_golds(draft: Draft) -> None:
     """Add the files of questions and golds: of the split on which models are compared, and of `train_2`."""
     for split in dict.fromkeys([draft.experiment.split, "train_2"]):
-        raw, golds = raw_file(draft.experiment, split), draft.tree.golds(split)
-        command = ["build-data", "--stage", "test", "--task", draft.experiment.task, "--input", raw]
+        raw, golds = raw_files(draft.experiment, split), draft.tree.golds(split)
+        command = ["build-data", "--stage", "test", "--task", draft.task.argument, *_input(draft, raw)]
         command += ["--split", split, "--output", golds, "--force"]
-        draft.add(f"golds_{split}", "data", command, reads=[raw], writes=[golds])
+        draft.add(f"golds_{split}", "data", command, reads=raw, writes=[golds])
 
 
 def gold_set(draft: Draft, split: str, of: Of) -> tuple[str, str]:
     """Add the dataset of a split's gold solutions for the weak or the strong model; return name and file."""
     stem = f"{draft.task.name}_{split}"
-    raw, file = raw_file(draft.experiment, split), draft.tree.dataset(stem)
-    command = ["build-data", "--stage", "gold", "--task", draft.experiment.task, "--input", raw]
+    raw, file = raw_files(draft.experiment, split), draft.tree.dataset(stem)
+    command = ["build-data", "--stage", "gold", "--task", draft.task.argument, *_input(draft, raw)]
+    command += ["--split", split] if draft.task.own_files(split) else []
     command += [*asking_options(draft.experiment, of), "--layout", "release", "--output", file]
     command += ["--no-config", "--force"]
-    draft.add(f"gold_{split}", "data", command, reads=[raw], writes=[file])
+    draft.add(f"gold_{split}", "data", command, reads=raw, writes=[file])
     return dataset_name(stem, draft.task), file
 
 
-def raw_file(experiment: Experiment, split: str) -> str:
-    """Return the file of a split's raw rows, below the task's root or the release's (default: `release`)."""
+def _input(draft: Draft, raw: Sequence[str]) -> list[str]:
+    """Return the option that names a split's raw rows; none for a task that reads them itself."""
+    return [] if draft.task.own_files(draft.experiment.split) else ["--input", *raw]
+
+
+def raw_files(experiment: Experiment, split: str) -> list[str]:
+    """Return the files of a split's raw rows: those that the task itself reads, or else one.
+
+    That one is below the task's root or the release's (default: `release`).
+    """
     task = experiment.the_task
+    own = task.own_files(split)
     root = str(task.root) if task.root else experiment.release or "release"
-    return f"{root}/{task.split(split).raw}"
+    return [*map(str, own)] or [f"{root}/{task.split(split).raw}"]
 
 
 FLOOR = ("weak_floor", "Weak floor")
@@ -94,7 +106,7 @@ def _scored(draft: Draft, published: str, split: str) -> str:
     """Add the scoring of published results, and return the new file of results in the run's own tree."""
     golds = draft.tree.golds(split)
     results = f"{draft.tree.answers(split, _weak_name(draft))}/{RESULTS}"
-    command = ["score", "--task", draft.experiment.task, "--golds", golds, "--input", published]
+    command = ["score", "--task", draft.task.argument, "--golds", golds, "--input", published]
     command += [
         *mode_options(draft.experiment),
         *extraction_options(draft.experiment),
@@ -159,7 +171,7 @@ def _iteration(draft: Draft, iteration: int, sides: dict[str, str]) -> dict[Side
     """Add the sets of one iteration and a training on each; return the trained models by side."""
     stems = {side: f"{draft.weak_stem}iter{iteration}_{side}" for side in SIDES}
     files = {side: draft.tree.dataset(stem) for side, stem in stems.items()}
-    command = ["build-data", "--stage", "1", "--task", draft.experiment.task, *_layout(draft), "--no-config"]
+    command = ["build-data", "--stage", "1", "--task", draft.task.argument, *_layout(draft), "--no-config"]
     command += [*extraction_options(draft.experiment), *training_data_options(draft.experiment, "strong")]
     command += ["--weak", sides["weak"], "--icl", sides["icl"], "--iteration", str(iteration), "--force"]
     draft.add(f"stage1_iter{iteration}", "data", command, reads=sides.values(), writes=files.values())
@@ -179,7 +191,7 @@ def _full_weak(draft: Draft, weak_results: str) -> tuple[str, str]:
     """Add the dataset of all weak answers, right or wrong, and return its name and file."""
     stem = f"{draft.weak_stem}full_weak"
     file = draft.tree.dataset(stem)
-    command = ["build-data", "--stage", "full-weak", "--task", draft.experiment.task]
+    command = ["build-data", "--stage", "full-weak", "--task", draft.task.argument]
     command += [
         "--input",
         weak_results,
@@ -198,7 +210,7 @@ def _full_weak(draft: Draft, weak_results: str) -> tuple[str, str]:
 def _demonstrations(draft: Draft, weak_results: str) -> str:
     shown = draft.experiment.demonstrations
     file = f"{draft.tree.root}/data/demonstrations.json"
-    command = ["demos", "--task", draft.experiment.task, "--from", weak_results, "--output", file, "--force"]
+    command = ["demos", "--task", draft.task.argument, "--from", weak_results, "--output", file, "--force"]
     if shown.ids is not None:
         command += ["--ids", ",".join(map(str, shown.ids))]
     else:
@@ -244,10 +256,10 @@ def _pairs(draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: Answe
     """Add M_plus's samples, their votes, and the pairs with the weak results; return the pairs' file."""
     folder, sampled = sample(draft, m_plus, "train_2", stage2.samples, stage2.temperature)
     votes, pairs = f"{folder}/majority_voting_results.jsonl", draft.tree.dataset(stem)
-    vote = ["vote", "--task", draft.experiment.task, "--input", folder]
+    vote = ["vote", "--task", draft.task.argument, "--input", folder]
     vote += [*extraction_options(draft.experiment), "--output", votes, "--force"]
     draft.add("vote", "vote", vote, reads=sampled, writes=[votes])
-    build = ["build-data", "--stage", "2", "--task", draft.experiment.task, "--weak", weak_results]
+    build = ["build-data", "--stage", "2", "--task", draft.task.argument, "--weak", weak_results]
     build += [*extraction_options(draft.experiment), *training_data_options(draft.experiment, "strong")]
     build += ["--votes", votes, "--samples", folder]
     for rule, value in stage2.pair_rules.items():

@@ -63,7 +63,7 @@ def asking_options(experiment: Experiment, of: Of) -> list[str]:
     They are needed once a model is asked in a chat: the other one's rows may have another form.
     """
     if experiment.chat(of) != "off":
-        return ["--chat", "on", *_named({"system": experiment.answering(of).system})]
+        return ["--chat", "on", *_named({"system": experiment.system(of)})]
     return [] if all(experiment.chat(other) == "off" for other in get_args(Of)) else ["--chat", "off"]
 
 
@@ -95,7 +95,7 @@ def _chat(
     return [
         "--chat",
         chat,
-        *_named({"system": settings.system, "thinking": thinking, "demonstrations": shown}),
+        *_named({"system": experiment.system(who.of), "thinking": thinking, "demonstrations": shown}),
     ]
 
 

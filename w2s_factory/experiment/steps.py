@@ -176,6 +176,8 @@ class Draft:
             UserError: The plan becomes too large.
         """
         self.files += len(writes)
+        reads_task = self.task.file and any("--task" in command for command in commands)
+        defined = [str(self.task.file)] if reads_task else []  # an edit of it repeats the step
         if self.files > MOST_FILES:
             raise UserError(
                 f"expected a plan of at most {MOST_FILES:,} files, got a larger one",
@@ -186,7 +188,7 @@ class Draft:
                 name=f"{self.tree.root}/{name}",
                 kind=kind,
                 seed=self.seed,
-                reads=tuple(dict.fromkeys(reads)),
+                reads=tuple(dict.fromkeys([*reads, *defined])),
                 writes=tuple(writes),
                 commands=tuple((OURS, *command) for command in commands),
                 need=self.experiment.resources.of(kind),

@@ -23,8 +23,8 @@ from w2s_factory.experiment.report.models import (
 from w2s_factory.experiment.report.summary import clauses
 from w2s_factory.experiment.report.training_curves import by_kind
 from w2s_factory.experiment.report.wording import percent, percent_interval, ratio
-from w2s_factory.experiment.spec import is_task_file
 from w2s_factory.tasks import get_task
+from w2s_factory.tasks.registry import is_task_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
