@@ -66,6 +66,11 @@ MaxTokens: TypeAlias = Annotated[int, Ge(1), Le(10_000_000)]
 
 MAX_TOKENS: Final[MaxTokens] = 1024
 
+FailedShare: TypeAlias = Share
+"""A share of a run's requests that may fail."""
+
+MAX_FAILURES: Final[FailedShare] = 0.01
+
 QuestionCount: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
 """A number of questions, the first ones of a file; all of them if the file holds fewer."""
 

@@ -174,7 +174,7 @@ def test_sampling_from_the_model_and_from_options(w2s, tmp_path):
         "generate", *options, "--engine", "transformers", "--sampling", "model", "--samples", 2, "--top-k", 0,
         "--min-p", 0.1, "--presence-penalty", 1.5, "--repetition-penalty", 1.1, "--no-stop", "--dry-run",
     )  # fmt: skip
-    shown = dict(line.strip().split(": ", 1) for line in done.stdout.splitlines() if line.startswith("  "))
+    shown = dict(line.strip().split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
     assert {name: shown.get(name) for name in ("temperature", "top_p", "top_k", "min_p", "stop")} == {
         "temperature": "0.6", "top_p": "0.95", "top_k": None, "min_p": "0.1", "stop": "[]",
     }  # fmt: skip

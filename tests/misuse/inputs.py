@@ -67,7 +67,7 @@ LINES = [
     Line("demos --task arithmetic --from in/output.jsonl --ids 1,2 --output out/demos.json"),
     Line(
         "generate --task arithmetic --questions in/golds.jsonl --model in/model --output-dir out"
-        " --demos in/demos.json --engine echo"
+        " --demos in/demos.json --engine echo --retry-failed --max-failures 0.1"
     ),
     Line(
         "generate --task arithmetic --split train_2 --model in/model --output-dir out --engine echo"

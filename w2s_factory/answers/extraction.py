@@ -1,13 +1,92 @@
-"""The final answer of a response: as the release extracts it, or a number in any format."""
+"""The ways to find the final answer of a response: as the release does, or one that the user chooses."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from w2s_factory.answers import final_answer as chat
+from w2s_factory.errors import UserError, shown
+
+if TYPE_CHECKING:
+    import regex
+
+PUBLISHED: Final = "published"
+AUTO: Final = "auto"
+WAYS: Final = (PUBLISHED, AUTO, "boxed", "number", "regex:PATTERN")
+
+REGEX_SECONDS: Final = 5.0
+"""The most seconds that a user's pattern may take on one response."""
+
+_REGEX: Final = "regex:"
 
 _FALLBACK_KEY = "The answer is "
 _NUMBER = re.compile(r"-?\d+\.?\d*")
 _END_OF_SEQUENCE = "</s>"
 _ITS_PUBLISHED_LENGTH = 4  # the release drops the last four characters wherever the mark is
+
+
+@dataclass(frozen=True)
+class Extraction:
+    r"""A way to find the final answer in the answer part of a response.
+
+    Attributes:
+        way: `published`: as the task's own method `extract` does, from the whole response. `auto`: the last
+            box, or else the text after the last key or "the (final) answer is", or else, where answers are
+            numbers, the last number. `boxed`: the last box. `number`: the last number. `regex:PATTERN`: the
+            first group that took part in the pattern's last match.
+    """
+
+    way: str
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the task's own method finds the answer."""
+        return self.way == PUBLISHED
+
+    def __call__(self, answer: str, key: str = "", *, numbers: bool = False) -> str:
+        """Return the final answer as written; "" if there is none.
+
+        The time is linear in the length of the text, except for a pattern, which has a time limit.
+
+        Args:
+            answer: The answer part of a response, see `thinking.split_thinking`.
+            key: The text that precedes the final answer (`####`); "" if there is none.
+            numbers: Whether the task's answers are numbers.
+
+        Raises:
+            UserError: The pattern takes too long.
+        """
+        if self.way.startswith(_REGEX):
+            return _by_pattern(_pattern(self.way.removeprefix(_REGEX)), answer)
+        answer = chat.until_turn_end(answer)
+        if self.way == "number":
+            return chat.last_number(answer)
+        box = chat.last_box(answer)
+        if box is not None:
+            return chat.number_in(box) if numbers else box
+        if self.way == "boxed":
+            return ""
+        return chat.after_key(answer, key, numbers=numbers) or (chat.last_number(answer) if numbers else "")
+
+
+def parse_extraction(way: str | Extraction) -> Extraction:
+    """Return a way to find final answers, given as text; one that is parsed already is returned as it is.
+
+    Raises:
+        UserError: There is no such way, or its pattern does not compile or has no group.
+    """
+    if isinstance(way, Extraction):
+        return way
+    if not isinstance(way, str):
+        raise UserError(f"expected text, got {shown(way)}", field="extract", hint=_hint())
+    if way.startswith(_REGEX):
+        _pattern(way.removeprefix(_REGEX))
+    elif way not in WAYS:
+        raise UserError(f'no way to extract answers is called "{way}"', field="extract", hint=_hint())
+    return Extraction(way)
 
 
 def final_answer(response: str, answer_key: str) -> str:
@@ -46,3 +125,42 @@ def _after(mark: str, text: str) -> str:
 def _first_number(text: str) -> str:
     number = _NUMBER.search(text.replace(",", ""))
     return number[0].removesuffix(".") if number else ""
+
+
+def _hint() -> str:
+    return f"Ways: {', '.join(WAYS)}"
+
+
+@lru_cache
+def _pattern(text: str) -> regex.Pattern[str]:
+    """Return a user's pattern, compiled.
+
+    Raises:
+        UserError: It does not compile or has no group.
+    """
+    import regex  # noqa: PLC0415  only this way needs it
+
+    try:
+        pattern = regex.compile(text)
+    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
+        raise UserError(f"the pattern does not compile: {error}", field="extract") from None
+    if not pattern.groups:
+        hint = r"Put parentheses around the answer: regex:Answer: (\S+)"
+        raise UserError("the pattern has no group", field="extract", hint=hint)
+    return pattern
+
+
+def _by_pattern(pattern: regex.Pattern[str], text: str) -> str:
+    """Return the first group that took part in the last match; "" if there is no match."""
+    last: Any = None
+    try:
+        for last in pattern.finditer(text, timeout=REGEX_SECONDS):  # noqa: B007  the last one is used
+            pass
+    except TimeoutError:
+        raise UserError(
+            f"the pattern takes more than {REGEX_SECONDS:g} seconds on a response of {len(text):,} characters",
+            field="extract",
+            hint="Simplify it: nested repetitions such as (a+)+ take exponential time",
+        ) from None
+    groups = last.groups() if last else ()
+    return next((group for group in groups if group is not None), "").strip()

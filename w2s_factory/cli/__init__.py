@@ -32,6 +32,7 @@ SECTIONS = {
     "Datasets": {
         "build-data": "Build LLaMA-Factory datasets, such as Stage I and Stage II.",
         "convert-pairs": "Convert preference pairs between LLaMA-Factory's two formats.",
+        "show-task": "Show a task: its splits, and three rows.",
         "audit": "Look for faults in training and test data.",
     },
     "Training with LLaMA-Factory": {

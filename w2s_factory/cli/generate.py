@@ -12,7 +12,9 @@ from w2s_factory.cli.next_steps import after_generation
 from w2s_factory.cli.options import PATH, TASKS, number
 from w2s_factory.errors import UserError, one_line
 from w2s_factory.quantities import (
+    MAX_FAILURES,
     PUBLISHED_TEMPERATURE,
+    FailedShare,
     MaxTokens,
     MinP,
     PresencePenalty,
@@ -181,12 +183,18 @@ class GenerateOptions:
     "--restart-if-changed", is_flag=True,
     help="Start over only if the earlier run had other settings; else resume it.",
 )  # fmt: skip
+@_output("--retry-failed", is_flag=True, help="Request again what the engine refused in an earlier run.")
+@_output(
+    "--max-failures", type=number(FailedShare), default=MAX_FAILURES, show_default=True, metavar="SHARE",
+    help="The share of the requests, rounded up, that the engine may refuse, such as too long prompts. More "
+    "end the run.",
+)  # fmt: skip
 @option(
     "--dry-run",
     is_flag=True,
     help="Only show the first prompt, its tokens and all settings; load no weights.",
 )
-def command(dry_run: bool, restart: bool, restart_if_changed: bool, **options: Any) -> None:
+def command(dry_run: bool, **options: Any) -> None:
     """Generate a model's responses to questions.
 
     Writes one greedy response to each question, or with --samples several sampled ones. Each finished
@@ -202,14 +210,19 @@ def command(dry_run: bool, restart: bool, restart_if_changed: bool, **options: A
     """  # noqa: D301  click reads \b
     from w2s_factory import generating
 
+    running = {name: options.pop(name) for name in _RUNNING}
     generation = _generation(GenerateOptions(**options))
     if dry_run:
         _print_preview(generating.preview(generation))
     else:
         click.echo(f"engine {generation.engine}, model {generation.model.name}", err=True)
-        files = generating.generate(generation, restart=restart, restart_if_changed=restart_if_changed)
+        files = generating.generate(generation, **running)
         _print_files(files)
         after_generation(generation, [written.file for written in files])
+
+
+_RUNNING = ("restart", "restart_if_changed", "retry_failed", "max_failures")
+"""The options that decide how a run is carried out, not what it asks."""
 
 
 def _generation(options: GenerateOptions) -> Generation:
@@ -327,7 +340,8 @@ def _print_preview(preview: Preview) -> None:
 
 
 def _print_files(files: list[Generated]) -> None:
-    """Print the files written, and how many of their responses were cut off."""
+    """Print the files written, and how many of their responses were cut off or are missing."""
     for written in files:
         cut = f", {written.at_limit:,} cut off at the token limit" if written.at_limit else ""
-        click.echo(f"Wrote {written.file} ({written.rows:,} responses{cut})")
+        failed = f", {written.failed:,} failed" if written.failed else ""
+        click.echo(f"Wrote {written.file} ({written.rows:,} responses{cut}{failed})")

@@ -98,8 +98,8 @@ def after_generation(generation: Generation, files: Sequence[Path]) -> None:
     elif generation.shard is None and generation.task.file is not None:
         golds = shlex.join(["build-data", "--stage", "test", "--task", generation.task.argument])
         print_next_sentence(
-            f"to score them, write the gold answers with w2s-factory {golds} and --split, and name the file as "
-            "--golds of w2s-factory score"
+            f"to score them, write the gold answers with w2s-factory {golds} and --split, and name the file "
+            "as --golds of w2s-factory score"
         )
     if generation.shard is None:
         return

@@ -29,7 +29,7 @@ TO_STDOUT: Final = {
 }
 """The options, by command, that may be `-`: each names one file of rows."""
 
-TASKS: Final = "gsm8k, math, arithmetic, olympic_arena, or one from an installed package"
+TASKS: Final = "gsm8k, math, arithmetic, olympic_arena, one from a package, or your own file (./NAME.yaml)"
 """The names that `--task` takes, for the help."""
 
 PATH: Final = click.Path(path_type=Path)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating.engines import make_engine
 from w2s_factory.generating.engines.contract import Contracted
+from w2s_factory.generating.failures import Failures, ids_shown
 from w2s_factory.generating.generation_files import OUTPUT, seed_folder, shard_folder
 from w2s_factory.generating.part import Generated, Part
 from w2s_factory.processes import progress_bar, say
+from w2s_factory.quantities import MAX_FAILURES, FailedShare
+from w2s_factory.ranges import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -28,17 +31,23 @@ def generate(
     *,
     restart: bool = False,
     restart_if_changed: bool = False,
+    retry_failed: bool = False,
+    max_failures: FailedShare = MAX_FAILURES,
     tell: Callable[[str], None] = say,
 ) -> list[Generated]:
     """Generate responses into `output_dir`, continuing where an earlier call with the same settings ended.
 
     Each response is written to a journal next to its `output.jsonl` when it is finished. `output.jsonl` is
-    written when all responses are there: rows of id, prompt and response in the order of the questions.
+    written when all responses are there: rows of id, prompt and response in the order of the questions. A
+    request that the engine refuses, such as one with too long a prompt, has an empty response and an `error`.
 
     Args:
         generation: The model, questions and settings.
         restart: Delete the responses of an earlier run.
         restart_if_changed: Delete them only if the earlier run had other settings; else continue it.
+        retry_failed: Request again what failed in an earlier call.
+        max_failures: The share of requests, rounded up to whole ones, that may fail; one more ends the run,
+            and so does the failure of all.
         tell: Called with a line of text for the user before or after the work.
 
     Returns:
@@ -46,17 +55,29 @@ def generate(
 
     Raises:
         UserError: An input is missing, an earlier run had other settings, the disk is full ...
-        DelegateError: The engine failed. In either case every finished response is kept.
+        DelegateError: The engine failed, or refused too many requests. In either case every finished
+            response is kept.
     """
+    check(max_failures, FailedShare, "max_failures")
     _tell_given_away(generation, tell)
     with ExitStack() as stack:
         engine = stack.enter_context(closing(_engine(generation)))
         parts: dict[int, Part] = {}
         for seed in generation.seeds:
-            part = _part(generation, engine, seed, restart=restart, restart_if_changed=restart_if_changed)
+            part = _part(
+                generation,
+                engine,
+                seed,
+                restart=restart,
+                restart_if_changed=restart_if_changed,
+                retry_failed=retry_failed,
+            )
             parts[seed] = stack.enter_context(closing(part))
+        failures = Failures(list(parts.values()), max_failures)
         if not all(part.complete for part in parts.values()):
-            _complete(generation, engine, parts, tell)
+            _complete(generation, engine, parts, failures, tell)
+        if failures.count:
+            tell(f"{failures}; they count as unanswered, and --retry-failed requests them again")
         return [_write(generation, engine, part) for part in parts.values()]
 
 
@@ -100,7 +121,7 @@ def preview(generation: Generation, *, tell: Callable[[str], None] = say) -> Pre
         )
 
 
-def _engine(generation: Generation) -> Engine:
+def _engine(generation: Generation) -> Contracted:
     engine = make_engine(generation.engine, generation.model, generation.engine_options)
     return Contracted(generation.engine, engine)
 
@@ -122,16 +143,24 @@ def _part(generation: Generation, engine: Engine, seed: int, **restarts: bool) -
 
 
 def _complete(
-    generation: Generation, engine: Engine, parts: dict[int, Part], tell: Callable[[str], None]
+    generation: Generation,
+    engine: Contracted,
+    parts: dict[int, Part],
+    failures: Failures,
+    tell: Callable[[str], None],
 ) -> None:
     """Have the engine complete the missing requests; write each part's file when the part is complete."""
     unfinished = [part for part in parts.values() if not part.complete]
     with _progress(parts.values()) as bar:
         try:
-            batches = [batch for part in unfinished for batch in part.missing(engine.batches(part.requests))]
+            for completion in engine.unanswerable([each for part in unfinished for each in part.missing]):
+                bar.update(parts[completion.request.seed].take(completion))
+            failures.check(UserError)
+            batches = [batch for part in unfinished for batch in part.batches(engine.batches(part.requests))]
             for completion in engine.complete(batches, generation.sampling):
                 part = parts[completion.request.seed]
                 bar.update(part.take(completion))
+                failures.check(DelegateError)
                 if part.complete:
                     _write(generation, engine, part)
         except BaseException:
@@ -141,12 +170,10 @@ def _complete(
                 "the same command, without --restart, continues from there"
             )
             raise
-    missing = [name for part in parts.values() for name in part.unanswered]
+    missing = [request.id for part in parts.values() for request in part.missing]
     if missing:
-        shown = ", ".join(map(repr, missing[:3])) + (" ..." if len(missing) > 3 else "")
-        raise DelegateError(
-            f"engine {generation.engine}: complete left {len(missing):,} requests unanswered (id {shown})"
-        )
+        problem = f"complete left {len(missing):,} requests unanswered (id {ids_shown(missing)})"
+        raise DelegateError(f"engine {generation.engine}: {problem}")
 
 
 def _write(generation: Generation, engine: Engine, part: Part) -> Generated:

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 ENTRY: Form[dict[str, Any]] = Form(
     "responses",
     {"id": (int, str), "seed": (int,), "text": (str,), "finish": (str,), "tokens": (int, type(None))},
+    optional={"error": (str,)},
 )
-"""An entry of a journal."""
+"""An entry of a journal; `error` is the reason why the engine refused the request."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,13 @@ class Generated:
         file: The `output.jsonl`.
         rows: The number of its responses.
         at_limit: The number of those that were cut at the token limit.
+        failed: The number of requests that the engine refused; their `response` is empty.
     """
 
     file: Path
     rows: int
     at_limit: int
+    failed: int = 0
 
     def to_frame(self) -> pd.DataFrame:
         """Return the responses as a DataFrame."""
@@ -60,6 +63,10 @@ class Part:
         inputs: The files from which the prompts are built.
         restart: Delete the responses of an earlier run.
         restart_if_changed: Delete them if the earlier run had other settings, or its settings are not known.
+        retry_failed: Take the requests that failed in an earlier run for missing ones.
+
+    Attributes:
+        failed: The reasons why requests failed, by id.
 
     Raises:
         UserError: An earlier run in this folder had other settings or cannot be identified, another process
@@ -76,6 +83,7 @@ class Part:
         inputs: Sequence[Source] = (),
         restart: bool = False,
         restart_if_changed: bool = False,
+        retry_failed: bool = False,
     ) -> None:
         self.file, self.requests, self._settings = folder / OUTPUT, requests, settings
         self._inputs = inputs
@@ -94,8 +102,23 @@ class Part:
             self.close()
             raise
         self._rows: dict[Id, dict[str, Any]] = {}
+        self.failed: dict[Id, str] = {}
         for row in self._journal_rows():
-            self._rows.setdefault(row["id"], row)
+            self._keep(row)
+        self._may_replace = any("error" in row for row in self.journal.rows)
+        if retry_failed:
+            self._rows = {name: row for name, row in self._rows.items() if name not in self.failed}
+            self.failed = {}
+
+    def _keep(self, row: dict[str, Any]) -> None:
+        """Keep an entry unless its request has a response; a failure is replaced by what came later."""
+        name = row["id"]
+        if name in self._rows and name not in self.failed:
+            return
+        self._rows[name] = row
+        self.failed.pop(name, None)
+        if (reason := row.get("error")) is not None:
+            self.failed[name] = reason
 
     def _continue(self, header: Mapping[str, Any], *, restart_if_changed: bool) -> None:
         """Continue the journal's run, or start over if it had other settings and this is allowed."""
@@ -143,12 +166,12 @@ class Part:
         return self.finished == len(self.requests)
 
     @property
-    def unanswered(self) -> list[Id]:
-        """The ids of the questions without a response."""
-        return [request.id for request in self.requests if request.id not in self._rows]
+    def missing(self) -> list[Request]:
+        """The requests without a response, of which it is not known that they fail."""
+        return [request for request in self.requests if request.id not in self._rows]
 
-    def missing(self, batches: Iterable[Sequence[Request]]) -> list[Sequence[Request]]:
-        """Return the batches in which a response is missing."""
+    def batches(self, batches: Iterable[Sequence[Request]]) -> list[Sequence[Request]]:
+        """Return those of the batches in which a response is missing."""
         return [batch for batch in batches if any(request.id not in self._rows for request in batch)]
 
     def take(self, completion: Completion) -> bool:
@@ -156,15 +179,17 @@ class Part:
         request = completion.request
         if request.id in self._rows:
             return False
-        row = {
+        row: dict[str, Any] = {
             "id": request.id,
             "seed": request.seed,
             "text": completion.text,
             "finish": completion.finish,
             "tokens": completion.tokens,
         }
+        if completion.error is not None:
+            row["error"] = completion.error
         self.journal.append(row)
-        self._rows[request.id] = row
+        self._keep(row)
         return True
 
     def write(self, task: Task, **facts: Any) -> Generated:
@@ -173,11 +198,15 @@ class Part:
         producer = f"the engine, or written_response of the task {task.name}"
         with Outputs(inputs=self._inputs) as outputs:
             rows = (self._output(task, request) for request in self.requests)
-            outputs.rows(self.file, rows, OUTPUT_FORM, producer=producer)
+            outputs.rows(self.file, rows, OUTPUT_FORM, producer=producer, replace=self._may_replace)
+            if self.failed:
+                facts["failed"] = len(self.failed)
             outputs.note(settings=self._settings, rows=self.finished, at_limit=at_limit, **facts)
-        return Generated(self.file, self.finished, at_limit)
+        return Generated(self.file, self.finished, at_limit, len(self.failed))
 
     def _output(self, task: Task, request: Request) -> Output:
+        if (reason := self.failed.get(request.id)) is not None:
+            return {"id": request.id, "prompt": request.prompt, "response": "", "error": reason}
         text = self._rows[request.id]["text"]
         try:
             response = task.written_response(text)

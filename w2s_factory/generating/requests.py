@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from w2s_factory.records import Id
 
 
-Finish: TypeAlias = Literal["stop", "length"]
-"""The reason why a response ended: a stop text or end-of-sequence token, or the token limit."""
+Finish: TypeAlias = Literal["stop", "length", "error"]
+"""The reason why a response ended: a stop text or end-of-sequence token, the token limit, or a failure."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,27 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Completion:
-    """The response to a request.
+    """The response to a request, or the reason why the engine refused it.
 
     Attributes:
         request: The request.
         text: The text as the model wrote it.
         finish: The reason why the text ended.
         tokens: The number of tokens that the model wrote; None if the engine does not know it.
+        error: The reason why the engine refused the request; None for a response. See `refused`.
     """
 
     request: Request
     text: str
     finish: Finish
     tokens: int | None
+    error: str | None = None
+
+    @classmethod
+    def refused(cls, request: Request, reason: str) -> Completion:
+        """Return the completion of a request that the engine refuses, such as one with too long a prompt.
+
+        It counts as unanswered, and the run continues. What fails for other reasons, such as a server that
+        no longer answers, is an error to be raised.
+        """
+        return cls(request, "", "error", None, reason)

@@ -147,7 +147,7 @@ class Task:
         return f"Question: {question}\nAnswer:"
 
     def user_turn(self, question: str) -> str:
-        """Return the user turn that asks a question in a chat, by default the question alone."""
+        """Return the user's turn that asks a question in a chat, by default the question alone."""
         return question
 
     def written_response(self, text: str) -> str:

@@ -42,7 +42,9 @@ class _Returns:
 _TEXT = _Returns("text", (str,))
 _VERDICT = _Returns("True or False", (bool,))
 _RETURNS: dict[str, _Returns] = {
-    **dict.fromkeys(("prompt", "written_response", "gold_output", "extract", "extract_any"), _TEXT),
+    **dict.fromkeys(
+        ("prompt", "user_turn", "written_response", "gold_output", "extract", "extract_any"), _TEXT
+    ),
     **dict.fromkeys(("normalise", "answer", "file_stem", "dataset_name", "folder", "stem"), _TEXT),
     "normalise_gold": _Returns("text, or None for a gold that is not known", (str, type(None))),
     **dict.fromkeys(("equal", "is_answer"), _VERDICT),

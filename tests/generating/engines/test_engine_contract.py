@@ -93,8 +93,14 @@ COMPLETIONS = [
     (lambda _: {"text": "x"}, "expected Completion objects, got {'text': 'x'} (dict)"),
     (lambda r: Completion(r, None, "stop", 1), "a Completion (question 0) whose text is text, got None"),
     (lambda r: Completion(r, b"x", "stop", 1), "whose text is text, got b'x' (bytes)"),
-    (lambda r: Completion(r, "x", "eos", 1), 'whose finish is "stop" or "length", got \'eos\' (str)'),
-    (lambda r: Completion(r, "x", ["stop"], 1), 'whose finish is "stop" or "length", got'),
+    (
+        lambda r: Completion(r, "x", "eos", 1),
+        'whose finish is "stop" or "length", or "error" with an error, got \'eos\' (str)',
+    ),
+    (
+        lambda r: Completion(r, "x", ["stop"], 1),
+        'whose finish is "stop" or "length", or "error" with an error, got',
+    ),
     (
         lambda r: Completion(r, "x", "stop", "7"),
         "whose tokens is a whole number from 0 to 2**63 - 1, or None, got '7'",

@@ -81,7 +81,7 @@ def test_faults_that_pass_are_tried_again(own_server, fault):
     ("fault", "error", "message"),
     [
         (401, UserError, "refuses the key. Set OPENAI_API_KEY"),
-        (400, DelegateError, "question 0: .* answers 400 .*told to fail"),
+        (404, DelegateError, "question 0: .* answers 404 .*told to fail"),
     ],
 )
 def test_faults_that_stay_are_not(own_server, fault, error, message):
@@ -91,14 +91,26 @@ def test_faults_that_stay_are_not(own_server, fault, error, message):
     assert own_server.asked == []
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_request_that_the_server_refuses_ends_nothing(own_server, status):
+    own_server.faults = [status]
+    engine = engine_at(own_server.url, concurrency=1)
+    asked = [[Request(n, 0, f"Question: {n}?\nAnswer:")] for n in range(3)]
+    refused, *others = engine.complete(asked, Sampling(max_tokens=4, top_k=3, presence_penalty=0.5))
+    assert (refused.finish, refused.text, refused.tokens) == ("error", "", None)
+    assert refused.error.startswith(f"the server answers {status} (")
+    assert refused.error.endswith("; it may not take top_k")
+    assert [one.error for one in others] == [None, None]
+
+
 def test_responses_under_way_when_a_request_fails_are_kept(own_server):
     real = own_server.complete
     own_server.complete = lambda body: time.sleep(0.3) or real(body)
-    own_server.faults = [400]
+    own_server.faults = [404]
     engine = engine_at(own_server.url, concurrency=4)
     asked = [Request(n, 0, f"Question: {n}?\nAnswer:") for n in range(12)]
     done = []
-    with pytest.raises(DelegateError, match="answers 400"):
+    with pytest.raises(DelegateError, match="answers 404"):
         done.extend(engine.complete(engine.batches(asked), GREEDY))
     assert len(done) == 3
     assert len(own_server.asked) == 3

@@ -123,8 +123,14 @@ def test_the_context_bounds_a_response(tiny):
         )
     }
     assert done[0].tokens <= room
-    with pytest.raises(UserError, match=r"prompt of question 7 has .* tokens, the model's context 512"):
-        list(engine.complete([[Request(7, 0, "a" + " 1" * 600)]], GREEDY))
+    long, short = Request(7, 0, "a" + " 1" * 600), Request(8, 0, "a")
+    [refused] = engine.unanswerable([long, short])
+    assert (refused.request, refused.finish, refused.text) == (long, "error", "")
+    assert (
+        refused.error == f"the prompt has {len(engine.tokens(long.prompt)):,} tokens, the model's context 512"
+    )
+    alone = list(engine.complete([[short]], GREEDY))
+    assert list(engine.complete([[long, short], [long]], GREEDY)) == [refused, *alone, refused]
 
 
 TARGETS = {"target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM"}

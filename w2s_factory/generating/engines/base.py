@@ -57,7 +57,10 @@ def _is_name(value: Any) -> bool:
 class Engine(Protocol):
     """An engine, which completes requests with a model.
 
-    It is created by `factory(model, **options)`. Weights are not loaded before `complete` is called.
+    It is created by `factory(model, **options)`. Weights are not loaded before `complete` or `unanswerable`
+    is called. An engine may lack `unanswerable`, which is not declared here for this reason:
+    `unanswerable(requests) -> Sequence[Completion]` is called before `complete`, and returns a
+    `Completion.refused` for each request that can't be answered, such as a prompt that fills the context.
 
     Attributes:
         packages: The distributions whose versions belong in the manifest.
@@ -85,7 +88,10 @@ class Engine(Protocol):
         ...
 
     def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
-        """Complete all requests of some batches; yield each completion when it is finished, in any order."""
+        """Complete all requests of some batches; yield each completion when it is finished, in any order.
+
+        A request that the engine refuses is a `Completion.refused`; every other failure is raised.
+        """
         ...
 
     def close(self) -> None:

@@ -81,6 +81,19 @@ class Contracted:
             raise UserError(problem, hint="Put each request into exactly one batch")
         return batches
 
+    def unanswerable(self, requests: Sequence[Request]) -> list[Completion]:
+        """Return the failures of requests that can't be answered, each checked."""
+        find = self._called("unanswerable", getattr, self._engine, "unanswerable", None)
+        found = self._called("unanswerable", find, requests) if callable(find) else []
+        if not _is_list(found):
+            raise self._wrong("unanswerable", "a list of Completion", found)
+        asked = set(requests)
+        completions = [self._checked(completion, asked) for completion in found]
+        for completion in completions:
+            if completion.error is None:
+                raise self._wrong("unanswerable", "completions with an error", completion)
+        return completions
+
     def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
         """Yield the completions of these requests, each checked."""
         asked = {request for batch in batches for request in batch}
@@ -105,8 +118,9 @@ class Contracted:
             raise self._wrong("complete", "a Completion of a request it was given", completion.request)
         for field, fits, words in (
             ("text", isinstance(completion.text, str), "text"),
-            ("finish", completion.finish in get_args(Finish), '"stop" or "length"'),
+            ("finish", completion.finish in get_args(Finish), '"stop" or "length", or "error" with an error'),
             ("tokens", _is_count(completion.tokens), "a whole number from 0 to 2**63 - 1, or None"),
+            ("error", _is_reason(completion), 'None, or with the finish "error" and no text, a reason'),
         ):
             if not fits:
                 where = f"a Completion (question {completion.request.id}) whose {field} is {words}"
@@ -176,6 +190,13 @@ def _is_token(token: Any) -> bool:
         and len(token) == 2
         and isinstance(token[1], str)
     )
+
+
+def _is_reason(completion: Completion) -> bool:
+    if completion.finish != "error":
+        return completion.error is None
+    reason: Any = completion.error
+    return completion.text == "" and isinstance(reason, str) and reason.strip() != ""
 
 
 def _is_count(value: Any) -> bool:

@@ -26,6 +26,9 @@ KEY = "OPENAI_API_KEY"
 BEYOND_STANDARD = ("top_k", "min_p", "repetition_penalty")
 """Settings that vLLM's server and some others take in a request, although OpenAI's API does not have them."""
 
+_REFUSED = (400, 413, 422)
+"""The statuses by which a server refuses one request, and not all of them."""
+
 Concurrency: TypeAlias = Annotated[int, Ge(1), Le(4_096)]
 """A number of concurrent requests, each in a thread."""
 
@@ -135,6 +138,8 @@ class OpenAI:
                 **sampling.changed("presence_penalty"),
             )
         except openai.APIError as error:
+            if getattr(error, "status_code", None) in _REFUSED:
+                return Completion.refused(request, _refusal(error, sampling))
             raise self._failure(error, request) from None
         choice = answer.choices[0]
         finish: Finish = "length" if choice.finish_reason == "length" else "stop"
@@ -158,3 +163,10 @@ class OpenAI:
         return DelegateError(
             f"{what}the server at {self._base_url} answers {status} ({first_line(error.message)})"
         )
+
+
+def _refusal(error: openai.APIError, sampling: Sampling) -> str:
+    """Return why the server refused a request, with the settings that it may not know."""
+    status, beyond = getattr(error, "status_code", None), ", ".join(sampling.changed(*BEYOND_STANDARD))
+    doubt = f"; it may not take {beyond}" if beyond else ""
+    return f"the server answers {status} ({first_line(error.message)}){doubt}"

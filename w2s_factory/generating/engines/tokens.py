@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import AutoTokenizer
 
 from w2s_factory.errors import UserError
+from w2s_factory.generating.requests import Completion
 from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
@@ -14,11 +15,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.generating.engines.base import Bos
+    from w2s_factory.generating.requests import Request
 
 _CONTEXT = 8
 """The number of preceding tokens that are decoded with a token, whose text can depend on them."""
 
 _INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
+
+
+def without_room(requests: Sequence[Request], tokens: Tokens, context: int | None) -> list[Completion]:
+    """Return the failures of those requests whose prompts leave no room for an answer.
+
+    Args:
+        requests: The requests.
+        tokens: The tokenizer.
+        context: The number of tokens that prompt and response may have together; None if there is no limit.
+    """
+    if context is None:
+        return []
+    lengths = {prompt: len(tokens.encode(prompt)) for prompt in {request.prompt for request in requests}}
+    return [
+        Completion.refused(request, f"the prompt has {length:,} tokens, the model's context {context:,}")
+        for request in requests
+        if (length := lengths[request.prompt]) >= context
+    ]
 
 
 class Tokens:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import torch
 from annotated_types import Ge, Le
 from transformers import (
+    AutoConfig,
     GenerationConfig,
     LogitsProcessorList,
     StoppingCriteria,
@@ -20,7 +21,7 @@ from transformers import (
 from w2s_factory.errors import UserError
 from w2s_factory.generating.engines.model_folders import adapter_folder, content, model_folder
 from w2s_factory.generating.engines.token_choice import processors
-from w2s_factory.generating.engines.tokens import Tokens
+from w2s_factory.generating.engines.tokens import Tokens, without_room
 from w2s_factory.generating.engines.weights import default_dtype, learns_prompts, load
 from w2s_factory.generating.requests import Completion
 
@@ -124,11 +125,17 @@ class Transformers:
         ordered = sorted(requests, key=lambda request: -lengths[id(request)])
         return [ordered[i : i + self._batch_size] for i in range(0, len(ordered), self._batch_size)]
 
+    def unanswerable(self, requests: Sequence[Request]) -> list[Completion]:
+        """Return the failures of prompts that leave no room for an answer in the model's context."""
+        return without_room(requests, self._tokens, self._context)
+
     def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
         """Complete one batch after another; yield a batch's completions when all of it is finished."""
         for batch in batches:
+            refused = {completion.request: completion for completion in self.unanswerable(batch)}
+            yield from refused.values()
             try:
-                yield from self._complete(batch, sampling)
+                yield from self._complete([each for each in batch if each not in refused], sampling)
             except torch.OutOfMemoryError:
                 hint = f"Use smaller batches: --engine-option batch_size={max(1, self._batch_size // 2)}"
                 raise UserError("a batch does not fit in the GPU's memory", hint=hint) from None
@@ -145,6 +152,12 @@ class Transformers:
     def _weights(self) -> Any:
         return load(self._folder, self._adapter, self._dtype, self._place)
 
+    @cached_property
+    def _context(self) -> int | None:
+        """The number of tokens of prompt and response together; None if the config has no limit."""
+        config = AutoConfig.from_pretrained(self._folder, trust_remote_code=False)
+        return getattr(config.get_text_config(), "max_position_embeddings", None)
+
     @property
     def _place(self) -> str:
         if self._device != "auto":
@@ -159,10 +172,10 @@ class Transformers:
         return {token for token in (*listed, self._tokens.tokenizer.eos_token_id) if token is not None}
 
     def _complete(self, batch: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        if not batch:
+            return []
         prompts = [self._tokens.encode(request.prompt) for request in batch]
-        limits = [
-            self._room(request, prompt, sampling) for request, prompt in zip(batch, prompts, strict=True)
-        ]
+        limits = [self._room(prompt, sampling) for prompt in prompts]
         width = max(map(len, prompts))
         ends = self._ends | set(self._tokens.special(sampling.stop))
         done = RowsDone(self._tokens, ends, sampling.stop, limits, width)
@@ -202,14 +215,7 @@ class Transformers:
         cuts = [place for stop in sampling.stop if (place := text.find(stop)) >= 0]
         return Completion(request, text[: min(cuts, default=len(text))], finish, length)
 
-    def _room(self, request: Request, prompt: list[int], sampling: Sampling) -> int:
+    def _room(self, prompt: list[int], sampling: Sampling) -> int:
         """Return how many tokens the model may write: the limit, or what the prompt leaves of its context."""
-        context = (
-            getattr(self._weights.config, "max_position_embeddings", None)
-            or len(prompt) + sampling.max_tokens
-        )
-        if len(prompt) >= context:
-            raise UserError(
-                f"the prompt of question {request.id} has {len(prompt)} tokens, the model's context {context}"
-            )
-        return min(sampling.max_tokens, context - len(prompt))
+        left = sampling.max_tokens if self._context is None else self._context - len(prompt)
+        return min(sampling.max_tokens, left)

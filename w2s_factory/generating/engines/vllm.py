@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # results alone go to stdout
 
-from vllm import SamplingParams
+from vllm import SamplingParams, exceptions
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
@@ -28,7 +28,7 @@ from vllm.v1.engine.llm_engine import LLMEngine
 from w2s_factory.errors import DelegateError, UserError, W2SError, did_you_mean
 from w2s_factory.generating.engines.concurrency import by_tasks
 from w2s_factory.generating.engines.model_folders import adapter_folder, content, model_folder
-from w2s_factory.generating.engines.tokens import Tokens
+from w2s_factory.generating.engines.tokens import Tokens, without_room
 from w2s_factory.generating.engines.vllm_arguments import deciding, rank_served
 from w2s_factory.generating.engines.weights import check_fits, merged_folder
 from w2s_factory.generating.requests import Completion, Finish
@@ -49,6 +49,9 @@ _OWN = {"model", "enable_lora", "max_lora_rank", "trust_remote_code", "load_form
 
 _WAITING = 4096
 """Requests that wait at a replica: more than it computes at a time, so that it never runs dry."""
+
+_INVALID = (ValueError, getattr(exceptions, "VLLMClientError", ValueError))
+"""What vLLM raises for a request that it refuses: an error of its own in later versions."""
 
 _BULK = UsageContext.LLM_CLASS
 """The use for which vLLM chooses batch sizes: throughput, as its `LLM` does, not latency."""
@@ -116,6 +119,10 @@ class Vllm:
         """Return each request by itself, since vLLM forms its own batches."""
         return [[request] for request in requests]
 
+    def unanswerable(self, requests: Sequence[Request]) -> list[Completion]:
+        """Return the failures of prompts that leave no room in the context, which a running vLLM knows."""
+        return without_room(requests, self._tokens, self._stream.context)
+
     def complete(self, batches: Sequence[Sequence[Request]], sampling: Sampling) -> Iterator[Completion]:
         """Complete all requests; yield each completion when it is finished."""
         asked = {
@@ -124,7 +131,10 @@ class Vllm:
         asks = (self._ask(name, request, sampling) for name, request in asked.items())
         try:
             for output in self._stream.complete(asks):
-                yield _completion(asked[output.request_id], output)
+                if isinstance(output, _Refused):
+                    yield Completion.refused(asked[output.name], output.reason)
+                else:
+                    yield _completion(asked[output.request_id], output)
         except W2SError:
             raise
         except Exception as error:  # vLLM's own errors share no base class
@@ -198,10 +208,23 @@ class _Ask(NamedTuple):
     lora: LoRARequest | None
 
 
-class _Stream(Protocol):
-    """A running vLLM."""
+class _Refused(NamedTuple):
+    """A request that vLLM refuses."""
 
-    def complete(self, asks: Iterator[_Ask]) -> Iterator[RequestOutput]:
+    name: str
+    reason: str
+
+
+class _Stream(Protocol):
+    """A running vLLM.
+
+    Attributes:
+        context: The number of tokens that prompt and response may have together.
+    """
+
+    context: int
+
+    def complete(self, asks: Iterator[_Ask]) -> Iterator[RequestOutput | _Refused]:
         """Complete the requests; yield the output of each when it is finished."""
         ...
 
@@ -220,16 +243,21 @@ class _Stepwise:
 
     def __init__(self, arguments: AsyncEngineArgs) -> None:
         self._engine = LLMEngine.from_engine_args(arguments, usage_context=_BULK)
+        self.context: int = self._engine.model_config.max_model_len
 
-    def complete(self, asks: Iterator[_Ask]) -> Iterator[RequestOutput]:
+    def complete(self, asks: Iterator[_Ask]) -> Iterator[RequestOutput | _Refused]:
         waiting = 0
         while True:
-            for ask in islice(asks, _WAITING - waiting):
-                self._engine.add_request(ask.name, _prompt(ask), ask.params, lora_request=ask.lora)
-                waiting += 1
-            if not waiting:
+            new = list(islice(asks, _WAITING - waiting))
+            for ask in new:
+                try:
+                    self._engine.add_request(ask.name, _prompt(ask), ask.params, lora_request=ask.lora)
+                    waiting += 1
+                except _INVALID as error:
+                    yield _Refused(ask.name, first_line(str(error)))
+            if not waiting and not new:
                 return
-            for output in self._engine.step():
+            for output in self._engine.step() if waiting else ():
                 if output.finished:
                     waiting -= 1
                     yield output
@@ -245,17 +273,21 @@ class _Replicas:
         self._runner = asyncio.Runner()
         self._replicas = arguments.data_parallel_size
         self._engine = self._runner.run(_started(arguments))
+        self.context: int = self._engine.model_config.max_model_len
 
-    def complete(self, asks: Iterator[_Ask]) -> Iterator[RequestOutput]:
+    def complete(self, asks: Iterator[_Ask]) -> Iterator[RequestOutput | _Refused]:
         return by_tasks(self._runner, map(self._output_of, asks), _WAITING * self._replicas)
 
     def close(self) -> None:
         self._engine.shutdown()
         self._runner.close()
 
-    async def _output_of(self, ask: _Ask) -> RequestOutput:
+    async def _output_of(self, ask: _Ask) -> RequestOutput | _Refused:
         outputs = self._engine.generate(_prompt(ask), ask.params, ask.name, lora_request=ask.lora)
-        return [output async for output in outputs][-1]
+        try:
+            return [output async for output in outputs][-1]
+        except _INVALID as error:
+            return _Refused(ask.name, first_line(str(error)))
 
 
 def _prompt(ask: _Ask) -> Any:
