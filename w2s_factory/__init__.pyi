@@ -56,6 +56,7 @@ from .llamafactory.dataset_info import sft_entry as sft_entry
 from .llamafactory.doctor import Diagnosis as Diagnosis
 from .llamafactory.doctor import diagnose as diagnose
 from .llamafactory.installation import installed_version as installed_version
+from .llamafactory.jinja_template import write_template_jinja as write_template_jinja
 from .llamafactory.launch import Trained as Trained
 from .llamafactory.launch import export as export
 from .llamafactory.launch import train as train
@@ -64,6 +65,9 @@ from .llamafactory.template import TemplateStatus as TemplateStatus
 from .llamafactory.template import install_template as install_template
 from .llamafactory.template import template_status as template_status
 from .llamafactory.template import uninstall_template as uninstall_template
+from .llamafactory.template_parity import TemplateComparison as TemplateComparison
+from .llamafactory.template_parity import check_template as check_template
+from .llamafactory.template_parity import find_template as find_template
 from .llamafactory.trained_weights import Weights as Weights
 from .published import PublishedNumber as PublishedNumber
 from .published import published_results as published_results
