@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
+from w2s_factory.experiment.answer_settings import CHAT
 from w2s_factory.experiment.spec import Of
 from w2s_factory.generating.engines.base import Model
 from w2s_factory.llamafactory.settings import as_yaml
@@ -67,7 +68,7 @@ def asking_options(experiment: Experiment, of: Of) -> list[str]:
     return [] if all(experiment.chat(other) == "off" for other in get_args(Of)) else ["--chat", "off"]
 
 
-def thinking_of(experiment: Experiment, of: Of, *, trained: bool) -> str | None:
+def thinking_of(experiment: Experiment, of: Of, *, trained: bool) -> Literal["on", "off", "auto"] | None:
     """Return whether a model is asked to think: `on`, `off`, or None as its chat template has it by default.
 
     A model that is trained on answers alone is asked, and trained, not to think.
@@ -81,6 +82,12 @@ def training_options(experiment: Experiment, of: Of) -> list[str]:
     """Return the options of `make-config` by which a model is trained as it will be asked."""
     thinking = thinking_of(experiment, of, trained=True)
     return ["--thinking", thinking] if experiment.chat(of) != "off" and thinking in {"on", "off"} else []
+
+
+def template_options(experiment: Experiment, of: Of) -> list[str]:
+    """Return the option of `train` that names the file by which the trained model will be asked."""
+    chat = experiment.chat(of)
+    return [] if chat in CHAT else ["--chat", chat]
 
 
 def _chat(

@@ -150,6 +150,7 @@ class Draft:
         stage1: The iterations of Stage I so far.
         stage2: Stage II; empty until it is planned.
         files: The number of files the plan writes so far, including those of earlier repetitions.
+        allow_other_template: Whether to train with a template that differs from what generation will ask.
     """
 
     experiment: Experiment
@@ -161,6 +162,7 @@ class Draft:
     stage1: list[Agreed] = field(default_factory=list)
     stage2: list[Preferred] = field(default_factory=list)
     files: int = 0
+    allow_other_template: bool = False
 
     def add(
         self,

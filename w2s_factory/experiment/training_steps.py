@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.experiment.step_options import training_options
+from w2s_factory.experiment.spec import VANILLA
+from w2s_factory.experiment.step_options import template_options, training_options
 from w2s_factory.experiment.steps import Answerer
 from w2s_factory.llamafactory.presets import FOLDER
 from w2s_factory.llamafactory.settings import as_yaml
@@ -64,7 +65,9 @@ def fit(  # noqa: PLR0913  each describes the training
     make += ["--output", config, "--force", *_version(draft), *_set(settings), *options]
     make += ["--cpu"] if draft.experiment.llamafactory.cpu else []
     make += training_options(draft.experiment, start.of)
-    train = ["train", config, "--force", *_python(draft)]
+    train = ["train", config, "--force", *_python(draft), *template_options(draft.experiment, start.of)]
+    allowed = draft.allow_other_template and training.value("template") not in (None, VANILLA)
+    train += ["--allow-other-template"] if allowed else []
     written = f"{folder}/{NOTED}"
     reads = [file, *training.files, *start.reads]
     draft.add(f"train_{role}", "train", make, train, reads=reads, writes=[written])

@@ -106,16 +106,16 @@ def evaluate(  # noqa: PLR0913  each is a question that can be asked of results
     check(avg_at, Samples | None, "avg_at")
     named, by = _named(results), listed(by, "by")
     paper = paper_rows(*beside_paper) if beside_paper else []
-    if pass_at is not None or avg_at is not None:
-        field = "pass-at" if avg_at is None else "avg-at"
-        if by or golds or floor is not None or ceiling is not None:
+    for k, field in ((avg_at, "avg-at"), (pass_at, "pass-at")):
+        if k is not None and (by or golds or floor is not None or ceiling is not None):
             problem = "cannot be combined with golds, a breakdown, a floor or a ceiling"
             raise UserError(problem, field=field, hint="Leave these out")
-        if avg_at is None:
-            return _sampled(named, pass_at, None if task is None else get_task(task), paper)
+    if avg_at is not None:
         if pass_at is not None:
-            raise UserError("cannot be combined with pass-at", field=field, hint="Evaluate twice")
+            raise UserError("cannot be combined with pass-at", field="avg-at", hint="Evaluate twice")
         return _averaged(named, avg_at, paper)
+    if pass_at is not None:
+        return _sampled(named, pass_at, None if task is None else get_task(task), paper)
     if bool(by) != (golds is not None):
         problem = "accuracy by tag needs both the tags (--by) and the gold answers (--golds)"
         raise UserError(problem, field="by")
