@@ -330,7 +330,7 @@ def test_unknown_ways_and_wrong_patterns(way, problem):
 
 def test_a_pattern_that_takes_too_long(monkeypatch):
     monkeypatch.setattr("w2s_factory.answers.extraction.REGEX_SECONDS", 0.2)
-    with pytest.raises(UserError, match=r"more than 0.2 seconds on a response of 5,001 characters"):
+    with pytest.raises(UserError, match=r"over 0.2 seconds on a response of 5,001 characters"):
         parse_extraction("regex:((?:a*)*)$")("a" * 5000 + "b")
 
 

@@ -79,6 +79,23 @@ def comparison(mode: str, published: Callable[[], Comparison]) -> Comparison:
     raise UserError(f'no mode "{mode}"', field="mode", hint=f"Modes: {', '.join(MODES)}")
 
 
+def whole_answers() -> Comparison:
+    """Return the comparison by Math-Verify of whole answer parts, in which its own extraction decides.
+
+    Raises:
+        UserError: The library is missing.
+    """
+    _need("math_verify", "math-verify")
+    return Comparison(
+        math_verify.quick_texts,
+        math_verify.slow_texts,
+        math_verify.prepare,
+        parses=False,
+        as_written=True,
+        packages=math_verify.PACKAGES,
+    )
+
+
 def own_comparison(equal: Callable[[str, str], bool], *, slow: bool) -> Comparison:
     """Return the comparison by a function of a task: at once, or in workers if it is slow."""
     return Comparison(_never if slow else equal, equal, _nothing, parses=False)

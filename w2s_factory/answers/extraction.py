@@ -158,7 +158,7 @@ def _by_pattern(pattern: regex.Pattern[str], text: str) -> str:
             pass
     except TimeoutError:
         raise UserError(
-            f"the pattern takes more than {REGEX_SECONDS:g} seconds on a response of {len(text):,} characters",
+            f"the pattern takes over {REGEX_SECONDS:g} seconds on a response of {len(text):,} characters",
             field="extract",
             hint="Simplify it: nested repetitions such as (a+)+ take exponential time",
         ) from None

@@ -11,6 +11,7 @@ PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy", "antlr4-python3-run
 
 _INTEGER = re.compile(r"-?[1-9][0-9]{0,14}\Z")
 _KEPT = 4096
+_DELIMITERS = ("$", r"\(", r"\[", r"\boxed")
 
 
 def quick(answer: str, reference: str) -> bool | None:
@@ -22,11 +23,26 @@ def quick(answer: str, reference: str) -> bool | None:
 
 def prepare() -> None:
     """Import the library, once for all workers."""
-    _parsed("1")
+    _parsed("$1$")
+
+
+def as_text(gold: str) -> str:
+    """Return a gold as a text in which Math-Verify finds it: LaTeX without delimiters gets them."""
+    return gold if any(mark in gold for mark in _DELIMITERS) else f"${gold}$"
 
 
 def slow(answer: str, reference: str) -> bool:
-    """Return whether Math-Verify finds an answer equal to a reference, both LaTeX as written.
+    """Return whether Math-Verify finds an answer equal to a reference, both LaTeX as written."""
+    return slow_texts(f"${answer}$", f"${reference}$")
+
+
+def quick_texts(answer: str, reference: str) -> bool | None:
+    """Return the verdict of `slow_texts` on empty texts, else None."""
+    return None if answer.strip() and reference.strip() else False
+
+
+def slow_texts(answer: str, reference: str) -> bool:
+    """Return whether Math-Verify finds equal answers in two texts, by its default extraction.
 
     Its own time limits need the main thread's alarm signal and are off; `workers` limits the time instead.
     """
@@ -42,14 +58,14 @@ def slow(answer: str, reference: str) -> bool:
 
 
 @lru_cache(_KEPT)
-def _parsed(answer: str) -> list[Any]:
-    """Return an answer as Math-Verify reads it: expressions, then the text itself."""
+def _parsed(text: str) -> list[Any]:
+    """Return the answer that Math-Verify finds in a text: expressions, then the text itself."""
     from math_verify import parse  # noqa: PLC0415
 
     for name in ("math_verify.parser", "math_verify.grader"):
         logging.getLogger(name).setLevel(logging.ERROR)  # they warn that their time limit is off
     try:
-        parsed: list[Any] = parse(f"${answer}$", parsing_timeout=None, raise_on_error=True)
+        parsed: list[Any] = parse(text, parsing_timeout=None, raise_on_error=True)
     except (ImportError, MemoryError):
         raise
     except Exception:  # noqa: BLE001  as by default

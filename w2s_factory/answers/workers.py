@@ -9,7 +9,7 @@ import sys
 from concurrent.futures import TimeoutError as TookTooLong
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
@@ -21,6 +21,9 @@ from w2s_factory.quantities import Timeout, Workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+
+ItemT = TypeVar("ItemT")
+FoundT = TypeVar("FoundT")
 
 _MEMORY = 1024**3
 """Bytes that a worker may use beyond its memory at the start."""
@@ -58,6 +61,26 @@ def run(
         futures = [pool.schedule(compare, pair, timeout=timeout) for pair in pairs]
         for pair, future in zip(pairs, futures, strict=True):
             yield pair, _verdict(future, pair)
+
+
+def in_chunks(
+    function: Callable[[Sequence[ItemT]], list[FoundT]],
+    chunks: Sequence[Sequence[ItemT]],
+    workers: Workers | None = None,
+) -> Iterator[list[FoundT]]:
+    """Yield what a function returns for each chunk, in order, from worker processes.
+
+    Args:
+        function: A function of a chunk; importable by its name.
+        chunks: The chunks.
+        workers: The number of processes; by default one for each core that this process may use.
+
+    Raises:
+        Exception: `function` raises this error.
+    """
+    with _pool(min(workers or cores(), len(chunks))) as pool:
+        for future in [pool.schedule(function, (chunk,)) for chunk in chunks]:
+            yield future.result()
 
 
 @contextmanager

@@ -47,17 +47,24 @@ class Asking:
             return {}
         return {"chat": self.chat} | ({} if self.system is None else {"system": self.system})
 
-    def content(self, task: Task, prompt: str) -> str:
-        """Return a zero-shot prompt in the form of this asking."""
-        if self.chat is None:
-            return prompt
-        question = _question_of(task, prompt)
-        return task.user_turn(question) if self.chat else task.prompt(question)
+    def asked(self, task: Task, row: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """Return a training row with its prompt and system prompt as the model will be asked.
 
-    def system_of(self, row: Mapping[str, Any]) -> dict[str, str]:
-        """Return the system prompt of a row by its key; nothing if it has none."""
-        system = row.get("system") if self.chat is None else self.system
-        return {} if system is None else {"system": system}
+        Args:
+            task: The task.
+            row: The row, whose prompt is zero-shot.
+            key: The key of its prompt.
+        """
+        if self.chat is None:
+            return {**row}
+        question = _question_of(task, row[key])
+        kept = {name: value for name, value in row.items() if name != "system"}
+        kept[key] = task.user_turn(question) if self.chat else task.prompt(question)
+        return kept if self.system is None else {**kept, "system": self.system}
+
+    def has_system(self, row: Mapping[str, Any]) -> bool:
+        """Return whether a row has a system prompt when the model is asked so."""
+        return "system" in row if self.chat is None else self.system is not None
 
 
 def zero_shot(task: Task, prompt: str, asked: str) -> str | None:

@@ -45,6 +45,10 @@ _output = heading("Output")
     "--llamafactory-version", "version", metavar="VERSION", show_default="the installed one, else the newest",
     help=f"The LLaMA-Factory version to write for, {RELEASES[0]} to {RELEASES[-1]}.",
 )  # fmt: skip
+@_preset(
+    "--python", type=click.Path(), metavar="PATH", show_default="the current one",
+    help="The Python interpreter of LLaMA-Factory's environment, with which template: auto is resolved.",
+)  # fmt: skip
 @_model(
     "--model",
     metavar="PATH",
@@ -88,6 +92,7 @@ def command(
     reference: StageTwoModel | None,
     start: StageTwoModel | None,
     thinking: TrainedThinking | None,
+    python: Path | None,
     cpu: bool,
     force: bool,
 ) -> None:
@@ -129,6 +134,7 @@ def command(
         reference=reference,
         start=start,
         thinking=thinking,
+        python=python,
         file=output,
     )
     with Outputs(reads=config_reads(preset, model, adapter, dataset, dataset_dir), force=force) as outputs:

@@ -13,6 +13,7 @@ _TINY_LLAMA = shipped("data", "models", "tiny_llama")
 TASK = Gsm8k(
     name="arithmetic",
     raw_form=GSM8K_RAW,
+    answers_are_numbers=True,
     splits={
         "train_1": Split("train_1.jsonl", "golds/train_1.jsonl", "ARITHMETIC_TRAIN_1"),
         "train_2": Split("train_2.jsonl", "golds/train_2.jsonl", "ARITHMETIC_TRAIN_2"),

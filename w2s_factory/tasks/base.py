@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from w2s_factory.answers.extraction import PUBLISHED
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import MAX_TOKENS, PAIRS_PER_QUESTION, MaxTokens, PairsPerQuestion
 from w2s_factory.records import ANSWERED, OUTPUT, Form, content_hash
@@ -56,6 +57,9 @@ class Task:
         root: The folder of its files, as a path or text, if they come with a package; None if the user names
             it.
         example: Results that come with the task.
+        answers_are_numbers: Whether every answer is a number, so that the number is taken from a text.
+        extraction: The way in which final answers are found unless a command names another one
+            (`answers.extraction.WAYS`); `published` is the method `extract`.
         system: The system prompt of chats; None for none.
         file: The file that defines the task, if it was named by its path.
     """
@@ -73,6 +77,8 @@ class Task:
     demonstration_end: str = "\n\n"
     root: Path | None = None
     example: Example | None = None
+    answers_are_numbers: bool = False
+    extraction: str = PUBLISHED
     system: str | None = None
     file: Path | None = None
 

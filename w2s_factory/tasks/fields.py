@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2s_factory.answers.extraction import parse_extraction
 from w2s_factory.errors import TEXTS, UserError, are_texts, shown
 from w2s_factory.quantities import MaxTokens, PairsPerQuestion
 from w2s_factory.ranges import problem
@@ -89,6 +90,10 @@ def refuse_wrong_fields(task: Any) -> None:
     for name, number in _NUMBERS.items():
         if wrong := problem(getattr(task, name), number):
             raise UserError(f"task {task.name}: {wrong}", field=name)
+    try:
+        parse_extraction(task.extraction)
+    except UserError as error:
+        raise UserError(f"task {task.name}: {error.problem}", field="extraction", hint=error.hint) from None
 
 
 def refuse_wrong_parts(part: Any, expected: Mapping[str, tuple[str, Callable[[Any], bool]]]) -> None:
@@ -135,6 +140,8 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "demonstration_end": ("text", lambda value: isinstance(value, str)),
     "root": ("a folder, or None", lambda value: value is None or isinstance(value, Path)),
     "example": ("an Example, or None", _is_example),
+    "answers_are_numbers": ("True or False", lambda value: isinstance(value, bool)),
+    "extraction": ("a way to find answers, as text", lambda value: isinstance(value, str)),
     "system": (f"{TEXT}, or None", is_text_or_none),
     "file": ("a file, or None", lambda value: value is None or isinstance(value, Path)),
 }

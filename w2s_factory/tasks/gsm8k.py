@@ -48,6 +48,7 @@ class Gsm8k(PublishedTask):
 TASK = Gsm8k(
     name="gsm8k",
     raw_form=GSM8K_RAW,
+    answers_are_numbers=True,
     strong_model=LLAMA2_70B,
     splits={
         "train_1": Split("data/raw/gsm8k/train_1.jsonl", "data/test/gsm8k_train_1.jsonl", "GSM8K_TRAIN_1"),
