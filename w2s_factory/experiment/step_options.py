@@ -39,11 +39,13 @@ def temperature_of(experiment: Experiment, who: Answerer) -> float:
 
 def extraction_options(experiment: Experiment) -> list[str]:
     """Return the options of `score`, `vote` and `build-data` by which they find the same final answers."""
+    return [*_named({"extract": experiment.scoring.extract}), *reasoning_options(experiment)]
+
+
+def reasoning_options(experiment: Experiment) -> list[str]:
+    """Return the options of the same commands that name the texts around thinking."""
     reasoning = experiment.reasoning
-    return [
-        *_named({"extract": experiment.scoring.extract}),
-        *(_named({"reasoning-start": reasoning.start, "reasoning-end": reasoning.end}) if reasoning else []),
-    ]
+    return _named({"reasoning-start": reasoning.start, "reasoning-end": reasoning.end}) if reasoning else []
 
 
 def mode_options(experiment: Experiment) -> list[str]:

@@ -106,10 +106,10 @@ def evaluate(  # noqa: PLR0913  each is a question that can be asked of results
     check(avg_at, Samples | None, "avg_at")
     named, by = _named(results), listed(by, "by")
     paper = paper_rows(*beside_paper) if beside_paper else []
-    for k, field in ((avg_at, "avg-at"), (pass_at, "pass-at")):
+    for k, name in ((avg_at, "avg-at"), (pass_at, "pass-at")):
         if k is not None and (by or golds or floor is not None or ceiling is not None):
             problem = "cannot be combined with golds, a breakdown, a floor or a ceiling"
-            raise UserError(problem, field=field, hint="Leave these out")
+            raise UserError(problem, field=name, hint="Leave these out")
     if avg_at is not None:
         if pass_at is not None:
             raise UserError("cannot be combined with pass-at", field="avg-at", hint="Evaluate twice")
