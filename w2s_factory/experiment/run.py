@@ -22,8 +22,8 @@ from w2s_factory.experiment.run_folder import (
     unwritable,
     writing,
 )
-from w2s_factory.experiment.spec import VANILLA
-from w2s_factory.experiment.template_check import AUTO, check_templates
+from w2s_factory.experiment.spec import AUTO, VANILLA
+from w2s_factory.experiment.template_check import check_templates
 from w2s_factory.experiment.training_arguments import TrainingSection
 from w2s_factory.experiment.workflow import Progress, script_of, snakemake_command
 from w2s_factory.generating.engines import engine_names

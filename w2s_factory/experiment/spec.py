@@ -306,6 +306,9 @@ Of: TypeAlias = Literal["weak", "strong"]
 VANILLA = "vanilla"
 """The training template that is no chat: the published prompt, then the answer."""
 
+AUTO = "auto"
+"""The training template that stands for the one of the model's own chat template."""
+
 Repetition: TypeAlias = Annotated[int, Ge(0), Le(100_000)]
 """A number that a repetition adds to every published seed; the seeds of samples stay within 32 bits."""
 

@@ -14,6 +14,7 @@ from w2s_factory.experiment.step_options import (
     asking_options,
     extraction_options,
     mode_options,
+    reasoning_options,
     training_data_options,
 )
 from w2s_factory.experiment.steps import Answerer
@@ -192,17 +193,9 @@ def _full_weak(draft: Draft, weak_results: str) -> tuple[str, str]:
     stem = f"{draft.weak_stem}full_weak"
     file = draft.tree.dataset(stem)
     command = ["build-data", "--stage", "full-weak", "--task", draft.task.argument]
-    command += [
-        "--input",
-        weak_results,
-        *training_data_options(draft.experiment, "strong"),
-        "--layout",
-        "release",
-        "--output",
-        file,
-        "--no-config",
-        "--force",
-    ]
+    command += ["--input", weak_results, *reasoning_options(draft.experiment)]
+    command += training_data_options(draft.experiment, "strong")
+    command += ["--layout", "release", "--output", file, "--no-config", "--force"]
     draft.add("full_weak", "data", command, reads=[weak_results], writes=[file])
     return dataset_name(stem, draft.task), file
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
-from w2s_factory.experiment.spec import VANILLA
+from w2s_factory.experiment.spec import AUTO, VANILLA
 from w2s_factory.experiment.step_options import thinking_of
 from w2s_factory.llamafactory.known_templates import find_llamafactory, tokenizer_folder
 from w2s_factory.llamafactory.template_parity import check_template, find_template
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from w2s_factory.experiment.spec import Experiment, Of
     from w2s_factory.experiment.training_arguments import TrainingSection
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.experiment.spec import VANILLA
+from w2s_factory.experiment.spec import AUTO, VANILLA
 from w2s_factory.experiment.step_options import template_options, training_options
 from w2s_factory.experiment.steps import Answerer
 from w2s_factory.llamafactory.presets import FOLDER
@@ -65,6 +65,7 @@ def fit(  # noqa: PLR0913  each describes the training
     make += ["--output", config, "--force", *_version(draft), *_set(settings), *options]
     make += ["--cpu"] if draft.experiment.llamafactory.cpu else []
     make += training_options(draft.experiment, start.of)
+    make += _python(draft) if training.value("template") == AUTO else []
     train = ["train", config, "--force", *_python(draft), *template_options(draft.experiment, start.of)]
     allowed = draft.allow_other_template and training.value("template") not in (None, VANILLA)
     train += ["--allow-other-template"] if allowed else []
