@@ -21,6 +21,21 @@ class Seeded(Request):
     draw_seed: int = 0  # type: ignore[misc]
 
 
+class TooLongError(Exception):
+    """The prompt leaves no room for an answer."""
+
+
+SAMPLED = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "presence_penalty",
+    "repetition_penalty",
+    "max_tokens",
+)
+
+
 class _Quick(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
@@ -69,13 +84,16 @@ class CompletionsServer:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        stop = body.get("stop") or []
-        sampling = Sampling(body["temperature"], body["top_p"], body["max_tokens"], tuple(stop))
+        named = {name: body[name] for name in SAMPLED if name in body}
+        sampling = Sampling(**named, stop=tuple(body.get("stop") or ()))
         bos = "auto" if body.get("add_special_tokens", True) else "none"
         with self._lock:
             self.asked.append(body)
             engine = self._engines.setdefault(bos, Transformers(Model(self._model, bos=bos), device="cpu"))
-            [done] = engine.complete([[Seeded(0, 0, body["prompt"], body.get("seed") or 0)]], sampling)
+            asked = Seeded(0, 0, body["prompt"], draw_seed=body.get("seed") or 0)
+            [done] = engine.complete([[asked]], sampling)
+        if done.error is not None:
+            raise TooLongError(done.error)
         choice = {"index": 0, "text": done.text, "finish_reason": done.finish, "logprobs": None}
         usage = {"prompt_tokens": 0, "completion_tokens": done.tokens, "total_tokens": done.tokens}
         return {
@@ -111,7 +129,10 @@ class CompletionsServer:
                 elif fault:
                     self._answer(fault, {"error": {"message": "told to fail", "type": "test", "code": fault}})
                 else:
-                    self._answer(200, server.complete(body))
+                    try:
+                        self._answer(200, server.complete(body))
+                    except TooLongError as error:
+                        self._answer(400, {"error": {"message": str(error), "type": "test", "code": 400}})
 
             def _answer(self, status, value):
                 data = json.dumps(value).encode()

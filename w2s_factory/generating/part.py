@@ -208,6 +208,8 @@ class Part:
         if (reason := self.failed.get(request.id)) is not None:
             return {"id": request.id, "prompt": request.prompt, "response": "", "error": reason}
         text = self._rows[request.id]["text"]
+        if request.turns:
+            return _chat_row(task, request, text)
         try:
             response = task.written_response(text)
         except UserError as error:
@@ -226,6 +228,20 @@ class Part:
             )
             problem = f"was started with other settings: {differences}"
             raise UserError(problem, file=self.journal.path, hint=_ELSEWHERE)
+
+
+def _chat_row(task: Task, request: Request, text: str) -> Output:
+    """Return the row of a response in a chat: the whole text, thinking included.
+
+    A task's own `written_response` does not apply, as it may cut what ends a base model's response.
+    """
+    response = text.strip() if task.strip_response else text
+    row: Output = {"id": request.id, "prompt": request.user_turn, "response": response}
+    if request.system is not None:
+        row["system"] = request.system
+    if request.opens_thinking:
+        row["prompt_opens_thinking"] = True
+    return row
 
 
 _ELSEWHERE = "Name another --output-dir, or start over with --restart"
