@@ -459,6 +459,7 @@ WITHOUT_ROWS_OR_TASKS = {
     *("launch_commands", "make_config", "merge_shards", "pair_entry", "paired_bootstrap", "pass_at_k"),
     *("performance_gap_recovered", "plan", "preset_names", "read_experiment", "report", "run", "task_names"),
     *("template_status", "train", "uninstall_template", "verify_release", "wilson_interval"),
+    *("check_template", "find_template", "write_template_jinja"),
     *("generate", "preview"),  # a Generation says it all
     "model_sampling",
 }

@@ -3,12 +3,14 @@
 from .answers.judge import judge as judge
 from .building import Accuracy as Accuracy
 from .building import Agreement as Agreement
+from .building import Asking as Asking
 from .building import Built as Built
 from .building import Padding as Padding
 from .building import PairCheck as PairCheck
 from .building import PairCounts as PairCounts
 from .building import PairRules as PairRules
 from .building import PairSource as PairSource
+from .building import Reading as Reading
 from .building import Recipe as Recipe
 from .building import Stage1 as Stage1
 from .building import Stage2 as Stage2
@@ -21,6 +23,8 @@ from .building import check_pairs as check_pairs
 from .building import chosen_side as chosen_side
 from .building import convert_pairs as convert_pairs
 from .building import explain_pair as explain_pair
+from .building.shown_task import ShownTask as ShownTask
+from .building.shown_task import show_task as show_task
 from .errors import DelegateError as DelegateError
 from .errors import UserError as UserError
 from .errors import W2SError as W2SError
@@ -56,6 +60,7 @@ from .llamafactory.dataset_info import sft_entry as sft_entry
 from .llamafactory.doctor import Diagnosis as Diagnosis
 from .llamafactory.doctor import diagnose as diagnose
 from .llamafactory.installation import installed_version as installed_version
+from .llamafactory.jinja_template import write_template_jinja as write_template_jinja
 from .llamafactory.launch import Trained as Trained
 from .llamafactory.launch import export as export
 from .llamafactory.launch import train as train
@@ -64,6 +69,9 @@ from .llamafactory.template import TemplateStatus as TemplateStatus
 from .llamafactory.template import install_template as install_template
 from .llamafactory.template import template_status as template_status
 from .llamafactory.template import uninstall_template as uninstall_template
+from .llamafactory.template_parity import TemplateComparison as TemplateComparison
+from .llamafactory.template_parity import check_template as check_template
+from .llamafactory.template_parity import find_template as find_template
 from .llamafactory.trained_weights import Weights as Weights
 from .published import PublishedNumber as PublishedNumber
 from .published import published_results as published_results
@@ -97,3 +105,4 @@ from .tasks import Split as Split
 from .tasks import Task as Task
 from .tasks import get_task as get_task
 from .tasks import task_names as task_names
+from .tasks.new_task_file import write_task_file as write_task_file

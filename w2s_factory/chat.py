@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import jinja2
 import jinja2.ext
@@ -59,8 +59,7 @@ training template, and it lacks what Jinja cannot express there, such as thinkin
 """
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """A turn of a conversation: who speaks, and the text."""
 
     role: Role
@@ -151,6 +150,10 @@ class ChatTemplate:
         return "strftime_now" in self.text
 
 
+class NoChatTemplateError(UserError):
+    """The error that a model has no chat template of its own."""
+
+
 def template_of(folder: Path) -> ChatTemplate:
     """Return the chat template of a model's folder, with the tokenizer's special tokens as its variables.
 
@@ -159,20 +162,20 @@ def template_of(folder: Path) -> ChatTemplate:
     converts a training template, and not all of it.
 
     Raises:
-        UserError: The folder holds no template, none named "default", or only one by LLaMA-Factory; or the
-            template does not compile.
+        NoChatTemplateError: The folder holds no template, none named "default", or only one by LLaMA-Factory.
+        UserError: The template does not compile, or a file cannot be read.
     """
     file, templates = _templates(folder)
     if not templates:
-        raise UserError("the model has no chat template", file=folder, hint=_NAME_ONE)
+        raise NoChatTemplateError("the model has no chat template", file=folder, hint=_NAME_ONE)
     if "default" not in templates:
         names = ", ".join(sorted(templates))
         problem = f'the model has several chat templates ({names}), none of which is named "default"'
-        raise UserError(problem, file=folder, hint=_NAME_ONE)
+        raise NoChatTemplateError(problem, file=folder, hint=_NAME_ONE)
     text = templates["default"]
     if is_by_llamafactory(text):
         problem = "the model has no chat template of its own, only one that LLaMA-Factory wrote in training"
-        raise UserError(problem, file=file, hint=_NAME_ONE)
+        raise NoChatTemplateError(problem, file=file, hint=_NAME_ONE)
     return ChatTemplate(text, special_tokens(folder), file)
 
 

@@ -1,10 +1,11 @@
-"""Questions to ask, and the prompts built from them: zero-shot, or after demonstrations."""
+"""Questions to ask, and the prompts and conversations built from them: zero-shot, or after demonstrations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from w2s_factory.chat import Turn
 from w2s_factory.errors import UserError
 from w2s_factory.records import ANY, Form, PlacedTable, read_placed
 
@@ -114,7 +115,8 @@ def prompt_of(
 ) -> str:
     """Return the prompt of a question; with `exclude_own`, without a demonstration of the same question."""
     zero_shot = zero_shot_prompt(task, question)
-    kept = [shown for shown in demonstrations if not (exclude_own and shown["prompt"] == zero_shot)]
+    own = {zero_shot, user_turn(task, question)}
+    kept = [shown for shown in demonstrations if not (exclude_own and shown["prompt"] in own)]
     return few_shot_prompt(task, kept, question.text)
 
 
@@ -123,4 +125,88 @@ def demonstrated(
 ) -> list[Id]:
     """Return the ids of the questions that are also demonstrations, so that prompts give the answer away."""
     shown = {demonstration["prompt"] for demonstration in demonstrations}
-    return [question.id for question in questions if zero_shot_prompt(task, question) in shown]
+    return [
+        question.id
+        for question in questions
+        if not shown.isdisjoint((zero_shot_prompt(task, question), user_turn(task, question)))
+    ]
+
+
+def user_turn(task: Task, question: Question) -> str:
+    """Return the user's turn that asks a question in a chat.
+
+    Raises:
+        UserError: The task's `user_turn` fails; the error names the question's id.
+    """
+    try:
+        return task.user_turn(question.text)
+    except UserError as error:
+        raise error.at(name=question.id) from error
+
+
+class Conversation(NamedTuple):
+    """A question in a chat.
+
+    Attributes:
+        turns: The system prompt if there is one, demonstrations, and the user's turn.
+        user_turn: The question as the user puts it, without demonstrations.
+    """
+
+    turns: tuple[Turn, ...]
+    user_turn: str
+
+
+def conversation_of(
+    task: Task,
+    question: Question,
+    demonstrations: Sequence[Demonstration],
+    *,
+    system: str | None = None,
+    one_text: bool = False,
+    exclude_own: bool = False,
+) -> Conversation:
+    """Return the conversation that asks a question.
+
+    Args:
+        task: The task, which words the user's turns.
+        question: The question.
+        demonstrations: Questions with responses, from a chat or not.
+        system: The system prompt.
+        one_text: Put demonstrations and question into one turn of the user, as the published prompt has
+            them, instead of a turn for each question and each response.
+        exclude_own: Leave out a demonstration of the same question.
+    """
+    asked = user_turn(task, question)
+    shown = [(question_in(task, shown["prompt"]), shown["response"]) for shown in demonstrations]
+    kept = [(text, response) for text, response in shown if not (exclude_own and text == question.text)]
+    first = () if system is None else (Turn("system", system),)
+    if one_text and kept:
+        examples = "".join(
+            f"{task.prompt(text)} {response}{task.demonstration_end}" for text, response in kept
+        )
+        return Conversation((*first, Turn("user", examples + zero_shot_prompt(task, question))), asked)
+    turns = [
+        turn
+        for text, response in kept
+        for turn in (Turn("user", task.user_turn(text)), Turn("assistant", response))
+    ]
+    return Conversation((*first, *turns, Turn("user", asked)), asked)
+
+
+_ANY_QUESTION = "\N{OBJECT REPLACEMENT CHARACTER}"
+
+
+def question_in(task: Task, prompt: str) -> str:
+    """Return the question that a demonstration's prompt asks, be it the task's prompt or a user's turn.
+
+    A prompt in neither form is returned as it is.
+    """
+    for worded in (task.prompt, task.user_turn):
+        try:
+            before, found, after = worded(_ANY_QUESTION).partition(_ANY_QUESTION)
+            question = prompt.removeprefix(before).removesuffix(after)
+            if found and worded(question) == prompt:
+                return question
+        except UserError:  # the task's own method cannot word every text
+            continue
+    return prompt

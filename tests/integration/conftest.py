@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from tiny_training import ROWS, WORDS, save_tokenizer, training
+from tiny_training import ROWS, WORDS, save_byte_tokenizer, save_tokenizer, training
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,23 +16,36 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of two layers with random weights; its tokenizer adds BOS."""
+    folder = tmp_path_factory.mktemp("tiny_llama")
+    save_llama(folder, len(WORDS) + 3, bos=1, eos=2)
+    save_tokenizer(folder, adds_bos=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_chat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of two layers with random weights, a token for each byte, and a chat template as Qwen3's."""
+    folder = tmp_path_factory.mktemp("tiny_chat")
+    save_llama(folder, 6 + 256, bos=0, eos=1)
+    save_byte_tokenizer(folder)
+    return folder
+
+
+def save_llama(folder: Path, vocab_size: int, *, bos: int, eos: int) -> None:
     transformers = pytest.importorskip("transformers")
     pytest.importorskip("llamafactory")
-    folder = tmp_path_factory.mktemp("tiny_llama")
     config = transformers.LlamaConfig(
-        vocab_size=len(WORDS) + 3,
+        vocab_size=vocab_size,
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=2,
-        bos_token_id=1,
-        eos_token_id=2,
+        bos_token_id=bos,
+        eos_token_id=eos,
     )
     transformers.set_seed(0)
     transformers.LlamaForCausalLM(config).save_pretrained(folder)
-    save_tokenizer(folder, adds_bos=True)
-    return folder
 
 
 @pytest.fixture

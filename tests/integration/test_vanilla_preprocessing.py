@@ -3,61 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
+from preprocessing import preprocess
 from tiny_training import ROWS, save_tokenizer, training
 
 from w2s_factory.llamafactory.datasets import Dataset
 from w2s_factory.llamafactory.installation import find_installation
 from w2s_factory.llamafactory.long_rows import measure
-from w2s_factory.llamafactory.template import with_vanilla
 from w2s_factory.llamafactory.training_config import Config
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 pytestmark = pytest.mark.train
-
-# What each process of a training does before it trains; writes the examples it got.
-PREPROCESS = """
-import json, os, sys
-from llamafactory.data import get_dataset, get_template_and_fix_tokenizer
-from llamafactory.hparams import get_train_args
-from llamafactory.model import load_tokenizer
-
-args = json.load(open(sys.argv[1]))
-model_args, data_args, training_args, finetuning_args, _ = get_train_args(args)
-loaded = load_tokenizer(model_args)
-template = get_template_and_fix_tokenizer(loaded["tokenizer"], data_args)
-stage = "rm" if finetuning_args.stage == "dpo" else finetuning_args.stage
-examples = get_dataset(template, model_args, data_args, training_args, stage=stage, **loaded)["train_dataset"]
-rank = os.environ.get("RANK", "alone")
-json.dump([dict(example) for example in examples], open(f"{sys.argv[2]}.{rank}", "w"))
-"""
-
-
-def preprocess(
-    arguments: dict[str, Any], folder: Path, ranks: int | None = None
-) -> list[list[dict[str, Any]]]:
-    """The examples of each process, started as `w2s-factory train` starts them."""
-    (folder / "preprocess.py").write_text(PREPROCESS)
-    (folder / "arguments.json").write_text(json.dumps(arguments))
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}"] if ranks else []
-    environ = with_vanilla(os.environ, Path(sys.executable)) | {
-        "CUDA_VISIBLE_DEVICES": "",
-        "FORCE_TORCHRUN": "1",
-    }
-    subprocess.run(
-        [sys.executable, *torchrun, "preprocess.py", "arguments.json", "examples"],
-        cwd=folder,
-        env=environ if ranks else environ | {"FORCE_TORCHRUN": "0"},
-        check=True,
-        timeout=300,
-    )
-    names = [str(rank) for rank in range(ranks)] if ranks else ["alone"]
-    return [json.loads((folder / f"examples.{name}").read_text()) for name in names]
 
 
 def tokens(text: str) -> list[int]:

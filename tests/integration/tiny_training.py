@@ -39,6 +39,32 @@ def save_tokenizer(folder: Path, *, adds_bos: bool) -> None:
     ).save_pretrained(folder)
 
 
+CHAT = (
+    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}"
+    "{% if enable_thinking is false %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}{% endif %}"
+)
+"""A chat template as Qwen3's, without tools."""
+
+
+def save_byte_tokenizer(folder: Path, chat_template: str | None = CHAT) -> None:
+    """One token a byte, after BOS 0, EOS 1, PAD 2, and the markers of turns and of thinking."""
+    tokenizers = pytest.importorskip("tokenizers")
+    transformers = pytest.importorskip("transformers")
+    special = ["<s>", "<|im_end|>", "<|endoftext|>", "<|im_start|>", "<think>", "</think>"]
+    letters = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    vocab = {token: number for number, token in enumerate([*special, *letters])}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocab, []))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    tokenizer.add_special_tokens(special)
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
+    fast.chat_template = chat_template
+    fast.save_pretrained(folder)
+
+
 def training(model: Path, dataset_dir: Path, output_dir: Path, **more: Any) -> dict[str, Any]:
     """Two steps of LoRA SFT."""
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory import preflight
 from w2s_factory.llamafactory.arguments import TABLE
-from w2s_factory.llamafactory.preflight import GPU_ONLY, check_accelerator, gpu_only
+from w2s_factory.llamafactory.preflight import GPU_ONLY, check_accelerator, check_quantizer, gpu_only
 from w2s_factory.llamafactory.presets import load_preset, preset_names
 from w2s_factory.llamafactory.settings import ON_CPU
 from w2s_factory.llamafactory.training_config import Config
@@ -103,7 +104,38 @@ def test_a_torch_that_is_broken_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_without_deepspeed_goes_on_a_cpu_with_the_option(name: str) -> None:
     values = {key: entry.value for key, entry in load_preset(name).entries.items()} | ON_CPU
-    assert gpu_only(values) == ("deepspeed" if "deepspeed" in values else None)
+    assert gpu_only(values) == next((key for key in ("deepspeed", "quantization_bit") if key in values), None)
+
+
+@pytest.fixture(scope="module")
+def without_bitsandbytes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an empty environment."""
+    folder = tmp_path_factory.mktemp("env")
+    venv.create(folder, symlinks=True)
+    return folder / "bin" / "python"
+
+
+@pytest.mark.parametrize("method", [None, "bnb", "bitsandbytes"])
+def test_a_quantised_training_needs_bitsandbytes(
+    method: str | None, without_bitsandbytes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python, asked = without_bitsandbytes, config(quantization_bit=4, quantization_method=method)
+    monkeypatch.delenv("USE_RAY", raising=False)
+    with pytest.raises(UserError, match="needs the package bitsandbytes") as refused:
+        check_quantizer(asked, python)
+    assert (refused.value.field, refused.value.hint) == (
+        "quantization_bit",
+        f"{python} -m pip install bitsandbytes",
+    )
+    monkeypatch.setenv("USE_RAY", "1")
+    check_quantizer(asked, python)
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"quantization_bit": None}, {"quantization_bit": 4, "quantization_method": "hqq"}]
+)
+def test_any_other_training_does_not(values: dict[str, Any], without_bitsandbytes: Path) -> None:
+    check_quantizer(config(**values), without_bitsandbytes)
 
 
 def test_every_argument_is_one_of_llamafactorys() -> None:

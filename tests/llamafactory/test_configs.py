@@ -38,6 +38,8 @@ def make(folder, preset="strong_lora_sft", **changes):
         choices |= {"dataset": "toy" if chosen.method is None else "pairs", "dataset_dir": folder / "data"}
     else:
         choices |= {"adapter": [folder / "adapter"]}
+    if chosen.entries["template"].value == "auto":  # which only a real tokenizer can answer
+        choices |= {"settings": {"template": "chatml"}}
     return make_config(preset, **(choices | changes))
 
 
@@ -46,7 +48,7 @@ def test_every_preset_keeps_its_values_and_comments(inputs, preset):
     text = make(inputs, preset)
     parsed = yaml.safe_load(text)
     for key, entry in load_preset(preset).entries.items():
-        if key != "deepspeed":
+        if key != "deepspeed" and entry.value != "auto":
             assert parsed[key] == entry.value
             assert f"\n{entry}\n" in text
 

@@ -38,6 +38,7 @@ def test_an_empty_environment(python: Path) -> None:
         "LLaMA-Factory": "broken",
         "vanilla": "missing",
         "vLLM": "missing",
+        "bitsandbytes": "missing",
         "GPU": "missing",
     }
     fix = found["torch"].fix
@@ -71,6 +72,12 @@ def test_torch_and_a_companion_of_another_torch(
     assert explained in torch.detail
     assert problem in torch.detail
     assert "torch torchvision torchaudio" in str(torch.fix)
+
+
+def test_bitsandbytes_is_reported_with_its_version(python: Path) -> None:
+    add(python, "bitsandbytes", "0.49.0")
+    found = by_subject(diagnose(python))["bitsandbytes"]
+    assert (found.state, found.detail) == ("fine", "0.49.0")
 
 
 def test_the_exit_code_says_that_training_cannot_work(python: Path, w2s) -> None:

@@ -12,14 +12,17 @@ from w2s_factory.llamafactory.presets import FOLDER, Entry, load_preset, preset_
 from w2s_factory.llamafactory.versions import NEWEST, for_version
 from w2s_factory.shipped import shipped
 
-BASIS = re.compile(r"(release|default|recalled|ours)([:;,. ]|$)")
+BASIS = re.compile(r"(release|default|recalled|ours|example)([:;,. ]|$)")
 PRESETS = preset_names()
-TRAINING = [name for name in PRESETS if load_preset(name).trains]
+CHAT = [name for name in PRESETS if name.startswith("chat_")]
+PUBLISHED = [name for name in PRESETS if name not in CHAT]
+TRAINING = [name for name in PUBLISHED if load_preset(name).trains]
 
 
 def test_names():
     assert {"weak_full_sft", "strong_lora_sft", "dpo", "orpo", "simpo", "export"} <= set(PRESETS)
     assert {"weak_full_sft_zero3", "strong_lora_sft_zero3", "strong_lora_sft_ray"} <= set(PRESETS)
+    assert set(CHAT) == {"chat_lora_sft", "chat_dpo", "chat_qlora_sft"}
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -43,8 +46,8 @@ def test_keys_are_the_newest_names(name):
     assert set(preset.entries) <= known_arguments(for_version(NEWEST), training=preset.trains)
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_what_holds_for_all(name):
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_what_holds_for_the_published_presets(name):
     entries = load_preset(name).entries
     assert entries["template"].value == "vanilla"
     assert entries["trust_remote_code"].value is False
@@ -63,6 +66,22 @@ def test_what_holds_for_training(name):
         assert "NOT KNOWN" in entries[unknown].comment or ours
 
 
+@pytest.mark.parametrize("name", CHAT)
+def test_what_holds_for_chat_models(name):
+    values = {key: entry.value for key, entry in load_preset(name).entries.items()}
+    assert (values["template"], values["lora_target"], values["cutoff_len"]) == ("auto", "all", 16384)
+    assert values["disable_gradient_checkpointing"] is False
+    assert values.get("packing") is (None if name == "chat_dpo" else False)  # pairs are never packed
+    assert values["trust_remote_code"] is False
+    assert ("NOT KNOWN" in str(load_preset(name).lines[5])) is True
+
+
+def test_qlora_differs_in_the_quantisation_only():
+    plain, quantised = (load_preset(name).entries for name in ("chat_lora_sft", "chat_qlora_sft"))
+    assert {key for key, entry in quantised.items() if entry != plain.get(key)} == {"quantization_bit"}
+    assert plain.keys() < quantised.keys()
+
+
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith(("_zero3", "_ray"))])
 def test_variants_differ_only_in_where_they_run(name):
     plain, variant = load_preset(name.rpartition("_")[0]).entries, load_preset(name).entries
@@ -78,7 +97,15 @@ def test_deepspeed_file(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "method"), [("dpo", "dpo"), ("orpo", "orpo"), ("simpo", "simpo"), ("export", None)]
+    ("name", "method"),
+    [
+        ("chat_dpo", "dpo"),
+        ("chat_lora_sft", None),
+        ("dpo", "dpo"),
+        ("orpo", "orpo"),
+        ("simpo", "simpo"),
+        ("export", None),
+    ],
 )
 def test_method(name, method):
     assert load_preset(name).method == method
@@ -86,7 +113,10 @@ def test_method(name, method):
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("strong_sft", 'Did you mean "strong_lora_sft'), ("", "Presets: dpo")],
+    [
+        ("strong_sft", 'Did you mean "strong_lora_sft'),
+        ("", "Presets: chat_dpo, chat_lora_sft, chat_qlora_sft, dpo,"),
+    ],
 )
 def test_no_such_preset(name, hint):
     with pytest.raises(UserError, match=re.escape(f'no preset "{name}". ') + f".*{hint}"):

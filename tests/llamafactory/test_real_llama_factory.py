@@ -77,11 +77,16 @@ def parsed(tmp_path_factory):
                 model="owner/model",
                 output_dir=folder / "out",
                 adapter=[] if chosen.trains else ["owner/adapter"],
-                settings=ON_CPU if chosen.trains else None,
+                settings=(ON_CPU | named(chosen)) if chosen.trains else None,
                 **(data if chosen.trains else {}),
             )
         )
     return json.loads(python(PARSE, *(folder / f"{name}.yaml" for name in preset_names())).splitlines()[-1])
+
+
+def named(preset):
+    """The setting of a template, where only a real tokenizer could answer `auto`."""
+    return {"template": "chatml"} if preset.entries["template"].value == "auto" else {}
 
 
 def toy(method):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from w2s_factory import UserError
 from w2s_factory.llamafactory.arguments import renamed, translated
 from w2s_factory.llamafactory.presets import Entry, load_preset
-from w2s_factory.llamafactory.settings import as_yaml, parsed_settings, with_settings
+from w2s_factory.llamafactory.settings import as_yaml, parsed_settings, with_settings, with_thinking
 from w2s_factory.llamafactory.versions import for_version
 
 
@@ -182,3 +182,25 @@ def test_words_yaml_takes_for_true_and_false_stay_words(word):
     settings = parsed_settings([f"save_strategy={word}"])
     assert settings == {"save_strategy": word}
     assert yaml.safe_load(f"save_strategy: {as_yaml(word)}") == settings
+
+
+@pytest.mark.parametrize(("thinking", "value"), [("on", True), ("off", False)])
+def test_thinking_is_set_after_the_template_where_the_version_knows_it(thinking, value):
+    preset = load_preset("chat_lora_sft")
+    lines = with_thinking(preset, thinking, for_version("0.9.3")).lines
+    place = lines.index(preset.entries["template"])
+    assert (lines[place + 1].key, lines[place + 1].value) == ("enable_thinking", value)
+    older = with_thinking(preset, thinking, for_version("0.9.2")).lines
+    assert older[place + 1].startswith("# enable_thinking is left out: ")
+    assert [line for line in older if line != older[place + 1]] == list(preset.lines)
+    assert with_thinking(preset, None, for_version("0.9.5")) is preset
+
+
+def test_thinking_that_contradicts_a_setting_is_refused():
+    version = for_version("0.9.5")
+    preset = with_settings(load_preset("chat_lora_sft"), {"enable_thinking": False}, version)
+    assert with_thinking(preset, "off", version) is preset
+    with pytest.raises(UserError, match='"--thinking": contradicts enable_thinking: false'):
+        with_thinking(preset, "on", version)
+    with pytest.raises(UserError, match='the preset "export" does not train'):
+        with_thinking(load_preset("export"), "off", version)

@@ -6,7 +6,7 @@ by the user turn. Rows that train the strong model hold the strong model's form.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
@@ -27,7 +27,7 @@ class Asking:
     Attributes:
         chat: Whether in a chat, so that rows hold the user turn, and `system` alone is their system prompt;
             False: by the task's prompt, without a system prompt; None: as the rows are.
-        system: The system prompt of the chat; None for a chat without one.
+        system: The system prompt of the chat; None for the task's, if it has one.
 
     Raises:
         UserError: There is a system prompt, and `chat` is not true.
@@ -40,6 +40,12 @@ class Asking:
         if self.system is not None and not self.chat:
             raise UserError("is the system prompt of a chat", field="--system", hint="Add --chat on")
 
+    def of(self, task: Task) -> Asking:
+        """Return the same with the task's system prompt, if a chat has none of its own."""
+        if not self.chat or self.system is not None or task.system is None:
+            return self
+        return replace(self, system=task.system)
+
     @property
     def facts(self) -> dict[str, Any]:
         """What the manifest notes of it; nothing where rows are as they were."""
@@ -47,17 +53,24 @@ class Asking:
             return {}
         return {"chat": self.chat} | ({} if self.system is None else {"system": self.system})
 
-    def content(self, task: Task, prompt: str) -> str:
-        """Return a zero-shot prompt in the form of this asking."""
-        if self.chat is None:
-            return prompt
-        question = _question_of(task, prompt)
-        return task.user_turn(question) if self.chat else task.prompt(question)
+    def asked(self, task: Task, row: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """Return a training row with its prompt and system prompt as the model will be asked.
 
-    def system_of(self, row: Mapping[str, Any]) -> dict[str, str]:
-        """Return the system prompt of a row by its key; nothing if it has none."""
-        system = row.get("system") if self.chat is None else self.system
-        return {} if system is None else {"system": system}
+        Args:
+            task: The task.
+            row: The row, whose prompt is zero-shot.
+            key: The key of its prompt.
+        """
+        if self.chat is None:
+            return {**row}
+        question = _question_of(task, row[key])
+        kept = {name: value for name, value in row.items() if name != "system"}
+        kept[key] = task.user_turn(question) if self.chat else task.prompt(question)
+        return kept if self.system is None else {**kept, "system": self.system}
+
+    def has_system(self, row: Mapping[str, Any]) -> bool:
+        """Return whether a row has a system prompt when the model is asked so."""
+        return "system" in row if self.chat is None else self.system is not None
 
 
 def zero_shot(task: Task, prompt: str, asked: str) -> str | None:

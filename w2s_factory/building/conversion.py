@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def place_pairs(  # noqa: PLR0913  as `place_dataset`, for pairs
     task: Task | None,
-    pairs: Iterable[Pair],
+    pairs: Iterable[Any],
     file: str | Path | None,
     *,
     system: bool,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from w2s_factory.records import Id, RowsLike, RowSource, Sft
+    from w2s_factory.records import Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
 
 
@@ -49,12 +49,12 @@ def build_full_weak(
             prompt and some have none, or `output` exists and has other content.
     """
     task, source = get_task(task), rows_of(source, "source", responses_in)
-    asking, reading = asking or Asking(), reading or Reading()
+    asking, reading = (asking or Asking()).of(task), reading or Reading()
     first: Mapping[str, Any] = first_row(source, OUTPUT)
     left_out: list[Id] = []
     built = place_dataset(
         task,
-        Rows(_rows(task, source, asking, reading, left_out), SFT, system="system" in asking.system_of(first)),
+        Rows(_rows(task, source, asking, reading, left_out), SFT, system=asking.has_system(first)),
         output,
         stem=task.file_stem(WEAK_NAME, "full_weak"),
         inputs=(source,),
@@ -66,12 +66,13 @@ def build_full_weak(
 
 def _rows(
     task: Task, source: RowSource, asking: Asking, reading: Reading, left_out: list[Id]
-) -> Iterator[Sft]:
+) -> Iterator[dict[str, Any]]:
     """Yield the rows of full weak data, and list the ids of outputs with nothing to train on."""
     for _, output in distinct_rows(source, OUTPUT):
         text = reading.text(output["response"], output)
         if text is None:
             left_out.append(output["id"])
             continue
-        content = asking.content(task, output["prompt"])
-        yield {"id": output["id"], "content": content, "output": text, **asking.system_of(output)}  # type: ignore[typeddict-item]  # its system prompt, if any
+        row = {"id": output["id"], "content": output["prompt"], "output": text}
+        row |= {"system": output["system"]} if "system" in output else {}
+        yield asking.asked(task, row, "content")

@@ -16,7 +16,7 @@ from w2s_factory.tasks import get_task
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from w2s_factory.records import Id, Place, RowsLike, RowSource, Sft, Test
+    from w2s_factory.records import Id, Place, RowsLike, RowSource, Test
     from w2s_factory.tasks import Task
 
 
@@ -41,19 +41,14 @@ def build_gold(
         UserError: A raw row is not of the task's form, or `output` exists and has other content.
     """
     task, source = get_task(task), rows_of(source, "source")
-    asking = asking or Asking()
+    asking = (asking or Asking()).of(task)
     first_row(source, task.raw_form)
 
-    def convert(number: int, raw: dict[str, Any]) -> Sft:
-        row = task.gold_row(number, raw)
-        return row if asking.chat is None else _asked(task, row, asking)
+    def convert(number: int, raw: dict[str, Any]) -> dict[str, Any]:
+        return asking.asked(task, task.gold_row(number, raw), "content")
 
-    rows = Rows(
-        _converted(task, source, convert),
-        SFT,
-        _method(task, "gold_row"),
-        system="system" in asking.system_of({}),
-    )
+    converted, producer = _converted(task, source, convert), _method(task, "gold_row")
+    rows = Rows(converted, SFT, producer, system=asking.has_system({}))
     return place_dataset(
         task,
         rows,
@@ -117,12 +112,6 @@ def build_test(
         count = outputs.rows(output, _scorable(rows, task, output, producer), TEST, producer=producer)
         outputs.note(task=task.name)
     return count
-
-
-def _asked(task: Task, row: Sft, asking: Asking) -> Sft:
-    """Return a gold row in the form in which the model to train will be asked."""
-    content = asking.content(task, row["content"])
-    return {**row, "content": content, **asking.system_of({})}  # type: ignore[typeddict-item]  # its system prompt
 
 
 def _scorable(rows: Iterator[Test], task: Task, output: str | Path, producer: str) -> Iterator[Test]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from w2s_factory.building.agreement import Agreement, agreeing
-from w2s_factory.building.asking import zero_shot
+from w2s_factory.building.asking import Asking, zero_shot
 from w2s_factory.building.dataset_files import WEAK_NAME, Built, Recipe, Rows, place_datasets
 from w2s_factory.building.joining import same_content
 from w2s_factory.building.reading import Reading
@@ -112,6 +112,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     weak_name: str = WEAK_NAME,
     iteration: Iteration = FIRST_ITERATION,
     padding: Padding | None = None,
+    asking: Asking | None = None,
     reading: Reading | None = None,
     recipe: Recipe | None = None,
 ) -> Stage1:
@@ -135,6 +136,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
         weak_name: The weak model's name in the names of files and datasets.
         iteration: The iteration, for the names; 2 for results of the models that iteration 1 trained.
         padding: The number of questions to pad to, and the seed; None for no padding.
+        asking: How the strong model will be asked; as it was in the icl results if None.
         reading: How responses are read, and the part of them to train on; the published way if None.
         recipe: The layout and the training config; the defaults of `Recipe` if None.
 
@@ -150,12 +152,12 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     if same_bytes:
         problem = f"{weak} and {icl} are equal, so they agree on everything"
         warnings.warn(problem, EqualResultsWarning, stacklevel=2)
-    agreement, reading = Agreement(), reading or Reading()
+    agreement, asking, reading = Agreement(), (asking or Asking()).of(task), reading or Reading()
     others: list[tuple[Result, Result]] = []
     kept = list(agreeing(task, weak, icl, agreement, others if padding else None, reading))
     if not kept:
         raise UserError(f"weak and icl agree on none of {agreement.questions} questions", file=weak)
-    sides = partial(_sides, partial(_row, task, reading), kept)
+    sides = partial(_sides, partial(_row, task, asking, reading), kept)
     sets = sides()
     if padding:
         padded = sides(padding.drawn(len(kept), others), keys=PADDED_KEYS)
@@ -163,11 +165,11 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     stems = {side: task.file_stem(weak_name, f"iter{iteration}_{side}") for side in sets}
     built = place_datasets(
         task,
-        {stems[side]: Rows(rows, SFT, system="system" in kept[0][1]) for side, rows in sets.items()},
+        {stems[side]: Rows(rows, SFT, system=asking.has_system(kept[0][1])) for side, rows in sets.items()},
         None if output_dir is None else Path(output_dir),
         inputs=(weak, icl),
         recipe=recipe or Recipe(),
-        facts={"padding": asdict(padding) if padding else None, **reading.facts},
+        facts={"padding": asdict(padding) if padding else None, **asking.facts, **reading.facts},
     )
     by_side = dict(zip(SIDES, built, strict=False))
     unpadded = dict(zip(SIDES, built[len(SIDES) :], strict=False))
@@ -208,12 +210,19 @@ def _interleaved(weak: list[Sft], icl: list[Sft]) -> Iterator[Sft]:
 
 
 def _row(
-    task: Task, reading: Reading, weak: Result, icl: Result, answer: Result, keys: tuple[str, ...]
+    task: Task,
+    asking: Asking,
+    reading: Reading,
+    weak: Result,
+    icl: Result,
+    answer: Result,
+    keys: tuple[str, ...],
 ) -> Sft:
-    """Return the row with a question's zero-shot prompt, as the icl side is asked, and a response to it.
+    """Return the row with a question's zero-shot prompt, as the strong model is asked, and a response to it.
 
     Args:
         task: The task.
+        asking: How the strong model will be asked.
         reading: How responses are read.
         weak: The weak result on the question.
         icl: The icl result on it.
@@ -222,9 +231,7 @@ def _row(
     """
     content = zero_shot(task, weak["prompt"], icl["prompt"])
     output = reading.text(answer["response"], answer)
-    assert content is not None and output is not None  # noqa: S101, PT018  joined, and trainable
-    row: Sft = {"id": weak["id"], "content": content, "output": output}
-    if "system" in icl:
-        row["system"] = icl["system"]
+    row = {"id": weak["id"], "content": content, "output": output}
+    row |= {"system": icl["system"]} if "system" in icl else {}
     more = {key: answer[key] for key in keys if key in answer}  # type: ignore[literal-required]
-    return {**row, **more}  # type: ignore[typeddict-item]  # padded rows have keys of results
+    return {**asking.asked(task, row, "content"), **more}  # type: ignore[typeddict-item]  # padded rows have keys of results

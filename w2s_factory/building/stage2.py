@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.agreement import Accuracy
+from w2s_factory.building.asking import Asking
 from w2s_factory.building.conversion import place_pairs
 from w2s_factory.building.dataset_files import Built, Recipe, Rows
 from w2s_factory.building.pair_sources import ORIGIN, Seeds, origins, sidecar
@@ -95,6 +96,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     *,
     rules: PairRules | None = None,
     samples: SamplesLike | None = None,
+    asking: Asking | None = None,
     reading: Reading | None = None,
     form: PairForm | None = None,
     recipe: Recipe | None = None,
@@ -113,6 +115,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
         output: The pair file; None to write nothing.
         rules: The thresholds, the number of pairs and the seed; the published ones of the task if None.
         samples: The results of each seed, as `vote` takes them, to record the seed of each response.
+        asking: How M_plus will be asked; as it was for the samples if None.
         reading: How responses are read, and the part of them to train on; the published way if None.
         form: The form of the pairs, `release` or `columns`; None for the form that the LLaMA-Factory version
             reads.
@@ -126,7 +129,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     votes = rows_of(votes, "votes", votes_in)
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     seeds = None if samples is None else Seeds(samples)
-    reading = reading or Reading()
+    asking, reading = (asking or Asking()).of(task), reading or Reading()
     questions = list(joined_votes(task, weak, votes, reading))
     judged, limits = judge_answers(task, questions, rules, votes, reading)
     counts = PairCounts(limits=limits)
@@ -138,13 +141,13 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     origins_file = Table("origins", rows) if output is None else sidecar(output)
     built = place_pairs(
         task,
-        (pair for judgement in judged for pair in judgement.pairs()),
+        (asking.asked(task, pair, "instruction") for judgement in judged for pair in judgement.pairs()),
         output,
-        system=any("system" in judgement.vote for judgement in judged[:1]),
+        system=asking.has_system(judged[0].vote),
         form=form,
         inputs=(weak, votes, *(seeds.files if seeds else ())),
         recipe=recipe or Recipe(preset="dpo"),
         more={origins_file: Rows(rows, ORIGIN)} if isinstance(origins_file, Path) else None,
-        facts={"rules": asdict(rules), **reading.facts},
+        facts={"rules": asdict(rules), **asking.facts, **reading.facts},
     )
     return Stage2(counts, built, None if is_stdout(output) else origins_file)

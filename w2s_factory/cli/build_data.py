@@ -55,10 +55,12 @@ CONTENTS: Final = "contents.json"
 
 _all_stages = heading("All stages")
 _raw = heading("Stages gold, test and full-weak")
+_responses = heading("Stages full-weak, 1 and 2")
 _weak = heading("Stages 1 and 2")
 _agreement = heading("Stage 1")
 _pairs = heading("Stage 2")
 _inspection = heading("Stage 2, to inspect a pair file instead of building one")
+_chat = heading("Chats (all stages but test)")
 _files = heading("File names and folders")
 _config = heading("Training config (all stages but test)")
 
@@ -82,6 +84,19 @@ _config = heading("Training config (all stages but test)")
     "--split", metavar="NAME", show_default="found from the name of the input file",
     help="gold, test: the split to which the rows belong, such as train_2. Instead of --input, for a task "
     "from a file: the split whose rows the task reads itself.",
+)  # fmt: skip
+@_responses(
+    "--train-on", type=click.Choice(["whole", "answer"]), default="whole", show_default=True,
+    help="The part of a response to train on. answer: what follows the thinking of a model that thinks; its "
+    "training config has enable_thinking: false.",
+)  # fmt: skip
+@_responses(
+    "--reasoning-start", metavar="TEXT", show_default="those of known models, such as <think>",
+    help="The text that starts thinking in a response. Put back before responses whose prompt ended with it.",
+)  # fmt: skip
+@_responses(
+    "--reasoning-end", metavar="TEXT", show_default="those of known models, such as </think>",
+    help="The text that ends thinking in a response.",
 )  # fmt: skip
 @_weak(
     "--weak", type=PATH, metavar="FILE",
@@ -139,6 +154,16 @@ _config = heading("Training config (all stages but test)")
     "--explain", metavar="ID",
     help="Show the votes behind the pairs of question ID in the pair file --output; with --task, --weak and "
     "--votes, also why a question has no pair.",
+)  # fmt: skip
+@_chat(
+    "--chat", type=click.Choice(["on", "off"]),
+    show_default="off for gold; full-weak: as the weak model was asked; 1 and 2: as the strong model was",
+    help="Whether the model to train is asked in a chat. on: rows have the user's turn alone. off: they have "
+    "the prompt of a base model.",
+)  # fmt: skip
+@_chat(
+    "--system", metavar="TEXT", show_default="that of the rows; with --chat on: none",
+    help="The system prompt with which the model to train is asked. Needs --chat on.",
 )  # fmt: skip
 @_files(
     "--output", type=PATH, metavar="FILE", show_default="named after task, input and stage, in --output-dir",
@@ -223,7 +248,8 @@ def _build_gold(options: GoldOptions) -> None:
         raise UserError(problem, field="--split", hint="Leave it out")
     output = _output(options, inputs, f"{inputs.task.name}_{_stem(source, options.split)}")
     recipe = _recipe(options, inputs, preset="weak_full_sft", dataset=options.dataset_name)
-    _print_dataset(inputs, building.build_gold(inputs.task, source, output, recipe=recipe))
+    built = building.build_gold(inputs.task, source, output, asking=options.asking, recipe=recipe)
+    _print_dataset(inputs, built)
 
 
 def _build_test(options: TestOptions) -> None:
@@ -249,7 +275,14 @@ def _build_full_weak(options: FullWeakOptions) -> None:
     inputs = _inputs("full-weak", options, {"input": options.source})
     stem = inputs.task.file_stem(options.weak_name or inputs.weak_name, "full_weak")
     output, recipe = _output(options, inputs, stem), _strong_recipe(options, inputs, options.dataset_name)
-    built = building.build_full_weak(inputs.task, inputs.files["input"], output, recipe=recipe)
+    built = building.build_full_weak(
+        inputs.task,
+        inputs.files["input"],
+        output,
+        asking=options.asking,
+        reading=options.reading,
+        recipe=recipe,
+    )
     _print_dataset(inputs, built)
 
 
@@ -270,6 +303,8 @@ def _build_stage1(options: Stage1Options) -> None:
             weak_name=options.weak_name or inputs.weak_name,
             iteration=options.iteration,
             padding=padding,
+            asking=options.asking,
+            reading=options.reading,
             recipe=recipe,
         )
     print_inputs(inputs)

@@ -15,10 +15,14 @@ from w2s_factory.errors import UserError
 from w2s_factory.quantities import PairThresholds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import click
 
+    from w2s_factory.answers.thinking import Markers
+    from w2s_factory.building import Asking, Reading
+    from w2s_factory.building.reading import TrainOn
     from w2s_factory.records import PairForm
 
 
@@ -41,6 +45,37 @@ class DatasetOptions(StageOptions):
     no_config: bool
     settings: tuple[str, ...]
     version: str | None
+    chat: str | None
+    system: str | None
+
+    @property
+    def asking(self) -> Asking:
+        """How the model to train will be asked."""
+        from w2s_factory.building import Asking
+
+        return Asking(chat=None if self.chat is None else self.chat == "on", system=self.system)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseOptions:
+    """The options of the stages that read responses."""
+
+    train_on: TrainOn
+    reasoning_start: str | None
+    reasoning_end: str | None
+
+    @property
+    def reading(self) -> Reading:
+        """How responses are read.
+
+        Raises:
+            UserError: Only one of the markers of thinking is named.
+        """
+        from w2s_factory.building import Reading
+
+        return Reading(
+            train_on=self.train_on, markers=markers_named(self.reasoning_start, self.reasoning_end)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +104,7 @@ class TestOptions(StageOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FullWeakOptions(OneDatasetOptions):
+class FullWeakOptions(ResponseOptions, OneDatasetOptions):
     """The options of stage full-weak."""
 
     source: Path | None
@@ -77,7 +112,7 @@ class FullWeakOptions(OneDatasetOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage1Options(DatasetOptions):
+class Stage1Options(ResponseOptions, DatasetOptions):
     """The options of stage 1."""
 
     weak: Path | None
@@ -89,7 +124,7 @@ class Stage1Options(DatasetOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage2Options(PairThresholds, OneDatasetOptions):
+class Stage2Options(PairThresholds, ResponseOptions, OneDatasetOptions):
     """The options of stage 2; its thresholds are declared by `PairThresholds` alone."""
 
     weak: Path | None
@@ -121,11 +156,34 @@ STAGES: Final[dict[str, type[StageOptions]]] = {
 READ: Final = {stage: {field.name for field in fields(options)} for stage, options in STAGES.items()}
 """The parameters that each stage reads."""
 
+_MARKERS: Final = {"reasoning_start", "reasoning_end"}
+
 INSPECTIONS: Final = {
-    "explain": {"task_name", "output", "weak", "votes", *(field.name for field in fields(PairThresholds))},
-    "check": {"task_name", "weak"},
+    "explain": {
+        *("task_name", "output", "weak", "votes", "train_on"),
+        *_MARKERS,
+        *(field.name for field in fields(PairThresholds)),
+    },
+    "check": {"task_name", "weak", *_MARKERS},
 }
 """The parameters that inspect a pair file instead of building one, and the others that each reads."""
+
+
+def markers_named(start: str | None, end: str | None) -> Sequence[Markers]:
+    """Return the markers of thinking: those that two options name, or else those known by default.
+
+    Raises:
+        UserError: Only one of them is named.
+    """
+    from w2s_factory.answers.thinking import DEFAULT_MARKERS, Markers
+
+    if start is None and end is None:
+        return DEFAULT_MARKERS
+    if start is None or end is None:
+        missing = "--reasoning-start" if start is None else "--reasoning-end"
+        raise UserError("is missing: the start and the end of thinking are named together", field=missing)
+    return (Markers(start, end),)
+
 
 _NEXT_TO_ROWS = {"layout", "preset", "model", "settings", "dataset_name"}
 """The parameters of the index and the config, which are not written where the rows are printed."""

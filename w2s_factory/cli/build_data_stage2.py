@@ -12,8 +12,10 @@ from w2s_factory.cli.output import accuracy_text, messages_to_stderr, print_data
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from w2s_factory.answers.thinking import Markers
     from w2s_factory.building import Inputs, PairCheck, PairCounts, PairSource, Recipe
     from w2s_factory.cli.build_data_options import Stage2Options
 
@@ -26,7 +28,7 @@ def inspect(options: Stage2Options) -> bool:
     if options.explain:
         _explain(options, options.explain)
     elif options.check:
-        _check(options.check, options.weak)
+        _check(options.check, options.weak, options.reading.markers)
     return bool(options.explain or options.check)
 
 
@@ -47,6 +49,8 @@ def build(inputs: Inputs, options: Stage2Options, output: Path, recipe: Recipe) 
             drop_duplicates=options.drop_duplicates,
         ),
         samples=options.samples,
+        asking=options.asking,
+        reading=options.reading,
         form=options.form,
         recipe=recipe,
     )
@@ -88,16 +92,18 @@ def _source(options: Stage2Options) -> PairSource | None:
         problem = "saying why a question has no pair needs all of --task, --weak and --votes"
         raise UserError(problem, field="--explain")
     thresholds = building.PairThresholds(**options.thresholds)
-    return building.PairSource(get_task(options.task_name), options.weak, options.votes, thresholds)
+    return building.PairSource(
+        get_task(options.task_name), options.weak, options.votes, thresholds, options.reading
+    )
 
 
-def _check(file: Path, weak: Path | None) -> None:
+def _check(file: Path, weak: Path | None, markers: Sequence[Markers]) -> None:
     from w2s_factory import building
 
     if weak is None:
         problem = "--check needs the weak model's results or full weak data"
         raise UserError(problem, field="--weak", hint="Name them: --weak FILE")
-    found = building.check_pairs(file, weak)
+    found = building.check_pairs(file, weak, markers)
     _print_check(file, found)
     if not found.clean:
         raise SystemExit(FOREIGN_PAIRS)

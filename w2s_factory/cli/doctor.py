@@ -26,9 +26,9 @@ def command(
 ) -> None:
     """Check the installation, and print the commands that fix it.
 
-    Checks Python, torch, LLaMA-Factory, its template vanilla, vLLM and the GPUs, and whether their versions
-    fit together. Exit code 1 if torch or LLaMA-Factory is missing or cannot be imported; else 0, because
-    training works without the others.
+    Checks Python, torch, LLaMA-Factory, its template vanilla, vLLM, bitsandbytes and the GPUs, and whether
+    their versions fit together. Exit code 1 if torch or LLaMA-Factory is missing or cannot be imported; else
+    0, because training works without the others.
 
     \b
     Example:

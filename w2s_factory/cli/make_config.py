@@ -13,6 +13,7 @@ from w2s_factory.llamafactory.versions import RELEASES
 
 if TYPE_CHECKING:
     from w2s_factory.llamafactory.configs import StageTwoModel
+    from w2s_factory.llamafactory.settings import TrainedThinking
 
 
 _preset = heading("Preset and its settings")
@@ -36,8 +37,17 @@ _output = heading("Output")
     help="Train without a GPU, slowly: the same as --set use_cpu=true --set bf16=false.",
 )
 @_preset(
+    "--thinking", type=click.Choice(["on", "off"]), show_default="the preset's; LLaMA-Factory's own is on",
+    help="Models that think: off trains on answers alone, with an empty thinking in the prompt "
+    "(enable_thinking: false); on trains the thinking, too. LLaMA-Factory 0.9.3 or newer.",
+)  # fmt: skip
+@_preset(
     "--llamafactory-version", "version", metavar="VERSION", show_default="the installed one, else the newest",
     help=f"The LLaMA-Factory version to write for, {RELEASES[0]} to {RELEASES[-1]}.",
+)  # fmt: skip
+@_preset(
+    "--python", type=click.Path(), metavar="PATH", show_default="the current one",
+    help="The Python interpreter of LLaMA-Factory's environment, with which template: auto is resolved.",
 )  # fmt: skip
 @_model(
     "--model",
@@ -81,6 +91,8 @@ def command(
     settings: tuple[str, ...],
     reference: StageTwoModel | None,
     start: StageTwoModel | None,
+    thinking: TrainedThinking | None,
+    python: Path | None,
     cpu: bool,
     force: bool,
 ) -> None:
@@ -121,6 +133,8 @@ def command(
         ahead=True,
         reference=reference,
         start=start,
+        thinking=thinking,
+        python=python,
         file=output,
     )
     with Outputs(reads=config_reads(preset, model, adapter, dataset, dataset_dir), force=force) as outputs:
@@ -132,6 +146,10 @@ def command(
         click.echo(
             f"Note: {name} is treated as a name on the Hugging Face Hub; for a folder write ./{name}",
             err=True,
+        )
+    if thinking is not None and "\nenable_thinking: " not in text:
+        click.echo(
+            "Note: enable_thinking is left out, since that LLaMA-Factory lacks it (see the YAML)", err=True
         )
     click.echo(f"Wrote {output}")
     after_config(preset, version, output)

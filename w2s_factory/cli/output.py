@@ -89,6 +89,11 @@ def print_datasets(datasets: Iterable[Built]) -> None:
     """Print the files of datasets: the rows, the training config, and the index that lists them."""
     for built in datasets:
         click.echo(f"Wrote {shown(built.file)} ({built.rows:,} rows, dataset {built.dataset})")
+        if built.left_out:
+            print_warning(
+                f"{built.left_out:,} responses without an answer are left out: their thinking did not end, "
+                "or their request failed"
+            )
         if built.config is not None:
             click.echo(f"      {shown(built.config)} (trains on it)")
     if built.index is not None:

@@ -45,7 +45,8 @@ def command(task: str, split: str | None, release: Path | None) -> None:
     if shown.scored:
         of = f"{shown.right:,} of {shown.scored:,} solutions"
         click.echo(f"\nThe gold answer is found in {of} (split {shown.split}).")
-    print_next_command("build-data", "--stage", "test", "--task", task, "--split", shown.split)
+    if shown.task.file is not None:
+        print_next_command("build-data", "--stage", "test", "--task", task, "--split", shown.split)
 
 
 def _print_sizes(shown: ShownTask) -> None:

@@ -29,6 +29,19 @@ if TYPE_CHECKING:
     help="What to do with rows of more tokens than cutoff_len, whose end (often the answer) LLaMA-Factory "
     "cuts off. drop: train without these rows. error: refuse to train. cut: let them be cut.",
 )
+@option(
+    "--chat",
+    type=click.Path(),
+    metavar="FILE",
+    show_default="the model's own",
+    help="The chat template, as a Jinja file, in which generation will ask the trained model. A training "
+    "template that differs from it is refused. Not needed with the template vanilla.",
+)
+@option(
+    "--allow-other-template",
+    is_flag=True,
+    help="Only warn of a template that differs from the chat template in which generation will ask.",
+)
 @option("--force", is_flag=True, help="Overwrite trained weights in output_dir.")
 def command(
     config: Path,
@@ -36,6 +49,8 @@ def command(
     llamafactory_cli: Path | None,
     python: Path | None,
     on_long: OnLong,
+    chat: Path | None,
+    allow_other_template: bool,
     force: bool,
 ) -> None:
     """Train from a YAML config, and check the resulting weights.
@@ -52,7 +67,14 @@ def command(
     from w2s_factory.llamafactory.launch import train
 
     trained = train(
-        config, overrides, llamafactory_cli=llamafactory_cli, python=python, on_long=on_long, force=force
+        config,
+        overrides,
+        llamafactory_cli=llamafactory_cli,
+        python=python,
+        on_long=on_long,
+        chat=chat,
+        allow_other_template=allow_other_template,
+        force=force,
     )
     if trained.weights is None:
         click.echo("This node has finished; the weights are on the node with NODE_RANK 0")

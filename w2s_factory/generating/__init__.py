@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from w2s_factory.generating.chat_settings import OWN, Chat, ChatSettings
 from w2s_factory.generating.demonstrations import (
     PUBLISHED_COUNT,
     PUBLISHED_SEED,
@@ -9,7 +10,15 @@ from w2s_factory.generating.demonstrations import (
     pick_demonstrations,
     read_demonstrations,
 )
-from w2s_factory.generating.engines import Engine, Model, default_engine, engine_names, make_engine
+from w2s_factory.generating.engines import (
+    ChatEngine,
+    Engine,
+    Model,
+    chosen_chat,
+    default_engine,
+    engine_names,
+    make_engine,
+)
 from w2s_factory.generating.generation import Generation, published_sampling
 from w2s_factory.generating.generation_files import Shard
 from w2s_factory.generating.generator import Preview, generate, preview
@@ -20,8 +29,12 @@ from w2s_factory.generating.shards import merge_shards
 from w2s_factory.prompts import Question, few_shot_prompt, questions_of, read_questions, split_file
 
 __all__ = [
+    "OWN",
     "PUBLISHED_COUNT",
     "PUBLISHED_SEED",
+    "Chat",
+    "ChatEngine",
+    "ChatSettings",
     "Completion",
     "Engine",
     "Generated",
@@ -32,6 +45,7 @@ __all__ = [
     "Request",
     "Sampling",
     "Shard",
+    "chosen_chat",
     "default_engine",
     "engine_names",
     "few_shot_prompt",

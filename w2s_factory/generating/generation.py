@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError, shown
+from w2s_factory.generating.chat_settings import Chat, ChatSettings
 from w2s_factory.generating.demonstrations import read_demonstrations
 from w2s_factory.generating.engines import Model, default_engine
 from w2s_factory.generating.generation_files import Shard
 from w2s_factory.generating.requests import Request, Sampling
-from w2s_factory.prompts import demonstrated, prompt_of, read_questions
+from w2s_factory.prompts import conversation_of, demonstrated, prompt_of, read_questions
 from w2s_factory.quantities import QuestionCount, Temperature
 from w2s_factory.ranges import Seed, check, check_fields
 from w2s_factory.records import rows_of
@@ -25,7 +26,7 @@ from w2s_factory.tasks import get_task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2s_factory.prompts import Question
+    from w2s_factory.prompts import Conversation, Question
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
 
@@ -51,6 +52,8 @@ class Generation:
         exclude_demos: Leave a demonstration out of the prompt of its own question.
         limit: Use only this many questions, the first ones.
         shard: Use only this part of the questions.
+        chat: The settings of a chat, with the task's system prompt unless they have one; None to give the
+            model the task's own prompts, as published.
     """
 
     task: Task
@@ -65,6 +68,7 @@ class Generation:
     exclude_demos: bool = False
     limit: QuestionCount | None = None
     shard: Shard | None = None
+    chat: ChatSettings | None = None
 
     if TYPE_CHECKING:  # more types may be given than are kept
 
@@ -83,6 +87,7 @@ class Generation:
             exclude_demos: bool = ...,
             limit: QuestionCount | None = ...,
             shard: Shard | str | None = ...,
+            chat: ChatSettings | None = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -102,6 +107,8 @@ class Generation:
         }
         if self.demonstrations is not None:
             given["demonstrations"] = rows_of(self.demonstrations, "demonstrations")
+        if self.chat is not None and self.chat.system is None:
+            given["chat"] = replace(self.chat, system=task.system)
         for name, value in given.items():
             object.__setattr__(self, name, value)  # the class is frozen
 
@@ -124,8 +131,10 @@ class Generation:
 
     @property
     def inputs(self) -> list[RowSource]:
-        """The sources of the prompts: the questions, and the demonstrations if there are any."""
-        return [self.questions, *([] if self.demonstrations is None else [self.demonstrations])]
+        """The sources of the prompts: the questions, and demonstrations and Jinja file if there are any."""
+        template = None if self.chat is None else self.chat.file
+        others = [source for source in (self.demonstrations, template) if source is not None]
+        return [self.questions, *others]
 
     @cached_property
     def given_away(self) -> list[Id]:
@@ -139,24 +148,51 @@ class Generation:
             for question in self.all_questions
         ]
 
-    def requests(self, seed: Seed) -> list[Request]:
-        """Return the requests of one seed in the order of the questions; of a shard, its own part."""
+    @cached_property
+    def _conversations(self) -> list[tuple[Id, Conversation]]:
+        chat = self.chat or ChatSettings()
+        ways: dict[str, Any] = {"system": chat.system, "one_text": chat.demonstrations == "text"}
+        return [
+            (
+                question.id,
+                conversation_of(self.task, question, self.shown, exclude_own=self.exclude_demos, **ways),
+            )
+            for question in self.all_questions
+        ]
+
+    def requests(self, seed: Seed, chat: Chat | None = None) -> list[Request]:
+        """Return the requests of one seed in the order of the questions; of a shard, its own part.
+
+        Args:
+            seed: The seed.
+            chat: The chat as the engine's model takes it; None outside a chat.
+
+        Raises:
+            UserError: The chat template cannot render a conversation.
+        """
+        if chat is not None:
+            asked = self.shard.take(self._conversations) if self.shard else self._conversations
+            return [chat.request(question, seed, conversation) for question, conversation in asked]
         prompts = self.shard.take(self._prompts) if self.shard else self._prompts
         return [Request(question, seed, prompt) for question, prompt in prompts]
 
-    def settings(self, engine: Mapping[str, Any], seed: Seed) -> dict[str, Any]:
-        """Return the settings that decide one seed's responses; only a run with equal ones is continued."""
+    def settings(self, engine: Mapping[str, Any], seed: Seed, chat: Chat | None = None) -> dict[str, Any]:
+        """Return the settings that decide one seed's responses; only a run with equal ones is continued.
+
+        The key `chat` is there only in a chat, so that runs started without that setting are continued.
+        """
         return {
             "task": self.task.name,
             **({} if self.task.file is None else {"task_file": self.task.file_sha256}),
             "questions": _hash([[question.id, question.text] for question in self.all_questions]),
             "demonstrations": _hash([[shown["prompt"], shown["response"]] for shown in self.shown]),
-            "prompts": _hash(self._prompts),
+            "prompts": _hash(self._prompts if chat is None else self._conversations),
             "shard": str(self.shard) if self.shard else None,
             "engine": self.engine,
             **engine,
             **self.sampling.settings(),
             "seed": seed if self.sampling.temperature > 0 else None,
+            **({} if chat is None else {"chat": chat.recorded()}),
         }
 
 
@@ -167,6 +203,7 @@ _TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
     "engine": ("the name of an engine", (str,)),
     "engine_options": ("options by name", (Mapping,)),
     "exclude_demos": ("True or False", (bool,)),
+    "chat": ("ChatSettings or None", (ChatSettings, NoneType)),
     "shard": ('a Shard, text such as "2/4", or None', (Shard, str, NoneType)),
 }
 """The fields of which only the type is checked here: the allowed values in words, and their types."""
@@ -190,9 +227,14 @@ def _checked_seeds(seeds: Any) -> tuple[Seed, ...]:
     return tuple(map(int, found))
 
 
-def published_sampling(task: Task, temperature: Temperature = 0.0) -> Sampling:
-    """Return the release's sampling for a task: the task's token limit and stop texts, and top_p 1."""
-    return Sampling(temperature=temperature, max_tokens=task.max_tokens, stop=task.stop)
+def published_sampling(task: Task, temperature: Temperature = 0.0, *, in_chat: bool = False) -> Sampling:
+    """Return the release's sampling for a task: the task's token limit and stop texts, and top_p 1.
+
+    In a chat there are no stop texts: those of a task end a base model's responses before it makes up the
+    next question, and a chat model ends its turn by itself.
+    """
+    stop = () if in_chat else task.stop
+    return Sampling(temperature=temperature, max_tokens=task.max_tokens, stop=stop)
 
 
 def _hash(items: list[Any]) -> str:

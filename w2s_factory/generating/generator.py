@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.generating.answer_stops import AnswerStops
 from w2s_factory.generating.engines import make_engine
 from w2s_factory.generating.engines.contract import Contracted
 from w2s_factory.generating.failures import Failures, ids_shown
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-    from w2s_factory.generating.engines import Engine
+    from w2s_factory.generating.chat_settings import Chat
     from w2s_factory.generating.generation import Generation
 
 
@@ -62,20 +63,16 @@ def generate(
     _tell_given_away(generation, tell)
     with ExitStack() as stack:
         engine = stack.enter_context(closing(_engine(generation)))
+        chat = _chat(generation, engine)
         parts: dict[int, Part] = {}
         for seed in generation.seeds:
-            part = _part(
-                generation,
-                engine,
-                seed,
-                restart=restart,
-                restart_if_changed=restart_if_changed,
-                retry_failed=retry_failed,
-            )
+            restarts = {"restart": restart, "restart_if_changed": restart_if_changed}
+            part = _part(generation, engine, chat, seed, retry_failed=retry_failed, **restarts)
             parts[seed] = stack.enter_context(closing(part))
         failures = Failures(list(parts.values()), max_failures)
         if not all(part.complete for part in parts.values()):
-            _complete(generation, engine, parts, failures, tell)
+            stops = AnswerStops(generation.sampling, chat)
+            _complete(generation, engine, parts, stops, failures, tell)
         if failures.count:
             tell(f"{failures}; they count as unanswered, and --retry-failed requests them again")
         return [_write(generation, engine, part) for part in parts.values()]
@@ -86,7 +83,7 @@ class Preview:
     """The first prompt and the settings of a run that has not started.
 
     Attributes:
-        prompt: The first prompt.
+        prompt: The first prompt; in a chat the rendered conversation, or its turns if a server renders it.
         tokens: Its tokens, as ids and names; None if only a server knows them.
         settings: All settings that decide the responses.
         requests: The number of all requests.
@@ -108,14 +105,15 @@ def preview(generation: Generation, *, tell: Callable[[str], None] = say) -> Pre
     """
     _tell_given_away(generation, tell)
     with closing(_engine(generation)) as engine:
-        requests = generation.requests(generation.seeds[0])
+        chat = _chat(generation, engine)
+        requests = generation.requests(generation.seeds[0], chat)
         if not requests:
             problem = f"this part of the {len(generation.all_questions):,} questions is empty"
             raise UserError(problem, field="--shard", hint="Use fewer parts")
         return Preview(
             prompt=requests[0].prompt,
             tokens=engine.tokens(requests[0].prompt),
-            settings=generation.settings(engine.settings(), generation.seeds[0]),
+            settings=generation.settings(engine.settings(), generation.seeds[0], chat),
             requests=len(requests) * len(generation.seeds),
             files=[_folder(generation, seed) / OUTPUT for seed in generation.seeds],
         )
@@ -126,16 +124,21 @@ def _engine(generation: Generation) -> Contracted:
     return Contracted(generation.engine, engine)
 
 
+def _chat(generation: Generation, engine: Contracted) -> Chat | None:
+    """Return the chat as the engine's model takes it; None outside a chat."""
+    return None if generation.chat is None else engine.start_chat(generation.chat)
+
+
 def _folder(generation: Generation, seed: int) -> Path:
     folder = seed_folder(generation.output_dir, generation.sampling.temperature, seed)
     return shard_folder(folder, generation.shard)
 
 
-def _part(generation: Generation, engine: Engine, seed: int, **restarts: bool) -> Part:
+def _part(generation: Generation, engine: Contracted, chat: Chat | None, seed: int, **restarts: bool) -> Part:
     return Part(
         _folder(generation, seed),
-        generation.requests(seed),
-        generation.settings(engine.settings(), seed),
+        generation.requests(seed, chat),
+        generation.settings(engine.settings(), seed, chat),
         questions=len(generation.all_questions),
         inputs=generation.inputs,
         **restarts,
@@ -146,6 +149,7 @@ def _complete(
     generation: Generation,
     engine: Contracted,
     parts: dict[int, Part],
+    stops: AnswerStops,
     failures: Failures,
     tell: Callable[[str], None],
 ) -> None:
@@ -157,9 +161,9 @@ def _complete(
                 bar.update(parts[completion.request.seed].take(completion))
             failures.check(UserError)
             batches = [batch for part in unfinished for batch in part.batches(engine.batches(part.requests))]
-            for completion in engine.complete(batches, generation.sampling):
+            for completion in engine.complete(batches, stops.sampling):
                 part = parts[completion.request.seed]
-                bar.update(part.take(completion))
+                bar.update(part.take(stops.applied(completion)))
                 failures.check(DelegateError)
                 if part.complete:
                     _write(generation, engine, part)
@@ -176,7 +180,7 @@ def _complete(
         raise DelegateError(f"engine {generation.engine}: {problem}")
 
 
-def _write(generation: Generation, engine: Engine, part: Part) -> Generated:
+def _write(generation: Generation, engine: Contracted, part: Part) -> Generated:
     return part.write(
         generation.task,
         packages=engine.packages,

@@ -21,6 +21,7 @@ from w2s_factory.quantities import (
 from w2s_factory.ranges import check_fields
 
 if TYPE_CHECKING:
+    from w2s_factory.chat import Turn
     from w2s_factory.records import Id
 
 
@@ -30,17 +31,29 @@ Finish: TypeAlias = Literal["stop", "length", "error"]
 
 @dataclass(frozen=True)
 class Request:
-    """A prompt to be completed.
+    """A prompt to be completed, or a conversation to be answered.
 
     Attributes:
         id: The question's id.
         seed: The seed of the run (0 to 9 for the paper's ten samples).
-        prompt: The whole text that the model is given.
+        prompt: The whole text that the model is given. In a chat it is the rendered conversation, whose
+            tokens include all special ones; where a server renders it, it is the turns for a reader.
+        turns: The conversation; none outside a chat.
+        user_turn: In a chat the question as the user puts it, without demonstrations.
+        opens_thinking: Whether the prompt ends with the start of thinking, which the response then lacks.
     """
 
     id: Id
     seed: int
     prompt: str
+    turns: tuple[Turn, ...] = ()
+    user_turn: str = ""
+    opens_thinking: bool = False
+
+    @property
+    def system(self) -> str | None:
+        """The system prompt of the conversation; None if there is none."""
+        return next((turn.content for turn in self.turns if turn.role == "system"), None)
 
     @property
     def draw_seed(self) -> int:

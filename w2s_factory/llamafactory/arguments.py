@@ -148,7 +148,11 @@ def _known(release: str, training: bool) -> frozenset[str]:
     )
 
 
-LEFT_OUT: Final = {"trust_remote_code": "that version always runs the code of a model's repository"}
+LEFT_OUT: Final = {
+    "trust_remote_code": "that version always runs the code of a model's repository",
+    "packing": "that version has another name for it, and packs no rows by default",
+    "enable_thinking": "that version has no templates that treat thinking",
+}
 """Arguments that a preset can do without where a version lacks them, with the effect that this has."""
 
 

@@ -14,12 +14,13 @@ from packaging.version import Version as Number
 
 from w2s_factory.errors import UserError, encodable, listed, one_line
 from w2s_factory.llamafactory.arguments import renamed, translated
+from w2s_factory.llamafactory.asked_format import with_found_template
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
 from w2s_factory.llamafactory.datasets import check_datasets
 from w2s_factory.llamafactory.installation import installed_version
 from w2s_factory.llamafactory.preference_methods import METHODS
 from w2s_factory.llamafactory.presets import FOLDER, Entry, Preset, load_preset
-from w2s_factory.llamafactory.settings import as_yaml, check_preset, with_settings
+from w2s_factory.llamafactory.settings import as_yaml, check_preset, with_settings, with_thinking
 from w2s_factory.llamafactory.training_config import check_suffix
 from w2s_factory.llamafactory.versions import NEWEST, Version, for_installed, for_version
 from w2s_factory.model_names import on_hub
@@ -28,6 +29,9 @@ from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from w2s_factory.llamafactory.datasets import Dataset
+    from w2s_factory.llamafactory.settings import TrainedThinking
 
 
 def check_inputs(
@@ -237,6 +241,8 @@ def make_config(  # noqa: PLR0913  each is a property of a training
     ahead: bool = False,
     reference: StageTwoModel | None = None,
     start: StageTwoModel | None = None,
+    thinking: TrainedThinking | None = None,
+    python: str | Path | None = None,
     file: str | Path | None = None,
 ) -> str:
     """Return the text of a training YAML (or, from the preset `export`, of one that merges adapters).
@@ -257,12 +263,17 @@ def make_config(  # noqa: PLR0913  each is a property of a training
             is read.
         reference: DPO's reference, `m-plus` (the default) or `base`: see `preference_settings`.
         start: The model that ORPO and SimPO start from, likewise.
+        thinking: Whether a model that thinks is trained with its thinking, or on answers alone; by default,
+            as the preset has it. A version without `enable_thinking` gets a comment instead.
+        python: The interpreter of LLaMA-Factory's environment, by which the template is found where the
+            preset has `template: auto`; by default, the current one.
         file: The YAML's own name, for the commands in its head.
         ahead: Accept that model, adapters and index do not exist yet (`not_there` returns them).
 
     Raises:
         UserError: There is no such preset, version, dataset, model or argument, or they do not fit
-            together.
+            together; or the template is `auto`, and none is found.
+        DelegateError: The template is `auto`, and LLaMA-Factory cannot be imported.
     """
     _check_paths(file, {"--output-dir": output_dir, "--dataset-dir": dataset_dir})
     target, origin = _target(version)
@@ -275,17 +286,20 @@ def make_config(  # noqa: PLR0913  each is a property of a training
         **preference_settings(chosen, adapter, settings, reference=reference, start=start),
     }
     body = with_settings(_with_files(translated(chosen, target)), renamed(settings, chosen, target), target)
+    body = with_thinking(body, thinking, target)
     check_inputs(chosen, dataset, dataset_dir, adapter)
     inputs = model_lines(model, adapter, ahead=ahead)
+    rows: list[Dataset] = []
     if dataset is not None and dataset_dir is not None:
         folder = absolute(dataset_dir)
         if not ahead or index is not None or (folder / INDEX).exists():
             template = body.entries["template"].value
-            check_datasets(
+            rows = check_datasets(
                 dataset, folder, method=chosen.method, version=target, template=template, index=index
             )
         inputs += [given("dataset", dataset), given_folder("dataset_dir", dataset_dir)]
     inputs.append(given_folder("output_dir" if chosen.trains else "export_dir", output_dir))
+    body = with_found_template(body, absolute(model), rows, target, python)
     header = _header(chosen, target, origin, "FILE" if file is None else file)
     lines = [*header, *_legend(body), "", "### given", *inputs, *_after_legend(body)]
     return "\n".join(map(str, lines)) + "\n"

@@ -209,8 +209,8 @@ def check_datasets(
     version: Version,
     template: str | None = None,
     index: Mapping[str, Any] | None = None,
-) -> None:
-    """Check that LLaMA-Factory finds datasets and can train on them.
+) -> list[Dataset]:
+    """Check that LLaMA-Factory finds datasets and can train on them; return them.
 
     Args:
         names: A dataset's name, or several separated by commas.
@@ -224,10 +224,13 @@ def check_datasets(
         UserError: There is no index, no such dataset in it, no such file, or its rows cannot be used.
     """
     found = DatasetIndex.of(dataset_dir) if index is None else DatasetIndex(dataset_dir / INDEX, index, False)
+    datasets = []
     for name in map(str.strip, names.split(",")):
         dataset = found.find(name)
         dataset.check_use(method or "sft", version)
         dataset.check_template(template)
+        datasets.append(dataset)
+    return datasets
 
 
 def named_datasets(config: Config) -> list[Dataset]:

@@ -11,6 +11,7 @@ from packaging.version import Version as Number
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory.installation import look, named_interpreter, run_inside
+from w2s_factory.llamafactory.preflight import BITSANDBYTES
 from w2s_factory.llamafactory.template import install_command
 from w2s_factory.llamafactory.versions import NEWEST, RELEASES, for_version
 from w2s_factory.shipped import shipped
@@ -53,7 +54,7 @@ class Diagnosis:
 def diagnose(
     python: str | Path | None = None, *, llamafactory_cli: str | Path | None = None
 ) -> list[Diagnosis]:
-    """Return the diagnosis of an environment: Python, torch, LLaMA-Factory, vanilla, vLLM, GPU.
+    """Return the diagnosis of an environment: Python, torch, LLaMA-Factory, vanilla, vLLM, bitsandbytes, GPU.
 
     torch and LLaMA-Factory are imported, each in a process of its own, which takes seconds.
 
@@ -64,7 +65,7 @@ def diagnose(
     Raises:
         UserError: The interpreter cannot be determined or cannot be run.
     """
-    environment = look(named_interpreter(python, llamafactory_cli), *TORCH, "vllm")
+    environment = look(named_interpreter(python, llamafactory_cli), *TORCH, "vllm", BITSANDBYTES)
     torch, seen = _torch(environment)
     factory, vanilla = _llamafactory(environment, torch)
     devices = seen.get("devices", [])
@@ -74,6 +75,7 @@ def diagnose(
         factory,
         vanilla,
         _vllm(environment, devices),
+        _bitsandbytes(environment, devices),
         _gpu(torch, devices),
     ]
 
@@ -143,6 +145,15 @@ def _vllm(environment: Environment, devices: list[str]) -> Diagnosis:
         return Diagnosis("vLLM", "fine", version)
     fix = _pip(environment, "vllm") if devices else None
     return Diagnosis("vLLM", "missing", "not installed; generation uses transformers", fix)
+
+
+def _bitsandbytes(environment: Environment, devices: list[str]) -> Diagnosis:
+    """Return the diagnosis of bitsandbytes, which is recommended only where there is a GPU."""
+    version = environment.versions[BITSANDBYTES]
+    if version:
+        return Diagnosis(BITSANDBYTES, "fine", version)
+    fix = _pip(environment, BITSANDBYTES) if devices else None
+    return Diagnosis(BITSANDBYTES, "missing", "not installed; only quantised training (QLoRA) needs it", fix)
 
 
 def _gpu(torch: Diagnosis, devices: list[str]) -> Diagnosis:

@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory import records
 from w2s_factory.errors import UserError, listed
+from w2s_factory.llamafactory.asked_format import settle_template
 from w2s_factory.llamafactory.installation import find_installation
 from w2s_factory.llamafactory.long_rows import settle_long_rows
-from w2s_factory.llamafactory.preflight import check_accelerator, check_export, check_training
+from w2s_factory.llamafactory.preflight import (
+    check_accelerator,
+    check_export,
+    check_quantizer,
+    check_training,
+)
 from w2s_factory.llamafactory.template import with_vanilla
 from w2s_factory.llamafactory.trained_weights import Weights, check_weights, kind_of, snapshot, weight_files
 from w2s_factory.llamafactory.training_config import read_config, write_merged
@@ -47,6 +53,8 @@ def train(
     llamafactory_cli: str | Path | None = None,
     python: str | Path | None = None,
     on_long: OnLong = "drop",
+    chat: str | Path | None = None,
+    allow_other_template: bool = False,
     force: bool = False,
 ) -> Trained:
     """Train with LLaMA-Factory, and check the weights it leaves.
@@ -62,12 +70,15 @@ def train(
         python: The interpreter of its environment; likewise.
         on_long: The choice between dropping rows longer than `cutoff_len`, refusing to train (`error`),
             and leaving them to be cut.
+        chat: A Jinja file with the chat template in which generation will ask the model; by default its own.
+        allow_other_template: Train although the template differs from that chat template.
         force: Overwrite trained weights, as the override `overwrite_output_dir=true` does.
 
     Raises:
         UserError: The configuration or its data cannot be trained on, or only with a GPU that is not here;
             or the output folder holds trained weights, without `force`, the override
-            `overwrite_output_dir=true` or a `resume_from_checkpoint`.
+            `overwrite_output_dir=true` or a `resume_from_checkpoint`; or generation would ask in another
+            format than the template's, without `allow_other_template`.
         DelegateError: LLaMA-Factory failed (`exit_code` is its own), or left no usable weights.
         KeyboardInterrupt: Interrupted; LLaMA-Factory's processes have ended.
     """
@@ -79,6 +90,8 @@ def train(
     output_dir, kind = Path(asked.values["output_dir"]), kind_of(asked.values.get("finetuning_type"))
     _refuse_overwriting(asked, output_dir)
     check_accelerator(asked, installation.python)
+    check_quantizer(asked, installation.python)
+    settle_template(asked, datasets, installation, say, chat=chat, allow=allow_other_template)
     used, dropped = settle_long_rows(asked, datasets, installation, on_long, say)
     before = snapshot(output_dir, kind)
     _start(installation, "train", used)

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from packaging.version import Version as Number
 
@@ -25,9 +25,20 @@ if TYPE_CHECKING:
     from w2s_factory.llamafactory.installation import Installation
     from w2s_factory.llamafactory.training_config import Config
 
-_TEXT_COLUMNS = {"prompt", "query", "response", "chosen", "rejected"}
-_COUNTED_COLUMNS = _TEXT_COLUMNS | {"id"}
+_COUNTED_COLUMNS = {"prompt", "query", "response", "chosen", "rejected", "id"}
 _CHANGES_TOKENIZER = ("add_tokens", "add_special_tokens", "new_special_tokens_config", "tokenized_path")
+
+_OF_TEMPLATE = (
+    *("template", "default_system", "tool_format", "enable_thinking", "preserve_thinking"),
+    *("mask_history", "packing", "neat_packing"),
+)
+"""Arguments on which the tokens of a row depend under a template other than `vanilla`."""
+
+_FIRST_ENCODING: Final = Number("0.9.2")
+"""The release since which rows of other templates are counted, by classes that earlier releases lack."""
+
+_STAGES: Final = ("sft", "dpo", "rm")
+"""The stages of which they are counted."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +80,20 @@ class CannotCountError(Exception):
 
 
 class _Texts(NamedTuple):
-    """The texts of a row: its prompt, and its response or the two of a pair."""
+    """The texts of a row: its prompt, its response or the two of a pair, and its system prompt."""
 
     name: str
     prompt: str
     responses: list[str]
+    system: str
 
 
 def measure(config: Config, dataset: Dataset, installation: Installation) -> Lengths:
     """Return the rows of a dataset that LLaMA-Factory would cut, counted with the model's own tokenizer.
 
-    Prompt and response are tokenised separately, without special tokens, and EOS is added, as the
-    template `vanilla` does. The tokenizer is loaded by the interpreter that LLaMA-Factory runs with.
+    Under `vanilla`, prompt and response are tokenised separately, without special tokens, and EOS is added.
+    Under any other template, LLaMA-Factory's own code encodes the rows. The tokenizer is loaded by the
+    interpreter that LLaMA-Factory runs with.
 
     A row is cut when it is longer than `cutoff_len`. Before 0.8.3 the available length is divided in
     proportion to prompt and response, and rounding can take a token from a row of exactly that length, so
@@ -90,20 +103,68 @@ def measure(config: Config, dataset: Dataset, installation: Installation) -> Len
         CannotCountError: The dataset, the template or the tokenizer is of a kind that is not counted.
         UserError: A row lacks a column, or a column holds something other than text.
     """
-    _refuse_what_is_not_counted(config, dataset)
+    published = config.values.get("template") == "vanilla"
+    _refuse_what_is_not_counted(
+        config, dataset, _COUNTED_COLUMNS if published else _COUNTED_COLUMNS | {"system"}
+    )
+    if not published:
+        _refuse_early(config, installation)
     cutoff_len = _cutoff_len(config, installation)
     rows = list(_texts(dataset, config.values.get("max_samples")))
+    long = _long_by_vanilla if published else _long_by_template
+    found = long(config, dataset, installation, rows, cutoff_len)
+    return Lengths(dataset, len(rows), tuple(found), cutoff_len)
+
+
+def _refuse_early(config: Config, installation: Installation) -> None:
+    """Raise `CannotCountError` for a release or stage of which only rows of `vanilla` are counted."""
+    version, template = installation.version, config.values.get("template")
+    if version is None or Number(version) < _FIRST_ENCODING:
+        name = "this LLaMA-Factory" if version is None else f"LLaMA-Factory {version}"
+        raise CannotCountError(
+            f"the template {template} adds tokens of its own, which {name} does not report"
+        )
+    if config.values.get("stage", "sft") not in _STAGES:
+        raise CannotCountError(f"with the template {template}, only rows of {', '.join(_STAGES)} are counted")
+
+
+def _long_by_vanilla(
+    config: Config, _dataset: Dataset, installation: Installation, rows: Sequence[_Texts], cutoff_len: int
+) -> Iterator[LongRow]:
+    """Yield the rows that are cut under `vanilla`."""
     texts = [text for row in rows for text in (row.prompt, *row.responses)]
     lengths = iter(_token_lengths(config, installation, texts))
     proportional = installation.version is None or Number(installation.version) < Number("0.8.3")
-    long = []
     for index, row in enumerate(rows):
         source = next(lengths)
         target = max(next(lengths) for _ in row.responses) + 1  # EOS
         if source + target > cutoff_len - proportional:
             kept = _kept_of_target(source, target, cutoff_len, proportional=proportional)
-            long.append(LongRow(index, row.name, source + target, kept < target))
-    return Lengths(dataset, len(rows), tuple(long), cutoff_len)
+            yield LongRow(index, row.name, source + target, kept < target)
+
+
+def _long_by_template(
+    config: Config, dataset: Dataset, installation: Installation, rows: Sequence[_Texts], cutoff_len: int
+) -> Iterator[LongRow]:
+    """Yield the rows that are cut under another template, as LLaMA-Factory's own code cuts them.
+
+    Raises:
+        CannotCountError: It cannot encode them.
+    """
+    values = config.values
+    of_template = {key: values[key] for key in _OF_TEMPLATE if key in values}
+    given = {
+        "model": {"model_name_or_path": values["model_name_or_path"], **_of_tokenizer(config)},
+        "data": {**of_template, "cutoff_len": cutoff_len},
+        "pairs": dataset.ranking,
+        "rows": [{"prompt": row.prompt, "responses": row.responses, "system": row.system} for row in rows],
+    }
+    try:
+        cut: dict[str, tuple[int, bool]] = run_inside(installation.python, "cut_rows.py", given=given)
+    except DelegateError as error:
+        raise CannotCountError(f"LLaMA-Factory cannot encode them: {error.problem}") from None
+    for place, (tokens, loses_answer) in cut.items():
+        yield LongRow(int(place), rows[int(place)].name, tokens, loses_answer)
 
 
 def _kept_of_target(source: int, target: int, cutoff_len: int, *, proportional: bool) -> int:
@@ -130,11 +191,8 @@ def _cutoff_len(config: Config, installation: Installation) -> int:
     return value
 
 
-def _refuse_what_is_not_counted(config: Config, dataset: Dataset) -> None:
-    """Raise `CannotCountError` for a template, tokenizer or dataset of a kind that is not counted."""
-    template = config.values.get("template")
-    if template != "vanilla":
-        raise CannotCountError(f"the template {template} adds tokens of its own")
+def _refuse_what_is_not_counted(config: Config, dataset: Dataset, counted: Collection[str]) -> None:
+    """Raise `CannotCountError` for a tokenizer or dataset of a kind that is not counted."""
     for key in _CHANGES_TOKENIZER:
         if config.values.get(key):
             raise CannotCountError(f"{key} changes the tokenizer or the texts")
@@ -142,7 +200,7 @@ def _refuse_what_is_not_counted(config: Config, dataset: Dataset) -> None:
         raise CannotCountError("only rows in .json and .jsonl files are counted")
     if dataset.entry.get("formatting", "alpaca") != "alpaca":
         raise CannotCountError(f"rows with the formatting {dataset.entry['formatting']} are not counted")
-    others = dataset.columns.keys() - _COUNTED_COLUMNS
+    others = dataset.columns.keys() - counted
     if others or "prompt" not in dataset.columns:
         raise CannotCountError(
             f"rows with columns for {', '.join(sorted(others)) or 'no prompt'} are not counted"
@@ -167,7 +225,10 @@ def _texts(dataset: Dataset, max_samples: int | None) -> Iterator[_Texts]:
         if not responses or not all(isinstance(text, str) for text in responses):
             raise UserError("expected text", file=dataset.file, row=number, field=answers[0])
         prompt = "\n".join(row[column] for column in asked if row[column])
-        yield _Texts(str(row.get("id", f"row {number}")), prompt, responses)
+        system = row.get(columns.get("system")) or ""
+        if not isinstance(system, str):
+            raise UserError("expected text", file=dataset.file, row=number, field=columns["system"])
+        yield _Texts(str(row.get("id", f"row {number}")), prompt, responses, system)
 
 
 def _answer_roles(dataset: Dataset) -> Sequence[str]:
@@ -193,19 +254,30 @@ def _token_lengths(config: Config, installation: Installation, texts: list[str])
     Raises:
         CannotCountError: Its tokenizer cannot be loaded.
     """
-    values = config.values
+    model, chosen = config.values["model_name_or_path"], _of_tokenizer(config)
     options = {
-        "use_fast": values.get("use_fast_tokenizer", True),
-        "split_special_tokens": values.get("split_special_tokens", False),
-        "revision": values.get("model_revision", "main"),
-        "cache_dir": values.get("cache_dir"),
+        "use_fast": chosen["use_fast_tokenizer"],
+        "split_special_tokens": chosen["split_special_tokens"],
+        "revision": chosen["model_revision"],
+        "cache_dir": chosen["cache_dir"],
     }
-    given = {"model": values["model_name_or_path"], "options": options, "texts": texts}
+    given = {"model": model, "options": options, "texts": texts}
     try:
         lengths: list[int] = run_inside(installation.python, "token_lengths.py", given=given)
     except DelegateError as error:
-        raise CannotCountError(f"the tokenizer of {values['model_name_or_path']}: {error.problem}") from None
+        raise CannotCountError(f"the tokenizer of {model}: {error.problem}") from None
     return lengths
+
+
+def _of_tokenizer(config: Config) -> dict[str, Any]:
+    """Return the arguments that choose the tokenizer of a training, besides its model."""
+    values = config.values
+    return {
+        "use_fast_tokenizer": values.get("use_fast_tokenizer", True),
+        "split_special_tokens": values.get("split_special_tokens", False),
+        "model_revision": values.get("model_revision", "main"),
+        "cache_dir": values.get("cache_dir"),
+    }
 
 
 OnLong: TypeAlias = Literal["drop", "error", "cut"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory.arguments import argument_problem
 from w2s_factory.llamafactory.datasets import named_datasets
-from w2s_factory.llamafactory.installation import run_inside
+from w2s_factory.llamafactory.installation import look, run_inside
 from w2s_factory.llamafactory.preference_methods import STAGES
 from w2s_factory.llamafactory.settings import as_yaml
 from w2s_factory.model_names import is_path
@@ -77,7 +78,7 @@ def check_accelerator(config: Config, python: Path) -> None:
         DelegateError: torch cannot be imported there.
     """
     key = gpu_only(config.values)
-    if key is None or os.environ.get("USE_RAY", "").lower() in ("1", "true", "y"):
+    if key is None or _under_ray():
         return
     try:
         devices = run_inside(python, "imports_work.py", arguments=["torch"])["devices"]
@@ -90,6 +91,39 @@ def check_accelerator(config: Config, python: Path) -> None:
             f"{as_yaml(config.values[key])} needs a GPU, and torch sees none here",
             f"Make the YAML with make-config --cpu, or set use_cpu=true and switch {key} off",
         )
+
+
+BITSANDBYTES: Final = "bitsandbytes"
+"""The package that quantises a model while it is loaded, unless `quantization_method` names another."""
+
+_ITS_NAMES: Final = (None, "bnb", BITSANDBYTES)
+"""Values of `quantization_method` that mean it: `bitsandbytes` up to 0.9.2, `bnb` since 0.9.3."""
+
+
+def check_quantizer(config: Config, python: Path) -> None:
+    """Refuse a quantised training where bitsandbytes is not installed, unless Ray trains on other machines.
+
+    Args:
+        config: The training configuration.
+        python: The interpreter of LLaMA-Factory's environment.
+
+    Raises:
+        UserError: It is not installed; the hint is the command that installs it.
+    """
+    values = config.values
+    if not _is_set(values.get("quantization_bit")) or values.get("quantization_method") not in _ITS_NAMES:
+        return
+    if not _under_ray() and look(python, BITSANDBYTES).versions[BITSANDBYTES] is None:
+        raise config.wrong(
+            "quantization_bit",
+            f"needs the package {BITSANDBYTES}, which is not installed for {python}",
+            shlex.join([str(python), "-m", "pip", "install", BITSANDBYTES]),
+        )
+
+
+def _under_ray() -> bool:
+    """Return whether Ray trains, on machines that may differ from this one."""
+    return os.environ.get("USE_RAY", "").lower() in ("1", "true", "y")
 
 
 _MODELS = ("model_name_or_path", "adapter_name_or_path", "ref_model", "ref_model_adapters")

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from w2s_factory.errors import UserError
-from w2s_factory.llamafactory.arguments import argument_problem, check_known, name_in
+from w2s_factory.llamafactory.arguments import (
+    LEFT_OUT,
+    argument_problem,
+    check_known,
+    known_arguments,
+    name_in,
+)
 from w2s_factory.llamafactory.preference_methods import METHODS
 from w2s_factory.llamafactory.presets import Entry, Preset, load_preset, preset_names
 from w2s_factory.llamafactory.versions import NEWEST, for_version, newest_name
@@ -42,6 +48,47 @@ _DECIMAL = re.compile(r"[-+]?\d+")
 """A whole number in decimal notation; YAML 1.1 reads `010` as 8."""
 
 _FINETUNING_TYPES = ("lora", "full", "freeze")
+
+
+TrainedThinking: TypeAlias = Literal["on", "off"]
+"""A choice between training with thinking, and training on answers alone."""
+
+_THINKING: Final = "enable_thinking"
+
+_MEANING: Final[Mapping[TrainedThinking, str]] = {
+    "on": "the model learns to think; rows without thinking are trained with an empty one",
+    "off": "only answers are trained; thinking in rows is removed, and the prompt ends with an empty one",
+}
+"""The effect of `enable_thinking` in LLaMA-Factory's templates that treat thinking."""
+
+
+def with_thinking(preset: Preset, thinking: TrainedThinking | None, version: Version) -> Preset:
+    """Return the preset with `enable_thinking` after its template; with a comment if the version lacks it.
+
+    The argument has an effect only in templates of models that think; the others ignore it.
+
+    Args:
+        preset: A preset in the names of `version`, settings included.
+        thinking: The choice; if None, the preset stays as it is.
+        version: The LLaMA-Factory that will read it.
+
+    Raises:
+        UserError: The preset does not train, or sets `enable_thinking` to another value.
+    """
+    if thinking is None:
+        return preset
+    if not preset.trains:
+        raise UserError(f'the preset "{preset.name}" does not train', field="--thinking")
+    own = preset.entries.get(_THINKING)
+    if own is not None:
+        if own.value is not (thinking == "on"):
+            raise UserError(f"contradicts {_THINKING}: {own.text}", field="--thinking")
+        return preset
+    line: str | Entry = f"# {_THINKING} is left out: {LEFT_OUT[_THINKING]}"
+    if _THINKING in known_arguments(version):
+        line = Entry(_THINKING, as_yaml(thinking == "on"), f"given: {_MEANING[thinking]}")
+    after = preset.lines.index(preset.entries["template"]) + 1
+    return preset.with_lines([*preset.lines[:after], line, *preset.lines[after:]])
 
 
 def parsed_settings(texts: Iterable[str]) -> dict[str, Any]:

@@ -96,6 +96,42 @@ def test_a_stop_text_ends_a_response_and_is_no_part_of_it(engine, reference):
         assert finish == ("stop" if places else unstopped[id_][1])
 
 
+@pytest.mark.parametrize(
+    "penalties",
+    [
+        {"repetition_penalty": 1.5},
+        {"presence_penalty": 1.5},
+        {"repetition_penalty": 0.8, "presence_penalty": -0.5},
+    ],
+)
+def test_penalties_change_greedy_rows_alike(engine, reference, penalties):
+    sampling = Sampling(max_tokens=24, **penalties)
+    rows = completed(engine, requests(), sampling)
+    assert rows == completed(reference, requests(), sampling) != completed(reference, requests(), GREEDY)
+
+
+@pytest.mark.parametrize("filters", [{"top_k": 1}, {"min_p": 1.0}, {"top_k": 3, "min_p": 1.0, "top_p": 0.9}])
+def test_filters_that_leave_one_token_make_draws_greedy(engine, reference, filters):
+    sampling = Sampling(temperature=1.0, max_tokens=24, **filters)
+    assert completed(engine, requests(), sampling) == completed(reference, requests(), GREEDY)
+
+
+def test_a_prompt_that_fills_the_context_is_refused_alone(engine, reference):
+    long, *others = requests()
+    long = Request(long.id, long.seed, "a" + " 1" * 600)
+    done = {
+        one.request.id: one
+        for one in engine.complete(engine.batches([long, *others]), Sampling(max_tokens=8))
+    }
+    refused = done.pop(long.id)
+    assert (refused.text, refused.finish, refused.tokens) == ("", "error", None)
+    assert refused.error
+    rows = {name: (one.text, one.finish, one.tokens) for name, one in done.items()}
+    assert rows == completed(reference, others, Sampling(max_tokens=8))
+    foresee = getattr(engine, "unanswerable", lambda _: [refused])  # a server refuses it when it is asked
+    assert [one.request for one in foresee([long, *others])] == [long]
+
+
 def test_a_drawn_response_depends_on_its_own_seed_alone(engine):
     sampling = Sampling(temperature=1.0, max_tokens=16)
     rows = completed(engine, requests(), sampling)

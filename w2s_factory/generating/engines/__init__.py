@@ -12,9 +12,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2s_factory.chat import NoChatTemplateError, template_of
 from w2s_factory.errors import RAISED, UserError, W2SError, did_you_mean, missing_package, shown
-from w2s_factory.generating.engines.base import Bos, Engine, Model
-from w2s_factory.generating.engines.model_folders import check_local
+from w2s_factory.generating.chat_settings import ChatSettings
+from w2s_factory.generating.engines.base import Bos, ChatEngine, Engine, Model
+from w2s_factory.generating.engines.model_folders import check_local, model_folder
 from w2s_factory.ranges import check_arguments
 
 if TYPE_CHECKING:
@@ -107,4 +109,41 @@ def _check_options(name: str, factory: Callable[..., Engine], options: Mapping[s
             raise UserError(f'engine {name} has no option "{option}"', hint=hint)
 
 
-__all__ = ["GROUP", "Bos", "Engine", "Model", "default_engine", "engine_names", "make_engine"]
+def chosen_chat(
+    settings: ChatSettings, model: Model, engine: str, *, tell: Callable[[str], None]
+) -> ChatSettings | None:
+    """Return the settings for `--chat auto`: None where the model has no chat template of its own.
+
+    Args:
+        settings: The settings for a model that has one.
+        model: The model.
+        engine: The name of the engine; a server's template is not known.
+        tell: Called with a line that says why there is no chat.
+
+    Raises:
+        UserError: There is no such model, its template does not compile, or there is none although the
+            settings can only be followed in a chat.
+    """
+    if engine not in _LOCAL:
+        return settings
+    try:
+        template_of(model_folder(model.name))
+    except NoChatTemplateError as error:
+        if settings != ChatSettings():
+            raise
+        tell(f"{error.problem}: it is asked without a chat, in the task's own format ({error.file})")
+        return None
+    return settings
+
+
+__all__ = [
+    "GROUP",
+    "Bos",
+    "ChatEngine",
+    "Engine",
+    "Model",
+    "chosen_chat",
+    "default_engine",
+    "engine_names",
+    "make_engine",
+]

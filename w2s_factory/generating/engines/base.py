@@ -11,6 +11,7 @@ from w2s_factory.errors import UserError, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from w2s_factory.generating.chat_settings import Chat, ChatSettings
     from w2s_factory.generating.requests import Completion, Request, Sampling
 
 Bos = Literal["auto", "add", "none"]
@@ -96,4 +97,21 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free the engine's resources."""
+        ...
+
+
+class ChatEngine(Engine, Protocol):
+    """An engine that also answers conversations. An engine without this method only completes prompts."""
+
+    def start_chat(self, settings: ChatSettings) -> Chat:
+        """Prepare to answer conversations, and return the chat as the model takes it.
+
+        It is called once, before all methods but `packages`. Then every request has `turns`, and its prompt
+        is the rendered conversation; an engine that tokenises it adds no special tokens, as the template
+        writes them. `Chat.of` makes the chat of a model whose template is known. The texts of completions
+        keep the markers of thinking.
+
+        Raises:
+            UserError: The model has no chat template, or the settings cannot be followed.
+        """
         ...

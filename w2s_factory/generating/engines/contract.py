@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from w2s_factory.errors import RAISED, DelegateError, UserError, W2SError, shown
+from w2s_factory.generating.chat_settings import Chat
 from w2s_factory.generating.requests import Completion, Finish, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from w2s_factory.generating.chat_settings import ChatSettings
     from w2s_factory.generating.engines.base import Engine
     from w2s_factory.generating.requests import Sampling
 
@@ -46,6 +48,21 @@ class Contracted:
         if not _is_list(packages) or not all(map(_is_name, packages)):
             raise self._wrong("packages", "a sequence of names of distributions", packages)
         self.packages: Sequence[str] = packages
+
+    def start_chat(self, settings: ChatSettings) -> Chat:
+        """Return the chat as the engine's model takes it.
+
+        Raises:
+            UserError: The engine cannot ask in a chat, or returned something else than a chat.
+        """
+        start = self._called("start_chat", getattr, self._engine, "start_chat", None)
+        if not callable(start):
+            problem = f"engine {self._name} cannot ask in a chat; it only completes prompts"
+            raise UserError(problem, hint="Use --chat off, or another --engine")
+        chat = self._called("start_chat", start, settings)
+        if not isinstance(chat, Chat):
+            raise self._wrong("start_chat", "a Chat", chat)
+        return chat
 
     def settings(self) -> dict[str, Any]:
         """Return the engine's settings as plain values, as a journal holds them."""

@@ -28,7 +28,12 @@ _CONFIG_AND_TOKENIZER = (
     "special_tokens_map.json",
 )
 _DECIDING = (*_WEIGHTS, *_CONFIG_AND_TOKENIZER)
-"""The files that decide responses; training logs and model cards do not."""
+"""The files that decide responses; training logs and model cards do not.
+
+The chat template is not among them: the settings of a run hold its hash only where it is used.
+"""
+
+_FETCHED = (*_DECIDING, "chat_template.jinja")
 
 _WHOLE = 64 * 2**20
 _PROBES, _PROBE = 256, 4096
@@ -119,7 +124,7 @@ def _fetched(name: str, kind: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(_DECIDING)))
+        return Path(snapshot_download(name, allow_patterns=list(_FETCHED)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         reason = first_line(str(error))
         raise UserError(f'no {kind} "{name}", neither as a folder nor on the hub ({reason})') from None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import AutoTokenizer
 
 from w2s_factory.errors import UserError
+from w2s_factory.generating.chat_settings import Chat
 from w2s_factory.generating.requests import Completion
 from w2s_factory.terminal import first_line
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from w2s_factory.generating.chat_settings import ChatSettings
     from w2s_factory.generating.engines.base import Bos
     from w2s_factory.generating.requests import Request
 
@@ -42,11 +44,14 @@ def without_room(requests: Sequence[Request], tokens: Tokens, context: int | Non
 
 
 class Tokens:
-    """A model's tokenizer, with the BOS handling asked for.
+    """A model's tokenizer, with the BOS handling asked for; in a chat, the template writes what is added.
 
     Args:
         folder: The model's folder.
         bos: The handling of the beginning-of-sequence token, see `Model`.
+
+    Attributes:
+        shows_special: Whether texts include special tokens: in a chat, if markers of thinking are among them.
 
     Raises:
         UserError: There is no tokenizer, or `bos` is `add` and the tokenizer has no BOS token.
@@ -60,10 +65,37 @@ class Tokens:
             raise UserError(f"the tokenizer cannot be loaded ({reason})", file=folder) from error
         if bos == "add" and self.tokenizer.bos_token_id is None:
             raise UserError("the tokenizer has no BOS token to add", file=folder, field="--bos")
-        self._bos = bos
+        self._folder, self._bos = folder, bos
+        self._in_chat = self.shows_special = False
+
+    def start_chat(self, settings: ChatSettings) -> Chat:
+        """Return the chat as this model takes it; from now on, prompts are rendered conversations.
+
+        Where markers of thinking are special tokens, special tokens are part of the texts.
+
+        Raises:
+            UserError: The model has no chat template, it cannot be rendered as the settings ask for, or
+                `bos` is `add`.
+        """
+        if self._bos == "add":
+            problem = "in a chat the template writes the BOS token"
+            raise UserError(problem, field="--bos", hint="Use --bos auto")
+        chat = Chat.of(settings, settings.template_for(self._folder), self.tokenizer.get_added_vocab())
+        markers = "" if chat.markers is None else f"{chat.markers.start}{chat.markers.end}"
+        self._in_chat = True
+        added: dict[int, Any] = self.tokenizer.added_tokens_decoder
+        self.shows_special = any(token in added and added[token].special for token in self._ids(markers))
+        return chat
+
+    def _ids(self, text: str) -> list[int]:
+        """Return the token ids of a text to which nothing is added."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
 
     def encode(self, prompt: str) -> list[int]:
         """Return the token ids of a prompt."""
+        if self._in_chat:
+            return self._ids(prompt)
         ids: list[int] = self.tokenizer(prompt, add_special_tokens=self._bos == "auto")["input_ids"]
         return [self.tokenizer.bos_token_id, *ids] if self._bos == "add" else ids
 
@@ -75,7 +107,8 @@ class Tokens:
     def continuation(self, prompt: Sequence[int], written: Sequence[int]) -> str:
         """Return the text of the tokens written after a prompt; a leading space is kept.
 
-        Special tokens are left out, and so is a last character of which bytes are missing.
+        Special tokens are left out, except in a chat whose markers of thinking are special tokens. So is a
+        last character of which bytes are missing.
         """
         context = list(prompt[-_CONTEXT:])
         before, text = self._decode(context), self._decode([*context, *written])
@@ -95,5 +128,7 @@ class Tokens:
         return [self.tokenizer.convert_tokens_to_ids(text) for text in texts if text in specials]
 
     def _decode(self, ids: Sequence[int]) -> str:
-        text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text: str = self.tokenizer.decode(
+            ids, skip_special_tokens=not self.shows_special, clean_up_tokenization_spaces=False
+        )
         return text

@@ -28,6 +28,7 @@ from w2s_factory.generating.requests import Completion
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from w2s_factory.generating.chat_settings import Chat, ChatSettings
     from w2s_factory.generating.engines.base import Model
     from w2s_factory.generating.requests import Finish, Request, Sampling
 
@@ -105,6 +106,10 @@ class Transformers:
         alone = self._adapter is not None and learns_prompts(self._adapter)
         self._batch_size = 1 if alone else batch_size  # peft counts positions wrongly in padded rows
         self._dtype = default_dtype(device) if dtype == "auto" else DTYPES[dtype]
+
+    def start_chat(self, settings: ChatSettings) -> Chat:
+        """Return the chat in the template of the model's folder, or of the file that the settings name."""
+        return self._tokens.start_chat(settings)
 
     def settings(self) -> dict[str, Any]:
         """Return the hashes of model and adapter, BOS handling, and dtype."""

@@ -1,0 +1,383 @@
+"""Tasks from a YAML file: rows of any kind, splits, prompts, answers; and every mistake with its line."""
+
+from __future__ import annotations
+
+import functools
+import json
+import operator
+import re
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from w2s_factory import UserError, build_gold, build_test, get_task, score_response, score_responses
+from w2s_factory.building.shown_task import show_task
+from w2s_factory.generating import questions_of, read_demonstrations, read_questions
+from w2s_factory.tasks.new_task_file import write_task_file
+
+CSV = """\
+id,problem,result,topic
+11,What is 1+1?,2,sums
+12,What is 2*2?,4,products
+13,"What is
+3+3?",6,sums
+14,"What is 4*4, really?",16,products
+15,What is 5+5?,10,sums
+"""
+TASK = """\
+rows: questions.csv
+columns: {question: problem, answer: result}
+compare: number
+splits: {train_1: 0.4, train_2: 0.4, test: 0.2}
+"""
+GSM8K = """\
+rows: {path: gsm8k, config: main}
+columns:
+  solution: answer
+  answer: {column: answer, regex: '#### (.+)'}
+compare: number
+splits:
+  train_1: {split: train, share: 0.5}
+  train_2: {split: train, share: 0.5}
+  test: test
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The working folder, with a CSV file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "questions.csv").write_text(CSV)
+    return tmp_path
+
+
+def task_of(folder, text, name="own.yaml"):
+    (folder / name).write_text(text)
+    return get_task(f"./{name}")
+
+
+def ids(task, split):
+    return [row["id"] for row in build_test(task, task.own_rows(split), split=split)]
+
+
+def test_a_csv_in_shares(folder):
+    task = task_of(folder, TASK)
+    assert (task.name, task.argument, list(task.splits)) == (
+        "own",
+        "own.yaml",
+        ["train_1", "train_2", "test"],
+    )
+    shares = [ids(task, split) for split in task.splits]
+    assert list(map(len, shares)) == [2, 2, 1]
+    assert sorted(functools.reduce(operator.iadd, shares, [])) == [
+        11,
+        12,
+        13,
+        14,
+        15,
+    ]  # each row is in one split; ids are numbers
+    assert all(share == sorted(share) for share in shares)
+    again = [ids(task_of(folder, TASK + f"seed: {seed}\n"), "train_1") for seed in (42, 1, 2, 3)]
+    assert again[0] == shares[0]
+    assert any(drawn != shares[0] for drawn in again)
+    by_id = {
+        row["id"]: row for split in task.splits for row in build_test(task, task.own_rows(split), split=split)
+    }
+    assert by_id[13]["question"] == "What is\n3+3?"
+    assert by_id[14] == {
+        "id": 14, "source": by_id[14]["source"], "question": "What is 4*4, really?", "solution": "", "answer": "16",
+        "tag": {},
+    }  # fmt: skip
+
+
+def test_gsm8k_from_a_copy_of_the_hub_in_ten_lines(folder):
+    assert len(GSM8K.splitlines()) <= 10
+    (folder / "gsm8k/main").mkdir(parents=True)
+    (folder / "gsm8k/socratic").mkdir()
+    rows = {"train": 7, "test": 3}
+    for split, count in rows.items():
+        made = [
+            {"question": f"{split} {n}?", "answer": f"So <<{n}={n}>>{n}.\n#### 1,{n:03}"}
+            for n in range(count)
+        ]
+        parquet.write_table(pa.Table.from_pylist(made), folder / f"gsm8k/main/{split}-00000-of-00001.parquet")
+    task = task_of(folder, GSM8K, "school.yaml")
+    sizes = {split: len(task.own_rows(split)) for split in task.splits}
+    assert sizes == {"train_1": 3, "train_2": 4, "test": 3}
+    first = build_test(task, task.own_rows("test"), split="test")[0]
+    assert first == {"id": 0, "source": "SCHOOL", "question": "test 0?", "solution": "So <<0=0>>0.\n#### 1,000",
+                     "answer": "1,000", "tag": {}}  # fmt: skip
+    assert task.answers_are_numbers
+    gold = build_gold(task, task.own_rows("train_1")).to_frame()
+    assert list(gold["id"]) == [
+        row["id"] for row in build_test(task, task.own_rows("train_1"), split="train_1")
+    ]
+    assert gold["output"][0].endswith("\n#### 1,00" + str(gold["id"][0]))
+    shown = show_task(task)
+    assert (shown.sizes, shown.scored, shown.right) == (sizes, 3, 3)
+    task = task_of(folder, GSM8K.replace("test: test", "test: tset"), "school.yaml")
+    with pytest.raises(
+        UserError, match=r'school.yaml:9: field "splits.test": gsm8k/main has no split "tset". Did you'
+    ):
+        task.own_rows("test")
+    task = task_of(folder, GSM8K.replace("main", "man"), "school.yaml")
+    with pytest.raises(UserError, match=r'school.yaml:7: .*: gsm8k has no such folder. Did you mean "main"'):
+        task.own_rows("train_1")
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl", "parquet", "tsv"])
+def test_rows_of_every_kind(folder, suffix):
+    rows = [{"question": f"q{n}", "answer": answer} for n, answer in enumerate(["7", 8, 9.5, 10.0, None])]
+    file = folder / f"rows.{suffix}"
+    if suffix == "parquet":
+        rows = [{**row, "answer": None if row["answer"] is None else float(row["answer"])} for row in rows]
+        parquet.write_table(pa.Table.from_pylist(rows), file)
+    elif suffix == "tsv":
+        file.write_text(
+            "question\tanswer\n" + "".join(f"{row['question']}\t{row['answer'] or ''}\n" for row in rows)
+        )
+    else:
+        text = json.dumps(rows) if suffix == "json" else "".join(f"{json.dumps(row)}\n" for row in rows)
+        file.write_text(text)
+    task = task_of(folder, f"rows: {file.name}\n")
+    tests = list(build_test(task, task.own_rows("test"), split="test"))
+    tenth = "10.0" if suffix == "tsv" else "10"
+    assert [test["answer"] for test in tests] == ["7", "8", "9.5", tenth, ""]
+    assert [test["id"] for test in tests] == list(range(5))
+    assert task.normalise_gold("") is None
+    assert show_task(task).without_gold == {"test": 1}
+
+
+def test_semicolons_separate_columns_too(folder):
+    (folder / "questions.csv").write_text("question;answer\nOne, or two?;1\n")
+    task = task_of(folder, "rows: questions.csv\n")
+    assert build_test(task, task.own_rows("test"), split="test")[0]["question"] == "One, or two?"
+
+
+PROMPTS = [
+    ("", "Question: Q\nAnswer:", "Q"),
+    ("prompt: 'Solve: {{ question }}'\n", "Solve: Q", "Solve: Q"),
+    ("prompt: |\n  {{ question }} ({{ topic | upper }})\n", "Q (SUMS)", "Q (SUMS)"),
+    ("prompt: '{% for c in range(2) %}{{ c }}{% endfor %} {{ question }}'\n", "01 Q", "01 Q"),
+]
+
+
+@pytest.mark.parametrize(("key", "prompt", "turn"), PROMPTS)
+def test_prompts(folder, key, prompt, turn):
+    (folder / "questions.csv").write_text("question,answer,topic\nQ,1,sums\n")
+    task = task_of(folder, f"rows: questions.csv\n{key}")
+    (question,) = read_questions(questions_of(task, "test"))
+    assert task.prompt(question.text) == prompt
+    assert task.user_turn(question.text) == turn
+    golds = build_test(task, task.own_rows("test"), split="test")
+    assert golds[0]["question"] in prompt  # so that golds are recognised as those of the questions asked
+
+
+def test_solutions_are_written_as_the_file_says(folder):
+    (folder / "questions.csv").write_text("question,answer,why\nQ,1,Because.\n")
+    columns = "rows: questions.csv\ncolumns: {solution: why}\n"
+    for key, written in (
+        ("", "Because."),
+        ("output: '{{ solution }} #### {{ answer }}'\n", "Because. #### 1"),
+    ):
+        task = task_of(folder, columns + key)
+        assert task.teaches_gold
+        assert build_gold(task, task.own_rows("test")).to_frame()["output"][0] == written
+    task = task_of(folder, "rows: questions.csv\n")
+    assert not task.teaches_gold
+    with pytest.raises(
+        UserError, match=r"questions.csv:2: the task own has no gold solutions. Name their column"
+    ):
+        build_gold(task, task.own_rows("test"))
+
+
+def test_demonstrations(folder):
+    shown = "demonstrations: [{question: q, topic: t, response: r}, {question: p, topic: t, response: s}]\n"
+    for prompt, worded in (("", "Question: q\nAnswer:"), ("prompt: '{{ topic }}: {{ question }}'\n", "t: q")):
+        task = task_of(folder, TASK + prompt + shown)
+        read = read_demonstrations(folder / "own.yaml")
+        assert [(row["prompt"], row["response"]) for row in read[:1]] == [(worded, "r")]
+        assert len(task.demonstrations) == len(read) == 2
+    task_of(folder, TASK)
+    with pytest.raises(UserError, match=r"own.yaml: has no demonstrations. Add the key demonstrations"):
+        read_demonstrations("own.yaml")
+    task_of(folder, TASK + "prompt: '{{ topic }}'\ndemonstrations:\n  - {question: q, response: r}\n")
+    with pytest.raises(UserError, match=r'own.yaml:5: field "prompt": needs "topic"'):
+        read_demonstrations("own.yaml")
+    with pytest.raises(UserError, match=r'own.yaml:6: field "demonstrations.0.response": is missing'):
+        task_of(folder, TASK + "demonstrations:\n  - question: q\n")
+
+
+COMPARISONS = [
+    ("compare: text", "1,000", "1,000", True),
+    ("compare: text", "1000", "1,000", False),
+    ("compare: number", "1000", "1,000", True),
+    ("compare: number", "0.5", r"\frac{1}{2}", True),
+    ("compare: number", "0.3", "0.30000000000000001", False),
+    (
+        "compare: number\ntolerance: 0.1",
+        "0.3",
+        "0.2",
+        True,
+    ),  # in floats, 0.3 - 0.2 is below 0.1, 0.2 + 0.1 above 0.3
+    ("compare: number\ntolerance: 0.1", "0.30001", "0.2", False),
+    ("compare: number\ntolerance: 1%", "101", "100", True),
+    ("compare: number\ntolerance: 1%", "101.01", "100", False),
+    ("normalise: published", "5 km", "5 feet", True),
+    ("compare: symbolic", "2x+x", "3x", True),
+    ("compare: symbolic", "2x", "3x", False),
+    ("compare: math-verify", r"\frac{2}{4}", r"$\frac{1}{2}$", True),
+]
+
+
+@pytest.mark.parametrize(("keys", "answer", "reference", "verdict"), COMPARISONS)
+def test_comparisons(folder, keys, answer, reference, verdict):
+    task = task_of(folder, f"rows: questions.csv\n{keys}\n")
+    assert task.equal(task.normalise(answer), task.normalise(reference)) is verdict
+
+
+def test_verdicts(folder):
+    task = task_of(folder, TASK + "answer_key: '####'\n")
+    found = score_responses(task, ["So\n#### 1,000", "#### 999"], ["1000", "1000"])
+    assert [each.result for each in found] == [True, False]
+    symbolic = task_of(folder, TASK.replace("compare: number", "compare: symbolic") + "answer_key: '####'\n")
+    assert score_response(symbolic, "#### x+x", "2x").result
+
+
+def test_the_hash_changes_with_what_is_asked_alone(folder):
+    first = task_of(folder, TASK).file_sha256
+    assert task_of(folder, f"# a comment\n{TASK}tolerance: 0.5\n").file_sha256 == first
+    assert task_of(folder, TASK + "prompt: '{{ question }}!'\n").file_sha256 != first
+
+
+def test_a_new_task_file_is_valid_and_says_so(folder):
+    write_task_file("./new.yaml")
+    (folder / "questions.csv").write_text(CSV.replace("problem,result", "question,answer"))
+    assert show_task("./new.yaml").sizes == {"train_1": 2, "train_2": 2, "test": 1}
+    text = (folder / "new.yaml").read_text()
+    commented = [line[2:] for line in text.splitlines() if re.match(r"# [a-z]+: [^|]", line)]
+    for line in commented:  # each optional key is one that a task file has
+        key = line.partition(":")[0]
+        kept = [kept for kept in text.splitlines() if not kept.startswith(f"{key}:")]
+        more = "compare: number" if key == "tolerance" else ""
+        given = [kept for kept in kept if not (more and kept.startswith("compare:"))]
+        if key != "rows":
+            get_task(task_of(folder, "\n".join([*given, more, line]), "variant.yaml"))
+
+
+MISTAKES = [
+    ("colums: {}", r'own.yaml:5: field "colums": is not a known key. Did you mean "columns"\?'),
+    ("columns: {questoin: q}", r'own.yaml:2: field "columns.questoin": is not a known key. Did you mean "question"\?'),
+    ("rows: none.csv", r'own.yaml:1: field "rows": no such file or folder: none.csv'),
+    ("rows: {file: questions.csv}", r'own.yaml:1: field "rows.file": is not a known key. Known: path, hub, config, split'),
+    ("rows: {path: questions.csv, hub: a/b}", r'own.yaml:1: field "rows": has both path and hub'),
+    ("rows: {hub: a/b}", r'own.yaml:1: field "rows": expected the split of the data set'),
+    ("rows: {path: questions.csv, split: train}", r"own.yaml:4: .*: split is read only where the rows are in a folder"),
+    ("splits: {train_1: 0.6, test: 0.5}", r'own.yaml:4: field "splits.test": expected shares of at most 1 in all, got 1.1'),
+    ("splits: {train_1: 0, test: 0.5}", r'own.yaml:4: field "splits.train_1.share": expected a number above 0 and of at mo'),
+    ("splits: {train_1: {share: 0.5}, test: {}}", r'own.yaml:4: field "splits.test": takes all rows, of which train_1'),
+    ("splits: {test: other.csv}", r'own.yaml:4: field "splits.test": no such file or folder: other.csv'),
+    ("splits: {a b: 0.5}", r'own.yaml:4: field "splits.a b": expected a name of letters'),
+    ("splits: {dev: 0.5, DEV: 0.5}", r"own.yaml:4: .*two splits have names that give the source OWN_DEV"),
+    ("splits: {train_1: {shre: 1}}", r'own.yaml:4: field "splits.train_1.shre": is not a known key. Did you mean "share"'),
+    ("prompt: '{{ question'", r'own.yaml:5: field "prompt": is not a Jinja template \(unexpected end'),
+    ("columns: {answer: {column: result, regex: '(a'}}", r'own.yaml:2: field "columns.answer.regex": the pattern does not co'),
+    ("columns: {answer: {column: result, regex: 'a'}}", r'own.yaml:2: field "columns.answer.regex": the pattern has no group'),
+    ("compare: numbers", r"own.yaml:3: field \"compare\": expected 'text', 'number', 'symbolic' or 'math-verify', got"),
+    ("tolerance: -1", r'own.yaml:5: field "tolerance": expected a difference \(0.01\) or a share .* got -1'),
+    ("tolerance: wide", r'own.yaml:5: field "tolerance": expected a difference'),
+    ("max_tokens: 0", r'own.yaml:5: field "max_tokens": expected a whole number from 1'),
+    ("seed: yes", r'own.yaml:5: field "seed": expected a whole number'),
+    ("name: a/b", r'own.yaml:5: field "name": expected letters, digits'),
+    ("name: gsm8k", r'own.yaml: field "name": the name "gsm8k" is that of a task of the package'),
+    ("weak: {}", r'own.yaml:5: field "weak": is not a known key. This is an experiment, not a task'),
+    ("extract: guess", r'own.yaml:5: field "extract": '),
+    ("extract: 'regex:(a'", r'own.yaml:5: field "extract": '),
+    ("stop: [a, '']", r'own.yaml:5: field "stop.1": an empty text would end'),
+]  # fmt: skip
+
+
+def with_key(line):
+    """The task's file with this line instead of its line of the same key, or at its end."""
+    key = line.partition(":")[0]
+    lines = TASK.splitlines()
+    places = [place for place, old in enumerate(lines) if old.startswith(f"{key}:")]
+    lines[places[0] if places else len(lines) :][:1] = [line]
+    for place in places:
+        lines[place] = line
+    return "\n".join([*lines, *([] if places else [line])]) + "\n"
+
+
+@pytest.mark.parametrize(("line", "message"), MISTAKES)
+def test_mistakes_in_the_file(folder, line, message):
+    with pytest.raises(UserError, match=message) as error:
+        task_of(folder, with_key(line))
+    assert "\n" not in str(error.value)
+
+
+LATER = [
+    ("columns: {question: problm, answer: result}", CSV, r'own.yaml:2: field "columns.question": questions.csv has no col'
+     r'umn "problm". Did you mean "problem"'),
+    ("columns: {question: problem, answer: x}", CSV, r'own.yaml:2: field "columns.answer": .* Columns: id, problem, result, '),
+    ("columns: {question: problem, answer: result, id: n}", CSV, r'own.yaml:2: field "columns.id": .*no column "n"'),
+    ("seed: 1", CSV.replace("13,", "11,"), r'questions.csv:4: field "id": duplicate id 11, as in questions.csv:2'),
+    ("seed: 1", CSV.replace("14,", ","), r'questions.csv:6: field "id": expected a whole number or text, got \'\''),
+    ("seed: 1", CSV.replace(",16,", ",sixteen,"), r'questions.csv:6: field "result": expected a number, got \'sixteen\'. Take'),
+    ("seed: 1", CSV.replace("What is 2*2?", " "), r'questions.csv:3: field "problem": is blank'),
+    ("seed: 1", CSV.replace(",4,products", ",4"), r"questions.csv:3: expected 4 columns, got 3"),
+    ("seed: 1", CSV.replace("topic", "id"), r'questions.csv:1: two columns have the name "id"'),
+    ("seed: 1", "", r"questions.csv:1: expected a first line with the names of the columns"),
+    ("seed: 1", "id,problem,result\n", r'own.yaml:4: field "splits.\w+": has no rows'),
+    ("seed: 1", "id,problem,result\n1,Q,1\n", r'own.yaml:4: field "splits.\w+": has no rows: a share of 0\.\d of 1 is none'),
+    ("seed: 1", CSV.replace("really", '"really'), r"questions.csv:\d: is not CSV|expected 4 columns"),
+    ("prompt: '{{ questoin }}'", CSV, r'own.yaml:5: field "prompt": needs "questoin", which is not a column. Did you mean "q'),
+    ("prompt: '{{ topic.x.y }}{{ question }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \('),
+    ("prompt: '{% if id == 12 %}{% else %}{{ topic }}{% endif %}'", CSV, r'own.yaml:5: field "prompt": renders an empty text \(row of id 12'),
+    ("columns: {question: problem, answer: {column: result, regex: 'x(.)'}}", CSV, r'questions.csv:\d: field "result": the regex'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "csv", "message"), LATER)
+def test_mistakes_in_the_rows(folder, line, csv, message):
+    (folder / "questions.csv").write_text(csv)
+    task = task_of(folder, with_key(line))
+    with pytest.raises(UserError, match=message) as error:
+        show_task(task)
+    assert "\n" not in str(error.value)
+
+
+def test_a_regex_that_backtracks_forever_is_stopped(folder):
+    (folder / "questions.csv").write_text(f"problem,result\nQ,{'a' * 60}b\n")
+    task = task_of(
+        folder, with_key("columns: {question: problem, answer: {column: result, regex: '((a|aa)+)+$'}}")
+    )
+    with pytest.raises(
+        UserError, match=r'own.yaml:2: field "columns.answer.regex": the pattern takes more than 5 seconds'
+    ):
+        task.test_row({"problem": "Q", "result": "a" * 60 + "b"}, "T")
+
+
+def test_an_unknown_split(folder):
+    task = task_of(folder, TASK)
+    for read in (task.own_rows, task.own_files, lambda split: questions_of(task, split)):
+        with pytest.raises(UserError, match=r'task own has no split "dev". It has train_1, train_2, test'):
+            read("dev")
+
+
+def test_own_files(folder):
+    task = task_of(folder, TASK)
+    assert [str(file) for file in task.own_files("test")] == ["own.yaml", "questions.csv"]
+    assert get_task("arithmetic").own_files("test") == []
+    assert get_task("arithmetic").own_rows("test") is None
+    assert get_task("arithmetic").argument == "arithmetic"
+
+
+def test_missing_task_files(folder):
+    with pytest.raises(
+        UserError, match=r"none.yaml: no such file. Write one with w2s-factory init --task none.yaml"
+    ):
+        get_task("./none.yaml")
+    for name in ("none.py", "sub/none.txt", "none/"):
+        with pytest.raises(UserError, match=r"none.*: (no such file|expected a task file)"):
+            get_task(name)
