@@ -159,6 +159,22 @@ def test_a_template_without_a_place_for_a_system_prompt_is_refused(template, tmp
     assert not [*tmp_path.glob("*.json")]
 
 
+def test_rows_of_a_chat_are_not_trained_as_they_are(tmp_path):
+    recipe = Recipe(model="some/model", preset="strong_lora_sft", version="0.9.5")
+    with pytest.raises(
+        UserError, match="template vanilla trains the user's turn alone, not as a chat asks it"
+    ):
+        build_full_weak(
+            GSM8K, [result(0, "1")], tmp_path / "out.json", asking=Asking(chat=True), recipe=recipe
+        )
+    assert not [*tmp_path.iterdir()]
+    chat = Recipe(model="some/model", settings={"template": "qwen"}, version="0.9.5")
+    made = build_full_weak(
+        GSM8K, [result(0, "1")], tmp_path / "o.json", asking=Asking(chat=True), recipe=chat
+    )
+    assert "template: qwen" in made.config.read_text()
+
+
 THOUGHT = "<think>\nIs it 2?\n</think>\n\nIt is 1.\n#### 1"
 TEXTS = [
     ("whole", THOUGHT, {}, THOUGHT),

@@ -148,7 +148,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     check(iteration, Iteration, "iteration")
     _refuse_one_object(weak, icl)
     task, weak, icl = get_task(task), rows_of(weak, "weak", results_in), rows_of(icl, "icl", results_in)
-    agreement, asking, reading = Agreement(), asking or Asking(), reading or Reading()
+    agreement, asking, reading = Agreement(), (asking or Asking()).of(task), reading or Reading()
     same_bytes, way = same_content(weak, icl), reading.way(task, weak, icl)
     if same_bytes:
         problem = f"{weak} and {icl} are equal, so they agree on everything"
@@ -168,7 +168,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
         {stems[side]: Rows(rows, SFT, system=asking.has_system(kept[0][1])) for side, rows in sets.items()},
         None if output_dir is None else Path(output_dir),
         inputs=(weak, icl),
-        recipe=reading.recipe(recipe or Recipe()),
+        recipe=reading.recipe(asking.recipe(recipe or Recipe())),
         facts={"padding": asdict(padding) if padding else None, **asking.facts, **reading.facts(way)},
     )
     by_side = dict(zip(SIDES, built, strict=False))

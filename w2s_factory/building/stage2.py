@@ -129,7 +129,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     votes = rows_of(votes, "votes", votes_in)
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     seeds = None if samples is None else Seeds(samples)
-    asking, reading = asking or Asking(), reading or Reading()
+    asking, reading = (asking or Asking()).of(task), reading or Reading()
     full_weak = is_full_weak(weak)
     way = reading.way(task, *([] if full_weak else [weak]), votes)
     if full_weak:
@@ -150,7 +150,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
         system=asking.has_system(judged[0].vote),
         form=form,
         inputs=(weak, votes, *(seeds.files if seeds else ())),
-        recipe=reading.recipe(recipe or Recipe(preset="dpo")),
+        recipe=reading.recipe(asking.recipe(recipe or Recipe(preset="dpo"))),
         more={origins_file: Rows(rows, ORIGIN)} if isinstance(origins_file, Path) else None,
         facts={"rules": asdict(rules), **asking.facts, **reading.facts(way)},
     )
