@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.prompts import question_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from w2s_factory.tasks import Task
-
-_MARK = "\N{OBJECT REPLACEMENT CHARACTER}"
-"""A text in place of a question, to find what a task writes before and after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +61,7 @@ class Asking:
         """
         if self.chat is None:
             return {**row}
-        question = _question_of(task, row[key])
+        question = question_in(task, row[key])
         kept = {name: value for name, value in row.items() if name != "system"}
         kept[key] = task.user_turn(question) if self.chat else task.prompt(question)
         return kept if self.system is None else {**kept, "system": self.system}
@@ -87,21 +85,6 @@ def zero_shot(task: Task, prompt: str, asked: str) -> str | None:
         return None
     if asked == prompt:
         return prompt
-    question = _question_of(task, prompt)
+    question = question_in(task, prompt)
     forms = (prompt, task.prompt(question), task.user_turn(question))
     return max((form for form in forms if form and asked.endswith(form)), key=len, default=None)
-
-
-def _question_of(task: Task, prompt: str) -> str:
-    """Return the question in a zero-shot prompt of a task; the prompt itself if it is in no form of it."""
-    found = (_question_in(prompt, form) for form in (task.prompt, task.user_turn))
-    return next((question for question in found if question is not None), prompt)
-
-
-def _question_in(prompt: str, form: Callable[[str], str]) -> str | None:
-    """Return the question from which a form gives a prompt; None if there is none."""
-    before, found, after = form(_MARK).partition(_MARK)
-    if not found or not (prompt.startswith(before) and prompt.endswith(after)):
-        return None
-    question = prompt[len(before) : len(prompt) - len(after)]
-    return question if form(question) == prompt else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from w2s_factory.answers.thinking import DEFAULT_MARKERS, split_thinking
+from w2s_factory.answers.thinking import DEFAULT_MARKERS, split_thinking, with_start
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ TrainOn: TypeAlias = Literal["whole", "answer"]
 """The part of a response that is trained on: all of it, or the answer that follows the thinking."""
 
 PARTS: Final[tuple[TrainOn, ...]] = get_args(TrainOn)
-
-_OPENINGS: Final = {"<think>": "<think>\n"}
-"""The text with which chat templates open the thinking, where it is more than the marker, by marker."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,17 +64,11 @@ class Reading:
             return None
         if self.train_on == "answer":
             return parts.answer or None
-        return self._opening(response) + response if opened else response
+        return with_start(response, self.markers) if opened else response
 
     def is_trainable(self, *rows: Result) -> bool:
         """Return whether the responses of all rows can be trained on."""
         return all(self.text(row["response"], row) is not None for row in rows)
-
-    def _opening(self, response: str) -> str:
-        """Return the text with which the prompt of a response opened its thinking."""
-        found = (markers.start for markers in self.markers if markers.end in response)
-        start = next(found, "")
-        return "" if response.startswith(start) else _OPENINGS.get(start, start)
 
 
 def trainable_texts(response: str, row: Mapping[str, Any], markers: Sequence[Markers]) -> set[str]:
