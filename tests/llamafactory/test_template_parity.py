@@ -9,7 +9,8 @@ import template_tokenizers
 import w2s_factory
 from w2s_factory.chat import ChatTemplate, Turn
 from w2s_factory.errors import UserError
-from w2s_factory.llamafactory import template_parity
+from w2s_factory.llamafactory import known_templates, template_parity
+from w2s_factory.llamafactory.installation import Installation
 from w2s_factory.llamafactory.known_templates import Answers, find_llamafactory
 from w2s_factory.llamafactory.template_parity import CONVERSATIONS, asked_texts, check_template, rendered
 
@@ -78,9 +79,27 @@ def test_the_commands(tmp_path, gpt_oss, w2s):
     assert "different: template gpt_oss" in w2s(*line, code=1).stdout
     assert f"Wrote {file}" in w2s("template", "jinja", "gpt_oss", "--output", file).stdout
     assert "equal: template gpt_oss" in w2s(*line, "--thinking", "off", "--chat", file).stdout
-    assert w2s("template", "jinja", "gpt_oss").stdout == file.read_text()
 
 
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (
+            {"unknown": "chatmll", "known": ["chatml", "yi"]},
+            'LLaMA-Factory has no template "chatmll". Did you mean "chatml"?',
+        ),
+        ({"unknown": "x", "known": ["chatml"]}, 'LLaMA-Factory has no template "x"'),
+        ({"templates": {}, "jobs": [{"problem": "OSError: no"}]}, "cannot be loaded (OSError: no)"),
+    ],
+)
+def test_problems_that_the_program_reports(chatml, monkeypatch, answer, text):
+    monkeypatch.setattr(known_templates, "run_inside", lambda *_, **__: answer)
+    with pytest.raises(UserError) as refused:
+        check_template("chatmll", chatml)
+    assert str(refused.value).endswith(text)
+
+
+@pytest.mark.slow
 def test_an_unknown_template_is_named_with_the_nearest(chatml, w2s):
     done = w2s("template", "check", "--template", "chatmll", "--model", chatml, code=2)
     assert done.stderr == 'Error: LLaMA-Factory has no template "chatmll". Did you mean "chatml"?\n'
@@ -107,6 +126,7 @@ def test_a_chat_template_that_refuses_everything_is_reported(chatml, tmp_path):
         check_template("chatml", chatml, chat=file)
 
 
+@pytest.mark.slow
 def test_a_tokenizer_that_cannot_be_loaded_is_refused(chatml):
     (chatml / "tokenizer.json").write_text(json.dumps({"model": "broken"}))
     with pytest.raises(UserError, match="the tokenizer cannot be loaded"):
@@ -178,9 +198,6 @@ def test_labels_are_what_follows_the_last_question_in_both_renderings():
 
 
 def test_an_old_llama_factory_is_refused(monkeypatch, tmp_path):
-    from w2s_factory.llamafactory import known_templates
-    from w2s_factory.llamafactory.installation import Installation
-
     old = Installation(("llamafactory-cli",), tmp_path / "python", "0.8.3")
     monkeypatch.setattr(known_templates, "find_installation", lambda *_: old)
     with pytest.raises(UserError, match=r"the templates of LLaMA-Factory 0\.8\.3 cannot be read"):
