@@ -168,7 +168,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
         {stems[side]: Rows(rows, SFT, system=asking.has_system(kept[0][1])) for side, rows in sets.items()},
         None if output_dir is None else Path(output_dir),
         inputs=(weak, icl),
-        recipe=recipe or Recipe(),
+        recipe=(recipe or Recipe()).reading(reading),
         facts={"padding": asdict(padding) if padding else None, **asking.facts, **reading.facts},
     )
     by_side = dict(zip(SIDES, built, strict=False))

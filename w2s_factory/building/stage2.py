@@ -146,7 +146,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
         system=asking.has_system(judged[0].vote),
         form=form,
         inputs=(weak, votes, *(seeds.files if seeds else ())),
-        recipe=recipe or Recipe(preset="dpo"),
+        recipe=(recipe or Recipe(preset="dpo")).reading(reading),
         more={origins_file: Rows(rows, ORIGIN)} if isinstance(origins_file, Path) else None,
         facts={"rules": asdict(rules), **asking.facts, **reading.facts},
     )
