@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @option("--output", type=PATH, metavar="FILE", help="The experiment file to write.")
 @option("--force", is_flag=True, help="Overwrite a file that has other content.")
 def command(task: str, output: Path | None, force: bool) -> None:
-    """Write a commented experiment file to start from, or a commented task file.
+    """Write a commented experiment file or task file to start from.
 
     Edit the experiment file to name your models, then carry it out with w2s-factory run. A task file says
     where the rows of your own data are, how their questions are asked, and when an answer is right.
