@@ -79,7 +79,12 @@ LINES = [
     Line("merge-shards in/shards"),
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --output out/results.jsonl"),
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --compare published,symbolic"),
+    Line(
+        "score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --output out/results.jsonl"
+        " --extract auto --reasoning-start <r> --reasoning-end </r>"
+    ),
     Line("vote --input in/t1.0 --output out/votes.jsonl"),
+    Line("vote --input in/t1.0 --output out/votes.jsonl --task arithmetic --extract auto --mode symbolic"),
     Line("evaluate in/weak.jsonl in/icl.jsonl --floor 0.1 --ceiling 0.9 --csv out/table.csv", slow=True),
     Line("evaluate --pass-at 2 in/t1.0 --json"),
     Line("init --task arithmetic --output out/experiment.yaml"),
