@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import tempfile
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
-from w2s_factory.generating import Model, Request, Sampling
+from w2s_factory.answers.thinking import split_thinking
+from w2s_factory.chat import Turn, opens_thinking
+from w2s_factory.generating import ChatSettings, Model, Request, Sampling
 from w2s_factory.generating.engines.transformers import Transformers
 
 
@@ -64,9 +68,12 @@ class CompletionsServer:
         faults: What to do with the next requests instead of answering: a status, or "drop" the connection.
         asked: The bodies that were answered.
         headers: Those of the last request.
+        reasoning_key: The key of a message under which thinking is given apart; None to leave it in the text.
+        prompt_ids: The token ids of the last conversation.
     """
 
-    def __init__(self, model, *, faults=(), port=0):
+    def __init__(self, model, *, faults=(), port=0, reasoning_key=None):
+        self.reasoning_key, self.prompt_ids, self._folder = reasoning_key, [], Path(tempfile.mkdtemp())
         self.faults, self.asked, self.headers = list(faults), [], {}
         self._model, self._lock = str(model), threading.Lock()
         self._engines: dict[str, Transformers] = {}
@@ -84,26 +91,50 @@ class CompletionsServer:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        named = {name: body[name] for name in SAMPLED if name in body}
-        sampling = Sampling(**named, stop=tuple(body.get("stop") or ()))
         bos = "auto" if body.get("add_special_tokens", True) else "none"
         with self._lock:
             self.asked.append(body)
             engine = self._engines.setdefault(bos, Transformers(Model(self._model, bos=bos), device="cpu"))
-            asked = Seeded(0, 0, body["prompt"], draw_seed=body.get("seed") or 0)
-            [done] = engine.complete([[asked]], sampling)
+            done = self._done(engine, Seeded(0, 0, body["prompt"], draw_seed=body.get("seed") or 0), body)
+        return self._answer("text_completion", done, {"text": done.text})
+
+    def chat(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Answer turns as a chat server does: its template, its parser of thinking, no special tokens."""
+        switch = {None: "auto", True: "on", False: "off"}[
+            body.get("chat_template_kwargs", {}).get("enable_thinking")
+        ]
+        with self._lock:
+            self.asked.append(body)
+            engine = Transformers(Model(self._model), device="cpu")
+            chat = engine.start_chat(ChatSettings(thinking=switch, template=self._template(body)))
+            prompt = chat.prompt(tuple(Turn(**message) for message in body["messages"]))
+            self.prompt_ids = [token for token, _ in engine.tokens(prompt)]
+            done = self._done(engine, Seeded(0, 0, prompt, draw_seed=body.get("seed") or 0), body)
+        message = {"role": "assistant", "content": done.text}
+        if self.reasoning_key is not None:
+            opened = opens_thinking(prompt, chat.markers)
+            thinking, answer, closed = split_thinking(done.text, opened=opened)
+            message |= {"content": answer if closed else None, self.reasoning_key: thinking or None}
+        return self._answer("chat.completion", done, {"message": message})
+
+    def _template(self, body):
+        if "chat_template" not in body:
+            return "auto"
+        file = self._folder / "sent.jinja"
+        file.write_text(body["chat_template"])
+        return file
+
+    def _done(self, engine, asked, body):
+        named = {name: body[name] for name in SAMPLED if name in body}
+        [done] = engine.complete([[asked]], Sampling(**named, stop=tuple(body.get("stop") or ())))
         if done.error is not None:
             raise TooLongError(done.error)
-        choice = {"index": 0, "text": done.text, "finish_reason": done.finish, "logprobs": None}
+        return done
+
+    def _answer(self, kind, done, choice):
+        choice = {"index": 0, "finish_reason": done.finish, "logprobs": None, **choice}
         usage = {"prompt_tokens": 0, "completion_tokens": done.tokens, "total_tokens": done.tokens}
-        return {
-            "id": "c",
-            "object": "text_completion",
-            "created": 0,
-            "model": "tiny",
-            "choices": [choice],
-            "usage": usage,
-        }
+        return {"id": "c", "object": kind, "created": 0, "model": "tiny", "choices": [choice], "usage": usage}
 
     def _handler(server):  # noqa: N805  `self` is the handler's below
         class Handler(BaseHTTPRequestHandler):
@@ -130,7 +161,8 @@ class CompletionsServer:
                     self._answer(fault, {"error": {"message": "told to fail", "type": "test", "code": fault}})
                 else:
                     try:
-                        self._answer(200, server.complete(body))
+                        chat = self.path.endswith("/chat/completions")
+                        self._answer(200, server.chat(body) if chat else server.complete(body))
                     except TooLongError as error:
                         self._answer(400, {"error": {"message": str(error), "type": "test", "code": 400}})
 

@@ -15,7 +15,8 @@ import urllib.request
 class VllmServer:
     """Serves `model` as `tiny` and `adapter`, a LoRA, as `adapted`, on a loopback port that stays the same."""
 
-    def __init__(self, model, adapter, log):
+    def __init__(self, model, adapter, log, *options):
+        lora = ["--enable-lora", "--lora-modules", f"adapted={adapter}"] if adapter else []
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -23,7 +24,7 @@ class VllmServer:
         self._log = log
         self._command = [
             sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(self.port),
-            "--model", str(model), "--served-model-name", "tiny", "--enable-lora", "--lora-modules", f"adapted={adapter}",
+            "--model", str(model), "--served-model-name", "tiny", *lora, *options,
             "--dtype", "float32", "--max-model-len", "512", "--gpu-memory-utilization", "0.4", "--enforce-eager",
             "--generation-config", "vllm",
         ]  # fmt: skip

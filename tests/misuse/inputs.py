@@ -83,6 +83,11 @@ LINES = [
     Line("evaluate in/weak.jsonl in/icl.jsonl --floor 0.1 --ceiling 0.9 --csv out/table.csv", slow=True),
     Line("evaluate --pass-at 2 in/t1.0 --json"),
     Line("init --task arithmetic --output out/experiment.yaml"),
+    Line("init --task out/task.yaml"),
+    Line("show-task in/task.yaml --split train_2"),
+    Line("build-data --stage test --task in/task.yaml --split train_2 --output out/own.jsonl"),
+    Line("build-data --stage gold --task in/task.yaml --split train_1 --output out/own.json"),
+    Line("generate --task in/task.yaml --split test --model in/model --output-dir out --engine echo --limit 2"),
     Line("run in/experiment.yaml --dry-run"),
     Line("run in/experiment.yaml --output-dir out", slow=True, code=1),
     Line("fetch release --from in/no-repository --output-dir out/release", code=1),
@@ -112,6 +117,7 @@ def make_inputs(folder: Path) -> None:
                                   for row in _results(task, rows, 2)))  # fmt: skip
     vote(into / "t1.0", into / "votes.jsonl")
     write(into / "demos.json", pick_demonstrations(task, into / "output.jsonl", count=2, seed=1))
+    (into / "task.yaml").write_text(OWN_TASK)
     _model(into)
     build_stage1(task, into / "weak.jsonl", into / "icl.jsonl", into / "data", weak_name="weak", iteration=1)
     build_stage2(task, into / "weak.jsonl", into / "votes.jsonl", into / "pairs/paired.json")
@@ -134,6 +140,15 @@ def _results(task, rows, period: int):
             "gold": row["answer"],
             "result": answer == row["answer"],
         }
+
+
+OWN_TASK = """\
+rows: raw.jsonl
+columns: {solution: answer, answer: {column: answer, regex: '#### (.+)'}}
+compare: number
+splits: {train_1: 0.5, train_2: 0.25, test: 0.25}
+"""
+"""A task file whose rows are raw rows of the embedded task."""
 
 
 def _made(path: Path) -> Path:

@@ -6,7 +6,7 @@ by the user turn. Rows that train the strong model hold the strong model's form.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
@@ -27,7 +27,7 @@ class Asking:
     Attributes:
         chat: Whether in a chat, so that rows hold the user turn, and `system` alone is their system prompt;
             False: by the task's prompt, without a system prompt; None: as the rows are.
-        system: The system prompt of the chat; None for a chat without one.
+        system: The system prompt of the chat; None for the task's, if it has one.
 
     Raises:
         UserError: There is a system prompt, and `chat` is not true.
@@ -39,6 +39,12 @@ class Asking:
     def __post_init__(self) -> None:
         if self.system is not None and not self.chat:
             raise UserError("is the system prompt of a chat", field="--system", hint="Add --chat on")
+
+    def of(self, task: Task) -> Asking:
+        """Return the same with the task's system prompt, if a chat has none of its own."""
+        if not self.chat or self.system is not None or task.system is None:
+            return self
+        return replace(self, system=task.system)
 
     @property
     def facts(self) -> dict[str, Any]:

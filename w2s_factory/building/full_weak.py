@@ -49,7 +49,7 @@ def build_full_weak(
             prompt and some have none, or `output` exists and has other content.
     """
     task, source = get_task(task), rows_of(source, "source", responses_in)
-    asking, reading = asking or Asking(), reading or Reading()
+    asking, reading = (asking or Asking()).of(task), reading or Reading()
     first: Mapping[str, Any] = first_row(source, OUTPUT)
     left_out: list[Id] = []
     built = place_dataset(

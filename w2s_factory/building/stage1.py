@@ -152,7 +152,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     if same_bytes:
         problem = f"{weak} and {icl} are equal, so they agree on everything"
         warnings.warn(problem, EqualResultsWarning, stacklevel=2)
-    agreement, asking, reading = Agreement(), asking or Asking(), reading or Reading()
+    agreement, asking, reading = Agreement(), (asking or Asking()).of(task), reading or Reading()
     others: list[tuple[Result, Result]] = []
     kept = list(agreeing(task, weak, icl, agreement, others if padding else None, reading))
     if not kept:

@@ -129,7 +129,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     votes = rows_of(votes, "votes", votes_in)
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     seeds = None if samples is None else Seeds(samples)
-    asking, reading = asking or Asking(), reading or Reading()
+    asking, reading = (asking or Asking()).of(task), reading or Reading()
     questions = list(joined_votes(task, weak, votes, reading))
     judged, limits = judge_answers(task, questions, rules, votes, reading)
     counts = PairCounts(limits=limits)

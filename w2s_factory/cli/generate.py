@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,15 +30,16 @@ from w2s_factory.ranges import Seed
 from w2s_factory.terminal import wrapped
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Literal
 
-    from w2s_factory.generating import Generated, Generation, Preview, Sampling
+    from w2s_factory.answers.thinking import Markers
+    from w2s_factory.generating import ChatSettings, Generated, Generation, Preview, Sampling
     from w2s_factory.records import RowSource
     from w2s_factory.tasks import Task
 
 _questions = heading("Questions")
 _prompt = heading("Prompt")
+_chat = heading("Chat")
 _model = heading("Model and engine")
 _sampling = heading("Sampling")
 _output = heading("Output")
@@ -56,6 +58,12 @@ class GenerateOptions:
     demos: Path | None
     exclude_demos: bool
     bos: Literal["auto", "add", "none"]
+    chat: str
+    system: str | None
+    thinking: Literal["on", "off", "auto"] | None
+    demonstrations: Literal["turns", "text"] | None
+    reasoning_start: str | None
+    reasoning_end: str | None
     model: str
     adapter: str | None
     engine: str | None
@@ -105,8 +113,28 @@ class GenerateOptions:
 @_prompt(
     "--bos", type=click.Choice(["auto", "add", "none"]), default="auto", show_default=True,
     help="The BOS token before the prompt. auto: as the tokenizer does, like the published runs. add: "
-    "always. none: never.",
+    "always. none: never. In a chat the template writes it.",
 )  # fmt: skip
+@_chat(
+    "--chat", metavar="auto|on|off|FILE", default="off", show_default=True,
+    help="Ask in a chat, in the format of a chat template. on: the tokenizer's own. auto: likewise, or off "
+    "with a note if it has none. FILE: a Jinja file. off: the task's own prompt, as published.",
+)  # fmt: skip
+@_chat("--system", metavar="TEXT", show_default="the task's, or none", help="The system prompt.")
+@_chat(
+    "--thinking", type=click.Choice(["on", "off", "auto"]), show_default="auto",
+    help="Whether the template asks the model to think before it answers. auto: as the template has it by "
+    "default.",
+)  # fmt: skip
+@_chat(
+    "--demonstrations", type=click.Choice(["turns", "text"]), show_default="turns",
+    help="Demonstrations as turns of the conversation, or as one text with the question, as published.",
+)  # fmt: skip
+@_chat(
+    "--reasoning-start", metavar="TEXT", show_default="known ones, such as <think>",
+    help="The marker at the start of the model's thinking, if the tool does not know it.",
+)  # fmt: skip
+@_chat("--reasoning-end", metavar="TEXT", help="The marker at the end of the model's thinking.")
 @_model(
     "--model", required=True, metavar="PATH",
     help="The model: a folder, or a name on the Hugging Face Hub. With --engine openai: its name on the "
@@ -170,7 +198,7 @@ class GenerateOptions:
     help="The longest response, in tokens.",
 )  # fmt: skip
 @_sampling(
-    "--stop", multiple=True, metavar="TEXT", show_default="the task's",
+    "--stop", multiple=True, metavar="TEXT", show_default="the task's; none in a chat",
     help="End a response before this text; repeatable.",
 )  # fmt: skip
 @_sampling("--no-stop", is_flag=True, help="End responses at no text, not even at the task's.")
@@ -233,7 +261,8 @@ def _generation(options: GenerateOptions) -> Generation:
     if options.exclude_demos and not options.demos:
         raise UserError("is read only with --demos", field="--exclude-demos", hint="Name the demonstrations")
     task = get_task(options.task_name)
-    sampling = _sampling_of(task, options)
+    chat = _chat_of(options)
+    sampling = _sampling_of(task, options, in_chat=chat is not None)
     sampled = sampling.temperature > 0
     return generating.Generation(
         task=task,
@@ -248,7 +277,54 @@ def _generation(options: GenerateOptions) -> Generation:
         exclude_demos=options.exclude_demos,
         limit=options.limit,
         shard=generating.Shard.parse(options.shard) if options.shard else None,
+        chat=chat,
     )
+
+
+def _chat_of(options: GenerateOptions) -> ChatSettings | None:
+    """Return the settings of a chat; None outside a chat.
+
+    Raises:
+        UserError: An option is read only in a chat, only one marker is given, or the template's file or the
+            model is missing.
+    """
+    from w2s_factory import generating
+    from w2s_factory.processes import say
+
+    if options.chat == "off":
+        for name in ("system", "thinking", "demonstrations", "reasoning_start", "reasoning_end"):
+            if getattr(options, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise UserError("is read only in a chat", field=option, hint="Add --chat on")
+        return None
+    own = options.chat in ("auto", "on")
+    if not own and not Path(options.chat).exists():
+        problem = "no such file; expected auto, on, off, or the path of a Jinja file"
+        raise UserError(problem, file=options.chat, field="--chat")
+    settings = generating.ChatSettings(
+        template=generating.OWN if own else Path(options.chat),
+        system=options.system,
+        thinking=options.thinking or "auto",
+        demonstrations=options.demonstrations or "turns",
+        markers=_markers_of(options),
+    )
+    if options.chat != "auto":
+        return settings
+    engine = options.engine or generating.default_engine()
+    return generating.chosen_chat(settings, generating.Model(options.model), engine, tell=say)
+
+
+def _markers_of(options: GenerateOptions) -> Markers | None:
+    """Return the markers of thinking that the options give; None for the known ones."""
+    from w2s_factory.answers.thinking import Markers
+
+    start, end = options.reasoning_start, options.reasoning_end
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        missing = "--reasoning-start" if start is None else "--reasoning-end"
+        raise UserError("is missing", field=missing, hint="Give both markers")
+    return Markers(start, end)
 
 
 def _questions_of(task: Task, options: GenerateOptions) -> RowSource:
@@ -269,7 +345,7 @@ def _questions_of(task: Task, options: GenerateOptions) -> RowSource:
     return generating.questions_of(task, str(options.split), options.release)
 
 
-def _sampling_of(task: Task, options: GenerateOptions) -> Sampling:
+def _sampling_of(task: Task, options: GenerateOptions, *, in_chat: bool) -> Sampling:
     """Return the task's published sampling with what the model's defaults and the options change of it.
 
     Raises:
@@ -294,7 +370,7 @@ def _sampling_of(task: Task, options: GenerateOptions) -> Sampling:
         raise UserError("greedy responses to a question are all the same", field="--samples", hint=hint)
     if settings["temperature"] == 0 and options.first_seed:
         raise UserError("greedy responses have no seed", field="--first-seed", hint=hint)
-    return replace(generating.published_sampling(task), **settings)
+    return replace(generating.published_sampling(task, in_chat=in_chat), **settings)
 
 
 _SAMPLING_NUMBERS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from w2s_factory.records import (
     read_placed,
     rows_of,
 )
-from w2s_factory.tasks import get_task
+from w2s_factory.tasks import TASK_FILES, get_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,14 +113,30 @@ def named_demonstrations(
 def read_demonstrations(path: str | RowSource) -> list[Demonstration]:
     """Return the demonstrations of a file that `demos` wrote, or of another source in that form, in order.
 
+    Those of a task file are its own.
+
     Raises:
-        UserError: A row is not in that form, or holds a text that cannot be encoded.
+        UserError: A row is not in that form, or holds a text that cannot be encoded; or a task file has none.
     """
     rows = []
+    if isinstance(path, (str, Path)) and str(path).endswith(TASK_FILES):
+        path = Table(str(path), _of_task(Path(path)))
     for place, row in read_placed(path, DEMONSTRATION):
         place.require_utf8(row, "prompt", "response")
         rows.append(row)
     return rows
+
+
+def _of_task(path: Path) -> list[Demonstration]:
+    """Return the demonstrations that a task file has.
+
+    Raises:
+        UserError: The file is not a task file, or has none.
+    """
+    found = get_task(path).demonstrations
+    if not found:
+        raise UserError("has no demonstrations", file=path, hint="Add the key demonstrations")
+    return found
 
 
 def _rows(source: RowSource, *, results: bool = False) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import NoneType
@@ -52,7 +52,8 @@ class Generation:
         exclude_demos: Leave a demonstration out of the prompt of its own question.
         limit: Use only this many questions, the first ones.
         shard: Use only this part of the questions.
-        chat: The settings of a chat; None to give the model the task's own prompts, as published.
+        chat: The settings of a chat, with the task's system prompt unless they have one; None to give the
+            model the task's own prompts, as published.
     """
 
     task: Task
@@ -106,6 +107,8 @@ class Generation:
         }
         if self.demonstrations is not None:
             given["demonstrations"] = rows_of(self.demonstrations, "demonstrations")
+        if self.chat is not None and self.chat.system is None:
+            given["chat"] = replace(self.chat, system=task.system)
         for name, value in given.items():
             object.__setattr__(self, name, value)  # the class is frozen
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.generating.answer_stops import AnswerStops
 from w2s_factory.generating.engines import make_engine
 from w2s_factory.generating.engines.contract import Contracted
 from w2s_factory.generating.failures import Failures, ids_shown
@@ -65,16 +66,13 @@ def generate(
         chat = _chat(generation, engine)
         parts: dict[int, Part] = {}
         for seed in generation.seeds:
-            restarts = {
-                "restart": restart,
-                "restart_if_changed": restart_if_changed,
-                "retry_failed": retry_failed,
-            }
-            part = _part(generation, engine, chat, seed, **restarts)
+            restarts = {"restart": restart, "restart_if_changed": restart_if_changed}
+            part = _part(generation, engine, chat, seed, retry_failed=retry_failed, **restarts)
             parts[seed] = stack.enter_context(closing(part))
         failures = Failures(list(parts.values()), max_failures)
         if not all(part.complete for part in parts.values()):
-            _complete(generation, engine, parts, failures, tell)
+            stops = AnswerStops(generation.sampling, chat)
+            _complete(generation, engine, parts, stops, failures, tell)
         if failures.count:
             tell(f"{failures}; they count as unanswered, and --retry-failed requests them again")
         return [_write(generation, engine, part) for part in parts.values()]
@@ -151,6 +149,7 @@ def _complete(
     generation: Generation,
     engine: Contracted,
     parts: dict[int, Part],
+    stops: AnswerStops,
     failures: Failures,
     tell: Callable[[str], None],
 ) -> None:
@@ -162,9 +161,9 @@ def _complete(
                 bar.update(parts[completion.request.seed].take(completion))
             failures.check(UserError)
             batches = [batch for part in unfinished for batch in part.batches(engine.batches(part.requests))]
-            for completion in engine.complete(batches, generation.sampling):
+            for completion in engine.complete(batches, stops.sampling):
                 part = parts[completion.request.seed]
-                bar.update(part.take(completion))
+                bar.update(part.take(stops.applied(completion)))
                 failures.check(DelegateError)
                 if part.complete:
                     _write(generation, engine, part)

@@ -205,16 +205,18 @@ class Part:
         return Generated(self.file, self.finished, at_limit, len(self.failed))
 
     def _output(self, task: Task, request: Request) -> Output:
+        row = _asked(request)
         if (reason := self.failed.get(request.id)) is not None:
-            return {"id": request.id, "prompt": request.prompt, "response": "", "error": reason}
+            row["error"] = reason
+            return row
         text = self._rows[request.id]["text"]
-        if request.turns:
-            return _chat_row(task, request, text)
         try:
-            response = task.written_response(text)
+            row["response"] = _chat_response(task, text) if request.turns else task.written_response(text)
         except UserError as error:
             raise error.at(file=self.file, name=request.id) from error
-        return {"id": request.id, "prompt": request.prompt, "response": response}
+        if request.opens_thinking:
+            row["prompt_opens_thinking"] = True
+        return row
 
     def _check(self) -> None:
         then = self.journal.header.get("settings")
@@ -230,18 +232,22 @@ class Part:
             raise UserError(problem, file=self.journal.path, hint=_ELSEWHERE)
 
 
-def _chat_row(task: Task, request: Request, text: str) -> Output:
-    """Return the row of a response in a chat: the whole text, thinking included.
+def _asked(request: Request) -> Output:
+    """Return the row of a request without a response; in a chat its prompt is the user's turn alone."""
+    if not request.turns:
+        return {"id": request.id, "prompt": request.prompt, "response": ""}
+    row: Output = {"id": request.id, "prompt": request.user_turn, "response": ""}
+    if request.system is not None:
+        row["system"] = request.system
+    return row
+
+
+def _chat_response(task: Task, text: str) -> str:
+    """Return a response in a chat as it is written: the whole text, thinking included.
 
     A task's own `written_response` does not apply, as it may cut what ends a base model's response.
     """
-    response = text.strip() if task.strip_response else text
-    row: Output = {"id": request.id, "prompt": request.user_turn, "response": response}
-    if request.system is not None:
-        row["system"] = request.system
-    if request.opens_thinking:
-        row["prompt_opens_thinking"] = True
-    return row
+    return text.strip() if task.strip_response else text
 
 
 _ELSEWHERE = "Name another --output-dir, or start over with --restart"

@@ -11,7 +11,7 @@ from w2s_factory.folders import results_in
 from w2s_factory.quantities import Samples
 from w2s_factory.ranges import check
 from w2s_factory.records import ANSWERED, Table, read_placed
-from w2s_factory.scoring.equality import AnswerClasses
+from w2s_factory.scoring.answer_classes import AnswerClasses
 from w2s_factory.scoring.metrics import pass_at_k, wilson_interval
 from w2s_factory.scoring.seeds import read_together, seed_sources
 from w2s_factory.scoring.vote import majority
@@ -100,7 +100,8 @@ def sampled_known(
     for total, (results, answers) in enumerate(questions, 1):  # noqa: B007  the count is used below
         verdicts = [result["result"] for result in results]
         passed += any(verdicts[:k])
-        agreed += verdicts[answers.index(majority(answers[:k]))]
+        voting = [answer for answer in answers[:k] if answer is not None]
+        agreed += bool(voting) and verdicts[answers.index(majority(voting))]
         unbiased += pass_at_k(len(verdicts), sum(verdicts), k)
     if not seen:
         raise UserError("holds no rows", file=files[0])

@@ -1,4 +1,4 @@
-"""The engine `openai`: any server with an OpenAI-compatible completions endpoint."""
+"""The engine `openai`: any server with OpenAI-compatible endpoints for completions, or for chats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import openai
 from annotated_types import Ge, Gt, Le
 
+from w2s_factory.answers.thinking import DEFAULT_MARKERS
+from w2s_factory.chat import THINKING_VARIABLES, read_template, thinking_markers
 from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.generating.chat_settings import Chat
 from w2s_factory.generating.engines.concurrency import by_threads
 from w2s_factory.generating.requests import Completion, Finish
 from w2s_factory.terminal import first_line
@@ -18,6 +21,7 @@ from w2s_factory.terminal import first_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from w2s_factory.generating.chat_settings import ChatSettings
     from w2s_factory.generating.engines.base import Model
     from w2s_factory.generating.requests import Request, Sampling
 
@@ -25,6 +29,9 @@ KEY = "OPENAI_API_KEY"
 
 BEYOND_STANDARD = ("top_k", "min_p", "repetition_penalty")
 """Settings that vLLM's server and some others take in a request, although OpenAI's API does not have them."""
+
+_MARKERS = DEFAULT_MARKERS[0]
+"""The markers between which thinking is written that a server gives apart from the content."""
 
 _REFUSED = (400, 413, 422)
 """The statuses by which a server refuses one request, and not all of them."""
@@ -80,9 +87,24 @@ class OpenAI:
         if type(base_url) is not str:
             raise UserError("expected an address (http://localhost:8000/v1)", field="base_url")
         self._model, self._base_url, self._concurrency = model, base_url, concurrency
+        self._chat: Chat | None = None
         self._client = openai.OpenAI(
             base_url=base_url, api_key=os.environ.get(KEY, "none"), max_retries=retries, timeout=timeout
         )
+
+    def start_chat(self, settings: ChatSettings) -> Chat:
+        """Return the chat in the server's own template, or in that of the file that the settings name.
+
+        Raises:
+            UserError: The file cannot be read or rendered, or `bos` is not `auto`.
+        """
+        if self._model.bos != "auto":
+            problem = "in a chat the server's template writes the BOS token"
+            raise UserError(problem, field="--bos", hint="Use --bos auto")
+        template = None if settings.file is None else read_template(settings.file)
+        markers = settings.markers or (_MARKERS if template is None else thinking_markers(template))
+        self._chat = Chat(settings=settings, template=template, markers=markers)
+        return self._chat
 
     def settings(self) -> dict[str, Any]:
         """Return the model's name on the server, which is all that is known of it, and BOS handling."""
@@ -125,26 +147,73 @@ class OpenAI:
             raise UserError(f'the server has no model "{self._model.name}"', field="--model", hint=hint)
 
     def _completed(self, sampling: Sampling, request: Request) -> Completion:
+        ask = self._complete_prompt if self._chat is None else self._answer_turns
         try:
-            answer = self._client.completions.create(
-                model=self._model.name,
-                prompt=request.prompt,
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                max_tokens=sampling.max_tokens,
-                stop=list(sampling.stop) or None,
-                seed=request.draw_seed if sampling.temperature > 0 else None,
-                extra_body=self._bos | sampling.changed(*BEYOND_STANDARD),
-                **sampling.changed("presence_penalty"),
-            )
+            return ask(sampling, request)
         except openai.APIError as error:
             if getattr(error, "status_code", None) in _REFUSED:
                 return Completion.refused(request, _refusal(error, sampling))
             raise self._failure(error, request) from None
+
+    def _complete_prompt(self, sampling: Sampling, request: Request) -> Completion:
+        answer = self._client.completions.create(
+            prompt=request.prompt,
+            extra_body=self._bos | sampling.changed(*BEYOND_STANDARD),
+            **self._asked(sampling, request),
+        )
         choice = answer.choices[0]
-        finish: Finish = "length" if choice.finish_reason == "length" else "stop"
-        tokens = answer.usage.completion_tokens if answer.usage else None
-        return Completion(request, choice.text, finish, tokens)
+        return _completion(request, choice.text, choice.finish_reason, answer.usage)
+
+    def _answer_turns(self, sampling: Sampling, request: Request) -> Completion:
+        messages: Any = [{"role": turn.role, "content": turn.content} for turn in request.turns]
+        answer = self._client.chat.completions.create(
+            messages=messages,
+            extra_body=self._template | sampling.changed(*BEYOND_STANDARD),
+            **self._asked(sampling, request),
+        )
+        choice = answer.choices[0]
+        return _completion(request, self._written(choice.message), choice.finish_reason, answer.usage)
+
+    def _asked(self, sampling: Sampling, request: Request) -> dict[str, Any]:
+        """Return the parameters that both endpoints take."""
+        return {
+            "model": self._model.name,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_tokens,
+            "stop": list(sampling.stop) or None,
+            "seed": request.draw_seed if sampling.temperature > 0 else None,
+            **sampling.changed("presence_penalty"),
+        }
+
+    def _written(self, message: Any) -> str:
+        """Return the text that the model wrote, with the markers between which a server found its thinking.
+
+        vLLM's server calls it `reasoning`, or `reasoning_content` in earlier versions and in other servers.
+        The end is missing if there is no content: then the thinking was cut off.
+        """
+        content: str = message.content or ""
+        thinking = getattr(message, "reasoning", None) or getattr(message, "reasoning_content", None)
+        if self._chat is None or not thinking:
+            return content
+        markers = self._chat.markers or _MARKERS
+        return f"{markers.start}{thinking}{markers.end if content else ''}{content}"
+
+    @cached_property
+    def _template(self) -> dict[str, Any]:
+        """Return the parameters for the server's template: a switch of thinking, and the text of a template.
+
+        They are not part of the standard; vLLM's server takes a template if it is started with
+        `--trust-request-chat-template`.
+        """
+        if self._chat is None:
+            return {}
+        switch, template = self._chat.settings.switch, self._chat.template
+        names = {} if switch is None else dict.fromkeys(THINKING_VARIABLES, switch)
+        return {
+            **({"chat_template_kwargs": names} if names else {}),
+            **({} if template is None else {"chat_template": template.text}),
+        }
 
     @cached_property
     def _bos(self) -> dict[str, Any]:
@@ -163,6 +232,11 @@ class OpenAI:
         return DelegateError(
             f"{what}the server at {self._base_url} answers {status} ({first_line(error.message)})"
         )
+
+
+def _completion(request: Request, text: str, reason: str | None, usage: Any) -> Completion:
+    finish: Finish = "length" if reason == "length" else "stop"
+    return Completion(request, text, finish, usage.completion_tokens if usage else None)
 
 
 def _refusal(error: openai.APIError, sampling: Sampling) -> str:

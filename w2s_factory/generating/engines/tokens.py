@@ -50,6 +50,9 @@ class Tokens:
         folder: The model's folder.
         bos: The handling of the beginning-of-sequence token, see `Model`.
 
+    Attributes:
+        shows_special: Whether texts include special tokens: in a chat, if markers of thinking are among them.
+
     Raises:
         UserError: There is no tokenizer, or `bos` is `add` and the tokenizer has no BOS token.
     """
@@ -63,7 +66,7 @@ class Tokens:
         if bos == "add" and self.tokenizer.bos_token_id is None:
             raise UserError("the tokenizer has no BOS token to add", file=folder, field="--bos")
         self._folder, self._bos = folder, bos
-        self._in_chat = self._shows_special = False
+        self._in_chat = self.shows_special = False
 
     def start_chat(self, settings: ChatSettings) -> Chat:
         """Return the chat as this model takes it; from now on, prompts are rendered conversations.
@@ -81,7 +84,7 @@ class Tokens:
         markers = "" if chat.markers is None else f"{chat.markers.start}{chat.markers.end}"
         self._in_chat = True
         added: dict[int, Any] = self.tokenizer.added_tokens_decoder
-        self._shows_special = any(token in added and added[token].special for token in self._ids(markers))
+        self.shows_special = any(token in added and added[token].special for token in self._ids(markers))
         return chat
 
     def _ids(self, text: str) -> list[int]:
@@ -126,6 +129,6 @@ class Tokens:
 
     def _decode(self, ids: Sequence[int]) -> str:
         text: str = self.tokenizer.decode(
-            ids, skip_special_tokens=not self._shows_special, clean_up_tokenization_spaces=False
+            ids, skip_special_tokens=not self.shows_special, clean_up_tokenization_spaces=False
         )
         return text

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from vllm import RequestOutput
 
+    from w2s_factory.generating.chat_settings import Chat, ChatSettings
     from w2s_factory.generating.engines.base import Model
     from w2s_factory.generating.requests import Request, Sampling
 
@@ -87,6 +88,10 @@ class Vllm:
         self._rank = rank_served(self._adapter) if self._adapter and adapter != "merged" else None
         if adapter == "served" and self._adapter and self._rank is None:
             raise UserError("vLLM can't serve an adapter of this kind", file=self._adapter, hint="Merge it")
+
+    def start_chat(self, settings: ChatSettings) -> Chat:
+        """Return the chat in the template of the model's folder, or of the file that the settings name."""
+        return self._tokens.start_chat(settings)
 
     def settings(self) -> dict[str, Any]:
         """Return the hashes of model and adapter, how they are joined, BOS handling, dtype and arguments."""
@@ -172,6 +177,7 @@ class Vllm:
             stop=list(sampling.stop),
             stop_token_ids=ends,
             seed=request.draw_seed if sampling.temperature > 0 else None,
+            skip_special_tokens=not self._tokens.shows_special,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         return _Ask(name, self._tokens.encode(request.prompt), params, self._lora)
