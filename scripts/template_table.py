@@ -38,7 +38,7 @@ WITH_THINKING = "three turns with thinking"
 
 
 class Family(NamedTuple):
-    """A family of models: its published chat template, written by hand, and its tokenizer's special tokens."""
+    """A family of models: its published chat template, written by hand, and its special tokens."""
 
     name: str
     file: str
@@ -87,7 +87,7 @@ class Row:
 
 
 class Tables(NamedTuple):
-    """The rows of all templates, and by family, template and thinking the comparison with the published one."""
+    """The rows of all templates, and the comparisons with the published ones, by family and thinking."""
 
     rows: tuple[Row, ...]
     families: Mapping[tuple[str, str, Thinking], TemplateComparison]

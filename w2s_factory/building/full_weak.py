@@ -14,7 +14,7 @@ from w2s_factory.records import OUTPUT, SFT, rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from w2s_factory.records import Id, RowsLike, RowSource
@@ -50,7 +50,7 @@ def build_full_weak(
     """
     task, source = get_task(task), rows_of(source, "source", responses_in)
     asking, reading = (asking or Asking()).of(task), reading or Reading()
-    first: Mapping[str, Any] = first_row(source, OUTPUT)
+    first = first_row(source, OUTPUT)
     left_out: list[Id] = []
     built = place_dataset(
         task,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Trained:
+class _TrainedFormat:
     """A training template, and how the model will be asked; the first training with both names the field.
 
     Attributes:
@@ -99,15 +99,15 @@ _HINT = (
 
 def _trained(
     experiment: Experiment, trainings: Iterator[tuple[str, TrainingSection, str]]
-) -> Iterator[_Trained]:
+) -> Iterator[_TrainedFormat]:
     for section, training, _ in trainings:
         of: Of = "weak" if section.startswith("weak") else "strong"
         chat = experiment.chat(of)
-        yield _Trained(section, of, training.value("template"), OWN if chat == "on" else chat)
+        yield _TrainedFormat(section, of, training.value("template"), OWN if chat == "on" else chat)
 
 
 def _difference(
-    experiment: Experiment, each: _Trained, *, ahead: bool, tell: Callable[[str], None]
+    experiment: Experiment, each: _TrainedFormat, *, ahead: bool, tell: Callable[[str], None]
 ) -> str | None:
     """Return the first difference between training and asking, in one sentence; None if there is none."""
     model = (experiment.weak if each.of == "weak" else experiment.strong).model

@@ -23,7 +23,7 @@ from w2s_factory.answers.number_equality import EXACT, Tolerance
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import MAX_TOKENS, SEED, MaxTokens
 from w2s_factory.ranges import Seed, Share, problem
-from w2s_factory.records.data_files import is_data_file
+from w2s_factory.records.tabular_files import is_data_file
 from w2s_factory.records.yaml_files import YamlFile, read_yaml
 from w2s_factory.records.yaml_models import place_of, validated
 from w2s_factory.tasks.row_template import RowTemplate
