@@ -51,6 +51,10 @@ LINES = [
         "build-data --stage 2 --task arithmetic --weak in/weak.jsonl --votes in/votes.jsonl --output out/p.json"
         " --samples in/t1.0 --min-confidence 0.5 --negative-confidence 0.5 --no-config"
     ),
+    Line(
+        "build-data --stage 1 --task arithmetic --weak in/weak.jsonl --icl in/icl.jsonl --output-dir out"
+        " --extract auto --mode published --train-on answer --chat on --system Think --no-config"
+    ),
     Line("build-data --stage 2 --check in/pairs/paired.json --weak in/weak.jsonl"),
     Line("build-data --stage 2 --explain 2 --output in/pairs/paired.json"),
     Line("convert-pairs in/pairs/paired.json --format release --output out/converted.json"),
