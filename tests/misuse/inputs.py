@@ -51,6 +51,10 @@ LINES = [
         "build-data --stage 2 --task arithmetic --weak in/weak.jsonl --votes in/votes.jsonl --output out/p.json"
         " --samples in/t1.0 --min-confidence 0.5 --negative-confidence 0.5 --no-config"
     ),
+    Line(
+        "build-data --stage 1 --task arithmetic --weak in/weak.jsonl --icl in/icl.jsonl --output-dir out"
+        " --extract auto --mode published --train-on answer --chat on --system Think --no-config"
+    ),
     Line("build-data --stage 2 --check in/pairs/paired.json --weak in/weak.jsonl"),
     Line("build-data --stage 2 --explain 2 --output in/pairs/paired.json"),
     Line("convert-pairs in/pairs/paired.json --format release --output out/converted.json"),
@@ -76,10 +80,20 @@ LINES = [
     ),
     Line("generate --task arithmetic --questions in/golds.jsonl --model in/model --output-dir out --dry-run"
          " --engine echo"),
+    Line("generate --task arithmetic --split train_2 --model in/model --output-dir out --engine echo --limit 3"
+         " --chat in/chat.jinja --system Think. --thinking auto --demonstrations text --demos in/demos.json"
+         " --reasoning-start [T] --reasoning-end [/T]"),
+    Line("demos --task arithmetic --from in/output.jsonl --count 2 --output out/demos.json --show whole"
+         " --extract auto --reasoning-start [T] --reasoning-end [/T]"),
     Line("merge-shards in/shards"),
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --output out/results.jsonl"),
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --compare published,symbolic"),
+    Line(
+        "score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --output out/results.jsonl"
+        " --extract auto --reasoning-start <r> --reasoning-end </r>"
+    ),
     Line("vote --input in/t1.0 --output out/votes.jsonl"),
+    Line("vote --input in/t1.0 --output out/votes.jsonl --task arithmetic --extract auto --mode symbolic"),
     Line("evaluate in/weak.jsonl in/icl.jsonl --floor 0.1 --ceiling 0.9 --csv out/table.csv", slow=True),
     Line("evaluate --pass-at 2 in/t1.0 --json"),
     Line("init --task arithmetic --output out/experiment.yaml"),
@@ -157,7 +171,7 @@ def _made(path: Path) -> Path:
 
 
 def _model(into: Path) -> None:
-    """A model folder without weights worth copying, and an adapter on it."""
+    """A model folder without weights worth copying, an adapter on it, and a chat template for it."""
     source = shipped("data", "models", "tiny_llama")
     (into / "model").mkdir()
     for file in source.iterdir():
@@ -166,6 +180,9 @@ def _model(into: Path) -> None:
         else:
             shutil.copy(file, into / "model" / file.name)
     config = {"peft_type": "LORA", "base_model_name_or_path": "in/model", "r": 8, "task_type": "CAUSAL_LM"}
+    (into / "chat.jinja").write_text(
+        "{% for turn in messages %}{{ turn.role }}: {{ turn.content }}\n{% endfor %}"
+    )
     (into / "adapter").mkdir()
     (into / "adapter/adapter_config.json").write_text(json.dumps(config))
     (into / "adapter/adapter_model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")

@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.asked_format import WITHOUT_CHAT
+from w2s_factory.llamafactory.presets import load_preset
 from w2s_factory.prompts import question_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from w2s_factory.building.dataset_files import Recipe
     from w2s_factory.tasks import Task
 
 
@@ -65,6 +68,21 @@ class Asking:
         kept = {name: value for name, value in row.items() if name != "system"}
         kept[key] = task.user_turn(question) if self.chat else task.prompt(question)
         return kept if self.system is None else {**kept, "system": self.system}
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """Return a recipe, if its config trains on rows of a chat in a chat template.
+
+        Raises:
+            UserError: Its template trains prompts as they are.
+        """
+        if recipe.model is not None and self.chat:
+            preset = load_preset(recipe.preset).entries.get("template")
+            template = recipe.settings.get("template", preset and preset.value)
+            if template in WITHOUT_CHAT:
+                problem = f"the template {template} trains the user's turn alone, not as a chat asks it"
+                hint = "Set a chat template (--set template=NAME), choose another preset, or add --no-config"
+                raise UserError(problem, field="--chat", hint=hint)
+        return recipe
 
     def has_system(self, row: Mapping[str, Any]) -> bool:
         """Return whether a row has a system prompt when the model is asked so."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from w2s_factory.llamafactory.dataset_info import DatasetEntry, Location
+    from w2s_factory.llamafactory.settings import TrainedThinking
     from w2s_factory.records import Form, PairForm, Source
     from w2s_factory.tasks import Task
 
@@ -39,6 +40,7 @@ class Recipe:
         settings: Training arguments that differ from the preset.
         version: The LLaMA-Factory version to write for; None for the installed one.
         dataset: The dataset's name in the index; None for the name that its file name gives.
+        thinking: Whether a model that thinks is trained with its thinking, as in `make_config`.
         force: Whether to overwrite files and index entries that have other content.
     """
 
@@ -48,6 +50,7 @@ class Recipe:
     settings: Mapping[str, Any] = field(default_factory=dict)
     version: str | None = None
     dataset: str | None = None
+    thinking: TrainedThinking | None = None
     force: bool = False
 
 
@@ -305,6 +308,7 @@ def _config(
         dataset_dir=at.dataset_dir,
         version=recipe.version,
         settings=recipe.settings,
+        thinking=recipe.thinking,
         index=index,
         file=path,
     )

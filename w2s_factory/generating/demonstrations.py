@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from w2s_factory.answers.extraction import Extraction, parse_extraction
-from w2s_factory.answers.thinking import DEFAULT_MARKERS, Markers, split_thinking, with_start
+from w2s_factory.answers.thinking import DEFAULT_MARKERS, split_thinking, with_start
 from w2s_factory.errors import UserError, listed, short
 from w2s_factory.folders import responses_in
 from w2s_factory.quantities import SEED, DemonstrationCount
@@ -30,7 +30,7 @@ from w2s_factory.tasks import TASK_FILES, get_task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2s_factory.answers.thinking import ThinkingAndAnswer
+    from w2s_factory.answers.thinking import Markers, ThinkingAndAnswer
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
 
@@ -52,7 +52,7 @@ def pick_demonstrations(
     correct_only: bool = False,
     show: ShownPart = "answer",
     extract: str | Extraction | None = None,
-    markers: Sequence[Markers] = DEFAULT_MARKERS,
+    markers: Markers | None = None,
 ) -> list[Demonstration]:
     """Draw demonstrations as the release does: shuffle all rows and take the first with an answer.
 
@@ -67,7 +67,7 @@ def pick_demonstrations(
         show: The part of a response to show.
         extract: The way to find the answer of a response, where the answer key does not mark it; None for
             the task's own.
-        markers: The markers of thinking that may occur.
+        markers: The markers of thinking; None for those recognised by default.
 
     Raises:
         UserError: The source cannot be read, holds fewer such rows, or has duplicate ids; or a number is out
@@ -93,7 +93,7 @@ def pick_demonstrations(
     return _noted(picked, source)
 
 
-def _answers(task: Task, way: Extraction, row: dict[str, Any], markers: Sequence[Markers]) -> bool:
+def _answers(task: Task, way: Extraction, row: dict[str, Any], markers: Markers | None) -> bool:
     """Return whether a response has an answer: it holds the answer key, or any text if there is no key."""
     answer = _parts(row, markers).answer
     if not way.is_published:
@@ -108,11 +108,12 @@ def _wanted(task: Task, way: Extraction) -> str:
     return f'that hold the answer key "{task.answer_key}"' if task.answer_key else "that are not blank"
 
 
-def _parts(row: dict[str, Any], markers: Sequence[Markers]) -> ThinkingAndAnswer:
-    return split_thinking(row["response"], opened=row.get("prompt_opens_thinking", False), markers=markers)
+def _parts(row: dict[str, Any], markers: Markers | None) -> ThinkingAndAnswer:
+    known = DEFAULT_MARKERS if markers is None else (markers,)
+    return split_thinking(row["response"], opened=row.get("prompt_opens_thinking", False), markers=known)
 
 
-def _shown(row: dict[str, Any], show: ShownPart, markers: Sequence[Markers]) -> dict[str, Any] | None:
+def _shown(row: dict[str, Any], show: ShownPart, markers: Markers | None) -> dict[str, Any] | None:
     """Return a row with the part of its response that is shown; None if its thinking did not end.
 
     A failed request has no response either. The whole response begins with the start of thinking, also where
@@ -137,7 +138,7 @@ def named_demonstrations(
     *,
     question: Id | None = None,
     show: ShownPart = "answer",
-    markers: Sequence[Markers] = DEFAULT_MARKERS,
+    markers: Markers | None = None,
 ) -> list[Demonstration]:
     """Return the demonstrations with these ids, in this order, whatever their answers hold.
 
@@ -147,7 +148,7 @@ def named_demonstrations(
         question: The id of the row whose prompt is shown with every response, instead of the response's own.
             The release's demonstrations for OlympicArena are like this, by mistake.
         show: The part of a response to show.
-        markers: The markers of thinking that may occur.
+        markers: The markers of thinking; None for those recognised by default.
 
     Raises:
         UserError: The source cannot be read, lacks an id, or has duplicate ids; an id in `ids` is empty,
