@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from w2s_factory.cli.build_data_options import markers_named
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_demonstrations
-from w2s_factory.cli.options import PATH, TASKS, number
+from w2s_factory.cli.options import PATH, TASKS, number, reasoning_markers
 from w2s_factory.cli.output import messages_to_stderr, print_warning
 from w2s_factory.errors import UserError
 from w2s_factory.folders import responses_in
@@ -99,7 +98,7 @@ def command(
     task, source = get_task(task_name), responses_in(source)
     drawn = seed is not None or count is not None or correct_only or extract is not None
     _refuse_mixed(ids, question, drawn=drawn)
-    markers = markers_named(reasoning_start, reasoning_end)
+    markers = reasoning_markers(reasoning_start, reasoning_end)
     names = [name.strip() for name in (ids or "").split(",")]
     if ids is not None:
         picked = generating.named_demonstrations(source, names, question=question, show=show, markers=markers)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from w2s_factory.cli.build_data_options import markers_named
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_generation
-from w2s_factory.cli.options import PATH, TASKS, number
+from w2s_factory.cli.options import PATH, TASKS, number, reasoning_markers
 from w2s_factory.errors import UserError, one_line
 from w2s_factory.quantities import (
     MAX_FAILURES,
@@ -309,7 +308,7 @@ def _chat_of(options: GenerateOptions) -> ChatSettings | None:
         system=options.system,
         thinking=options.thinking or "auto",
         demonstrations=options.demonstrations or "turns",
-        markers=markers_named(options.reasoning_start, options.reasoning_end),
+        markers=reasoning_markers(options.reasoning_start, options.reasoning_end),
     )
     if options.chat != "auto":
         return settings
