@@ -225,7 +225,7 @@ def test_tokens_and_texts_are_the_same_in_vllm_and_on_its_server(name, tmp_path,
             kwargs = {} if thinking == "auto" else {"enable_thinking": thinking == "on"}
             for turns in TURNS:
                 answer = client.chat.completions.create(
-                    model="tiny", messages=[vars(turn) for turn in turns], max_tokens=1,
+                    model="tiny", messages=[{"role": turn.role, "content": turn.content} for turn in turns], max_tokens=1,
                     extra_body={"return_token_ids": True, "chat_template_kwargs": kwargs},
                 )  # fmt: skip
                 for each in ("transformers", "vllm"):
