@@ -2,7 +2,7 @@
 
 A page's folder holds what a clone holds, and nothing else: each command reads what those before it wrote. A page
 marks a command that cannot run everywhere with a comment that gives the reason, `# needs REASON` (see NEEDS).
-Such a command is parsed, and what later commands read of its output is written by a stand-in.
+Such a command is parsed, and what later commands read of its output is written by a stand-in. A block that names a file is written to it.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ NEEDS = {
 }
 """The reasons a page may give for a command that is not run here."""
 
+A_FILE = "to be written"
+"""The mark of a block that names the file whose content it is: ```yaml towns.yaml."""
+
 ENGINE = """\
 [w2s_factory.engines]
 answering = tests.answering_engine:Answering
@@ -54,7 +57,7 @@ PAGES.remove("docs/design.md")
 
 
 class Step(NamedTuple):
-    """A command line or Python block of a page, and the reason why it is not run here, if there is one."""
+    """A command line, Python block or file of a page, and the reason why it is not run here, if there is one."""
 
     kind: str
     text: str
@@ -62,9 +65,15 @@ class Step(NamedTuple):
 
 
 def steps_of(page: str) -> list[Step]:
-    """Return the command lines and Python blocks of a page, in order."""
+    """Return the command lines, Python blocks and files of a page, in order."""
     steps = []
-    for language, block in re.findall(r"^```(sh|python)\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S):
+    blocks = re.findall(r"^```(\w+)(?: (\S+))?\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+    for language, file, block in blocks:
+        if file:
+            steps.append(Step(file, block, A_FILE))
+            continue
+        if language not in ("sh", "python"):
+            continue
         if language == "python":
             steps.append(Step("a block of Python", block, reason(block)))
             continue
@@ -81,7 +90,7 @@ def reason(text: str) -> str | None:
 
 def with_variables(step: Step) -> Step:
     """Name the program of a line that begins with environment variables."""
-    if step.kind == "a block of Python":
+    if step.kind == "a block of Python" or step.needs == A_FILE:
         return step
     words = (word for word in shlex.split(step.text) if not re.match(r"[A-Z0-9_]+=", word))
     return step._replace(kind=next(words))
@@ -161,7 +170,9 @@ def clone(tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_run_in_order(clone, monkeypatch, page):
     for step in steps_of(page):
-        if step.kind == "a block of Python":
+        if step.needs == A_FILE:
+            Path(step.kind).write_text(step.text)
+        elif step.kind == "a block of Python":
             code = compile(step.text, page, "exec")
             if step.needs is None:
                 exec(code, {"__name__": "documentation"})
@@ -200,7 +211,7 @@ def other_program(step: Step) -> None:
 
 def test_the_pages_give_known_reasons_for_few_commands():
     needs = [step.needs for page in PAGES for step in steps_of(page)]
-    assert set(needs) == {None, *NEEDS}
+    assert set(needs) == {None, A_FILE, *NEEDS}
     assert needs.count(None) > 60
 
 

@@ -1,6 +1,10 @@
 """The public API: each name is declared here once, and imported when it is first used."""
 
+from .answers.extraction import Extraction as Extraction
+from .answers.extraction import parse_extraction as parse_extraction
 from .answers.judge import judge as judge
+from .answers.thinking import Markers as Markers
+from .answers.thinking import split_thinking as split_thinking
 from .building import Accuracy as Accuracy
 from .building import Agreement as Agreement
 from .building import Asking as Asking
@@ -23,6 +27,8 @@ from .building import check_pairs as check_pairs
 from .building import chosen_side as chosen_side
 from .building import convert_pairs as convert_pairs
 from .building import explain_pair as explain_pair
+from .building.shown_task import ShownTask as ShownTask
+from .building.shown_task import show_task as show_task
 from .errors import DelegateError as DelegateError
 from .errors import UserError as UserError
 from .errors import W2SError as W2SError
@@ -103,3 +109,4 @@ from .tasks import Split as Split
 from .tasks import Task as Task
 from .tasks import get_task as get_task
 from .tasks import task_names as task_names
+from .tasks.new_task_file import write_task_file as write_task_file

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from w2s_factory import evaluate, get_task, vote
 from w2s_factory.answers.limits import Verdict
-from w2s_factory.scoring.equality import AnswerClasses
+from w2s_factory.scoring.answer_classes import AnswerClasses
 
 OLYMPIC, GSM8K = get_task("olympic_arena"), get_task("gsm8k")
 
@@ -68,7 +68,7 @@ def test_the_majority_of_maj_at_k_is_the_tasks(tmp_path):
 def test_comparisons_ended_by_a_limit_are_counted(monkeypatch):
     ended = {("2", "1"): Verdict(False, "time")}
     monkeypatch.setattr(
-        "w2s_factory.scoring.equality.decide", lambda pairs, how: {one: ended[one] for one in pairs}
+        "w2s_factory.scoring.answer_classes.decide", lambda pairs, how: {one: ended[one] for one in pairs}
     )
     classes = AnswerClasses(OLYMPIC)
     assert classes.firsts([["1", "2"], ["1", "2"]]) == [["1", "2"], ["1", "2"]]

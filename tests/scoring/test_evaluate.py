@@ -125,6 +125,43 @@ def test_pass_at_k_and_majority(tmp_path):
         evaluate([tmp_path], pass_at=1, floor=0.1)
 
 
+def sampled(folder, seeds):
+    """A folder of samples, from the answers of each seed; 1 is right."""
+    for seed, preds in enumerate(seeds):
+        results(folder / f"seed{seed}" / "results.jsonl", preds)
+    return folder
+
+
+def test_the_mean_accuracy_of_samples(tmp_path):
+    one = sampled(tmp_path / "one", [[0, 1, 2], [1, 0, 2], [1, 1, 2]])
+    other = sampled(tmp_path / "other", [[1, 1, 2], [1, 1, 2], [1, 1, 2]])
+    found = evaluate([one, other], avg_at=2)
+    first, second = found.results
+    assert (first["questions"], first["samples"], first["k"]) == (3, 3, 2)
+    assert first["avg_at_k"] == pytest.approx((1 / 2 + 1 / 2 + 0) / 3)  # the third sample is not read
+    assert second["avg_at_k"] == pytest.approx(2 / 3)
+    [difference] = found.differences
+    assert difference["difference"] == pytest.approx(1 / 3)
+    assert difference["low"] == pytest.approx(0)
+    assert difference["high"] == pytest.approx(1 / 2)
+    with pytest.raises(UserError, match="needs 4 seeds, got 3"):
+        evaluate([one], avg_at=4)
+    with pytest.raises(UserError, match="cannot be combined with pass-at"):
+        evaluate([one], avg_at=2, pass_at=2)
+    with pytest.raises(UserError, match="cannot be combined with golds"):
+        evaluate([one], avg_at=2, by=["level"])
+
+
+def test_more_samples_of_a_question_are_not_more_questions(tmp_path):
+    """All samples of a question are alike here, so ten say no more than one does."""
+    verdicts = [1, 0] * 20
+    few = evaluate([sampled(tmp_path / "few", [verdicts])], avg_at=1).results[0]
+    many = evaluate([sampled(tmp_path / "many", [verdicts] * 10)], avg_at=10).results[0]
+    assert (few["avg_low"], few["avg_high"]) == (many["avg_low"], many["avg_high"])
+    assert 0.3 < many["avg_low"] < 0.4
+    assert 0.6 < many["avg_high"] < 0.7
+
+
 def test_refusals(tmp_path):
     with pytest.raises(UserError, match="no results"):
         evaluate([])

@@ -6,18 +6,19 @@ by the user turn. Rows that train the strong model hold the strong model's form.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.asked_format import WITHOUT_CHAT
+from w2s_factory.llamafactory.presets import load_preset
+from w2s_factory.prompts import question_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from w2s_factory.building.dataset_files import Recipe
     from w2s_factory.tasks import Task
-
-_MARK = "\N{OBJECT REPLACEMENT CHARACTER}"
-"""A text in place of a question, to find what a task writes before and after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Asking:
     Attributes:
         chat: Whether in a chat, so that rows hold the user turn, and `system` alone is their system prompt;
             False: by the task's prompt, without a system prompt; None: as the rows are.
-        system: The system prompt of the chat; None for a chat without one.
+        system: The system prompt of the chat; None for the task's, if it has one.
 
     Raises:
         UserError: There is a system prompt, and `chat` is not true.
@@ -39,6 +40,12 @@ class Asking:
     def __post_init__(self) -> None:
         if self.system is not None and not self.chat:
             raise UserError("is the system prompt of a chat", field="--system", hint="Add --chat on")
+
+    def of(self, task: Task) -> Asking:
+        """Return the same with the task's system prompt, if a chat has none of its own."""
+        if not self.chat or self.system is not None or task.system is None:
+            return self
+        return replace(self, system=task.system)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -57,10 +64,25 @@ class Asking:
         """
         if self.chat is None:
             return {**row}
-        question = _question_of(task, row[key])
+        question = question_in(task, row[key])
         kept = {name: value for name, value in row.items() if name != "system"}
         kept[key] = task.user_turn(question) if self.chat else task.prompt(question)
         return kept if self.system is None else {**kept, "system": self.system}
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """Return a recipe, if its config trains on rows of a chat in a chat template.
+
+        Raises:
+            UserError: Its template trains prompts as they are.
+        """
+        if recipe.model is not None and self.chat:
+            preset = load_preset(recipe.preset).entries.get("template")
+            template = recipe.settings.get("template", preset and preset.value)
+            if template in WITHOUT_CHAT:
+                problem = f"the template {template} trains the user's turn alone, not as a chat asks it"
+                hint = "Set a chat template (--set template=NAME), choose another preset, or add --no-config"
+                raise UserError(problem, field="--chat", hint=hint)
+        return recipe
 
     def has_system(self, row: Mapping[str, Any]) -> bool:
         """Return whether a row has a system prompt when the model is asked so."""
@@ -81,21 +103,6 @@ def zero_shot(task: Task, prompt: str, asked: str) -> str | None:
         return None
     if asked == prompt:
         return prompt
-    question = _question_of(task, prompt)
+    question = question_in(task, prompt)
     forms = (prompt, task.prompt(question), task.user_turn(question))
     return max((form for form in forms if form and asked.endswith(form)), key=len, default=None)
-
-
-def _question_of(task: Task, prompt: str) -> str:
-    """Return the question in a zero-shot prompt of a task; the prompt itself if it is in no form of it."""
-    found = (_question_in(prompt, form) for form in (task.prompt, task.user_turn))
-    return next((question for question in found if question is not None), prompt)
-
-
-def _question_in(prompt: str, form: Callable[[str], str]) -> str | None:
-    """Return the question from which a form gives a prompt; None if there is none."""
-    before, found, after = form(_MARK).partition(_MARK)
-    if not found or not (prompt.startswith(before) and prompt.endswith(after)):
-        return None
-    question = prompt[len(before) : len(prompt) - len(after)]
-    return question if form(question) == prompt else None

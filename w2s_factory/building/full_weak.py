@@ -14,7 +14,7 @@ from w2s_factory.records import OUTPUT, SFT, rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from w2s_factory.records import Id, RowsLike, RowSource
@@ -49,8 +49,8 @@ def build_full_weak(
             prompt and some have none, or `output` exists and has other content.
     """
     task, source = get_task(task), rows_of(source, "source", responses_in)
-    asking, reading = asking or Asking(), reading or Reading()
-    first: Mapping[str, Any] = first_row(source, OUTPUT)
+    asking, reading = (asking or Asking()).of(task), reading or Reading()
+    first = first_row(source, OUTPUT)
     left_out: list[Id] = []
     built = place_dataset(
         task,
@@ -58,8 +58,8 @@ def build_full_weak(
         output,
         stem=task.file_stem(WEAK_NAME, "full_weak"),
         inputs=(source,),
-        recipe=recipe or Recipe(),
-        facts=asking.facts | reading.facts,
+        recipe=reading.recipe(asking.recipe(recipe or Recipe())),
+        facts=asking.facts | reading.facts(),
     )
     return replace(built, left_out=len(left_out))
 

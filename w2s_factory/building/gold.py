@@ -41,7 +41,7 @@ def build_gold(
         UserError: A raw row is not of the task's form, or `output` exists and has other content.
     """
     task, source = get_task(task), rows_of(source, "source")
-    asking = asking or Asking()
+    asking = (asking or Asking()).of(task)
     first_row(source, task.raw_form)
 
     def convert(number: int, raw: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def build_gold(
         output,
         stem=f"{task.stem}_gold",
         inputs=(source,),
-        recipe=recipe or Recipe(),
+        recipe=asking.recipe(recipe or Recipe()),
         facts=asking.facts,
     )
 

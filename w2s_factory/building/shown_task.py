@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import ANY, TEST, read_placed
-from w2s_factory.scoring.results import score_known
+from w2s_factory.scoring.results import score_by
+from w2s_factory.scoring.rule import scoring_rule
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -96,8 +97,10 @@ def show_task(
         raise UserError("no such file", file=_source(task, name, release), hint="Name the release: --release")
     chosen = tests[name] or []
     with_solution = [(test, text) for test, text in chosen[:CHECKED] if text]
-    scored = score_known(
-        task, [text for _, text in with_solution], [test["answer"] or None for test, _ in with_solution]
+    scored = score_by(
+        scoring_rule(task),
+        [text for _, text in with_solution],
+        [test["answer"] or None for test, _ in with_solution],
     )
     found = {id(test): each for (test, _), each in zip(with_solution, scored, strict=True)}
     rows = [

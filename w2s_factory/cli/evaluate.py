@@ -1,4 +1,4 @@
-"""`w2s-factory evaluate`: accuracy, pass@k and maj@k as a table, JSON or CSV."""
+"""`w2s-factory evaluate`: accuracy, pass@k, maj@k and avg@k as a table, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ _output = heading("Output")
     "--pass-at", type=number(Samples), metavar="K",
     help="Print pass@K (any of the first K samples is right) and maj@K (their majority answer is right) "
     "instead of accuracy.",
+)  # fmt: skip
+@_samples(
+    "--avg-at", type=number(Samples), metavar="K",
+    help="Print avg@K instead of accuracy: the mean accuracy of the first K samples, with an interval over "
+    "the questions.",
 )  # fmt: skip
 @_samples(
     "--task", "task_name", metavar="NAME", show_default="answers are equal if their texts are",
@@ -62,6 +67,7 @@ def command(
     *,
     results: tuple[Path, ...],
     pass_at: int | None,
+    avg_at: int | None,
     task_name: str | None,
     golds: Path | None,
     by: tuple[str, ...],
@@ -72,16 +78,17 @@ def command(
     csv: Path | None,
     force: bool,
 ) -> None:
-    """Print accuracy or pass@k, with confidence intervals.
+    """Print accuracy, pass@k or avg@k, with confidence intervals.
 
-    RESULTS are files that score wrote (results.jsonl), or their folders; with --pass-at, folders of samples
-    (seed0/results.jsonl, ...). Accuracies have 95 % Wilson intervals. With several RESULTS, the difference of
-    each from the first follows, with a 95 % interval by paired bootstrap.
+    RESULTS are files that score wrote (results.jsonl), or their folders; with --pass-at or --avg-at, folders
+    of samples (seed0/results.jsonl, ...). Accuracies have 95 % Wilson intervals. With several RESULTS, the
+    difference of each from the first follows, with a 95 % interval by paired bootstrap.
 
     \b
     Examples:
       w2s-factory evaluate weak/results.jsonl strong/results.jsonl
       w2s-factory evaluate --pass-at 10 outputs/t1.0
+      w2s-factory evaluate --avg-at 10 outputs/t0.6
       w2s-factory evaluate results.jsonl --golds data/test/math.jsonl --by level --by subject
       w2s-factory evaluate weak/results.jsonl --beside-paper gsm8k llama2_7b
     """  # noqa: D301  click reads \b
@@ -95,11 +102,12 @@ def command(
         raise click.UsageError("--task is read only with --pass-at.")
     if as_json and csv is not None and str(csv) == "-":
         raise click.UsageError("--json and --csv - both print to stdout: name a file for --csv.")
-    if pass_at:
+    if pass_at or avg_at:
         results = tuple(map(samples_in, results))
     found = evaluate(
         results,
         pass_at=pass_at,
+        avg_at=avg_at,
         golds=golds,
         by=by,
         floor=floor,
@@ -137,7 +145,8 @@ def _csv(results: list[dict[str, Any]], differences: list[dict[str, Any]]) -> st
     table = pd.DataFrame(results)
     if differences:
         others = pd.DataFrame(differences).assign(group="all")
-        keys = ["results", "group"]
+        keys = [key for key in ("results", "group") if key in table]
+        others = others.drop(columns={"group"} - set(keys))
         table = table.merge(others, how="left", on=keys, suffixes=("", "_of_difference"))
     return str(table.to_csv(index=False))
 

@@ -23,10 +23,22 @@ if TYPE_CHECKING:
     metavar="NAME",
     help=f"The task of the experiment: {TASKS}. Without --output: the task file to write, ./NAME.yaml.",
 )
+@option(
+    "--weak", metavar="MODEL", show_default="the paper's",
+    help="The weak model: a folder, or a name on the Hugging Face Hub.",
+)  # fmt: skip
+@option("--strong", metavar="MODEL", show_default="the paper's", help="The strong model, likewise.")
+@option(
+    "--chat",
+    is_flag=True,
+    help="Write a file for chat models, which are trained and asked in their own chat templates.",
+)
 @option("--output", type=PATH, metavar="FILE", help="The experiment file to write.")
 @option("--force", is_flag=True, help="Overwrite a file that has other content.")
-def command(task: str, output: Path | None, force: bool) -> None:
-    """Write a commented experiment file to start from, or a commented task file.
+def command(
+    task: str, weak: str | None, strong: str | None, chat: bool, output: Path | None, force: bool
+) -> None:
+    """Write a commented experiment file or task file to start from.
 
     Edit the experiment file to name your models, then carry it out with w2s-factory run. A task file says
     where the rows of your own data are, how their questions are asked, and when an answer is right.
@@ -34,14 +46,20 @@ def command(task: str, output: Path | None, force: bool) -> None:
     \b
     Examples:
       w2s-factory init --task gsm8k --output experiment.yaml
+      w2s-factory init --task gsm8k --weak Qwen/Qwen3-0.6B --strong Qwen/Qwen3-4B --chat \\
+          --output experiment.yaml
       w2s-factory init --task ./mytask.yaml
     """  # noqa: D301  click reads \b
     if output is None:
+        if weak or strong or chat:
+            raise UserError(
+                "is needed with --weak, --strong and --chat", field="--output", hint="Name a file"
+            )
         _write_task(task, force=force)
         return
     from w2s_factory.experiment.init import write_experiment
 
-    write_experiment(task, output, force=force)
+    write_experiment(task, output, weak=weak, strong=strong, chat=chat, force=force)
     click.echo(f"Wrote {output}")
     print_next_command("run", output, "--dry-run")
 

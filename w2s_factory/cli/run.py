@@ -32,6 +32,10 @@ _where = heading("Where jobs run")
 )  # fmt: skip
 @_plan("--dry-run", is_flag=True, help="Print every step with what it reads, writes and needs.")
 @_plan("--dag", type=PATH, metavar="FILE.svg", help="Draw the steps as a graph.")
+@_experiment(
+    "--force", is_flag=True,
+    help="Only warn of a training template that differs from what generation will ask.",
+)  # fmt: skip
 @_where(
     "--jobs", type=number(Jobs), metavar="N", show_default="all cores, or 100 with --executor",
     help="Processor cores to use; with --executor, the number of jobs at the same time.",
@@ -45,6 +49,7 @@ def command(
     arguments: tuple[str, ...],
     output_dir: Path | None,
     preset: str | None,
+    force: bool,
     dry_run: bool,
     dag: Path | None,
     jobs: int | None,
@@ -67,7 +72,7 @@ def command(
     from w2s_factory.experiment.run import plan_experiment, run
 
     if dry_run or dag is not None:
-        plan = plan_experiment(file, preset)
+        plan = plan_experiment(file, preset, force=force)
         if dry_run:
             from w2s_factory.experiment.plan_view import as_table
 
@@ -77,7 +82,15 @@ def command(
 
             click.echo(f"Wrote {draw_plan(plan, dag)} ({len(plan.steps):,} steps)")
         return
-    ran = run(file, output_dir=output_dir, preset=preset, jobs=jobs, executor=executor, arguments=arguments)
+    ran = run(
+        file,
+        output_dir=output_dir,
+        preset=preset,
+        jobs=jobs,
+        executor=executor,
+        arguments=arguments,
+        force=force,
+    )
     if ran.answer:
         click.echo(ran.answer)
         click.echo(f"the report: {shown(ran.report)}")

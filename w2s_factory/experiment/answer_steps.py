@@ -2,44 +2,81 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s_factory.errors import UserError
+from w2s_factory.experiment.answer_settings import CHAT
 from w2s_factory.experiment.run_contents import Evaluated
+from w2s_factory.experiment.step_options import (
+    extraction_options,
+    generate_options,
+    mode_options,
+    temperature_of,
+)
 from w2s_factory.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from w2s_factory.experiment.answer_settings import AvgAt, PassAt
     from w2s_factory.experiment.run_contents import Stage
+    from w2s_factory.experiment.spec import Experiment
     from w2s_factory.experiment.steps import Answerer, Draft
 
 RESULTS = "results.jsonl"
 ANY_FORMAT = "results_any.jsonl"
 
 
-def has_any_format(task: Task) -> bool:
-    """Return whether the task can find a final answer in any format."""
-    return type(task).extract_any is not Task.extract_any
+def has_any_format(experiment: Experiment) -> bool:
+    """Return whether answers are also found in any format: where the published way needs the answer key."""
+    by_key = experiment.scoring.extract in (None, "published")
+    return by_key and type(experiment.the_task).extract_any is not Task.extract_any
 
 
 def answer(
     draft: Draft, who: Answerer, split: str, *, demos: str | None = None, any_format: bool = False
 ) -> str:
-    """Add the steps of a model's greedy answers to a split, and return the file of results."""
+    """Add the steps of a model's answers to a split, one to each question, and return the file of results.
+
+    They are greedy. Where the experiment sets a temperature, they are drawn with the repetition's seed.
+    """
     folder = draft.tree.answers(split, who.name, few_shot=demos is not None)
-    label = _label(who, split, demos)
-    _generate(draft, who, split, folder, label, [f"{folder}/output.jsonl"], _shown(draft, demos))
-    _score(draft, split, [folder], label, any_format=any_format)
-    return f"{folder}/{RESULTS}"
+    label, temperature = _label(who, split, demos), temperature_of(draft.experiment, who)
+    options, written = _shown(draft, demos), folder
+    if temperature > 0:
+        options += ["--samples", "1", "--first-seed", str(draft.seed), "--temperature", str(temperature)]
+        written = f"{folder}/t{float(temperature)}/seed{draft.seed}"
+    _generate(draft, who, split, folder, label, [f"{written}/output.jsonl"], options)
+    _score(draft, split, [written], label, any_format=any_format)
+    return f"{written}/{RESULTS}"
 
 
 def sample(
-    draft: Draft, who: Answerer, split: str, count: int, temperature: float, *, demos: str | None = None
+    draft: Draft,
+    who: Answerer,
+    split: str,
+    count: int,
+    temperature: float,
+    *,
+    demos: str | None = None,
+    name: str = "samples",
+    any_format: bool = False,
 ) -> tuple[str, list[str]]:
     """Add the steps of sampled answers to a split.
 
     Repetition n takes the seeds from n * count on, so that repetition 0 has the published 0 to 9.
+
+    Args:
+        draft: The draft to which the steps are added.
+        who: The model.
+        split: The split.
+        count: The number of samples of each question.
+        temperature: Their temperature.
+        demos: The file of demonstrations; None for zero-shot prompts.
+        name: The end of the steps' names.
+        any_format: Whether the first sample is also scored in any format.
 
     Returns:
         The folder that holds a folder for each seed, and the file of results of each seed.
@@ -48,22 +85,16 @@ def sample(
     sampled = f"{folder}/t{float(temperature)}"
     seeds = range(draft.seed * count, (draft.seed + 1) * count)
     per_job = draft.experiment.generation.samples_per_job or count
-    label = f"{_label(who, split, demos)}_samples"
+    label = f"{_label(who, split, demos)}_{name}"
     for first in seeds[::per_job]:
         part = seeds[first - seeds[0] : first - seeds[0] + per_job]
         options = ["--samples", str(len(part)), "--first-seed", str(first), "--temperature", str(temperature)]
         files = [f"{sampled}/seed{seed}/output.jsonl" for seed in part]
-        name = label if len(part) == count else f"{label}_{first}"
-        _generate(draft, who, split, folder, name, files, [*_shown(draft, demos), *options])
+        job = label if len(part) == count else f"{label}_{first}"
+        _generate(draft, who, split, folder, job, files, [*_shown(draft, demos), *options])
     folders = [f"{sampled}/seed{seed}" for seed in seeds]
-    _score(draft, split, folders, label)
+    _score(draft, split, folders, label, any_format=any_format)
     return sampled, [f"{folder}/{RESULTS}" for folder in folders]
-
-
-def limited(draft: Draft, split: str) -> int | None:
-    """Return how many questions of a split are asked; None is all."""
-    limit = draft.experiment.limit
-    return limit.train_2 if split == "train_2" else limit.split
 
 
 def _generate(
@@ -79,16 +110,16 @@ def _generate(
     shards = draft.experiment.generation.shards
     golds = draft.tree.golds(split)
     demos = [options[options.index("--demos") + 1]] if "--demos" in options else []
-    command = ["generate", "--task", draft.task.name, "--questions", golds]
+    command = ["generate", "--task", draft.task.argument, "--questions", golds]
     command += [
         *_model(who),
-        *_engine(draft, split),
+        *generate_options(draft.experiment, who, split, demonstrated=bool(demos)),
         *options,
         "--output-dir",
         folder,
         "--restart-if-changed",
     ]
-    reads = [golds, *demos, *who.reads]
+    reads = [golds, *demos, *who.reads, *_template_files(draft, who)]
     if shards == 1:
         draft.add(f"generate_{label}", "generate", command, reads=reads, writes=files)
         return
@@ -108,16 +139,25 @@ def _of_shard(file: str, shard: int, shards: int) -> str:
 
 
 def _score(draft: Draft, split: str, folders: Sequence[str], label: str, *, any_format: bool = False) -> None:
-    """Add the scoring of all folders as one job: starting a job takes longer than scoring a folder."""
+    """Add the scoring of all folders as one job: starting a job takes longer than scoring a folder.
+
+    With `any_format`, the first folder is also scored in any format.
+    """
     golds = draft.tree.golds(split)
     reads = [golds, *(f"{folder}/output.jsonl" for folder in folders)]
     commands, writes = [], []
     for folder in folders:
-        command = ["score", "--task", draft.task.name, "--golds", golds, "--input", f"{folder}/output.jsonl"]
-        command += ["--partial"] if limited(draft, split) else []
-        names = [ANY_FORMAT, RESULTS] if any_format else [RESULTS]  # the last one writes metrics.json
+        command = ["score", "--task", draft.task.argument, "--golds", golds]
+        command += ["--input", f"{folder}/output.jsonl"]
+        command += ["--partial"] if draft.experiment.limited(split) else []
+        twice = any_format and folder == folders[0]
+        names = [ANY_FORMAT, RESULTS] if twice else [RESULTS]  # the last one writes metrics.json
         for name in names:
-            how = ["--answers", "any"] if name == ANY_FORMAT else []
+            how = (
+                [*mode_options(draft.experiment), "--answers", "any"]
+                if name == ANY_FORMAT
+                else extraction_options(draft.experiment)
+            )
             commands.append([*command, *how, "--output", f"{folder}/{name}", "--force"])
             writes.append(f"{folder}/{name}")
     draft.add(f"score_{label}", "score", *commands, reads=reads, writes=writes)
@@ -134,20 +174,10 @@ def _shown(draft: Draft, demos: str | None) -> list[str]:
     return ["--demos", demos, *(["--exclude-demos"] if exclude else [])]
 
 
-def _engine(draft: Draft, split: str) -> list[str]:
-    generation, limit = draft.experiment.generation, limited(draft, split)
-    named = {"--engine": generation.engine, "--max-tokens": generation.max_tokens, "--limit": limit}
-    words = [word for option, value in named.items() if value is not None for word in (option, str(value))]
-    words += [] if generation.bos == "auto" else ["--bos", generation.bos]
-    for option, value in generation.options.items():
-        words += ["--engine-option", f"{option}={_as_yaml(value)}"]
-    return words
-
-
-def _as_yaml(value: object) -> str:
-    from w2s_factory.llamafactory.settings import as_yaml  # noqa: PLC0415
-
-    return as_yaml(value)
+def _template_files(draft: Draft, who: Answerer) -> list[str]:
+    """Return the Jinja file by which a model is asked, if the experiment names one."""
+    chat = draft.experiment.chat(who.of)
+    return [] if chat in CHAT else [chat]
 
 
 def _label(who: Answerer, split: str, demos: str | None) -> str:
@@ -166,9 +196,8 @@ def evaluate(
     trained: bool = True,
 ) -> None:
     """Add the steps of a model's evaluation, and add the model to those of the report."""
-    split = draft.experiment.split
-    any_format = key == "strong_zero_shot" and has_any_format(draft.task)
-    results = Path(answer(draft, who, split, demos=demos, any_format=any_format))
+    any_format = key == "strong_zero_shot" and has_any_format(draft.experiment)
+    answered = _answered(draft, key, who, demos, any_format=any_format)
     draft.models.append(
         Evaluated(
             key=key,
@@ -176,17 +205,79 @@ def evaluate(
             stage=stage,
             iteration=iteration,
             seed=draft.seed,
-            results=results,
-            any_format=results.with_name(ANY_FORMAT) if any_format else None,
-            samples=_samples(draft, key, who, demos),
+            results=answered.results,
+            any_format=answered.results.with_name(ANY_FORMAT) if any_format else None,
+            samples=answered.pass_at,
+            averaged=answered.avg_at,
             training=Path(who.made[-1]).parent if trained and who.made else None,
         )
     )
 
 
-def _samples(draft: Draft, key: str, who: Answerer, demos: str | None) -> Path | None:
-    pass_at = draft.experiment.evaluation.pass_at
-    if pass_at is None or (pass_at.models is not None and key not in pass_at.models):
+@dataclass(frozen=True)
+class _Answered:
+    """The files of a model's evaluation: one answer to each question, and folders of samples, if any."""
+
+    results: Path
+    pass_at: Path | None
+    avg_at: Path | None
+
+
+def _answered(draft: Draft, key: str, who: Answerer, demos: str | None, *, any_format: bool) -> _Answered:
+    """Add the steps of a model's answers to the split of the evaluation.
+
+    Samples of the same temperature are drawn once; if the model's one answer has it, too, it is the first.
+    """
+    evaluation, split = draft.experiment.evaluation, draft.experiment.split
+    single = temperature_of(draft.experiment, who)
+    passed = drawn(evaluation.pass_at, key, single)
+    averaged = drawn(evaluation.avg_at, key, single)
+    counts: dict[float, int] = {}
+    for wanted in filter(None, (passed, averaged)):
+        counts[wanted.temperature] = max(wanted.count, counts.get(wanted.temperature, 0))
+    results = None if single in counts else answer(draft, who, split, demos=demos, any_format=any_format)
+    folders: dict[float, Path] = {}
+    for number, (temperature, count) in enumerate(counts.items()):
+        name = "samples" if number == 0 else f"samples_t{float(temperature)}"
+        first = any_format and temperature == single
+        folder, files = sample(
+            draft, who, split, count, temperature, demos=demos, name=name, any_format=first
+        )
+        folders[temperature] = Path(folder)
+        results = files[0] if temperature == single else results
+    return _Answered(
+        Path(str(results)),
+        folders[passed.temperature] if passed else None,
+        folders[averaged.temperature] if averaged else None,
+    )
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The number of samples of each question, and their temperature."""
+
+    count: int
+    temperature: float
+
+
+def drawn(wanted: PassAt | AvgAt | None, key: str, single: float) -> Draws | None:
+    """Return the samples that a measurement needs of a model; None if it is not measured.
+
+    Args:
+        wanted: The measurement.
+        key: The model's key.
+        single: The temperature of the model's one answer to each question, the default of avg@k.
+
+    Raises:
+        UserError: The samples would be greedy.
+    """
+    if wanted is None or (wanted.models is not None and key not in wanted.models):
         return None
-    split = draft.experiment.split
-    return Path(sample(draft, who, split, pass_at.k, pass_at.temperature, demos=demos)[0])
+    temperature = single if wanted.temperature is None else wanted.temperature
+    if temperature == 0:
+        raise UserError(
+            f"greedy samples of {key} are all the same: expected a temperature above 0",
+            field="evaluation.avg_at.temperature",
+            hint="Set it, or a temperature in generation.sampling",
+        )
+    return Draws(wanted.k, temperature)

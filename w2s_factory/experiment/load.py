@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError, nearest
+from w2s_factory.experiment.answer_settings import ModelGeneration, SamplingSection
 from w2s_factory.experiment.spec import Experiment
+from w2s_factory.generating.model_sampling import model_sampling
 from w2s_factory.model_names import is_path
 from w2s_factory.records.yaml_files import read_yaml
 from w2s_factory.records.yaml_models import nearest_or_all, place_of, validated
@@ -15,6 +17,8 @@ from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from w2s_factory.experiment.spec import Of, StrongSection, WeakSection
 
 
 _TRAINING = {
@@ -56,7 +60,11 @@ def read_experiment(path: str | Path, preset: str | None = None, *, models_there
         if not Path(folder).is_dir():
             line = place_of(root, where, prefix)
             raise UserError(f"no such folder: {folder}", file=path, line=line, field=".".join(where))
-    return resolved
+    try:
+        return with_model_sampling(resolved) if models_there else resolved
+    except UserError as error:
+        line = place_of(root, str(error.field).split("."), prefix)
+        raise error.at(file=path, line=line) from None
 
 
 def file_of(name: str | Path) -> Path:
@@ -132,6 +140,47 @@ def _resolved(experiment: Experiment, folder: Path) -> Experiment:
     return experiment.model_copy(update=changed)
 
 
+def with_model_sampling(experiment: Experiment) -> Experiment:
+    """Return the experiment with the values of each model's `generation_config.json` where it asks for them.
+
+    Raises:
+        UserError: A model is not in a folder, or has no such values.
+    """
+    changed: dict[str, Any] = {}
+    models: dict[Of, WeakSection | StrongSection] = {"weak": experiment.weak, "strong": experiment.strong}
+    for of, section in models.items():
+        sampling = experiment.answering(of).sampling
+        if sampling is None or sampling.defaults != "model" or section.model is None:
+            continue
+        set_in = f"{of}.generation" if section.generation and section.generation.sampling else "generation"
+        values = SamplingSection(**_recommended(section.model, f"{set_in}.sampling"))
+        sampling = sampling.over(values).model_copy(update={"defaults": None})
+        own = (section.generation or ModelGeneration()).model_copy(update={"sampling": sampling})
+        changed[of] = section.model_copy(update={"generation": own})
+    if not changed:
+        return experiment
+    return experiment.model_copy(update=changed)
+
+
+def _recommended(model: str, field: str) -> dict[str, Any]:
+    """Return the sampling settings that a model's authors recommend.
+
+    Raises:
+        UserError: There are none; names the field.
+    """
+    if not Path(model).is_dir():
+        raise UserError(
+            f"expected values with {model}, which is not in a folder, got model",
+            field=field,
+            hint="Write temperature, top_p ... as its generation_config.json has them, or name its folder",
+        )
+    try:
+        return model_sampling(model)
+    except UserError as error:
+        hint = "Write the values: temperature, top_p ..."
+        raise UserError(f"model: {error.file}: {error.problem}", field=field, hint=hint) from None
+
+
 def _model(name: str | None, folder: Path) -> str | None:
     if name is None or not (is_path(name, folder) or (folder / name).is_dir()):
         return name
@@ -143,7 +192,7 @@ def _model_folders(experiment: Experiment) -> Iterator[tuple[tuple[str, str], st
 
     Names on the hub are not absolute; a model that a server answers for has a name on that server.
     """
-    weak, on_server = experiment.weak, experiment.generation.engine == "openai"
+    weak, on_server = experiment.weak, experiment.answering("weak").engine == "openai"
     named = {
         ("weak", "model"): None if on_server and weak.train is None else weak.model,
         ("weak", "adapter"): weak.adapter,

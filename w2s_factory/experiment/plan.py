@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.experiment.run_contents import CONTENTS, Contents, Job
+from w2s_factory.experiment.settings_in_words import settings_in_words
 from w2s_factory.experiment.stages import plan_baselines, plan_golds, plan_stage1, plan_stage2, plan_weak
 from w2s_factory.experiment.steps import OURS, Draft, Step, Tree
 from w2s_factory.records import Table
@@ -41,26 +42,32 @@ class Plan:
         return Table("steps", ({key: getattr(step, key) for key in _SHOWN} for step in self.steps)).to_frame()
 
 
-def plan(experiment: Experiment) -> Plan:
+def plan(experiment: Experiment, *, allow_other_template: bool = False) -> Plan:
     """Plan an experiment without reading or writing files; its models need not exist yet.
 
     The whole pipeline is planned for each seed: gold data, the weak model, baselines, Stage I, M_plus,
     Stage II, the evaluation of each model.
+
+    Args:
+        experiment: The experiment.
+        allow_other_template: Train also with a template that differs from what generation will ask.
 
     Raises:
         UserError: The plan would be too large.
     """
     drafts: list[Draft] = []
     for seed in experiment.seeds:
-        drafts.append(_repetition(experiment, seed, drafts[-1].files if drafts else 0))
+        files = drafts[-1].files if drafts else 0
+        drafts.append(_repetition(experiment, seed, files, allow_other_template=allow_other_template))
     steps = [step for draft in drafts for step in draft.steps]
     contents = _contents(experiment, drafts, steps)
     return Plan(experiment, (*steps, _report(experiment, steps)), contents)
 
 
-def _repetition(experiment: Experiment, seed: Repetition, files: int) -> Draft:
+def _repetition(experiment: Experiment, seed: Repetition, files: int, *, allow_other_template: bool) -> Draft:
     task = experiment.the_task
-    draft = Draft(experiment, task, seed, Tree(task, f"seed{seed}"), files=files)
+    tree = Tree(task, f"seed{seed}")
+    draft = Draft(experiment, task, seed, tree, files=files, allow_other_template=allow_other_template)
     plan_golds(draft)
     weak_results = plan_weak(draft)
     plan_baselines(draft, weak_results)
@@ -72,6 +79,7 @@ def _repetition(experiment: Experiment, seed: Repetition, files: int) -> Draft:
 
 def _contents(experiment: Experiment, drafts: list[Draft], steps: list[Step]) -> Contents:
     first, stage2 = drafts[0].tree, experiment.stage2
+    avg_at, reasoning = experiment.evaluation.avg_at, experiment.reasoning
     return Contents(
         name=experiment.name,
         task=experiment.task,
@@ -89,6 +97,9 @@ def _contents(experiment: Experiment, drafts: list[Draft], steps: list[Step]) ->
         stage1=[iteration for draft in drafts for iteration in draft.stage1],
         stage2=[preferred for draft in drafts for preferred in draft.stage2],
         jobs=[_job(step) for step in steps],
+        avg_at=avg_at.k if avg_at else None,
+        answering=settings_in_words(experiment) or None,
+        reasoning=(reasoning.start, reasoning.end) if reasoning else None,
     )
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import DelegateError, UserError, W2SError
 from w2s_factory.experiment.load import file_of, read_experiment
@@ -22,6 +22,8 @@ from w2s_factory.experiment.run_folder import (
     unwritable,
     writing,
 )
+from w2s_factory.experiment.spec import AUTO, VANILLA
+from w2s_factory.experiment.template_check import check_templates
 from w2s_factory.experiment.training_arguments import TrainingSection
 from w2s_factory.experiment.workflow import Progress, script_of, snakemake_command
 from w2s_factory.generating.engines import engine_names
@@ -34,6 +36,7 @@ from w2s_factory.terminal import end_of_log
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from w2s_factory.experiment.answer_settings import ModelGeneration
     from w2s_factory.experiment.plan import Plan
     from w2s_factory.experiment.spec import Experiment
 
@@ -52,9 +55,9 @@ def check_trainings(experiment: Experiment) -> None:
                 model="model",
                 output_dir="output",
                 dataset="dataset",
-                dataset_dir="data",
+                dataset_dir=f"{os.devnull}/data",  # a folder that cannot hold an index
                 version=experiment.llamafactory.version,
-                settings=training.overrides,
+                settings=_without_auto(training),
                 ahead=True,
             )
         except UserError as error:
@@ -64,31 +67,43 @@ def check_trainings(experiment: Experiment) -> None:
             raise UserError(error.problem, field=f"{section}{argument}", hint=error.hint) from None
 
 
+def _without_auto(training: TrainingSection) -> dict[str, Any]:
+    """Return a training's overrides with a template's name in place of `auto`, which needs the model."""
+    overrides = dict(training.overrides)
+    return overrides | ({"template": VANILLA} if training.value("template") == AUTO else {})
+
+
 def check_engine(experiment: Experiment) -> None:
     """Check the engine's name; the engines of another environment cannot be known here.
 
     Raises:
         UserError: There is no engine of that name.
     """
-    engine, known = experiment.generation.engine, engine_names()
-    if engine is not None and engine not in known and experiment.environments.generate is None:
-        raise UserError(
-            f'no engine "{engine}"', field="generation.engine", hint=nearest_or_all(engine, known)
-        )
+    known = engine_names()
+    sections: dict[str, ModelGeneration | None] = {
+        "generation": experiment.generation,
+        "weak.generation": experiment.weak.generation,
+        "strong.generation": experiment.strong.generation,
+    }
+    for section, settings in sections.items() if experiment.environments.generate is None else ():
+        engine = None if settings is None else settings.engine
+        if engine is not None and engine not in known:
+            hint = nearest_or_all(engine, known)
+            raise UserError(f'no engine "{engine}"', field=f"{section}.engine", hint=hint)
 
 
 def check_named_models(plan: Plan) -> None:
-    """Check that the run has all models that are to be sampled for pass@k.
+    """Check that the run has all models that are to be sampled for pass@k and avg@k.
 
     Raises:
         UserError: It does not have one of them.
     """
-    pass_at = plan.experiment.evaluation.pass_at
     known = list(dict.fromkeys(model.key for model in plan.contents.models))
-    for name in (pass_at and pass_at.models) or ():
-        if name not in known:
-            hint = nearest_or_all(name, known)
-            raise UserError(f'this run has no model "{name}"', field="evaluation.pass_at.models", hint=hint)
+    for measure, wanted in plan.experiment.evaluation:
+        for name in (wanted and wanted.models) or ():
+            if name not in known:
+                field, hint = f"evaluation.{measure}.models", nearest_or_all(name, known)
+                raise UserError(f'this run has no model "{name}"', field=field, hint=hint)
 
 
 def _check_stage(section: str, training: TrainingSection, stage: str) -> None:
@@ -111,7 +126,7 @@ def _trainings(experiment: Experiment) -> Iterator[tuple[str, TrainingSection, s
     methods = experiment.stage2.methods
     for name, method in methods.preference.items():
         section = f"stage2.methods.{name}"
-        yield section, TrainingSection(preset=method.preset or name, overrides=method.overrides), "dpo"
+        yield section, experiment.method_training(name, method), "dpo"
     if methods.sft_chosen is not None:
         preset = methods.sft_chosen.preset or experiment.strong_training.preset
         training = TrainingSection(preset=preset, overrides=methods.sft_chosen.overrides)
@@ -143,18 +158,34 @@ class Ran:
     answer: str
 
 
-def plan_experiment(file: str | Path, preset: str | None = None) -> Plan:
+def plan_experiment(
+    file: str | Path,
+    preset: str | None = None,
+    *,
+    force: bool = False,
+    ahead: bool = True,
+    tell: Callable[[str], None] = say,
+) -> Plan:
     """Read an experiment file and plan it; models, GPUs and files of tasks need not be available.
+
+    Args:
+        file: The experiment file, or the name of an experiment that comes with the package.
+        preset: The name of one of its presets.
+        force: Warn of a training template that differs from what generation will ask, instead of refusing it.
+        ahead: Accept that the tokenizer of a chat model is not available.
+        tell: The function that gets warnings and notes.
 
     Raises:
         UserError: The file cannot be used; with the line, or the training argument that is unknown.
+        DelegateError: Chat templates are to be compared, and LLaMA-Factory cannot be imported.
     """
     experiment = read_experiment(file, preset)
     try:
         check_trainings(experiment)
         check_engine(experiment)
-        planned = plan(experiment)
+        planned = plan(experiment, allow_other_template=force)
         check_named_models(planned)
+        check_templates(experiment, _trainings(experiment), force=force, ahead=ahead, tell=tell)
     except UserError as error:
         raise UserError(
             error.problem, file=error.file or file, line=error.line, field=error.field, hint=error.hint
@@ -170,6 +201,7 @@ def run(
     jobs: Jobs | None = None,
     executor: str | None = None,
     arguments: Sequence[str] = (),
+    force: bool = False,
     tell: Callable[[str], None] = say,
 ) -> Ran:
     """Run an experiment up to its report; complete steps are not repeated.
@@ -184,13 +216,14 @@ def run(
         jobs: Processor cores to use; with an executor, the most jobs at the same time.
         executor: The Snakemake executor that runs the jobs (`slurm` ...); this machine if None.
         arguments: Further arguments of Snakemake.
+        force: Warn of a training template that differs from what generation will ask, instead of refusing it.
         tell: The function that gets a line for each finished step.
 
     Raises:
         UserError: The file cannot be used, an input is missing, or another run is active in the folder.
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
-    planned = plan_experiment(file, preset)
+    planned = plan_experiment(file, preset, force=force, ahead=False, tell=tell)
     name = planned.experiment.name
     folder = Path(output_dir or RUNS / (f"{name}_{preset}" if preset else name)).absolute()
     command = snakemake_command(planned, folder, jobs=jobs, executor=executor, arguments=arguments)

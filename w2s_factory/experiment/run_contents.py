@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003  pydantic looks it up
-from typing import Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 CONTENTS: Final = "contents.json"
 
@@ -14,7 +14,16 @@ Stage: TypeAlias = Literal["baseline", "stage1", "stage2"]
 
 
 class _ContentsPart(BaseModel):
+    """A part of the contents. Keys of `later`, which earlier runs do not have, are only written if set."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {
+            key: value for key, value in write(self).items() if value is not None or key not in self.later
+        }
 
 
 class Evaluated(_ContentsPart):
@@ -32,8 +41,11 @@ class Evaluated(_ContentsPart):
         any_format: The same answers, scored by the last number in any format; None if the task has no such
             scoring.
         samples: The folder of its sampled answers (`seed0/results.jsonl` ...), for pass@k.
+        averaged: The folder of its sampled answers for avg@k.
         training: The folder of its training (`trainer_log.jsonl`); None if it was not trained.
     """
+
+    later = frozenset({"averaged"})
 
     key: str
     label: str
@@ -43,6 +55,7 @@ class Evaluated(_ContentsPart):
     results: Path
     any_format: Path | None = None
     samples: Path | None = None
+    averaged: Path | None = None
     training: Path | None = None
 
 
@@ -106,7 +119,13 @@ class Contents(_ContentsPart):
         stage1: The iterations of Stage I of all repetitions.
         stage2: Stage II of all repetitions.
         jobs: The jobs of the workflow.
+        avg_at: The number of samples of avg@k; None if it is not measured.
+        answering: How models were asked and their answers read, where that is not the published way: a line
+            for each setting, by its name.
+        reasoning: The start and end of thinking that the experiment sets; None for those known.
     """
+
+    later = frozenset({"avg_at", "answering", "reasoning"})
 
     name: str
     task: str
@@ -124,3 +143,6 @@ class Contents(_ContentsPart):
     stage1: list[Agreed]
     stage2: list[Preferred]
     jobs: list[Job]
+    avg_at: int | None = None
+    answering: dict[str, str] | None = None
+    reasoning: tuple[str, str] | None = None

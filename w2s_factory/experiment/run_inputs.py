@@ -10,11 +10,14 @@ from w2s_factory.errors import UserError
 from w2s_factory.experiment.load import read_experiment
 from w2s_factory.experiment.report.folder import open_run
 from w2s_factory.experiment.run_folder import EXPERIMENT
-from w2s_factory.experiment.stages import raw_file
+from w2s_factory.experiment.stages import raw_files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from w2s_factory.experiment.run_contents import Contents
     from w2s_factory.experiment.spec import Experiment
+    from w2s_factory.records import RowSource
 
 
 def inputs_of_run(folder: str | Path, stage: str, iteration: int = 1) -> Inputs:
@@ -33,7 +36,7 @@ def inputs_of_run(folder: str | Path, stage: str, iteration: int = 1) -> Inputs:
     contents = open_run(folder).contents
     return Inputs(
         task=experiment.the_task,
-        files={name: folder / path for name, path in _files(experiment, contents, stage, iteration).items()},
+        files=_files(experiment, contents, folder, stage, iteration),
         weak_name=contents.weak_name,
         model=contents.strong_model if stage in ("full-weak", "1") else None,
         preset=experiment.strong_training.preset if stage in ("full-weak", "1") else None,
@@ -41,12 +44,15 @@ def inputs_of_run(folder: str | Path, stage: str, iteration: int = 1) -> Inputs:
     )
 
 
-def _files(experiment: Experiment, contents: Contents, stage: str, iteration: int) -> dict[str, Path]:
+def _files(
+    experiment: Experiment, contents: Contents, folder: Path, stage: str, iteration: int
+) -> Mapping[str, RowSource]:
     if stage in ("gold", "test"):
         split = "train_1" if stage == "gold" else contents.split
-        return {"input": Path(raw_file(experiment, split))}
+        own = experiment.the_task.own_rows(split)
+        return {"input": folder / raw_files(experiment, split)[0] if own is None else own}
     if stage == "full-weak":
-        return {"input": contents.stage1[0].weak}
+        return {"input": folder / contents.stage1[0].weak}
     if stage == "2":
         found = [{"weak": files.weak, "votes": files.votes} for files in contents.stage2]
     else:
@@ -55,4 +61,4 @@ def _files(experiment: Experiment, contents: Contents, stage: str, iteration: in
     if not found:
         what = "Stage II" if stage == "2" else f"iteration {iteration}"
         raise UserError(f"the experiment {contents.name} has no {what}")
-    return found[0]
+    return {name: folder / path for name, path in found[0].items()}

@@ -1,28 +1,30 @@
-"""The experiment file as pydantic models, a class for each of its sections, and `Experiment` for the whole.
+"""The experiment file as pydantic models: the models, stages and resources, and `Experiment` for the whole.
 
-Ranges and defaults come from the library (`quantities`, `PairRules`, `Shards` ...); those that only an
-experiment has are declared here.
+How models answer is in `answer_settings`, trainings are in `training_arguments`. Ranges and defaults come
+from the library (`quantities`, `PairRules`, `Shards` ...); those only of an experiment are declared here.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import fields
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args, get_origin
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from annotated_types import Ge, Le, MaxLen, MinLen
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from w2s_factory.errors import UserError
+from w2s_factory.experiment.answer_settings import (
+    EvaluationSection,
+    GenerationSection,
+    ModelGeneration,
+    ReasoningSection,
+    ScoringSection,
+    TrainOn,
+)
+from w2s_factory.experiment.section import Name, Section, off
 from w2s_factory.experiment.training_arguments import (
     Overrides,
     PresetName,
@@ -31,61 +33,22 @@ from w2s_factory.experiment.training_arguments import (
     refuse,
 )
 from w2s_factory.generating.demonstrations import PUBLISHED_COUNT, PUBLISHED_SEED
-from w2s_factory.generating.engines.base import Bos, Model
-from w2s_factory.generating.generation_files import Shards
 from w2s_factory.llamafactory.configs import StageTwoModel
+from w2s_factory.llamafactory.presets import preset_names
 from w2s_factory.quantities import (
     PUBLISHED_SAMPLES,
     PUBLISHED_TEMPERATURE,
     Confidence,
     DemonstrationCount,
     Iteration,
-    MaxTokens,
     PairRules,
     QuestionCount,
     SampledTemperature,
     Samples,
 )
-from w2s_factory.ranges import Seed, is_number, problem
+from w2s_factory.ranges import Seed
 from w2s_factory.tasks import Task, get_task
-
-_NAME = re.compile(r"\w[\w.-]*")
-
-
-def _names_files(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f'expected letters, digits, _, . and -, not beginning with . or -, got "{name}"')
-    return name
-
-
-Name: TypeAlias = Annotated[str, AfterValidator(_names_files)]
-"""A name that files, folders and datasets may have."""
-
-
-class Section(BaseModel):
-    """A section of the file: unknown keys and numbers out of their declared ranges are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _in_range(cls, value: Any, info: ValidationInfo) -> Any:
-        """Check a number as the library does, with the same message; pydantic alone would take true for 1."""
-        field = cls.model_fields[str(info.field_name)]
-        if get_origin(field.annotation) is list:
-            alias = get_args(field.annotation)[0]
-            places = {(place,): item for place, item in enumerate(value if isinstance(value, list) else ())}
-        else:
-            alias = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-            places = {(): value}  # type: ignore[dict-item]  # the value itself
-        if is_number(alias):
-            refuse({place: problem(number, alias) for place, number in places.items()})
-        return value
-
-
-def off(value: Any) -> Any:
-    """Return what an optional section is validated from: none for `false`, all defaults for a bare key."""
-    return None if value is False else {} if value is None else value
+from w2s_factory.tasks.registry import is_task_file
 
 
 class WeakSection(Section):
@@ -98,6 +61,7 @@ class WeakSection(Section):
         train: The fine-tuning on gold `train_1`; None uses the model as it is.
         results: Existing results on `train_2`, used instead of generating them.
         test_results: Existing results on the split on which models are compared.
+        generation: Settings with which it answers, where they differ from `generation:` of the experiment.
     """
 
     name: Name
@@ -106,6 +70,7 @@ class WeakSection(Section):
     train: TrainingSection | None = None
     results: str | None = None
     test_results: str | None = None
+    generation: ModelGeneration | None = None
 
     @model_validator(mode="after")
     def _answers(self) -> Self:
@@ -126,12 +91,15 @@ class StrongSection(Section):
         model: A folder or hub name.
         preset: The preset of its fine-tuning; the task's if None.
         overrides: Training arguments that differ from the preset.
+        generation: Settings with which it and the models trained from it answer, where they differ from
+            `generation:` of the experiment.
     """
 
     name: Name
     model: str
     preset: PresetName | None = None
     overrides: Overrides = {}
+    generation: ModelGeneration | None = None
 
 
 class Demonstrations(Section):
@@ -150,20 +118,6 @@ class Demonstrations(Section):
         refuse({(n,): f"expected different ids, got {name} again" if name in names[:n] else None
                 for n, name in enumerate(names)})  # fmt: skip
         return ids
-
-
-class PassAt(Section):
-    """Sampled answers to the split, for pass@k, of the models with these keys in the report; all if None."""
-
-    k: Samples = PUBLISHED_SAMPLES
-    temperature: SampledTemperature = PUBLISHED_TEMPERATURE
-    models: list[str] | None = None
-
-
-class EvaluationSection(Section):
-    """Measurements besides the greedy accuracy of each model."""
-
-    pass_at: Annotated[PassAt | None, BeforeValidator(off)] = None
 
 
 class Limit(Section):
@@ -192,26 +146,6 @@ Amount: TypeAlias = Annotated[str, AfterValidator(_amount)]
 
 Threads: TypeAlias = Annotated[int, Ge(1), Le(4_096)]
 """Processor cores of a job."""
-
-
-class GenerationSection(Section):
-    """The settings with which every model answers.
-
-    Attributes:
-        engine: `transformers`, `vllm` or `openai`; if None, vLLM where there is a GPU, else transformers.
-        options: The engine's own options.
-        shards: The number of jobs among which the questions are divided.
-        samples_per_job: Sampling seeds of one job; all if None.
-        max_tokens: The most tokens of a response; the task's limit if None.
-        bos: The BOS token before a prompt: `auto` (as the tokenizer does), `add` or `none`.
-    """
-
-    engine: str | None = None
-    options: dict[str, Any] = {}
-    shards: Shards = 1
-    samples_per_job: Samples | None = None
-    max_tokens: MaxTokens | None = None
-    bos: Bos = Model.bos
 
 
 class LlamaFactory(Section):
@@ -365,6 +299,16 @@ class Stage2Section(Section):
 Baseline: TypeAlias = Literal["weak_floor", "strong_zero_shot", "full_weak", "weak_icl", "strong_ceiling"]
 Side: TypeAlias = Literal["weak", "icl", "hybrid"]
 
+Of: TypeAlias = Literal["weak", "strong"]
+"""The model from which an answering model comes: the weak one or the strong one."""
+
+
+VANILLA = "vanilla"
+"""The training template that is no chat: the published prompt, then the answer."""
+
+AUTO = "auto"
+"""The training template that stands for the one of the model's own chat template."""
+
 Repetition: TypeAlias = Annotated[int, Ge(0), Le(100_000)]
 """A number that a repetition adds to every published seed; the seeds of samples stay within 32 bits."""
 
@@ -374,7 +318,7 @@ class Experiment(Section):
 
     Attributes:
         name: The experiment's name, and that of its folder.
-        task: The name of the task.
+        task: The name of the task, or the absolute path of its file.
         split: The split on which models are compared.
         release: The root folder of the published release, which holds the files of its tasks.
         weak: The weak model.
@@ -384,8 +328,11 @@ class Experiment(Section):
             all three, since the next one needs them). `hybrid` is always among them: it gives M_plus.
         baselines: The models with which the method is compared.
         stage2: Stage II; None leaves it out.
-        evaluation: Measurements besides greedy accuracy.
+        evaluation: Measurements besides the accuracy of one answer to each question.
         generation: The settings with which every model answers.
+        scoring: How answers are found in responses and compared.
+        reasoning: The texts around a model's thinking; those of its chat template if None.
+        train_on: What models learn from responses with thinking: the `whole` response, or the `answer` alone.
         demonstrations: The demonstrations of weak ICL.
         limit: The number of questions asked.
         llamafactory: The settings of LLaMA-Factory.
@@ -408,6 +355,9 @@ class Experiment(Section):
     stage2: Annotated[Stage2Section | None, BeforeValidator(off)] = None
     evaluation: EvaluationSection = EvaluationSection()
     generation: GenerationSection = GenerationSection()
+    scoring: ScoringSection = ScoringSection()
+    reasoning: ReasoningSection | None = None
+    train_on: TrainOn = "whole"
     demonstrations: Demonstrations = Demonstrations()
     limit: Limit = Limit()
     llamafactory: LlamaFactory = LlamaFactory()
@@ -419,8 +369,13 @@ class Experiment(Section):
 
     @field_validator("task")
     @classmethod
-    def _is_known(cls, task: str) -> str:
-        return found(get_task, task).name
+    def _is_known(cls, task: str, info: ValidationInfo) -> str:
+        """Return the task's name, or the absolute path of its file (relative to the experiment file)."""
+        if not is_task_file(task):
+            return found(get_task, task).name
+        if info.context:
+            task = os.path.normpath(info.context["folder"] / Path(task).expanduser())
+        return found(get_task, task).argument
 
     @field_validator("split")
     @classmethod
@@ -457,6 +412,42 @@ class Experiment(Section):
             preset=self.strong.preset or self.the_task.strong_preset, overrides=self.strong.overrides
         )
 
+    def method_training(self, name: str, method: Method) -> TrainingSection:
+        """Return a preference training; its template is the strong model's where the file names no preset."""
+        template = self.strong_training.value("template")
+        if method.preset is not None or template in (None, VANILLA):
+            return TrainingSection(preset=method.preset or name, overrides=method.overrides)
+        preset = f"chat_{name}" if f"chat_{name}" in preset_names() else name
+        training = TrainingSection(preset=preset, overrides=method.overrides)
+        if "template" in method.overrides or training.value("template") == template:
+            return training
+        return TrainingSection(preset=preset, overrides={"template": template, **method.overrides})
+
+    def answering(self, of: Of) -> GenerationSection:
+        """Return the settings with which the weak or the strong model, and those trained from it, answer."""
+        return self.generation.changed((self.weak if of == "weak" else self.strong).generation)
+
+    def system(self, of: Of) -> str | None:
+        """Return the system prompt of a model's chats: the file's, or else the task's."""
+        own = self.answering(of).system
+        return self.the_task.system if own is None else own
+
+    def chat(self, of: Of) -> str:
+        """Return how a model is asked: `off`, `on` (its own template), or a Jinja file; as it is trained.
+
+        A weak model that is used as it is follows the strong model's training. A model of whose chat template
+        the experiment depends must have one, so that `auto` means `on` here.
+        """
+        chosen = self.answering(of).chat
+        if chosen is not None:
+            return "on" if chosen == "auto" else chosen
+        training = self.weak.train if of == "weak" and self.weak.train else self.strong_training
+        return "off" if training.value("template") in (None, VANILLA) else "on"
+
+    def limited(self, split: str) -> int | None:
+        """Return how many questions of a split are asked; None is all."""
+        return self.limit.train_2 if split == "train_2" else self.limit.split
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.environments.train and not self.llamafactory.version:
@@ -466,6 +457,7 @@ class Experiment(Section):
         if not self.the_task.teaches_gold:
             self._needs_no_gold()
         self._needs_splits()
+        self._needs_chat()
         for limit, results in (("train_2", "results"), ("split", "test_results")):
             if getattr(self.limit, limit) and getattr(self.weak, results):
                 raise ValueError(
@@ -480,6 +472,20 @@ class Experiment(Section):
                 raise ValueError(
                     f'task: task {self.task} has no split "{split}", which this experiment needs: '
                     "give the task its splits (see docs/tasks.md)"
+                )
+
+    def _needs_chat(self) -> None:
+        """Refuse settings of chats for a model that is not asked in a chat."""
+        sides: dict[str, tuple[ModelGeneration | None, tuple[Of, ...]]] = {
+            "generation": (self.generation, ("weak", "strong")),
+            "weak.generation": (self.weak.generation, ("weak",)),
+            "strong.generation": (self.strong.generation, ("strong",)),
+        }
+        for section, (settings, of) in sides.items():
+            if settings and settings.chat_keys and all(self.chat(side) == "off" for side in of):
+                raise ValueError(
+                    f"{section}: expected a chat with {settings.chat_keys[0]}, got none: "
+                    "name a preset with a chat template, or set chat"
                 )
 
     def _needs_no_gold(self) -> None:

@@ -10,40 +10,59 @@ from w2s_factory.building.dataset_files import dataset_name
 from w2s_factory.experiment.answer_steps import RESULTS, answer, evaluate, sample
 from w2s_factory.experiment.run_contents import Agreed, Evaluated, Preferred
 from w2s_factory.experiment.spec import Methods, ReferenceFree, Side
+from w2s_factory.experiment.step_options import (
+    asking_options,
+    extraction_options,
+    reasoning_options,
+    training_data_options,
+)
 from w2s_factory.experiment.steps import Answerer
 from w2s_factory.experiment.training_arguments import TrainingSection
 from w2s_factory.experiment.training_steps import SEED, fit, merge
 from w2s_factory.ranges import Seed, check
 
 if TYPE_CHECKING:
-    from w2s_factory.experiment.spec import Dpo, Experiment, Method, Stage2Section
+    from collections.abc import Sequence
+
+    from w2s_factory.experiment.spec import Dpo, Experiment, Method, Of, Stage2Section
     from w2s_factory.experiment.steps import Draft
 
 
 def plan_golds(draft: Draft) -> None:
     """Add the files of questions and golds: of the split on which models are compared, and of `train_2`."""
     for split in dict.fromkeys([draft.experiment.split, "train_2"]):
-        raw, golds = raw_file(draft.experiment, split), draft.tree.golds(split)
-        command = ["build-data", "--stage", "test", "--task", draft.task.name, "--input", raw]
+        raw, golds = raw_files(draft.experiment, split), draft.tree.golds(split)
+        command = ["build-data", "--stage", "test", "--task", draft.task.argument, *_input(draft, raw)]
         command += ["--split", split, "--output", golds, "--force"]
-        draft.add(f"golds_{split}", "data", command, reads=[raw], writes=[golds])
+        draft.add(f"golds_{split}", "data", command, reads=raw, writes=[golds])
 
 
-def gold_set(draft: Draft, split: str) -> tuple[str, str]:
-    """Add the dataset of a split's gold solutions, and return its name and file."""
+def gold_set(draft: Draft, split: str, of: Of) -> tuple[str, str]:
+    """Add the dataset of a split's gold solutions for the weak or the strong model; return name and file."""
     stem = f"{draft.task.name}_{split}"
-    raw, file = raw_file(draft.experiment, split), draft.tree.dataset(stem)
-    command = ["build-data", "--stage", "gold", "--task", draft.task.name, "--input", raw]
-    command += ["--layout", "release", "--output", file, "--no-config", "--force"]
-    draft.add(f"gold_{split}", "data", command, reads=[raw], writes=[file])
+    raw, file = raw_files(draft.experiment, split), draft.tree.dataset(stem)
+    command = ["build-data", "--stage", "gold", "--task", draft.task.argument, *_input(draft, raw)]
+    command += ["--split", split] if draft.task.own_files(split) else []
+    command += [*asking_options(draft.experiment, of), "--layout", "release", "--output", file]
+    command += ["--no-config", "--force"]
+    draft.add(f"gold_{split}", "data", command, reads=raw, writes=[file])
     return dataset_name(stem, draft.task), file
 
 
-def raw_file(experiment: Experiment, split: str) -> str:
-    """Return the file of a split's raw rows, below the task's root or the release's (default: `release`)."""
+def _input(draft: Draft, raw: Sequence[str]) -> list[str]:
+    """Return the option that names a split's raw rows; none for a task that reads them itself."""
+    return [] if draft.task.own_files(draft.experiment.split) else ["--input", *raw]
+
+
+def raw_files(experiment: Experiment, split: str) -> list[str]:
+    """Return the files of a split's raw rows: those that the task itself reads, or else one.
+
+    That one is below the task's root or the release's (default: `release`).
+    """
     task = experiment.the_task
+    own = task.own_files(split)
     root = str(task.root) if task.root else experiment.release or "release"
-    return f"{root}/{task.split(split).raw}"
+    return [*map(str, own)] or [f"{root}/{task.split(split).raw}"]
 
 
 FLOOR = ("weak_floor", "Weak floor")
@@ -68,11 +87,11 @@ def _weak_model(draft: Draft) -> Answerer | None:
     weak = draft.experiment.weak
     if weak.model is None:
         return None
-    ready = Answerer(role="weak", name=_weak_name(draft), model=weak.model, adapter=weak.adapter)
+    ready = Answerer(role="weak", name=_weak_name(draft), model=weak.model, adapter=weak.adapter, of="weak")
     floor_wanted = "weak_floor" in draft.experiment.baselines and weak.test_results is None
     if weak.train is None or (weak.results is not None and not floor_wanted):
         return ready
-    dataset, file = gold_set(draft, "train_1")
+    dataset, file = gold_set(draft, "train_1", "weak")
     return fit(draft, "weak", _weak_name(draft), weak.train, ready, dataset, file)
 
 
@@ -87,8 +106,13 @@ def _scored(draft: Draft, published: str, split: str) -> str:
     """Add the scoring of published results, and return the new file of results in the run's own tree."""
     golds = draft.tree.golds(split)
     results = f"{draft.tree.answers(split, _weak_name(draft))}/{RESULTS}"
-    command = ["score", "--task", draft.task.name, "--golds", golds, "--input", published]
-    command += ["--output", results, "--force"]
+    command = ["score", "--task", draft.task.argument, "--golds", golds, "--input", published]
+    command += [
+        *extraction_options(draft.experiment),
+        "--output",
+        results,
+        "--force",
+    ]
     draft.add(f"score_weak_{split}", "score", command, reads=[golds, published], writes=[results])
     return results
 
@@ -124,7 +148,7 @@ def plan_baselines(draft: Draft, weak_results: str) -> None:
         trained = fit_strong(draft, "full_weak", *_full_weak(draft, weak_results))
         evaluate(draft, "full_weak_ft", "Full weak fine-tuning", trained)
     if "strong_ceiling" in wanted:
-        trained = fit_strong(draft, "ceiling", *gold_set(draft, "train_2"))
+        trained = fit_strong(draft, "ceiling", *gold_set(draft, "train_2", "strong"))
         evaluate(draft, "strong_ceiling", "Strong ceiling", trained)
 
 
@@ -146,7 +170,8 @@ def _iteration(draft: Draft, iteration: int, sides: dict[str, str]) -> dict[Side
     """Add the sets of one iteration and a training on each; return the trained models by side."""
     stems = {side: f"{draft.weak_stem}iter{iteration}_{side}" for side in SIDES}
     files = {side: draft.tree.dataset(stem) for side, stem in stems.items()}
-    command = ["build-data", "--stage", "1", "--task", draft.task.name, *_layout(draft), "--no-config"]
+    command = ["build-data", "--stage", "1", "--task", draft.task.argument, *_layout(draft), "--no-config"]
+    command += [*extraction_options(draft.experiment), *training_data_options(draft.experiment, "strong")]
     command += ["--weak", sides["weak"], "--icl", sides["icl"], "--iteration", str(iteration), "--force"]
     draft.add(f"stage1_iter{iteration}", "data", command, reads=sides.values(), writes=files.values())
     paths = {name: Path(file) for name, file in (*sides.items(), ("hybrid", files["hybrid"]))}
@@ -165,7 +190,9 @@ def _full_weak(draft: Draft, weak_results: str) -> tuple[str, str]:
     """Add the dataset of all weak answers, right or wrong, and return its name and file."""
     stem = f"{draft.weak_stem}full_weak"
     file = draft.tree.dataset(stem)
-    command = ["build-data", "--stage", "full-weak", "--task", draft.task.name, "--input", weak_results]
+    command = ["build-data", "--stage", "full-weak", "--task", draft.task.argument]
+    command += ["--input", weak_results, *reasoning_options(draft.experiment)]
+    command += training_data_options(draft.experiment, "strong")
     command += ["--layout", "release", "--output", file, "--no-config", "--force"]
     draft.add("full_weak", "data", command, reads=[weak_results], writes=[file])
     return dataset_name(stem, draft.task), file
@@ -174,7 +201,7 @@ def _full_weak(draft: Draft, weak_results: str) -> tuple[str, str]:
 def _demonstrations(draft: Draft, weak_results: str) -> str:
     shown = draft.experiment.demonstrations
     file = f"{draft.tree.root}/data/demonstrations.json"
-    command = ["demos", "--task", draft.task.name, "--from", weak_results, "--output", file, "--force"]
+    command = ["demos", "--task", draft.task.argument, "--from", weak_results, "--output", file, "--force"]
     if shown.ids is not None:
         command += ["--ids", ",".join(map(str, shown.ids))]
     else:
@@ -213,16 +240,18 @@ def plan_stage2(draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: 
     for name, method in methods.preference.items():
         _train_method(draft, name, method, starts, pairs, dataset_name(f"{stem}_paired", draft.task))
     if methods.sft_chosen is not None:
-        _control(draft, stage2, methods.sft_chosen, starts.merged, pairs, f"{stem}_chosen")
+        _control(draft, methods.sft_chosen, starts.merged, pairs, f"{stem}_chosen")
 
 
 def _pairs(draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: Answerer, stem: str) -> str:
     """Add M_plus's samples, their votes, and the pairs with the weak results; return the pairs' file."""
     folder, sampled = sample(draft, m_plus, "train_2", stage2.samples, stage2.temperature)
     votes, pairs = f"{folder}/majority_voting_results.jsonl", draft.tree.dataset(stem)
-    vote = ["vote", "--task", draft.task.name, "--input", folder, "--output", votes, "--force"]
+    vote = ["vote", "--task", draft.task.argument, "--input", folder]
+    vote += [*extraction_options(draft.experiment), "--output", votes, "--force"]
     draft.add("vote", "vote", vote, reads=sampled, writes=[votes])
-    build = ["build-data", "--stage", "2", "--task", draft.task.name, "--weak", weak_results]
+    build = ["build-data", "--stage", "2", "--task", draft.task.argument, "--weak", weak_results]
+    build += [*extraction_options(draft.experiment), *training_data_options(draft.experiment, "strong")]
     build += ["--votes", votes, "--samples", folder]
     for rule, value in stage2.pair_rules.items():
         build += [f"--{rule.replace('_', '-')}", str(value)]
@@ -251,7 +280,7 @@ def _train_method(
     """
     start, options = _start(method, starts)
     trained_as = f"{draft.experiment.strong.name}_{dataset}_{name}"
-    training = TrainingSection(preset=method.preset or name, overrides=method.overrides)
+    training = draft.experiment.method_training(name, method)
     goes_on = bool(options)
     who = fit(draft, name, trained_as, training, start, dataset, pairs, options=options, goes_on=goes_on)
     evaluate(draft, name, Methods.label(name), who, stage="stage2")
@@ -266,9 +295,7 @@ def _start(method: Dpo | ReferenceFree, starts: _Starts) -> tuple[Answerer, list
     return starts.merged, []
 
 
-def _control(
-    draft: Draft, stage2: Stage2Section, control: Method, m_plus: Answerer, pairs: str, stem: str
-) -> None:
+def _control(draft: Draft, control: Method, m_plus: Answerer, pairs: str, stem: str) -> None:
     """Add fine-tuning on the chosen responses, for as many steps as the first preference method takes."""
     file, dataset = draft.tree.dataset(stem), dataset_name(stem)  # convert-pairs names it without a task
     convert = ["convert-pairs", pairs, "--format", "chosen", "--output", file, "--force"]
@@ -276,7 +303,7 @@ def _control(
     strong = draft.experiment.strong_training
     training = TrainingSection(
         preset=control.preset or strong.preset,
-        overrides={**strong.overrides, **_as_many_steps(stage2), **control.overrides},
+        overrides={**strong.overrides, **_as_many_steps(draft.experiment), **control.overrides},
     )
     name = f"{draft.experiment.strong.name}_{dataset}"
     folder = str(Path(file).parent)  # convert-pairs adds it to the index in this folder
@@ -284,8 +311,8 @@ def _control(
     evaluate(draft, CONTROL, Methods.label(CONTROL), who, stage="stage2")
 
 
-def _as_many_steps(stage2: Stage2Section) -> dict[str, object]:
+def _as_many_steps(experiment: Experiment) -> dict[str, object]:
     """Return the arguments that decide how many steps the first preference method takes; none without one."""
-    for name, method in stage2.methods.preference.items():
-        return TrainingSection(preset=method.preset or name, overrides=method.overrides).steps
+    for name, method in experiment.stage2.methods.preference.items() if experiment.stage2 else ():
+        return experiment.method_training(name, method).steps
     return {}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from w2s_factory.experiment.run_contents import Agreed, Evaluated, Preferred
-    from w2s_factory.experiment.spec import Experiment, Kind, Need
+    from w2s_factory.experiment.spec import Experiment, Kind, Need, Of
     from w2s_factory.tasks import Task
 
 
@@ -115,6 +115,7 @@ class Answerer:
         model: A folder or a name on the hub.
         adapter: An adapter on the model; None if there is none.
         made: Files that exist once it is trained.
+        of: The model from which it comes: the weak one or the strong one.
     """
 
     role: str
@@ -122,6 +123,7 @@ class Answerer:
     model: str
     adapter: str | None = None
     made: tuple[str, ...] = field(default=())
+    of: Of = "strong"
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -148,6 +150,7 @@ class Draft:
         stage1: The iterations of Stage I so far.
         stage2: Stage II; empty until it is planned.
         files: The number of files the plan writes so far, including those of earlier repetitions.
+        allow_other_template: Whether to train with a template that differs from what generation will ask.
     """
 
     experiment: Experiment
@@ -159,6 +162,7 @@ class Draft:
     stage1: list[Agreed] = field(default_factory=list)
     stage2: list[Preferred] = field(default_factory=list)
     files: int = 0
+    allow_other_template: bool = False
 
     def add(
         self,
@@ -174,6 +178,8 @@ class Draft:
             UserError: The plan becomes too large.
         """
         self.files += len(writes)
+        reads_task = self.task.file and any("--task" in command for command in commands)
+        defined = [str(self.task.file)] if reads_task else []  # an edit of it repeats the step
         if self.files > MOST_FILES:
             raise UserError(
                 f"expected a plan of at most {MOST_FILES:,} files, got a larger one",
@@ -184,7 +190,7 @@ class Draft:
                 name=f"{self.tree.root}/{name}",
                 kind=kind,
                 seed=self.seed,
-                reads=tuple(dict.fromkeys(reads)),
+                reads=tuple(dict.fromkeys([*reads, *defined])),
                 writes=tuple(writes),
                 commands=tuple((OURS, *command) for command in commands),
                 need=self.experiment.resources.of(kind),

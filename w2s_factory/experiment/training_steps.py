@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from w2s_factory.experiment.spec import AUTO, VANILLA
+from w2s_factory.experiment.step_options import template_options, training_options
 from w2s_factory.experiment.steps import Answerer
 from w2s_factory.llamafactory.presets import FOLDER
 from w2s_factory.llamafactory.settings import as_yaml
@@ -61,14 +64,18 @@ def fit(  # noqa: PLR0913  each describes the training
     make += ["--dataset", dataset, "--dataset-dir", dataset_dir or draft.tree.root, "--output-dir", folder]
     make += ["--output", config, "--force", *_version(draft), *_set(settings), *options]
     make += ["--cpu"] if draft.experiment.llamafactory.cpu else []
-    train = ["train", config, "--force", *_python(draft)]
+    make += training_options(draft.experiment, start.of)
+    make += _python(draft) if training.value("template") == AUTO else []
+    train = ["train", config, "--force", *_python(draft), *template_options(draft.experiment, start.of)]
+    allowed = draft.allow_other_template and training.value("template") not in (None, VANILLA)
+    train += ["--allow-other-template"] if allowed else []
     written = f"{folder}/{NOTED}"
     reads = [file, *training.files, *start.reads]
     draft.add(f"train_{role}", "train", make, train, reads=reads, writes=[written])
     if training.makes == "adapter":
         made = (*start.made, written)
-        return Answerer(role=role, name=name, model=start.model, adapter=folder, made=made)
-    return Answerer(role=role, name=name, model=folder, made=(written,))
+        return replace(start, role=role, name=name, adapter=folder, made=made)
+    return Answerer(role=role, name=name, model=folder, made=(written,), of=start.of)
 
 
 def merge(draft: Draft, name: str, trained: Answerer) -> Answerer:
@@ -82,7 +89,7 @@ def merge(draft: Draft, name: str, trained: Answerer) -> Answerer:
     merged = ["export", config, "--force", *_python(draft)]
     written = f"{folder}/{NOTED}"
     draft.add(f"merge_{name}", "export", make, merged, reads=trained.reads, writes=[written])
-    return Answerer(role=name, name=name, model=folder, made=(written,))
+    return Answerer(role=name, name=name, model=folder, made=(written,), of=trained.of)
 
 
 def _deepspeed_file(name: str) -> str:

@@ -27,6 +27,7 @@ _KINDS: Final = ("Template", _SYSTEM_IN_USER, *_THINKING)
 """The classes whose encoding is known: a system turn, a system prompt in the first question, thinking."""
 
 _CONTENT: Final = "{{content}}"
+_EMPTY: Final = '""'
 _PLACEHOLDER: Final = re.compile(r"\{\{\w+\}\}")
 
 _EOS_ADDED: Final = "<|endoftext|>"
@@ -42,19 +43,21 @@ _HEAD: Final = """\
 
 _WITHOUT_THINKING: Final = """\
 {%%- macro without_thinking(text) -%%}
-  {%%- set kept = namespace(text="") -%%}
-  {%%- for part in text.split(%(end)s) -%%}
-    {%%- if loop.last -%%}
-      {%%- set kept.text = kept.text ~ part -%%}
-    {%%- elif %(start)s in part -%%}
-      {%%- set kept.text = kept.text ~ part.split(%(start)s, 1)[0] -%%}
+  {%%- set found = namespace(kept="", open=none) -%%}
+  {%%- for part in text.split(%(start)s) -%%}
+    {%%- set opened = part if found.open is none else found.open ~ %(start)s ~ part -%%}
+    {%%- if loop.first -%%}
+      {%%- set found.kept = part -%%}
+    {%%- elif %(end)s in opened -%%}
+      {%%- set found.kept = found.kept ~ opened.split(%(end)s, 1)[1] -%%}
+      {%%- set found.open = none -%%}
     {%%- else -%%}
-      {%%- set kept.text = kept.text ~ part ~ %(end)s -%%}
+      {%%- set found.open = opened -%%}
     {%%- endif -%%}
   {%%- endfor -%%}
-  {{- kept.text.lstrip("\\n") -}}
+  {{- (found.kept if found.open is none else found.kept ~ %(start)s ~ found.open).lstrip("\\n") -}}
 {%%- endmacro -%%}
-{%%- set thinking = enable_thinking is not defined or enable_thinking is none or enable_thinking -%%}
+{%%- set thinks = enable_thinking is not defined or enable_thinking is none or enable_thinking -%%}
 """
 
 _MESSAGES: Final = """\
@@ -63,25 +66,21 @@ _MESSAGES: Final = """\
   {%%- if message["role"] == "user" -%%}
     {%%- if ns.first -%%}
       {%%- set ns.first = false -%%}
-      {{- %(prefix)s -}}
-      {%%- if ns.system -%%}
+%(prefix)s      {%%- if ns.system -%%}
         %(system)s
       {%%- endif -%%}
     {%%- endif -%%}
     {{- %(user)s -}}
   {%%- elif message["role"] == "assistant" -%%}
 %(thought)s    {{- %(assistant)s -}}
-    {%%- if loop.last -%%}
-      {{- %(last)s -}}
-    {%%- endif -%%}
-  {%%- elif message["role"] != "system" or not loop.first -%%}
+%(last)s  {%%- elif message["role"] != "system" or not loop.first -%%}
     {{- raise_exception("unexpected role: " ~ message["role"]) -}}
   {%%- endif -%%}
 {%%- endfor -%%}
 """
 
 _THOUGHT: Final = """\
-    {%%- if not loop.last or not thinking -%%}
+    {%%- if not loop.last or not thinks -%%}
       {%%- set content = without_thinking(content) -%%}
     {%%- endif -%%}
     {%%- if loop.last and %(start_mark)s not in content and %(end_mark)s not in content -%%}
@@ -89,8 +88,14 @@ _THOUGHT: Final = """\
     {%%- endif -%%}
 """
 
+_LAST: Final = """\
+    {%%- if loop.last -%%}
+      {{- %(eos_token)s -}}
+    {%%- endif -%%}
+"""
+
 _THINKING_OFF: Final = """\
-{%%- if add_generation_prompt and not thinking -%%}
+{%%- if add_generation_prompt and not thinks -%%}
   {{- %(empty)s -}}
 {%%- endif -%%}
 """
@@ -179,11 +184,11 @@ def jinja_of(template: TemplateFormat, special: Mapping[str, str] | None = None)
     values = {
         "name": template.name,
         "default_system": _quoted(template.default_system),
-        "prefix": _expression(template.prefix, tokens),
+        "prefix": _written(_expression(template.prefix, tokens), 6),
         "system": _system(template, tokens),
         "user": _expression(template.user, tokens),
         "assistant": _expression(template.assistant, tokens),
-        "last": tokens["eos_token"] if template.efficient_eos else '""',
+        "last": _LAST % tokens if template.efficient_eos else "",
         "start": _quoted(start),
         "end": _quoted(end),
         "start_mark": _quoted(start.strip()),
@@ -233,7 +238,12 @@ def _expression(slots: Sequence[Slot], tokens: Mapping[str, str], content: str =
         else:  # of several names LLaMA-Factory takes BOS, and it passes over others
             name = next((name for name in ("bos_token", "eos_token") if name in slot["special"]), None)
             terms.append(tokens[name] if name else "")
-    return " ~ ".join(term for term in terms if term not in ("", '""')) or '""'
+    return " ~ ".join(term for term in terms if term not in ("", _EMPTY)) or _EMPTY
+
+
+def _written(expression: str, indent: int) -> str:
+    """Return the line that writes an expression; none for an empty text."""
+    return "" if expression == _EMPTY else f"{' ' * indent}{{{{- {expression} -}}}}\n"
 
 
 def _quoted(text: str) -> str:

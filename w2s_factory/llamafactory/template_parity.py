@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
-from w2s_factory.chat import Turn, read_template, template_of
+from w2s_factory.chat import NoChatTemplateError, Turn, read_template, template_of
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.known_templates import ask_templates, find_llamafactory, tokenizer_folder
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from w2s_factory.chat import ChatTemplate
-    from w2s_factory.llamafactory.known_templates import Answers
 
 Thinking: TypeAlias = Literal["on", "off", "auto"]
 """Whether a model is to think; `auto` leaves this to the chat template, and to LLaMA-Factory (it does)."""
@@ -149,10 +148,10 @@ def check_template(
             template of its own, or the chat template refuses every conversation.
         DelegateError: LLaMA-Factory cannot be imported, or fails.
     """
-    asked = _asked(model, thinking, chat, system, several_turns)
+    asked = asked_texts(model, thinking, chat, _wanted(system, several_turns))
     job = asked.job([template], nearest=False)
     answers = ask_templates(find_llamafactory(python, llamafactory_cli), [template], [job])
-    return asked.comparison(template, answers)
+    return asked.comparison(template, answers.jobs[0])
 
 
 def find_template(
@@ -184,11 +183,11 @@ def find_template(
             nearest one.
         DelegateError: LLaMA-Factory cannot be imported, or fails.
     """
-    asked = _asked(model, thinking, chat, system, several_turns)
+    asked = asked_texts(model, thinking, chat, _wanted(system, several_turns))
     installation = find_llamafactory(python, llamafactory_cli)
     answers = ask_templates(installation, None, [asked.job(None, nearest=True)])
     names = sorted(answers.jobs[0]["trained"], key=lambda name: not answers.formats[name].text_only)
-    compared = [asked.comparison(name, answers) for name in names]
+    compared = [asked.comparison(name, answers.jobs[0]) for name in names]
     found = next((comparison.template for comparison in compared if comparison.equal), None)
     if found is None:
         nearest = compared[0]
@@ -203,8 +202,17 @@ def find_template(
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What is compared: the rendered texts of the conversations that a chat template accepts."""
+class AskedTexts:
+    """The texts with which generation asks: the conversations that a chat template accepts, rendered by it.
+
+    Attributes:
+        folder: The model's folder.
+        chat: The chat template.
+        thinking: The setting of thinking.
+        conversations: The conversations that it accepts.
+        texts: The texts of their parts, see `rendered`.
+        refused: The reason why it refuses a conversation, by the conversation's name.
+    """
 
     folder: Path
     chat: ChatTemplate
@@ -230,17 +238,15 @@ class _Asked:
             "asked": list(self.texts),
         }
 
-    def comparison(self, template: str, answers: Answers) -> TemplateComparison:
-        """Return the comparison with one template that the program encoded."""
-        job = answers.jobs[0]
-        encoded = zip(
-            self.conversations,
-            job["trained"][template],
-            job["asked"],
-            job["texts"][template],
-            self.texts,
-            strict=True,
-        )
+    def comparison(self, template: str, encodings: Mapping[str, Any]) -> TemplateComparison:
+        """Return the comparison with one template.
+
+        Args:
+            template: The template's name.
+            encodings: The encodings of the job, by the program.
+        """
+        trained, texts = encodings["trained"][template], encodings["texts"][template]
+        encoded = zip(self.conversations, trained, encodings["asked"], texts, self.texts, strict=True)
         differences = (
             _difference(
                 conversation.name, part, trained[part], asked[part], same_text=text[part] == ours[part]
@@ -258,28 +264,50 @@ class _Asked:
         )
 
 
-def _asked(
-    model: str | Path, thinking: Thinking, chat: str | Path, system: bool | None, several_turns: bool | None
-) -> _Asked:
-    """Return the texts of the conversations that a chat template accepts.
+def asked_texts(
+    model: str | Path,
+    thinking: Thinking = "auto",
+    chat: str | Path = "auto",
+    conversations: Iterable[SampleConversation] = CONVERSATIONS,
+) -> AskedTexts:
+    """Return the texts with which generation asks, to be compared with several templates at once.
+
+    Args:
+        model: As for `check_template`, as are thinking and chat.
+        thinking: Whether the model is to think.
+        chat: The chat template.
+        conversations: The conversations.
 
     Raises:
         UserError: As for `check_template`.
     """
     folder = tokenizer_folder(model)
-    template = template_of(folder) if chat == "auto" else read_template(Path(chat), folder)
+    template = _own_chat_template(folder) if chat == "auto" else read_template(Path(chat), folder)
     accepted: list[tuple[SampleConversation, dict[Part, str]]] = []
     refused: dict[str, UserError] = {}
-    for conversation in _wanted(system, several_turns):
+    for conversation in conversations:
         try:
             accepted.append((conversation, rendered(template, conversation, _ASKED_THINKING[thinking])))
         except UserError as error:
             refused[conversation.name] = error
     if not accepted:
         raise next(iter(refused.values()))
-    conversations, texts = zip(*accepted, strict=True)
+    kept, texts = zip(*accepted, strict=True)
     reasons = {name: error.problem for name, error in refused.items()}
-    return _Asked(folder, template, thinking, conversations, texts, reasons)
+    return AskedTexts(folder, template, thinking, kept, texts, reasons)
+
+
+def _own_chat_template(folder: Path) -> ChatTemplate:
+    """Return the chat template of a model's folder.
+
+    Raises:
+        UserError: It has none.
+    """
+    try:
+        return template_of(folder)
+    except NoChatTemplateError as error:
+        hint = "Name a file with one: --chat FILE (w2s-factory template jinja NAME --output FILE writes it)"
+        raise UserError(error.problem, file=error.file, hint=hint) from None
 
 
 def _wanted(system: bool | None, several_turns: bool | None) -> Iterable[SampleConversation]:

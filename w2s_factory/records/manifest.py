@@ -145,6 +145,12 @@ def current(folder: Path) -> dict[str, str]:
     }
 
 
+def last_facts(path: str | Path) -> dict[str, Any]:
+    """Return the last line about a file in the manifest next to it; empty if there is none."""
+    path = Path(path)
+    return next((said for said in reversed([*_lines(path.parent)]) if said.get("file") == path.name), {})
+
+
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines of a manifest that are objects; incomplete lines are skipped."""
     path = folder / NAME

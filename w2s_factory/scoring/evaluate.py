@@ -14,18 +14,24 @@ from w2s_factory.quantities import Samples
 from w2s_factory.ranges import Share, check
 from w2s_factory.records import Table, rows_of
 from w2s_factory.scoring.golds import read_golds
-from w2s_factory.scoring.metrics import paired_bootstrap, performance_gap_recovered, wilson_interval
+from w2s_factory.scoring.metrics import (
+    bootstrap_mean,
+    paired_bootstrap,
+    performance_gap_recovered,
+    wilson_interval,
+)
 from w2s_factory.scoring.seeds import gap_note, seed_sources
-from w2s_factory.scoring.verdicts import left_out, read_known, sampled_known
+from w2s_factory.scoring.verdicts import left_out, read_known, sampled_known, shares_right
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pandas as pd
 
     from w2s_factory.records import Id, RowsLike, RowSource
     from w2s_factory.scoring.golds import Gold
+    from w2s_factory.scoring.metrics import Difference
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
 
@@ -42,9 +48,9 @@ class Evaluation:
 
     Attributes:
         results: A row for each results file (or folder of seeds) and group; shares are from 0 to 1, `low` and
-            `high` are the ends of their 95 % Wilson intervals.
-        differences: The accuracy of each further model less that of the first, on the same questions, with
-            the ends of the 95 % interval of a paired bootstrap.
+            `high` are the ends of their 95 % intervals: Wilson's, for avg@k a bootstrap over the questions.
+        differences: The accuracy (or avg@k) of each further model less that of the first, on the same
+            questions, with the ends of the 95 % interval of a paired bootstrap.
         notes: Sentences on questions, seeds and comparisons that are left out.
         paper: The paper's numbers, with their PGR and sources; empty if not asked for.
     """
@@ -59,10 +65,11 @@ class Evaluation:
         return Table(table, getattr(self, table)).to_frame()
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  each is a question that can be asked of results
     results: ResultsLike,
     *,
     pass_at: Samples | None = None,
+    avg_at: Samples | None = None,
     golds: RowsLike | None = None,
     by: Sequence[str] = (),
     floor: RowsLike | Share | None = None,
@@ -70,16 +77,17 @@ def evaluate(
     beside_paper: tuple[str, str] | None = None,
     task: Task | str | None = None,
 ) -> Evaluation:
-    """Return the accuracy of results, or pass@k and maj@k of samples.
+    """Return the accuracy of results, or pass@k and maj@k, or avg@k, of samples.
 
     Questions whose gold is not known are left out, and a note reports their number.
 
     Args:
         results: The results of one model, or of several in a list or by name: files of results, folders with
-            `results.jsonl`, rows, or DataFrames; with `pass_at`, folders with `seed0/results.jsonl`,
-            `seed1/...`, or the results of each seed.
+            `results.jsonl`, rows, or DataFrames; with `pass_at` or `avg_at`, folders with
+            `seed0/results.jsonl`, `seed1/...`, or the results of each seed.
         pass_at: The k of pass@k as released (any of the first k seeds is right), of the unbiased pass@k over
             all seeds (Chen et al. 2021), and of maj@k (the majority answer of the first k seeds is right).
+        avg_at: The k of avg@k: the mean accuracy of the first k seeds, with an interval over the questions.
         golds: The split in the test form, for `by`.
         by: The tags to break accuracy down by (MATH: `level`, `subject`).
         floor: The weak floor, for PGR: results or their accuracy.
@@ -95,12 +103,18 @@ def evaluate(
             paper has no such numbers.
     """
     check(pass_at, Samples | None, "pass_at")
+    check(avg_at, Samples | None, "avg_at")
     named, by = _named(results), listed(by, "by")
     paper = paper_rows(*beside_paper) if beside_paper else []
-    if pass_at is not None:
-        if by or golds or floor is not None or ceiling is not None:
+    for k, name in ((avg_at, "avg-at"), (pass_at, "pass-at")):
+        if k is not None and (by or golds or floor is not None or ceiling is not None):
             problem = "cannot be combined with golds, a breakdown, a floor or a ceiling"
-            raise UserError(problem, field="pass-at", hint="Leave these out")
+            raise UserError(problem, field=name, hint="Leave these out")
+    if avg_at is not None:
+        if pass_at is not None:
+            raise UserError("cannot be combined with pass-at", field="avg-at", hint="Evaluate twice")
+        return _averaged(named, avg_at, paper)
+    if pass_at is not None:
         return _sampled(named, pass_at, None if task is None else get_task(task), paper)
     if bool(by) != (golds is not None):
         problem = "accuracy by tag needs both the tags (--by) and the gold answers (--golds)"
@@ -110,7 +124,7 @@ def evaluate(
     tests = read_golds(rows_of(golds, "golds")) if golds is not None else {}
     rows = [row for name, verdicts in models.items() for row in _accuracies(name, verdicts, tests, by)]
     _add_gap_recovered(rows, floor, ceiling, unknown)
-    differences, notes = _differences(models)
+    differences, notes = _differences(models, paired_bootstrap)
     return Evaluation(rows, differences, unknown + notes, paper)
 
 
@@ -165,6 +179,25 @@ def _sampled(
     notes = [note for row, unknown in found for note in left_out(row["results"], unknown)]
     notes += [note for name, seeds in by_name.items() if (note := gap_note(name, seeds))]
     return Evaluation([row for row, _ in found], [], notes, paper)
+
+
+def _averaged(samples: Mapping[str, Any], k: Samples, paper: list[dict[str, Any]]) -> Evaluation:
+    """Return the evaluation of samples by avg@k."""
+    rows, notes, shares = [], [], {}
+    for name, source in samples.items():
+        seeds = seed_sources(source)
+        shares[name], unknown = shares_right(seeds, k, name)
+        value, low, high = bootstrap_mean(list(shares[name].values()))
+        counts = {"questions": len(shares[name]), "samples": len(seeds), "k": k}
+        rows.append({"results": name, **counts, "avg_at_k": value, "avg_low": low, "avg_high": high})
+        notes += left_out(name, unknown)
+        notes += [note] if (note := gap_note(name, seeds)) else []
+    differences, more = _differences(shares, _mean_difference)
+    return Evaluation(rows, differences, notes + more, paper)
+
+
+def _mean_difference(first: Sequence[float], second: Sequence[float]) -> Difference:
+    return bootstrap_mean([new - old for old, new in zip(first, second, strict=True)])
 
 
 def _verdicts(path: RowSource, notes: list[str]) -> Verdicts:
@@ -260,7 +293,9 @@ def _accuracy(value: RowsLike | Share, field: str, notes: list[str]) -> float:
     return accuracy
 
 
-def _differences(models: Mapping[str, Verdicts]) -> tuple[list[dict[str, Any]], list[str]]:
+def _differences(
+    models: Mapping[str, Mapping[Id, Any]], difference: Callable[[list[Any], list[Any]], Difference]
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the differences to the first model, and notes on the models that have none."""
     (first, base), *others = models.items()
     differences, notes = [], []
@@ -268,7 +303,7 @@ def _differences(models: Mapping[str, Verdicts]) -> tuple[list[dict[str, Any]], 
         if verdicts.keys() != base.keys():
             notes.append(f"{name} answers other questions than {first}, so their difference is left out")
             continue
-        value, low, high = paired_bootstrap(list(base.values()), [verdicts[key] for key in base])
+        value, low, high = difference(list(base.values()), [verdicts[key] for key in base])
         differences.append({"results": name, "against": first, "difference": value, "low": low, "high": high})
     return differences, notes
 

@@ -1,4 +1,4 @@
-"""Measures: intervals of shares, pass@k, the performance gap recovered (PGR), paired differences."""
+"""Measures: intervals of shares, pass@k, avg@k, the performance gap recovered (PGR), paired differences."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """The accuracy of one model less that of another, with its confidence interval."""
+    """The accuracy of one model, or that less another's, with its confidence interval."""
 
     value: float
     low: float
@@ -132,6 +132,36 @@ def paired_bootstrap(
     tail = (1 - confidence) / 2
     low, high = np.quantile((draws[:, 2] - draws[:, 0]) / total, [tail, 1 - tail])
     return Difference((counts[2] - counts[0]) / total, float(low), float(high))
+
+
+def bootstrap_mean(values: Sequence[float], confidence: IntervalConfidence = 0.95) -> Difference:
+    """Return the mean of one value for each question, with a bootstrap interval over the questions.
+
+    For avg@k the values are the shares of right samples, or the differences of two models' shares. Samples of
+    one question are not independent of each other, so questions are drawn, with all their samples: with
+    replacement, 10,000 times, with seed 42. If all values are 0, or all are 1, the interval is Wilson's.
+
+    Args:
+        values: A number for each question.
+        confidence: The share of such intervals that hold the true mean.
+
+    Raises:
+        UserError: There are no values, or `confidence` is not between 0 and 1.
+    """
+    check(confidence, IntervalConfidence, "confidence")
+    import numpy as np  # noqa: PLC0415  heavy
+
+    kinds, counts = np.unique(np.asarray(values, dtype=float), return_counts=True)
+    total = int(counts.sum())
+    if total == 0:
+        raise UserError("expected at least one value", field="values")
+    if len(kinds) == 1 and kinds[0] in (0.0, 1.0):
+        interval = wilson_interval(round(float(kinds[0])) * total, total, confidence)
+        return Difference(float(kinds[0]), *interval)
+    draws = np.random.default_rng(_SEED).multinomial(total, counts / total, size=_RESAMPLES)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(draws @ kinds / total, [tail, 1 - tail])
+    return Difference(float(np.mean(values)), float(low), float(high))
 
 
 def _check_within(count: int, field: str, whole: int, of: str) -> None:

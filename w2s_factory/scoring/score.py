@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from w2s_factory.answers.comparison import comparison
 from w2s_factory.errors import UserError
 from w2s_factory.folders import outputs_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import ANSWERED, Outputs, Table, is_stdout, rows_of, to_frame
 from w2s_factory.scoring.golds import read_outputs
-from w2s_factory.scoring.results import at_its_row, score_known
+from w2s_factory.scoring.results import at_its_row, score_by
+from w2s_factory.scoring.rule import scoring_rule
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from w2s_factory.answers.extraction import Extraction
+    from w2s_factory.answers.thinking import Markers
     from w2s_factory.records import Output, RowsLike
     from w2s_factory.scoring.results import Scored
     from w2s_factory.tasks import Task
@@ -45,6 +47,8 @@ class ScoreSummary:
         limits: The number of comparisons that each limit ended, by limit; their verdict is wrong.
         results: The file of the rows, next to which are the metrics and the report; the rows themselves if no
             output was named.
+        unclosed: The number of those without a final answer because their thinking did not end.
+        failed: The number of those without a final answer because their request failed.
     """
 
     rows: int
@@ -53,6 +57,8 @@ class ScoreSummary:
     empty: int
     limits: dict[str, int]
     results: Path | Table
+    unclosed: int = 0
+    failed: int = 0
 
     @property
     def accuracy(self) -> float | None:
@@ -73,6 +79,8 @@ def score(  # noqa: PLR0913  each is an option of the command
     *,
     answer_key: str | None = None,
     any_format: bool = False,
+    extraction: str | Extraction | None = None,
+    markers: Markers | None = None,
     timeout: Timeout = TIMEOUT,
     workers: Workers | None = None,
     partial: bool = False,
@@ -98,6 +106,8 @@ def score(  # noqa: PLR0913  each is an option of the command
         mode: `published`, `symbolic` or `math-verify`.
         answer_key: The text that precedes the final answer, if not the task's own.
         any_format: Whether to take the final answer in any format (`Task.extract_any`).
+        extraction: The way to find the final answer (`answers.extraction.WAYS`); None for the task's own.
+        markers: The markers of thinking; None for those recognised by default.
         timeout: The most seconds that one comparison may take.
         workers: The number of processes that compare; by default as many as cores.
         partial: Whether golds may be without a response.
@@ -107,7 +117,10 @@ def score(  # noqa: PLR0913  each is an option of the command
         UserError: A file cannot be read or joined, the task or mode does not exist, or a package is missing.
     """
     task = get_task(task)
-    packages = comparison(mode, task.comparison).packages
+    rule = scoring_rule(
+        task, mode, extraction=extraction, markers=markers, answer_key=answer_key, any_format=any_format
+    )
+    packages = rule.comparison.packages
     responses = rows_of(responses, "responses", outputs_in)
     golds = None if golds is None else rows_of(golds, "golds")
     outputs = Outputs(inputs=[source for source in (responses, golds) if source is not None], force=force)
@@ -117,25 +130,19 @@ def score(  # noqa: PLR0913  each is an option of the command
         outputs.claim(output, *next_to_it)
     rows, answers = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
     try:
-        scored = score_known(
-            task,
-            [row["response"] for row in rows],
-            answers,
-            mode,
-            answer_key=answer_key,
-            any_format=any_format,
-            timeout=timeout,
-            workers=workers,
-        )
+        opened = [row.get("prompt_opens_thinking", False) for row in rows]
+        responded = [row["response"] for row in rows]
+        scored = score_by(rule, responded, answers, opened, timeout=timeout, workers=workers)
     except UserError as error:
         raise at_its_row(error, responses, rows) from error
     results = Table("results", map(_result, rows, scored)) if output is None else Path(output)
-    summary = _summary(scored, results)
+    summary = _summary(rows, scored, results)
     if output is None:
         return summary
     settings: dict[str, Any] = {"task": task.name, "mode": mode, "timeout": timeout}
     settings |= {"answers": "any"} if any_format else {}
     settings |= {} if answer_key is None else {"answer_key": answer_key}
+    settings |= rule.settings
     report = settings | _report(rows, scored, summary)
     contents = (json.dumps({"acc": summary.accuracy}), json.dumps(report, indent=2) + "\n")
     with outputs:
@@ -147,7 +154,9 @@ def score(  # noqa: PLR0913  each is an option of the command
     return summary
 
 
-def _summary(scored: Sequence[Scored], results: Path | Table) -> ScoreSummary:
+def _summary(rows: Sequence[Output], scored: Sequence[Scored], results: Path | Table) -> ScoreSummary:
+    unanswered = [row for row, each in zip(rows, scored, strict=True) if not each.pred]
+    failed = sum("error" in row for row in unanswered)
     return ScoreSummary(
         rows=len(scored),
         known=sum(each.result is not None for each in scored),
@@ -155,6 +164,8 @@ def _summary(scored: Sequence[Scored], results: Path | Table) -> ScoreSummary:
         empty=sum(not each.pred for each in scored),
         limits=dict(Counter(each.limit for each in scored if each.limit)),
         results=results,
+        unclosed=sum(not each.ended and "error" not in row for row, each in zip(rows, scored, strict=True)),
+        failed=failed,
     )
 
 
@@ -179,4 +190,8 @@ def _report(rows: Sequence[Output], scored: Sequence[Scored], summary: ScoreSumm
         if each.limit
     ]
     counts = {"rows": summary.rows, "known": summary.known, "right": summary.right, "empty": summary.empty}
+    if summary.unclosed:
+        counts["unanswered_thinking_did_not_end"] = summary.unclosed
+    if summary.failed:
+        counts["unanswered_request_failed"] = summary.failed
     return {**counts, "limits": summary.limits, "ended_by_a_limit": ended}

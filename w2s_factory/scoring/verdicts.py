@@ -1,4 +1,4 @@
-"""Verdicts read from results: of one response to each question, or of several samples (pass@k, maj@k)."""
+"""Verdicts read from results: of one response to each question, or of samples (pass@k, maj@k, avg@k)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from w2s_factory.folders import results_in
 from w2s_factory.quantities import Samples
 from w2s_factory.ranges import check
 from w2s_factory.records import ANSWERED, Table, read_placed
-from w2s_factory.scoring.equality import AnswerClasses
+from w2s_factory.scoring.answer_classes import AnswerClasses, classes_as_scored
 from w2s_factory.scoring.metrics import pass_at_k, wilson_interval
+from w2s_factory.scoring.rule import noted_way
 from w2s_factory.scoring.seeds import read_together, seed_sources
 from w2s_factory.scoring.vote import majority
 
@@ -96,11 +97,12 @@ def sampled_known(
     total = passed = agreed = 0
     unbiased = 0.0
     seen: Counter[bool] = Counter()
-    questions = AnswerClasses(task).classify(_known(files, seen))
+    questions = _classes(task, files).classify(_known(files, seen))
     for total, (results, answers) in enumerate(questions, 1):  # noqa: B007  the count is used below
         verdicts = [result["result"] for result in results]
         passed += any(verdicts[:k])
-        agreed += verdicts[answers.index(majority(answers[:k]))]
+        voting = [answer for answer in answers[:k] if answer is not None]
+        agreed += bool(voting) and verdicts[answers.index(majority(voting))]
         unbiased += pass_at_k(len(verdicts), sum(verdicts), k)
     if not seen:
         raise UserError("holds no rows", file=files[0])
@@ -111,6 +113,44 @@ def sampled_known(
         low, high = wilson_interval(right, total)
         row |= {f"{measure}_at_k": right / total, f"{measure}_low": low, f"{measure}_high": high}
     return row | {"pass_at_k_unbiased": unbiased / total}, seen[False]
+
+
+def shares_right(seeds: Mapping[int, RowSource], k: Samples, name: str) -> tuple[dict[Id, float], int]:
+    """Return the share of right ones among the first k samples of each question, for avg@k.
+
+    Args:
+        seeds: The results of each seed.
+        k: The number of samples.
+        name: The name of the samples, for messages.
+
+    Returns:
+        The share by question, and the number of questions that are left out, since no gold is known.
+
+    Raises:
+        UserError: There are fewer than k seeds, their results cannot be read or differ in their questions, or
+            no gold is known.
+    """
+    check(k, Samples, "avg_at")
+    files = list(seeds.values())
+    if k > len(files):
+        raise UserError(f"avg@{k} needs {k} seeds, got {len(files)}", file=name)
+    seen: Counter[bool] = Counter()
+    shares = {
+        results[0]["id"]: sum(result["result"] for result in results) / k
+        for results in _known(files[:k], seen)
+    }
+    if not seen:
+        raise UserError("holds no rows", file=files[0])
+    if not shares:
+        raise no_gold(name)
+    return shares, seen[False]
+
+
+def _classes(task: Task | None, files: Sequence[RowSource]) -> AnswerClasses:
+    """Return the classes of answers, as scored if all files were scored in the same way."""
+    ways = [noted_way(file) for file in files]
+    same = all(way.facts == ways[0].facts for way in ways)
+    return classes_as_scored(task, files, ways[0]) if same else AnswerClasses(task)
 
 
 def _known(files: Sequence[RowSource], seen: Counter[bool]) -> Iterator[tuple[Result, ...]]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s_factory.answers.extraction import PUBLISHED
 from w2s_factory.errors import UserError
 from w2s_factory.records import ANSWERED, VOTE, Outputs, Table, to_frame
-from w2s_factory.scoring.equality import AnswerClasses
+from w2s_factory.scoring.answer_classes import AnswerClasses, classes_as_scored
 from w2s_factory.scoring.results import texts_of
+from w2s_factory.scoring.rule import noted_way, refuse_different_ways, scoring_rule
 from w2s_factory.scoring.seeds import missing_seeds, read_together, seed_sources
 from w2s_factory.tasks import get_task
 
@@ -19,9 +21,14 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from w2s_factory.answers.extraction import Extraction
+    from w2s_factory.answers.thinking import Markers
     from w2s_factory.records import Id, Result, RowSource, Sample, Vote
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
+
+_KEPT = ("response", "pred", "result", "prompt_opens_thinking", "error")
+"""The keys of a results row that a vote keeps, where the row has them."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class VoteSummary:
             as unequal.
         output: The majority file; the votes themselves if no output was named.
         missing: The names of seeds missing between the lowest and the highest that voted; "" if none is.
+        unanswered: The number of samples that did not vote: their request failed, or their thinking did not
+            end.
     """
 
     questions: int
@@ -48,6 +57,7 @@ class VoteSummary:
     limits: int
     output: Path | Table
     missing: str = ""
+    unanswered: int = 0
 
     def to_frame(self) -> pd.DataFrame:
         """Return the votes as a DataFrame."""
@@ -73,9 +83,14 @@ def vote(
     output: str | Path | None = None,
     *,
     task: Task | str | None = None,
+    extraction: str | Extraction | None = None,
+    mode: str | None = None,
+    markers: Markers | None = None,
     force: bool = False,
 ) -> VoteSummary:
     """Write the majority file of samples in the published form, or without an `output` return the votes.
+
+    A sample whose request failed or whose thinking did not end does not vote.
 
     Args:
         folder: A folder of `seed0/results.jsonl`, `seed1/...`: any number of seeds, the same questions in
@@ -85,23 +100,29 @@ def vote(
             write nothing.
         task: The task that says which answers are equal (see `AnswerClasses`); None if only the same text is,
             as published.
+        extraction: The way to find the answers again in the responses (`answers.extraction.WAYS`); None to
+            take them from the results, unless there is a `mode`: then the task's own.
+        mode: The mode that compares answers found again; by default `published`.
+        markers: The markers of thinking for answers found again; None for those recognised by default.
         force: Whether to overwrite a file that has other content.
 
     Raises:
-        UserError: Results are missing or cannot be read, or seeds differ in their questions.
+        UserError: Results are missing or cannot be read, seeds differ in their questions, they were scored in
+            different ways and no way is named, or a way is named without the task.
     """
     task = None if task is None else get_task(task)
     seeds = seed_sources(folder)
     counts: Counter[str] = Counter()
-    classes = AnswerClasses(task)
     files = list(seeds.values())
+    classes = _classes(task, files, extraction, mode, markers)
     rows = _votes(classes.classify(read_together(files, ANSWERED)), counts, files[0])
     if output is None:
         votes: Path | Table = Table("votes", rows)
     else:
         with Outputs(inputs=files, force=force) as outputs:
             outputs.rows(output, rows, VOTE)
-            outputs.note(samples=len(files), **({"task": task.name} if task else {}))
+            way = noted_way(files[0]) if classes.rule is None else classes.rule.way
+            outputs.note(samples=len(files), **({"task": task.name} if task else {}), **way.facts)
         votes = Path(output)
     return VoteSummary(
         questions=counts["questions"],
@@ -112,11 +133,29 @@ def vote(
         limits=classes.limits,
         output=votes,
         missing=missing_seeds(seeds),
+        unanswered=counts["unanswered"],
     )
 
 
+def _classes(
+    task: Task | None,
+    files: Sequence[RowSource],
+    extraction: str | Extraction | None,
+    mode: str | None,
+    markers: Markers | None,
+) -> AnswerClasses:
+    """Return the classes of answers: those of the results, or found again if a way or a mode is named."""
+    if extraction is None and mode is None and markers is None:
+        return classes_as_scored(task, files, refuse_different_ways(files))
+    if task is None:
+        hint = "The task says where answers are and when they are equal"
+        raise UserError("is needed to find answers again", field="--task", hint=hint)
+    rule = scoring_rule(task, mode or PUBLISHED, extraction=extraction, markers=markers)
+    return AnswerClasses(task, rule, scored=[noted_way(file) == rule.way for file in files])
+
+
 def _votes(
-    questions: Iterator[tuple[tuple[Result, ...], list[str]]], counts: Counter[str], first: RowSource
+    questions: Iterator[tuple[tuple[Result, ...], list[str | None]]], counts: Counter[str], first: RowSource
 ) -> Iterator[Vote]:
     """Yield the vote on each question, and count what the summary reports.
 
@@ -131,6 +170,7 @@ def _votes(
     seen: set[Id] = set()
     for results, answers in questions:
         row = _vote(results, answers)
+        counts["unanswered"] += answers.count(None)
         if row["id"] in seen:
             raise UserError(f"duplicate id {row['id']!r}", file=first, field="id")
         seen.add(row["id"])
@@ -142,22 +182,27 @@ def _votes(
         yield row
 
 
-def _vote(results: Sequence[Result], answers: Sequence[str]) -> Vote:
-    """Return the vote on one question, in the published form."""
-    winner = majority(answers)
+def _vote(results: Sequence[Result], answers: Sequence[str | None]) -> Vote:
+    """Return the vote on one question, in the published form.
+
+    An answer of None does not vote. If no sample votes, all are listed as the majority, with confidence 0.
+    """
+    voting = [answer for answer in answers if answer is not None]
+    winner = majority(voting) if voting else None
     sides: dict[bool, list[Sample]] = {True: [], False: []}
     for result, answer in zip(results, answers, strict=True):
         sides[answer == winner].append(_sample(result))
-    return {
+    row: Vote = {
         "id": results[0]["id"],
         "prompt": results[0]["prompt"],
         "gold": results[0].get("gold", ""),
         "pos_responses": sides[True],
         "neg_responses": sides[False],
-        "confidence": len(sides[True]) / len(results),
+        "confidence": len(sides[True]) / len(results) if voting else 0.0,
     }
+    return {**row, "system": results[0]["system"]} if "system" in results[0] else row
 
 
 def _sample(result: Result) -> Sample:
-    sample: Sample = {"response": result["response"], "pred": result["pred"]}
-    return {**sample, "result": result["result"]} if "result" in result else sample
+    """Return the part of a results row that a vote keeps."""
+    return {key: result[key] for key in _KEPT if key in result}  # type: ignore[return-value, literal-required]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.answers.comparison import Comparison
-    from w2s_factory.records import Result, RowSource, Sft, Test
+    from w2s_factory.records import Demonstration, Result, RowSource, Sft, Test
 
 _NAME = re.compile(r"[\w.-]+")
 
@@ -133,6 +133,11 @@ class Task:
 
     def own_files(self, split: str) -> list[Path]:  # noqa: ARG002  likewise
         """Return the files from which the task reads a split's rows itself; none if it does not."""
+        return []
+
+    @property
+    def demonstrations(self) -> list[Demonstration]:
+        """The task's own demonstrations, which `generate --demos FILE` shows if it names the task's file."""
         return []
 
     @property

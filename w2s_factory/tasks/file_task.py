@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.answers.extraction import final_answer
 from w2s_factory.answers.normalisation import normalise
 from w2s_factory.answers.number_equality import equal_numbers
-from w2s_factory.records import ANY
+from w2s_factory.records import ANY, content_hash
 from w2s_factory.tasks.base import Task
 from w2s_factory.tasks.fields import Split
 from w2s_factory.tasks.row_values import RowReader
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.answers.comparison import Comparison
-    from w2s_factory.records import PlacedTable, Sft, Test
+    from w2s_factory.records import Demonstration, PlacedTable, Sft, Test
+    from w2s_factory.tasks.task_file import DemonstrationSection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +82,15 @@ class FileTask(Task):
 
     def test_row(self, raw: Mapping[str, Any], tag: str) -> Test:
         """Return a row in the test form, with its id if its place in the split is not its id."""
-        identified = {"id": raw[ROW_ID]} if ROW_ID in raw else {}
-        return {  # type: ignore[typeddict-item]  # the form, with an id
-            **identified,
+        test: Test = {
             "source": tag,
             "question": self._reader.question(raw),
             "solution": self._reader.solution(raw),
             "answer": self._reader.answer(raw),
             "tag": {},
         }
+        identified: Any = {"id": raw[ROW_ID], **test} if ROW_ID in raw else test
+        return identified  # type: ignore[no-any-return]  # the form, with an id
 
     def gold_output(self, raw: Mapping[str, Any]) -> str:
         """Return the gold solution as the file's `output` writes it, or as it is in its column."""
@@ -109,6 +110,32 @@ class FileTask(Task):
         if template is None or not self._reader.asks_question_alone:
             return question
         return self._reader.rendered("prompt", template, {"question": question})
+
+    @property
+    def demonstrations(self) -> list[Demonstration]:
+        """The file's demonstrations, each with its question's prompt.
+
+        Raises:
+            UserError: A prompt cannot be rendered; with the line.
+        """
+        shown = self.definition.content.demonstrations
+        return [self._demonstration(number, each) for number, each in enumerate(shown)]
+
+    def _demonstration(self, number: int, shown: DemonstrationSection) -> Demonstration:
+        values = {**(shown.model_extra or {}), "question": shown.question}
+        if not self._reader.asks_question_alone:
+            question = self._reader.rendered_prompt(values)
+        elif shown.question is None:
+            raise self.definition.error("is missing", "demonstrations", number, "question")
+        else:
+            question = shown.question
+        return {
+            "id": f"{self.name}_demonstration_{number}",
+            "prompt": self.prompt(question),
+            "response": shown.response,
+            "source": str(self.definition.path),
+            "sha256": content_hash(self.definition.path),
+        }
 
     def extract(self, response: str, answer_key: str | None = None) -> str:
         """Return the final answer as the release finds it after the answer key; without a key, all of it."""
@@ -165,6 +192,8 @@ def read_file_task(path: Path) -> FileTask:
         raw_form=ANY,
         splits=splits,
         answer_key=content.answer_key,
+        answers_are_numbers=content.are_numbers,
+        extraction=content.extract,
         max_tokens=content.max_tokens,
         stop=tuple(content.stop),
         system=content.system,

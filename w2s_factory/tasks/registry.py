@@ -23,7 +23,8 @@ BUILT_IN = ("gsm8k", "math", "arithmetic", "olympic_arena")
 
 
 YAML: Final = (".yaml", ".yml")
-"""The suffixes of task files; a Python file ends in `.py`."""
+TASK_FILES: Final = (*YAML, ".py")
+"""The suffixes of files that define a task."""
 
 
 def get_task(name: Task | str | os.PathLike[str]) -> Task:
@@ -53,7 +54,7 @@ def get_task(name: Task | str | os.PathLike[str]) -> Task:
 
 def is_task_file(name: object) -> bool:
     """Return whether a task is named by the path of a file."""
-    return isinstance(name, str) and (Path(name).suffix in (*YAML, ".py") or "/" in name or os.sep in name)
+    return isinstance(name, str) and (Path(name).suffix in TASK_FILES or "/" in name or os.sep in name)
 
 
 def _in_file(path: Path) -> Task:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.answers.number_equality import number_of
 from w2s_factory.errors import UserError, short
-from w2s_factory.tasks.answer_rule import last_group
 from w2s_factory.tasks.row_template import RowTemplate
 from w2s_factory.tasks.task_rows import ROW_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from w2s_factory.tasks.task_file import Definition
+    from w2s_factory.tasks.task_file import AnswerSection, Definition
 
 _EXACT_IN_FLOAT = 2**53
 """From here on, floats no longer hold every whole number."""
@@ -53,11 +52,19 @@ class RowReader:
         column = self.definition.content.columns.question
         found = "" if column is None else row.get(column)
         if self.prompt is not None and not self.asks_question_alone:
-            return self.rendered("prompt", self.prompt, self._variables(row, question=found))
+            return self.rendered_prompt(self._variables(row))
         if not isinstance(found, str) or not found.strip():
             problem = "is blank" if isinstance(found, str) else f"expected text, got {short(found)}"
             raise UserError(problem, field=column)
         return found
+
+    def rendered_prompt(self, values: Mapping[str, Any]) -> str:
+        """Return the prompt for the values of its variables.
+
+        Raises:
+            UserError: It cannot be rendered, or is blank; with its line.
+        """
+        return self.rendered("prompt", self.prompt or RowTemplate(""), values)
 
     def rendered(self, key: str, template: RowTemplate, values: Mapping[str, Any]) -> str:
         """Return a template's text for a row.
@@ -86,21 +93,24 @@ class RowReader:
         if rule is None:
             return ""
         found = _as_text(row.get(rule.column), rule.column)
-        if found and rule.regex is not None:
-            found = self._matched(rule.regex, rule.column, found)
+        if found:
+            found = self._found(rule, found)
         if found and self.definition.content.compare == "number" and number_of(found) is None:
             hint = f"Take the number out of it with a regex: {self.definition.path}: columns: answer"
             raise UserError(f"expected a number, got {short(found)}", field=rule.column, hint=hint)
         return found
 
-    def _matched(self, pattern: str, column: str, text: str) -> str:
+    def _found(self, rule: AnswerSection, text: str) -> str:
         try:
-            found = last_group(pattern, text)
-        except ValueError as error:
-            raise self.definition.error(f"{error} on {short(text)}", "columns", "answer", "regex") from None
+            found = rule.of(text)
+        except UserError as error:
+            raise self.definition.error(
+                error.problem, "columns", "answer", "regex", hint=error.hint
+            ) from None
         if not found:
             where = f"{self.definition.path}: columns: answer: regex"
-            raise UserError(f"the regex {pattern!r} finds no answer in it", field=column, hint=f"See {where}")
+            problem = f"the regex {rule.regex!r} finds no answer in it"
+            raise UserError(problem, field=rule.column, hint=f"See {where}")
         return found
 
     def solution(self, row: Mapping[str, Any]) -> str:

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from annotated_types import Gt
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
+from w2s_factory.answers.extraction import AUTO, Extraction, parse_extraction
 from w2s_factory.answers.number_equality import EXACT, Tolerance
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import MAX_TOKENS, SEED, MaxTokens
 from w2s_factory.ranges import Seed, Share, problem
-from w2s_factory.records.data_files import is_data_file
+from w2s_factory.records.tabular_files import is_data_file
 from w2s_factory.records.yaml_files import YamlFile, read_yaml
 from w2s_factory.records.yaml_models import place_of, validated
-from w2s_factory.tasks.answer_rule import compiled
 from w2s_factory.tasks.row_template import RowTemplate
 
 if TYPE_CHECKING:
@@ -63,7 +63,10 @@ def _parsed(parse: Callable[[str], Any]) -> AfterValidator:
     """Return the check that a text can be parsed; the text itself is kept."""
 
     def check(text: str) -> str:
-        parse(text)
+        try:
+            parse(text)
+        except UserError as error:
+            raise ValueError(f"{error.problem}. {error.hint}" if error.hint else error.problem) from None
         return text
 
     return AfterValidator(check)
@@ -81,11 +84,22 @@ def _not_empty(text: str) -> str:
     return text
 
 
+def _not_nothing(text: str) -> str:
+    if not text:
+        raise ValueError("an empty text would end every response at once")
+    return text
+
+
+def _regex(pattern: str) -> Extraction:
+    return parse_extraction(f"regex:{pattern}")
+
+
 def _tolerance(value: Any) -> Tolerance:
     return Tolerance.parse(value)
 
 
 Text: TypeAlias = Annotated[str, AfterValidator(_not_empty)]
+StopText: TypeAlias = Annotated[str, AfterValidator(_not_nothing)]
 JinjaText: TypeAlias = Annotated[str, _parsed(RowTemplate)]
 """A Jinja template."""
 
@@ -144,7 +158,15 @@ class AnswerSection(FileSection):
     """
 
     column: Text
-    regex: Annotated[str, _parsed(compiled)] | None = None
+    regex: Annotated[str, _parsed(_regex)] | None = None
+
+    def of(self, text: str) -> str:
+        """Return the answer in a column's text; empty if the regular expression does not match.
+
+        Raises:
+            UserError: The search takes too long.
+        """
+        return text if self.regex is None else _regex(self.regex)(text)
 
 
 def _rows(value: Any) -> Any:
@@ -186,6 +208,20 @@ class ColumnsSection(FileSection):
     id: Text | None = "id"
 
 
+class DemonstrationSection(FileSection):
+    """A question with a response to it; further keys are columns, for a prompt that uses them.
+
+    Attributes:
+        question: The question; None if the prompt needs none.
+        response: The response.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    question: Text | None = None
+    response: Text
+
+
 class TaskFile(FileSection):
     """The whole task file.
 
@@ -198,7 +234,7 @@ class TaskFile(FileSection):
         system: The system prompt of chats.
         output: The gold solution as a model is taught to write it, a Jinja template over the columns and
             `question`, `solution`, `answer`; None for the solution.
-        demonstrations: Questions with responses that are shown before each question.
+        demonstrations: Questions with responses, which `generate --demos` shows if it names the task file.
         answers: Whether the answers are numbers or any text; None for numbers if they are compared as such.
         answer_key: The text that precedes the final answer in a response.
         extract: The way in which the final answer of a response is found.
@@ -217,15 +253,15 @@ class TaskFile(FileSection):
     prompt: JinjaText | None = None
     system: Text | None = None
     output: JinjaText | None = None
-    demonstrations: list[dict[str, Any]] = []
+    demonstrations: list[DemonstrationSection] = []
     answers: Literal["numbers", "text"] | None = None
     answer_key: str = ""
-    extract: str = "auto"
+    extract: Annotated[str, _parsed(parse_extraction)] = AUTO
     normalise: Literal["neutral", "published"] = "neutral"
     compare: Literal["text", "number", "symbolic", "math-verify"] = "text"
     tolerance: Annotated[Tolerance, BeforeValidator(_tolerance)] = EXACT
     max_tokens: Annotated[int, _in_range(MaxTokens)] = MAX_TOKENS
-    stop: list[Text] = []
+    stop: list[StopText] = []
     splits: Annotated[dict[str, SplitSection], BeforeValidator(_splits)] = {}
     seed: Annotated[int, _in_range(Seed)] = SEED
 
@@ -265,10 +301,10 @@ class Definition:
         asked = {key: value for key, value in self.yaml.values.items() if key not in _ABOUT_ANSWERS}
         return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
-    def error(self, problem: str, *where: str, hint: str | None = None) -> UserError:
+    def error(self, problem: str, *where: str | int, hint: str | None = None) -> UserError:
         """Return an error about the key to which `where` leads, to be raised."""
-        line = place_of(self.yaml.root, where)
-        return UserError(problem, file=self.path, line=line, field=".".join(where) or None, hint=hint)
+        line, field = place_of(self.yaml.root, where), ".".join(map(str, where))
+        return UserError(problem, file=self.path, line=line, field=field or None, hint=hint)
 
     def local(self, section: RowsSection) -> Path:
         """Return the path of rows that are not on the hub."""

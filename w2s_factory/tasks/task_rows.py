@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError, did_you_mean, short
 from w2s_factory.records import PlacedTable, Table
-from w2s_factory.records.data_files import read_data, split_files
 from w2s_factory.records.hub_rows import load
 from w2s_factory.records.reader import Place
+from w2s_factory.records.tabular_files import read_data, split_files
 from w2s_factory.tasks.task_file import exact_share
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class TaskRows:
         try:
             return split_files(path, split.config, split.split)
         except UserError as error:
-            problem = f"{path} {error.problem}" if error.field else f"{path}: {error.problem}"
+            problem = f"{error.file}{' ' if error.field else ': '}{error.problem}"
             raise self.definition.error(problem, *self._section(name), hint=error.hint) from None
 
     def _section(self, name: str) -> tuple[str, ...]:

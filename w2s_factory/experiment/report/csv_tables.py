@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.experiment.report.models import gap_recovered
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.report.models import Group, ReportedModel
     from w2s_factory.experiment.report.stage_results import Iteration, Preferences
     from w2s_factory.experiment.report.training_curves import Timed, TrainingCurves
+    from w2s_factory.experiment.report.unfinished import Unfinished
     from w2s_factory.scoring.metrics import Difference
 
     Rows = list[dict[str, Any]]
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 def models_table(models: Sequence[ReportedModel]) -> Rows:
     """Return a row for each model; shares are from 0 to 1."""
     return [_model_row(models, model) for model in models]
+
+
+def unfinished_table(counted: Iterable[Unfinished]) -> Rows:
+    """Return a row for each model with responses that ended before an answer; none if there is no such."""
+    return [asdict(counts) for counts in counted]
 
 
 def comparisons_table(compared: Iterable[ModelComparison]) -> Rows:
@@ -175,8 +181,18 @@ def _model_row(models: Sequence[ReportedModel], model: ReportedModel) -> dict[st
         "k": drawn and drawn.k,
         "pass_at_k": drawn and drawn.passed,
         "maj_at_k": drawn and drawn.majority,
+        **_averaged(models, model),
         "pgr": gap_recovered(models, model),
     }
+
+
+def _averaged(models: Sequence[ReportedModel], model: ReportedModel) -> dict[str, Any]:
+    """Return the columns of avg@k; none if no model has it."""
+    if all(other.averaged is None for other in models):
+        return {}
+    found = model.averaged
+    value, low, high = found.accuracy if found else (None, None, None)
+    return {"avg_k": found and found.k, "avg_at_k": value, "avg_low": low, "avg_high": high}
 
 
 def _estimate(name: str, estimate: Difference) -> dict[str, float]:

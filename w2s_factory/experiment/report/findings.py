@@ -10,6 +10,7 @@ from w2s_factory.experiment.report.folder import artefacts
 from w2s_factory.experiment.report.models import groups, models_of
 from w2s_factory.experiment.report.stage_results import iterations, preferences
 from w2s_factory.experiment.report.training_curves import times, trainings
+from w2s_factory.experiment.report.unfinished import unfinished
 from w2s_factory.published import is_published
 from w2s_factory.scoring.evaluate import paper_rows
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.report.models import Group, ReportedModel
     from w2s_factory.experiment.report.stage_results import Iteration, Preferences
     from w2s_factory.experiment.report.training_curves import Timed, TrainingCurves
+    from w2s_factory.experiment.report.unfinished import Unfinished
     from w2s_factory.experiment.run_contents import Contents
 
 
@@ -31,6 +33,7 @@ class Findings:
     contents: Contents
     absent: list[Absent]
     models: list[ReportedModel]
+    unfinished: list[Unfinished]
     compared: list[ModelComparison]
     stage1: list[Iteration]
     stage2: list[Preferences]
@@ -54,6 +57,7 @@ def find_out(run: Run) -> Findings:
         contents=contents,
         absent=run.absent(),
         models=models,
+        unfinished=unfinished(run),
         compared=comparisons(models),
         stage1=iterations(run),
         stage2=preferences(run),

@@ -108,6 +108,10 @@ def _state(path: Path, noted: str) -> State:
     return "unchanged" if content_hash(path) == noted else "changed"
 
 
+_WORDS: Final = {"any_format": "results in any format", "averaged": "further samples"}
+"""The files of a model in words, where their names in the contents are not."""
+
+
 @dataclass(frozen=True)
 class Absent:
     """A file that the run names and that does not exist."""
@@ -161,9 +165,10 @@ class Run:
         if contents.train_golds:
             yield "golds of training", contents.train_golds
         for model in contents.models:
-            for what in ("results", "any_format", "samples", "training"):
-                if path := getattr(model, what):
-                    words = what.replace("any_format", "results in any format")
+            for what in ("results", "any_format", "samples", "averaged", "training"):
+                path = getattr(model, what)
+                if path and not (what == "averaged" and path == model.samples):
+                    words = _WORDS.get(what, what)
                     yield f"{model.label}, seed {model.seed}: {words}", path
         for stage1 in contents.stage1:
             for what in ("weak", "icl", "hybrid"):

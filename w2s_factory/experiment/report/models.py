@@ -1,4 +1,4 @@
-"""The models of a run over all its seeds: verdicts, accuracy with intervals, pass@k, PGR, accuracy by tag."""
+"""The models of a run over all its seeds: verdicts, accuracy with intervals, pass@k, avg@k, PGR, tags."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from w2s_factory.quantities import PUBLISHED_SAMPLES
 from w2s_factory.scoring.golds import read_golds
 from w2s_factory.scoring.metrics import (
     Difference,
+    bootstrap_mean,
     paired_bootstrap,
     performance_gap_recovered,
     wilson_interval,
 )
-from w2s_factory.scoring.seeds import seed_files
-from w2s_factory.scoring.verdicts import read_verdicts, sampled
+from w2s_factory.scoring.seeds import seed_files, seed_sources
+from w2s_factory.scoring.verdicts import read_verdicts, sampled, shares_right
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -118,6 +119,14 @@ class Sampled:
 
 
 @dataclass(frozen=True)
+class Averaged:
+    """avg@k: the mean accuracy over k samples of each question and over the seeds, with its interval."""
+
+    k: int
+    accuracy: Difference
+
+
+@dataclass(frozen=True)
 class ReportedModel:
     """A model with all its repetitions.
 
@@ -131,6 +140,7 @@ class ReportedModel:
         any_format: The verdicts if the last number counts in any format; None if they do not exist.
         sampled: pass@k and maj@k of its sampled answers; None if there are none.
         m_plus: Whether it is the hybrid of the run's last iteration.
+        averaged: avg@k of its sampled answers; None if it is not measured.
     """
 
     key: str
@@ -142,6 +152,7 @@ class ReportedModel:
     any_format: Verdicts | None
     sampled: Sampled | None
     m_plus: bool = False
+    averaged: Averaged | None = None
 
 
 def models_of(run: Run) -> list[ReportedModel]:
@@ -220,6 +231,7 @@ def _model(run: Run, repetitions: list[Evaluated], *, once: bool, last: int | No
         any_format=_verdicts(run, any_format, once) if any_format else None,
         sampled=_sampled(run, [model.samples for model in repetitions if run.has_samples(model.samples)]),
         m_plus=is_hybrid(first) and first.iteration == last,
+        averaged=_averaged(run, [model.averaged for model in repetitions if run.has_samples(model.averaged)]),
     )
 
 
@@ -243,6 +255,21 @@ def _sampled(run: Run, folders: Sequence[Path | None]) -> Sampled | None:
     rows = [sampled(path, k, task) for path in paths]
     mean = {name: sum(row[name] for row in rows) / len(rows) for name in ("pass_at_k", "maj_at_k")}
     return Sampled(k, mean["pass_at_k"], mean["maj_at_k"])
+
+
+def _averaged(run: Run, folders: Sequence[Path | None]) -> Averaged | None:
+    k, paths = run.contents.avg_at, [run.at(folder) for folder in folders if folder is not None]
+    if k is None or not paths:
+        return None
+    shares = [shares_right(seed_sources(path), k, str(path))[0] for path in paths]
+    for path, others in zip(paths, shares, strict=True):
+        if others.keys() != shares[0].keys():
+            raise UserError(f"answers other questions than {paths[0]}", file=path)
+    values = np.array([[others[name] for name in shares[0]] for others in shares])
+    one_value = values.min() == values.max()
+    return Averaged(
+        k, bootstrap_mean(values[0]) if len(values) == 1 or one_value else crossed_bootstrap(values)
+    )
 
 
 _MOST_VALUES = 12

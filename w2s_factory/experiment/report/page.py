@@ -23,6 +23,8 @@ from w2s_factory.experiment.report.models import (
 from w2s_factory.experiment.report.summary import clauses
 from w2s_factory.experiment.report.training_curves import by_kind
 from w2s_factory.experiment.report.wording import percent, percent_interval, ratio
+from w2s_factory.tasks import get_task
+from w2s_factory.tasks.registry import is_task_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,6 +94,7 @@ def _row(
         "any_format": float(model.any_format.right.mean()) if model.any_format else None,
         "passed": percent(sampled.passed) if sampled else "",
         "majority": percent(sampled.majority) if sampled else "",
+        "averaged": model.averaged and model.averaged.accuracy,
         "pgr_text": _pgr_text(model, models),
         **{f"paper_{name}": published[name] for name in _NO_PAPER},
     }
@@ -163,6 +166,10 @@ def _context(found: Findings, drawings: Drawings, beside: str) -> dict[str, Any]
         "intervals": _SEVERAL if several else _ONE_SEED,
         "questions": len(models[0].strict.questions) if models else 0,
         "k": next((model.sampled.k for model in models if model.sampled), 10),
+        "avg_k": next((model.averaged.k for model in models if model.averaged), None),
+        "task": get_task(found.contents.task).name
+        if is_task_file(found.contents.task)
+        else found.contents.task,
         "has_ceiling": find(models, CEILING) is not None,
         "other_questions": _on_other_questions(models),
         "sampling_seeds": sorted({seed for stage2 in found.stage2 for seed in stage2.sources}),

@@ -81,6 +81,7 @@ def _write(texts: dict[Path, str], run: Run, name: str, *, force: bool) -> None:
 def _tables(found: Findings) -> dict[str, list[dict[str, Any]]]:
     return {
         "models": csv_tables.models_table(found.models),
+        "unfinished": csv_tables.unfinished_table(found.unfinished),
         "paper": found.paper,
         "comparisons": csv_tables.comparisons_table(found.compared),
         "stage1": csv_tables.stage1_table(found.stage1),

@@ -57,13 +57,13 @@ def _csv_rows(path: Path) -> Iterator[Placed]:
         raise UserError("expected a first line with the names of the columns", file=path, line=1)
     if repeated := next((name for name in head if head.count(name) > 1), None):
         raise UserError(f'two columns have the name "{repeated}"', file=path, line=1)
-    rows = []
+    rows: list[Placed] = []
     for place, values in placed:
         if len(values) != len(head):
             raise place.error(f"expected {len(head)} columns, got {len(values)}")
         rows.append((place, dict(zip(head, values, strict=True))))
     if rows and all(is_whole_number(row.get("id", "")) for _, row in rows):
-        rows = [(place, row | {"id": int(row["id"])}) for place, row in rows]  # type: ignore[dict-item]
+        rows = [(place, row | {"id": int(row["id"])}) for place, row in rows]
     return iter(rows)
 
 

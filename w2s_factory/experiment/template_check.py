@@ -1,0 +1,142 @@
+"""The check before a run: whether each model is trained in the format in which it will be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from w2s_factory.errors import UserError
+from w2s_factory.experiment.spec import AUTO, VANILLA
+from w2s_factory.experiment.step_options import thinking_of
+from w2s_factory.generating.chat_settings import OWN
+from w2s_factory.llamafactory.known_templates import find_llamafactory, tokenizer_folder
+from w2s_factory.llamafactory.template_parity import check_template, find_template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from w2s_factory.experiment.spec import Experiment, Of
+    from w2s_factory.experiment.training_arguments import TrainingSection
+
+
+@dataclass(frozen=True)
+class _TrainedFormat:
+    """A training template, and how the model will be asked; the first training with both names the field.
+
+    Attributes:
+        field: The section of the training in the experiment file.
+        of: The model that is trained.
+        template: The training template; None if the preset leaves it to LLaMA-Factory.
+        chat: The chat template: `off`, `auto`, or a file.
+        fits: Whether nothing has to be compared, since both are the published prompt.
+    """
+
+    field: str
+    of: Of
+    template: str | None
+    chat: str
+
+    @property
+    def fits(self) -> bool:
+        return self.template in (None, VANILLA) and self.chat == "off"
+
+    @property
+    def contradiction(self) -> str | None:
+        """Return the difference where training and asking need no comparison; None if they do."""
+        if self.chat == "off":
+            return (
+                f"the {self.of} model is trained in the chat template {self.template}, but asked without it"
+            )
+        if self.template in (None, VANILLA):
+            return (
+                f"the {self.of} model is asked in a chat, but trained with {self.template or 'no template'}"
+            )
+        if self.template == AUTO and self.chat != OWN:
+            return f"the {self.of} model is asked in {self.chat}, but auto trains its own chat template"
+        return None
+
+
+def check_templates(
+    experiment: Experiment,
+    trainings: Iterator[tuple[str, TrainingSection, str]],
+    *,
+    force: bool,
+    ahead: bool,
+    tell: Callable[[str], None],
+) -> None:
+    """Check that no model is asked in another format than the one it is trained in.
+
+    Args:
+        experiment: The experiment.
+        trainings: Its trainings, each with its section before it and its stage after it.
+        force: Warn of a difference instead of refusing it.
+        ahead: Accept that a model is not in a folder yet, so that its tokenizer cannot be read.
+        tell: The function that gets warnings and notes.
+
+    Raises:
+        UserError: A format differs, and `force` is not given; or no template of LLaMA-Factory fits.
+        DelegateError: LLaMA-Factory cannot be imported.
+    """
+    found = {
+        (each.of, each.template, each.chat): each for each in reversed(list(_trained(experiment, trainings)))
+    }
+    for each in reversed(list(found.values())):
+        if each.fits:
+            continue
+        difference = each.contradiction or _difference(experiment, each, ahead=ahead, tell=tell)
+        if difference is None:
+            continue
+        if not force:
+            raise UserError(difference, field=f"{each.field}.overrides.template", hint=_HINT)
+        tell(f"Warning: {each.field}: {difference}")
+
+
+_HINT = (
+    "Write the trained format to a file (w2s-factory template jinja NAME --output FILE) and ask in it: "
+    "generation: {chat: FILE}; or run nevertheless: --force"
+)
+
+
+def _trained(
+    experiment: Experiment, trainings: Iterator[tuple[str, TrainingSection, str]]
+) -> Iterator[_TrainedFormat]:
+    for section, training, _ in trainings:
+        of: Of = "weak" if section.startswith("weak") else "strong"
+        chat = experiment.chat(of)
+        yield _TrainedFormat(section, of, training.value("template"), OWN if chat == "on" else chat)
+
+
+def _difference(
+    experiment: Experiment, each: _TrainedFormat, *, ahead: bool, tell: Callable[[str], None]
+) -> str | None:
+    """Return the first difference between training and asking, in one sentence; None if there is none."""
+    model = (experiment.weak if each.of == "weak" else experiment.strong).model
+    python = experiment.environments.train
+    try:
+        find_llamafactory(python)
+        folder = tokenizer_folder(str(model))
+    except UserError as error:
+        if each.template == AUTO and not ahead:
+            raise UserError(f"auto: {error.problem}: {model}", field=each.field, hint=error.hint) from None
+        problem = f"{model}: {error.problem}"
+        tell(f"Note: whether the {each.of} model is asked as it is trained is not checked: {problem}")
+        return None
+    thinking = thinking_of(experiment, each.of, trained=True) or "auto"
+    system = experiment.system(each.of) is not None
+    if each.template == AUTO:
+        find_template(
+            folder, thinking=thinking, chat=each.chat, system=system, several_turns=False, python=python
+        )
+        return None
+    found = check_template(
+        str(each.template),
+        folder,
+        thinking=thinking,
+        chat=each.chat,
+        system=system,
+        several_turns=False,
+        python=python,
+    )
+    if found.equal:
+        return None
+    return f"{each.template} differs from what the {each.of} model is asked: {found.difference}"
