@@ -51,6 +51,10 @@ LINES = [
         "build-data --stage 2 --task arithmetic --weak in/weak.jsonl --votes in/votes.jsonl --output out/p.json"
         " --samples in/t1.0 --min-confidence 0.5 --negative-confidence 0.5 --no-config"
     ),
+    Line(
+        "build-data --stage 1 --task arithmetic --weak in/weak.jsonl --icl in/icl.jsonl --output-dir out"
+        " --extract auto --mode published --train-on answer --chat on --system Think --no-config"
+    ),
     Line("build-data --stage 2 --check in/pairs/paired.json --weak in/weak.jsonl"),
     Line("build-data --stage 2 --explain 2 --output in/pairs/paired.json"),
     Line("convert-pairs in/pairs/paired.json --format release --output out/converted.json"),
@@ -79,7 +83,12 @@ LINES = [
     Line("merge-shards in/shards"),
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --output out/results.jsonl"),
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --compare published,symbolic"),
+    Line(
+        "score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --output out/results.jsonl"
+        " --extract auto --reasoning-start <r> --reasoning-end </r>"
+    ),
     Line("vote --input in/t1.0 --output out/votes.jsonl"),
+    Line("vote --input in/t1.0 --output out/votes.jsonl --task arithmetic --extract auto --mode symbolic"),
     Line("evaluate in/weak.jsonl in/icl.jsonl --floor 0.1 --ceiling 0.9 --csv out/table.csv", slow=True),
     Line("evaluate --pass-at 2 in/t1.0 --json"),
     Line("init --task arithmetic --output out/experiment.yaml"),
