@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from w2s_factory.building.reading import Reading
     from w2s_factory.llamafactory.dataset_info import DatasetEntry, Location
     from w2s_factory.llamafactory.settings import TrainedThinking
     from w2s_factory.records import Form, PairForm, Source
@@ -53,10 +52,6 @@ class Recipe:
     thinking: TrainedThinking | None = None
     dataset: str | None = None
     force: bool = False
-
-    def reading(self, reading: Reading) -> Recipe:
-        """Return the recipe for rows of a reading: without thinking if they have only answers."""
-        return replace(self, thinking="off") if reading.train_on == "answer" else self
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,11 @@ _output = heading("Output")
     help="A training argument that differs from the preset, such as num_train_epochs=3; repeatable.",
 )  # fmt: skip
 @_preset(
+    "--template", metavar="NAME", show_default="the preset's",
+    help="LLaMA-Factory's template: its name, or auto for the one that trains what the model's chat template "
+    "asks. The same as --set template=NAME.",
+)  # fmt: skip
+@_preset(
     "--cpu",
     is_flag=True,
     help="Train without a GPU, slowly: the same as --set use_cpu=true --set bf16=false.",
@@ -85,6 +90,7 @@ _output = heading("Output")
 def command(
     listing: bool,
     preset: str | None,
+    template: str | None,
     model: str | None,
     adapter: tuple[str, ...],
     dataset: str | None,
@@ -126,6 +132,7 @@ def command(
         return
     if preset is None or model is None or output_dir is None or output is None:
         raise click.UsageError("needs --preset, --model, --output-dir and --output (or --list)")
+    chosen = parsed_settings([*settings, *([] if template is None else [f"template={template}"])])
     text = make_config(
         preset,
         model=model,
@@ -134,7 +141,7 @@ def command(
         dataset_dir=dataset_dir,
         adapter=adapter,
         version=version,
-        settings={**(ON_CPU if cpu else {}), **parsed_settings(settings)},
+        settings={**(ON_CPU if cpu else {}), **chosen},
         ahead=True,
         reference=reference,
         start=start,

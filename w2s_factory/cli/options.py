@@ -16,6 +16,8 @@ from w2s_factory.ranges import declared, problem, range_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from w2s_factory.answers.thinking import Markers
+
 DASH: Final = "-"
 """The name that stands for the standard output."""
 
@@ -161,6 +163,57 @@ def number_options(
 
 def _finite(bound: float) -> float | None:
     return bound if math.isfinite(bound) else None
+
+
+def extraction_options(
+    add: Callable[..., Callable[[Any], Any]] = option, default: str = "the task's, published for the paper's"
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds `--extract`, `--reasoning-start` and `--reasoning-end`.
+
+    Args:
+        add: The decorator that adds an option, such as one made by `heading`.
+        default: The way used without `--extract`, for the help.
+    """
+    way = (
+        "How to find the final answer. auto: the last box, or else the text after the key or after 'the "
+        "answer is', or else the last number. Also: boxed, number, published, regex:PATTERN (the group of "
+        "its last match)."
+    )
+    start = "The text with which thinking starts. Only what follows the thinking is the answer."
+    described = (
+        ("--extract", "extraction", "WAY", default, way),
+        ("--reasoning-start", "reasoning_start", "TEXT", "<think>, [THINK], harmony channels", start),
+        (
+            "--reasoning-end",
+            "reasoning_end",
+            "TEXT",
+            "that of the start",
+            "The text with which thinking ends.",
+        ),
+    )
+
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        for flag, name, metavar, shown, text in reversed(described):
+            command = add(flag, name, metavar=metavar, show_default=shown, help=text)(command)
+        return command
+
+    return decorated
+
+
+def reasoning_markers(start: str | None, end: str | None) -> Markers | None:
+    """Return the markers of thinking that the two options name; None if neither is given.
+
+    Raises:
+        UserError: Only one is given, or they are empty or the same.
+    """
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        missing = "--reasoning-start" if start is None else "--reasoning-end"
+        raise UserError("is needed, too", field=missing, hint="Thinking has a start and an end")
+    from w2s_factory.answers.thinking import Markers
+
+    return Markers(start, end)
 
 
 def environment_options(command: Callable[..., Any]) -> Callable[..., Any]:

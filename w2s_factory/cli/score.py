@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_scoring
-from w2s_factory.cli.options import DASH, PATH, TASKS, number
+from w2s_factory.cli.options import DASH, PATH, TASKS, extraction_options, number, reasoning_markers
 from w2s_factory.cli.output import messages_to_stderr, print_warning
 from w2s_factory.errors import UserError
 from w2s_factory.folders import OUTPUT, RESULTS, samples_in, seeds_in
@@ -39,6 +39,9 @@ class ScoreOptions:
     mode: str
     answers: str
     answer_key: str | None
+    extraction: str | None
+    reasoning_start: str | None
+    reasoning_end: str | None
     timeout: float
     workers: int | None
     partial: bool
@@ -68,6 +71,7 @@ class ScoreOptions:
     "--answer-key", metavar="TEXT", show_default="the task's, such as ####",
     help="The text that precedes the final answer.",
 )  # fmt: skip
+@extraction_options(_answers)
 @_comparison("--mode", type=_MODES, default="published", show_default=True, help="How to compare: see above.")
 @_comparison(
     "--compare", metavar="MODE,MODE...",
@@ -121,6 +125,8 @@ def _compare(options: ScoreOptions, modes: list[str]) -> None:
         options.responses,
         modes,
         answer_key=options.answer_key,
+        extraction=options.extraction,
+        markers=reasoning_markers(options.reasoning_start, options.reasoning_end),
         timeout=options.timeout,
         workers=options.workers,
         partial=options.partial,
@@ -160,6 +166,8 @@ def _score_file(options: ScoreOptions, responses: Path, results: Path) -> ScoreS
         options.mode,
         answer_key=options.answer_key,
         any_format=options.answers == "any",
+        extraction=options.extraction,
+        markers=reasoning_markers(options.reasoning_start, options.reasoning_end),
         timeout=options.timeout,
         workers=options.workers,
         partial=options.partial,
@@ -223,6 +231,10 @@ def _print_summary(summary: ScoreSummary, options: ScoreOptions, name: str) -> N
         click.echo(f"{name}{summary.rows - summary.known} without a known gold answer not counted")
     if summary.empty:
         click.echo(f"{name}{summary.empty} without a final answer")
+    if summary.unclosed:
+        click.echo(f"{name}{summary.unclosed} unanswered: thinking did not end")
+    if summary.failed:
+        click.echo(f"{name}{summary.failed} unanswered: the request failed")
     for limit, count in summary.limits.items():
         click.echo(
             f"{name}{count} counted as wrong, their comparison was stopped ({limit}): see scoring_report.json"

@@ -8,7 +8,7 @@ import click
 
 from w2s_factory.cli.help import option
 from w2s_factory.cli.next_steps import after_vote
-from w2s_factory.cli.options import PATH, TASKS
+from w2s_factory.cli.options import PATH, TASKS, extraction_options, reasoning_markers
 from w2s_factory.cli.output import messages_to_stderr, print_limits, print_warning
 from w2s_factory.folders import samples_in, seeds_in
 
@@ -39,12 +39,32 @@ if TYPE_CHECKING:
     show_default="answers are equal if their texts are",
     help=f"The task, which decides which answers are equal: {TASKS}.",
 )
+@extraction_options(default="the answers in the results")
+@option(
+    "--mode",
+    type=click.Choice(["published", "symbolic", "math-verify"]),
+    show_default="published, with --task",
+    help="How to compare answers that are found again: as in w2s-factory score.",
+)
 @option("--force", is_flag=True, help="Overwrite a file that has other content.")
-def command(folder: Path, output: Path, task_name: str | None, force: bool) -> None:
+def command(
+    folder: Path,
+    output: Path,
+    task_name: str | None,
+    extraction: str | None,
+    reasoning_start: str | None,
+    reasoning_end: str | None,
+    mode: str | None,
+    force: bool,
+) -> None:
     """Find the majority answer to each question over all seeds.
 
     The confidence of a question is the share of its samples that give the majority answer. A tie goes to the
-    answer of the lowest seed. A response without an answer counts as a vote for no answer.
+    answer of the lowest seed. A response without an answer counts as a vote for no answer, except where its
+    thinking did not end or its request failed: then it does not vote.
+
+    With --extract or --mode, answers are found again in the responses, which needs --task. Without them, all
+    seeds must have been scored in the same way.
 
     \b
     Example:
@@ -54,13 +74,25 @@ def command(folder: Path, output: Path, task_name: str | None, force: bool) -> N
     from w2s_factory.tasks import get_task
 
     folder = samples_in(folder)
-    summary = vote(folder, output, task=get_task(task_name) if task_name else None, force=force)
+    summary = vote(
+        folder,
+        output,
+        task=get_task(task_name) if task_name else None,
+        extraction=extraction,
+        mode=mode,
+        markers=reasoning_markers(reasoning_start, reasoning_end),
+        force=force,
+    )
     rows_printed = messages_to_stderr(output)
     right = f"{summary.right}{'' if summary.known == summary.questions else f' of {summary.known}'}"
     click.echo(
         f"{summary.questions} questions, {summary.samples} samples each: majority right "
         f"{right if summary.known else 'unknown'}, without an answer {summary.empty}"
     )
+    if summary.unanswered:
+        click.echo(
+            f"{summary.unanswered} samples did not vote: their thinking did not end or their request failed"
+        )
     print_limits(summary.limits)
     if summary.missing:
         print_warning(f"seeds are missing in {folder} ({summary.missing}); the vote is over the others")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from w2s_factory.answers.extraction import Extraction
+    from w2s_factory.answers.thinking import Markers
     from w2s_factory.records import Id, RowsLike
     from w2s_factory.tasks import Task
 
@@ -100,13 +102,15 @@ class ModeComparison:
         return "  ".join([*results, f"{found.rows:>4}", "; ".join(examples)])
 
 
-def compare_modes(
+def compare_modes(  # noqa: PLR0913  each is an option of the command
     task: Task | str,
     golds: RowsLike,
     responses: RowsLike,
     modes: Sequence[str],
     *,
     answer_key: str | None = None,
+    extraction: str | Extraction | None = None,
+    markers: Markers | None = None,
     timeout: Timeout = TIMEOUT,
     workers: Workers | None = None,
     partial: bool = False,
@@ -119,6 +123,8 @@ def compare_modes(
         responses: The responses, as `score` takes them.
         modes: Two modes or more.
         answer_key: The text that precedes the final answer, if not the task's own.
+        extraction: The way to find the final answer (`answers.extraction.WAYS`); None for the task's own.
+        markers: The markers of thinking; None for those recognised by default.
         timeout: The most seconds that one comparison may take.
         workers: The number of processes that compare; by default as many as cores.
         partial: Whether golds may be without a response.
@@ -138,7 +144,16 @@ def compare_modes(
         raise UserError("holds no golds, so there are no verdicts to compare", file=golds, field="answer")
     texts = [row["response"] for row in rows]
     score = functools.partial(
-        score_responses, task, texts, answers, answer_key=answer_key, timeout=timeout, workers=workers
+        score_responses,
+        task,
+        texts,
+        answers,
+        answer_key=answer_key,
+        extraction=extraction,
+        markers=markers,
+        opened=[row.get("prompt_opens_thinking", False) for row in rows],
+        timeout=timeout,
+        workers=workers,
     )
     try:
         by_mode = [score(mode) for mode in modes]
