@@ -17,6 +17,7 @@ from w2s_factory.building.pairs import (
     draw_chosen,
     draw_rejected,
     judge_votes,
+    majority_answer,
 )
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import PairRules
@@ -38,8 +39,9 @@ def vote(confidence: float, majority: str = "1", positives: int = 6, negatives: 
 
 
 def judged(pred: str, ballot, **rules):
-    weak = WeakAnswer(ballot["prompt"], "weak", pred, None)
-    (one,) = judge_votes([(weak, ballot)], PairRules(**rules), str.__eq__)
+    weak = WeakAnswer(ballot["prompt"], "weak", pred, pred, None)
+    same = lambda weak, vote: weak.compared == majority_answer(vote)  # noqa: E731
+    (one,) = judge_votes([(weak, ballot)], PairRules(**rules), same)
     return one
 
 

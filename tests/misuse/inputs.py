@@ -51,6 +51,10 @@ LINES = [
         "build-data --stage 2 --task arithmetic --weak in/weak.jsonl --votes in/votes.jsonl --output out/p.json"
         " --samples in/t1.0 --min-confidence 0.5 --negative-confidence 0.5 --no-config"
     ),
+    Line(
+        "build-data --stage 1 --task arithmetic --weak in/weak.jsonl --icl in/icl.jsonl --output-dir out"
+        " --extract auto --mode published --train-on answer --chat on --system Think --no-config"
+    ),
     Line("build-data --stage 2 --check in/pairs/paired.json --weak in/weak.jsonl"),
     Line("build-data --stage 2 --explain 2 --output in/pairs/paired.json"),
     Line("convert-pairs in/pairs/paired.json --format release --output out/converted.json"),
@@ -99,6 +103,8 @@ LINES = [
     Line("verify-release in/release", code=1),
     Line("audit in/data"),
     Line("template status"),
+    Line("template check --template chatml --model in/model --chat in/chat.jinja --thinking off", code=1),
+    Line("template jinja chatml --model in/model --output out/chatml.jinja", code=1),
     Line("doctor", code=1),
 ]  # fmt: skip
 REPORT = Line("report in/run --output out/report.html", slow=True)
@@ -124,6 +130,7 @@ def make_inputs(folder: Path) -> None:
     write(into / "demos.json", pick_demonstrations(task, into / "output.jsonl", count=2, seed=1))
     (into / "task.yaml").write_text(OWN_TASK)
     _model(into)
+    (into / "chat.jinja").write_text("{% for message in messages %}[{{ message.content }}]{% endfor %}")
     build_stage1(task, into / "weak.jsonl", into / "icl.jsonl", into / "data", weak_name="weak", iteration=1)
     build_stage2(task, into / "weak.jsonl", into / "votes.jsonl", into / "pairs/paired.json")
     _configs(into)

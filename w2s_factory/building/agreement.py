@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from w2s_factory.building.joining import final_answer, joined_results, naming_questions
+from w2s_factory.building.joining import joined_results, naming_questions
 from w2s_factory.building.reading import Reading
-from w2s_factory.scoring.equality import equality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from w2s_factory.building.reading import Answer
     from w2s_factory.records import Result, RowSource
     from w2s_factory.tasks import Task
 
@@ -92,13 +92,19 @@ def agreeing(
         UserError: An id is in one file only or a duplicate, or is that of different questions.
     """
     reading = reading or Reading()
-    joined = list(joined_results(task, weak, icl))
+    joined = list(joined_results(task, weak, icl, reading.form(task)))
+    sides = list(zip(*joined, strict=True))
+    found = [reading.answers(task, side, file) for side, file in zip(sides, (weak, icl), strict=True)]
+    joined = [
+        (_as_read(row, answer), _as_read(other, its_answer))
+        for (row, other), answer, its_answer in zip(joined, *found, strict=True)
+    ]
     answers = {
-        row["id"]: (final_answer(task, other, icl, reading), final_answer(task, row, weak, reading))
-        for row, other in joined
+        row["id"]: (its_answer.compared, answer.compared)
+        for (row, _), answer, its_answer in zip(joined, *found, strict=True)
     }
     with naming_questions(answers.items(), weak):
-        same = equality(task, answers.values())
+        same = reading.equality(task, answers.values())
         agreement.limits = same.limits
         verdicts = [same(*pair) for pair in answers.values()]
     for (row, other), kept in zip(joined, verdicts, strict=True):
@@ -107,3 +113,12 @@ def agreeing(
             yield row, other
         elif others is not None and reading.is_trainable(row, other):
             others.append((row, other))
+
+
+def _as_read(result: Result, answer: Answer) -> Result:
+    """Return a result with the answer that was found; without its verdict if that is on another answer."""
+    if result.get("pred", answer.pred) == answer.pred:
+        return result
+    row = {**result, "pred": answer.pred}
+    row.pop("result", None)
+    return row  # type: ignore[return-value]  # a result whose verdict is not known

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.asked_format import WITHOUT_CHAT
+from w2s_factory.llamafactory.presets import load_preset
+from w2s_factory.prompts import question_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from w2s_factory.building.dataset_files import Recipe
     from w2s_factory.tasks import Task
-
-_MARK = "\N{OBJECT REPLACEMENT CHARACTER}"
-"""A text in place of a question, to find what a task writes before and after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +64,25 @@ class Asking:
         """
         if self.chat is None:
             return {**row}
-        question = _question_of(task, row[key])
+        question = question_in(task, row[key])
         kept = {name: value for name, value in row.items() if name != "system"}
         kept[key] = task.user_turn(question) if self.chat else task.prompt(question)
         return kept if self.system is None else {**kept, "system": self.system}
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """Return a recipe, if its config trains on rows of a chat in a chat template.
+
+        Raises:
+            UserError: Its template trains prompts as they are.
+        """
+        if recipe.model is not None and self.chat:
+            preset = load_preset(recipe.preset).entries.get("template")
+            template = recipe.settings.get("template", preset and preset.value)
+            if template in WITHOUT_CHAT:
+                problem = f"the template {template} trains the user's turn alone, not as a chat asks it"
+                hint = "Set a chat template (--set template=NAME), choose another preset, or add --no-config"
+                raise UserError(problem, field="--chat", hint=hint)
+        return recipe
 
     def has_system(self, row: Mapping[str, Any]) -> bool:
         """Return whether a row has a system prompt when the model is asked so."""
@@ -87,21 +103,6 @@ def zero_shot(task: Task, prompt: str, asked: str) -> str | None:
         return None
     if asked == prompt:
         return prompt
-    question = _question_of(task, prompt)
+    question = question_in(task, prompt)
     forms = (prompt, task.prompt(question), task.user_turn(question))
     return max((form for form in forms if form and asked.endswith(form)), key=len, default=None)
-
-
-def _question_of(task: Task, prompt: str) -> str:
-    """Return the question in a zero-shot prompt of a task; the prompt itself if it is in no form of it."""
-    found = (_question_in(prompt, form) for form in (task.prompt, task.user_turn))
-    return next((question for question in found if question is not None), prompt)
-
-
-def _question_in(prompt: str, form: Callable[[str], str]) -> str | None:
-    """Return the question from which a form gives a prompt; None if there is none."""
-    before, found, after = form(_MARK).partition(_MARK)
-    if not found or not (prompt.startswith(before) and prompt.endswith(after)):
-        return None
-    question = prompt[len(before) : len(prompt) - len(after)]
-    return question if form(question) == prompt else None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from w2s_factory.llamafactory.dataset_info import DatasetEntry, Location
+    from w2s_factory.llamafactory.settings import TrainedThinking
     from w2s_factory.records import Form, PairForm, Source
     from w2s_factory.tasks import Task
 
@@ -38,6 +39,7 @@ class Recipe:
         model: The model to train: a folder or a name on the hub; None for no config.
         settings: Training arguments that differ from the preset.
         version: The LLaMA-Factory version to write for; None for the installed one.
+        thinking: Whether a model that thinks is trained with its thinking; None as the preset has it.
         dataset: The dataset's name in the index; None for the name that its file name gives.
         force: Whether to overwrite files and index entries that have other content.
     """
@@ -47,6 +49,7 @@ class Recipe:
     model: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     version: str | None = None
+    thinking: TrainedThinking | None = None
     dataset: str | None = None
     force: bool = False
 
@@ -305,6 +308,7 @@ def _config(
         dataset_dir=at.dataset_dir,
         version=recipe.version,
         settings=recipe.settings,
+        thinking=recipe.thinking,
         index=index,
         file=path,
     )

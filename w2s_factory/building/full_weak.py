@@ -58,8 +58,8 @@ def build_full_weak(
         output,
         stem=task.file_stem(WEAK_NAME, "full_weak"),
         inputs=(source,),
-        recipe=recipe or Recipe(),
-        facts=asking.facts | reading.facts,
+        recipe=reading.recipe(asking.recipe(recipe or Recipe())),
+        facts=asking.facts | reading.facts(),
     )
     return replace(built, left_out=len(left_out))
 

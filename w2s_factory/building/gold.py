@@ -55,7 +55,7 @@ def build_gold(
         output,
         stem=f"{task.stem}_gold",
         inputs=(source,),
-        recipe=recipe or Recipe(),
+        recipe=asking.recipe(recipe or Recipe()),
         facts=asking.facts,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import filecmp
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from w2s_factory.building.asking import zero_shot
 from w2s_factory.errors import HookError, UserError
@@ -14,7 +14,6 @@ from w2s_factory.records import Table, read, read_placed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from w2s_factory.building.reading import Reading
     from w2s_factory.records import Form, Id, Place, Result, RowSource
     from w2s_factory.tasks import Task
 
@@ -59,15 +58,23 @@ def rows_by_id(source: RowSource, form: Form[RowT]) -> dict[Id, tuple[Place, Row
     return {row["id"]: (place, row) for place, row in distinct_rows(source, form)}  # type: ignore[index]  # as above
 
 
-def joined_results(task: Task, weak: RowSource, icl: RowSource) -> Iterator[tuple[Result, Result]]:
+def joined_results(
+    task: Task, weak: RowSource, icl: RowSource, form: Form[Any]
+) -> Iterator[tuple[Result, Result]]:
     """Yield the weak and the icl result on each question, in the order of the weak results.
+
+    Args:
+        task: The task, which writes prompts.
+        weak: The weak side's results.
+        icl: The icl side's results on the same questions.
+        form: The form of the results.
 
     Raises:
         UserError: An id is in one file only or a duplicate, or is that of different questions.
     """
-    left: dict[Id, tuple[Place, Result]] = rows_by_id(icl, task.results_form)
-    first_row(weak, task.results_form)
-    results: Iterator[tuple[Place, Result]] = distinct_rows(weak, task.results_form)
+    left: dict[Id, tuple[Place, Result]] = rows_by_id(icl, form)
+    first_row(weak, form)
+    results: Iterator[tuple[Place, Result]] = distinct_rows(weak, form)
     for place, row in results:
         if row["id"] not in left:
             raise place.error(f"the id {row['id']!r} is not in {icl}", field="id", hint=SAME_SPLIT)
@@ -118,18 +125,6 @@ def same_content(first: RowSource, second: RowSource) -> bool:
         problem = "expected results of another model, got the same file on both sides"
         raise UserError(problem, file=second, hint=f"It is the same file as {first}")
     return same_bytes
-
-
-def final_answer(task: Task, row: Result, file: object, reading: Reading) -> str:
-    """Return the final answer of a results row; empty if there is nothing in the response to train on.
-
-    Raises:
-        UserError: The task's method fails; names the file and the row's id.
-    """
-    try:
-        return "" if reading.text(row["response"], row) is None else task.answer(row)
-    except UserError as error:
-        raise error.at(file=file, name=row["id"]) from error
 
 
 @contextmanager

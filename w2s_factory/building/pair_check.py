@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from w2s_factory.answers.thinking import DEFAULT_MARKERS
 from w2s_factory.building.weak_answers import weak_texts
 from w2s_factory.errors import UserError
 from w2s_factory.folders import responses_in
 from w2s_factory.records import read_pairs, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from w2s_factory.answers.thinking import Markers
     from w2s_factory.records import Id, RowsLike
 
@@ -44,13 +41,13 @@ class PairCheck:
         return not (self.neither or self.unknown or self.equal)
 
 
-def check_pairs(pairs: RowsLike, weak: RowsLike, markers: Sequence[Markers] = DEFAULT_MARKERS) -> PairCheck:
+def check_pairs(pairs: RowsLike, weak: RowsLike, markers: Markers | None = None) -> PairCheck:
     """Check which pairs of a file hold the weak model's response, or its answer alone, by exact text.
 
     Args:
         pairs: The pair file, in either form.
         weak: The weak model's results or full weak data.
-        markers: The markers of thinking in the weak model's responses.
+        markers: The markers of thinking in the weak model's responses; None for those recognised by default.
 
     Raises:
         UserError: A file cannot be read, or there are no pairs.

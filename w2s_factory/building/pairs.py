@@ -34,12 +34,14 @@ class WeakAnswer:
         prompt: The prompt that it answers.
         text: The text of it that is trained on; None if there is none.
         pred: Its final answer.
+        compared: The text by which it is compared; empty if it equals nothing.
         result: Whether the answer is right; None if the gold is not known.
     """
 
     prompt: str
     text: str | None
     pred: str
+    compared: str
     result: bool | None
 
 
@@ -81,7 +83,7 @@ class Judged:
 def judge_votes(
     questions: Iterable[tuple[WeakAnswer, Vote]],
     rules: PairRules,
-    same: Callable[[str, str], bool],
+    same: Callable[[WeakAnswer, Vote], bool],
     text: Callable[[Sample], str | None] = lambda sample: sample["response"],
 ) -> Iterator[Judged]:
     """Judge each question in turn, drawing from one generator in the order of the rows (paper, section 3.2).
@@ -89,7 +91,7 @@ def judge_votes(
     Args:
         questions: The weak response and the vote of each question, in the order of the votes.
         rules: The thresholds, the number of pairs and the seed.
-        same: A function that says whether the weak answer (first) equals the majority answer (second).
+        same: A function that says whether the weak answer equals the majority answer of the vote.
         text: A function that returns the text of a sample that is trained on, None if there is none; by
             default its response.
     """
@@ -107,7 +109,7 @@ class _Judge:
     """The judge of all questions, with the one generator that it draws from; see `judge_votes`."""
 
     rules: PairRules
-    same: Callable[[str, str], bool]
+    same: Callable[[WeakAnswer, Vote], bool]
     text: Callable[[Sample], str | None]
     generator: random.Random
 
@@ -120,7 +122,7 @@ class _Judge:
             return Judged(vote, weak, skipped=EMPTY)
         if weak.text is None:
             return Judged(vote, weak, skipped=UNANSWERED)
-        if self.same(weak.pred, majority):
+        if self.same(weak, vote):
             minority = self._trainable(vote["neg_responses"])
             if not minority:
                 return Judged(vote, weak, skipped=NO_MINORITY)
@@ -128,6 +130,8 @@ class _Judge:
         if vote["confidence"] < self.rules.negative_confidence:
             return Judged(vote, weak, skipped=NOT_SURE_ENOUGH)
         sure = self._trainable(vote["pos_responses"])
+        if not sure:
+            return Judged(vote, weak, skipped=EMPTY)
         return self._paired(weak, vote, "rejected", draw_chosen(sure, most, self.generator))
 
     def _trainable(self, samples: Iterable[Sample]) -> list[Sample]:

@@ -141,18 +141,18 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
         recipe: The layout and the training config; the defaults of `Recipe` if None.
 
     Raises:
-        UserError: Both results are the same file or object, cannot be read, have no `pred`, or differ in
-            their questions; some icl results have a system prompt and some have none; no question is left, or
-            there are too few to pad with. Nothing is written then.
+        UserError: Both results are the same file or object, cannot be read, have no `pred`, were scored in
+            different ways, or differ in their questions; some icl results have a system prompt and some have
+            none; no question is left, or there are too few to pad with. Nothing is written then.
     """
     check(iteration, Iteration, "iteration")
     _refuse_one_object(weak, icl)
     task, weak, icl = get_task(task), rows_of(weak, "weak", results_in), rows_of(icl, "icl", results_in)
-    same_bytes = same_content(weak, icl)
+    agreement, asking, reading = Agreement(), (asking or Asking()).of(task), reading or Reading()
+    same_bytes, way = same_content(weak, icl), reading.way(task, weak, icl)
     if same_bytes:
         problem = f"{weak} and {icl} are equal, so they agree on everything"
         warnings.warn(problem, EqualResultsWarning, stacklevel=2)
-    agreement, asking, reading = Agreement(), (asking or Asking()).of(task), reading or Reading()
     others: list[tuple[Result, Result]] = []
     kept = list(agreeing(task, weak, icl, agreement, others if padding else None, reading))
     if not kept:
@@ -168,8 +168,8 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
         {stems[side]: Rows(rows, SFT, system=asking.has_system(kept[0][1])) for side, rows in sets.items()},
         None if output_dir is None else Path(output_dir),
         inputs=(weak, icl),
-        recipe=recipe or Recipe(),
-        facts={"padding": asdict(padding) if padding else None, **asking.facts, **reading.facts},
+        recipe=reading.recipe(asking.recipe(recipe or Recipe())),
+        facts={"padding": asdict(padding) if padding else None, **asking.facts, **reading.facts(way)},
     )
     by_side = dict(zip(SIDES, built, strict=False))
     unpadded = dict(zip(SIDES, built[len(SIDES) :], strict=False))

@@ -13,7 +13,7 @@ from w2s_factory.building.dataset_files import Built, Recipe, Rows
 from w2s_factory.building.pair_sources import ORIGIN, Seeds, origins, sidecar
 from w2s_factory.building.pairs import SKIPPED, Judged
 from w2s_factory.building.reading import Reading
-from w2s_factory.building.weak_answers import joined_votes, judge_answers
+from w2s_factory.building.weak_answers import is_full_weak, joined_votes, judge_answers
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in, votes_in
 from w2s_factory.quantities import PairRules
@@ -122,14 +122,18 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
         recipe: The layout and the training config; the defaults of `Recipe` with the preset `dpo` if None.
 
     Raises:
-        UserError: The files have different questions or cannot be read, or no question gives a pair. Nothing
-            is written then.
+        UserError: The files have different questions, were scored in different ways or cannot be read, or no
+            question gives a pair. Nothing is written then.
     """
     task, weak = get_task(task), rows_of(weak, "weak", results_in)
     votes = rows_of(votes, "votes", votes_in)
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     seeds = None if samples is None else Seeds(samples)
     asking, reading = (asking or Asking()).of(task), reading or Reading()
+    full_weak = is_full_weak(weak)
+    way = reading.way(task, *([] if full_weak else [weak]), votes)
+    if full_weak:
+        reading.refuse_other_part(weak)
     questions = list(joined_votes(task, weak, votes, reading))
     judged, limits = judge_answers(task, questions, rules, votes, reading)
     counts = PairCounts(limits=limits)
@@ -146,8 +150,8 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
         system=asking.has_system(judged[0].vote),
         form=form,
         inputs=(weak, votes, *(seeds.files if seeds else ())),
-        recipe=recipe or Recipe(preset="dpo"),
+        recipe=reading.recipe(asking.recipe(recipe or Recipe(preset="dpo"))),
         more={origins_file: Rows(rows, ORIGIN)} if isinstance(origins_file, Path) else None,
-        facts={"rules": asdict(rules), **asking.facts, **reading.facts},
+        facts={"rules": asdict(rules), **asking.facts, **reading.facts(way)},
     )
     return Stage2(counts, built, None if is_stdout(output) else origins_file)

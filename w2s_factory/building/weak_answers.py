@@ -5,12 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.answers.thinking import DEFAULT_MARKERS
 from w2s_factory.building.asking import zero_shot
 from w2s_factory.building.joining import (
     SAME_SPLIT,
     distinct_rows,
-    final_answer,
     naming_questions,
     rows_by_id,
 )
@@ -19,67 +17,71 @@ from w2s_factory.building.reading import Reading, trainable_texts
 from w2s_factory.errors import UserError
 from w2s_factory.ranges import Share, problem
 from w2s_factory.records import ANY, OUTPUT, SFT, VOTE, read
-from w2s_factory.scoring.equality import equality
+from w2s_factory.scoring.rule import noted_way
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from w2s_factory.answers.thinking import Markers
     from w2s_factory.building.pairs import Judged
     from w2s_factory.quantities import PairRules
-    from w2s_factory.records import Id, Place, Result, RowSource, Sample, Sft, Vote
+    from w2s_factory.records import Id, Place, RowSource, Sample, Vote
+    from w2s_factory.scoring.rule import NotedWay
     from w2s_factory.tasks import Task
 
 
-def weak_responses(task: Task, source: RowSource, reading: Reading) -> dict[Id, WeakAnswer]:
+def weak_responses(
+    task: Task, source: RowSource, reading: Reading, way: NotedWay | None = None
+) -> dict[Id, WeakAnswer]:
     """Return the weak model's responses by id, from its results or from its full weak data.
 
-    Full weak data has no `pred`; there the task extracts the final answer.
+    Full weak data has no `pred`; there the final answers are found in the responses.
 
     Args:
         task: The task.
         source: The results or the full weak data.
         reading: How responses are read.
+        way: The way in which answers of full weak data are found; by default the task's own.
 
     Raises:
         UserError: The file is neither, or has a duplicate id.
     """
-    if _is_full_weak(source):
-        return {
-            row["id"]: WeakAnswer(
-                row["content"],
-                reading.text(row["output"], {}),
-                _extracted(task, place, row),
-                None,
-            )
-            for place, row in distinct_rows(source, SFT)
-        }
-    results: Iterator[tuple[Place, Result]] = distinct_rows(source, task.results_form)
+    full_weak = is_full_weak(source)
+    rows: list[dict[str, Any]]
+    if full_weak:
+        rows = [
+            {"id": row["id"], "prompt": row["content"], "response": row["output"]}
+            for _, row in distinct_rows(source, SFT)
+        ]
+        reading = reading.like(way) if way else reading
+    else:
+        rows = [row for _, row in distinct_rows(source, reading.form(task))]
+    answers = reading.answers(task, rows, source, scored=not full_weak)
     return {
         row["id"]: WeakAnswer(
             row["prompt"],
             reading.text(row["response"], row),
-            final_answer(task, row, source, reading),
-            row.get("result"),
+            *answer,
+            row.get("result") if row.get("pred", answer.pred) == answer.pred else None,
         )
-        for _, row in results
+        for row, answer in zip(rows, answers, strict=True)
     }
 
 
-def weak_texts(source: RowSource, markers: Sequence[Markers] = DEFAULT_MARKERS) -> dict[Id, set[str]]:
+def weak_texts(source: RowSource, markers: Markers | None = None) -> dict[Id, set[str]]:
     """Return the texts of the weak model's responses by id, also from outputs that were never scored.
 
     Each response has those on which a model may be trained: the whole one, and its answer.
 
     Args:
         source: The outputs, results or full weak data.
-        markers: The markers of thinking.
+        markers: The markers of thinking; None for those recognised by default.
 
     Raises:
         UserError: The file is neither outputs nor full weak data, or has a duplicate id.
     """
     rows: dict[Id, tuple[str, Mapping[str, Any]]]
-    if _is_full_weak(source):
+    if is_full_weak(source):
         rows = {name: (row["output"], {}) for name, (_, row) in rows_by_id(source, SFT).items()}
     else:
         rows = {name: (row["response"], row) for name, (_, row) in rows_by_id(source, OUTPUT).items()}
@@ -103,7 +105,7 @@ def joined_votes(
         UserError: A vote has no weak response or a weak response no vote, they answer different questions,
             an id is a duplicate, a confidence is not a share, or a vote has no majority.
     """
-    responses = weak_responses(task, weak, reading or Reading())
+    responses = weak_responses(task, weak, reading or Reading(), noted_way(votes))
     left = dict(responses)
     for place, vote in distinct_rows(votes, VOTE):
         name = vote["id"]
@@ -143,30 +145,43 @@ def judge_answers(
         UserError: The task's comparison fails; names the question.
     """
     reading = reading or Reading()
+    majorities = _majority_answers(task, [vote for _, vote in questions], votes, reading)
+    texts = {vote["id"]: (weak.compared, majorities[vote["id"]]) for weak, vote in questions}
 
     def text(sample: Sample) -> str | None:
         return reading.text(sample["response"], sample)
 
-    with naming_questions(_compared(questions), votes):
-        same = equality(task, (pair for _, pair in _compared(questions)))
-        return list(judge_votes(questions, rules, same, text)), same.limits
+    with naming_questions(texts.items(), votes):
+        equal = reading.equality(task, texts.values())
+        judged = judge_votes(questions, rules, lambda _, vote: equal(*texts[vote["id"]]), text)
+        return list(judged), equal.limits
 
 
-def _compared(questions: Iterable[tuple[WeakAnswer, Vote]]) -> Iterator[tuple[Id, tuple[str, str]]]:
-    """Yield the id of each question with the two answers compared: the weak one and the majority's."""
-    return ((vote["id"], (weak.pred, majority_answer(vote))) for weak, vote in questions)
+def _majority_answers(task: Task, votes: Sequence[Vote], file: RowSource, reading: Reading) -> dict[Id, str]:
+    """Return the text by which each vote's majority answer is compared, by id.
+
+    Raises:
+        UserError: Answers are found again, and not as they were for a vote; names its id.
+    """
+    if not reading.reads_again:
+        return {vote["id"]: majority_answer(vote) for vote in votes}
+    samples = [{"id": vote["id"], **vote["pos_responses"][0]} for vote in votes]
+    answers = reading.answers(task, samples, file)
+    for sample, answer in zip(samples, answers, strict=True):
+        if answer.pred != sample["pred"]:
+            raise UserError(
+                f"id {sample['id']!r}: the votes are on {sample['pred'] or 'no answer'!r}, "
+                f"where {answer.pred or 'no answer'!r} is found now",
+                file=file,
+                field="pred",
+                hint="Vote with the same --extract: w2s-factory vote",
+            )
+    return {vote["id"]: answer.compared for vote, answer in zip(votes, answers, strict=True)}
 
 
-def _is_full_weak(source: RowSource) -> bool:
+def is_full_weak(source: RowSource) -> bool:
     """Return whether the first row of a file is one of full weak data."""
     return "content" in next(read(source, ANY), {})
-
-
-def _extracted(task: Task, place: Place, row: Sft) -> str:
-    try:
-        return task.normalise(task.extract(row["output"]))
-    except UserError as error:
-        raise place.locate(error, row["id"]) from error
 
 
 def _check(place: Place, vote: Vote) -> None:

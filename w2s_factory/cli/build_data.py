@@ -104,6 +104,16 @@ _config = heading("Training config (all stages but test)")
     "iteration 2 of stage 1: results of the model trained on the weak set of iteration 1.",
 )  # fmt: skip
 @_weak(
+    "--extract", metavar="[published|auto|boxed|number|regex:PATTERN]", show_default="as they were scored",
+    help="Find the final answers in the responses again, in this way (see score). Without it, files that "
+    "were scored in different ways are refused.",
+)  # fmt: skip
+@_weak(
+    "--mode", type=click.Choice(("published", "symbolic", "math-verify")),
+    show_default="the task's comparison of answers as they were scored",
+    help="How to compare the answers, as in score. Finds them in the responses again.",
+)  # fmt: skip
+@_weak(
     "--seed", type=number(Seed), default=SEED, show_default=True,
     help="The seed of the random draws: of pairs in stage 2, of added questions in stage 1 with --pad-to.",
 )  # fmt: skip

@@ -5,22 +5,20 @@ A field has the name of the option's parameter in `build_data.py`, where its hel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from click.core import ParameterSource
 
-from w2s_factory.cli.options import DASH
+from w2s_factory.cli.options import DASH, reasoning_markers
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import PairThresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import click
 
-    from w2s_factory.answers.thinking import Markers
     from w2s_factory.building import Asking, Reading
     from w2s_factory.building.reading import TrainOn
     from w2s_factory.records import PairForm
@@ -57,8 +55,8 @@ class DatasetOptions(StageOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResponseOptions:
-    """The options of the stages that read responses."""
+class TextOptions:
+    """The options of the stages that read the texts of responses."""
 
     train_on: TrainOn
     reasoning_start: str | None
@@ -74,8 +72,25 @@ class ResponseOptions:
         from w2s_factory.building import Reading
 
         return Reading(
-            train_on=self.train_on, markers=markers_named(self.reasoning_start, self.reasoning_end)
+            train_on=self.train_on, markers=reasoning_markers(self.reasoning_start, self.reasoning_end)
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseOptions(TextOptions):
+    """The options of the stages that read the final answers of responses, too."""
+
+    extract: str | None
+    mode: str | None
+
+    @property
+    def reading(self) -> Reading:
+        """How responses are read.
+
+        Raises:
+            UserError: Only one of the markers of thinking is named.
+        """
+        return replace(super().reading, extraction=self.extract, mode=self.mode)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +119,7 @@ class TestOptions(StageOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FullWeakOptions(ResponseOptions, OneDatasetOptions):
+class FullWeakOptions(TextOptions, OneDatasetOptions):
     """The options of stage full-weak."""
 
     source: Path | None
@@ -160,29 +175,13 @@ _MARKERS: Final = {"reasoning_start", "reasoning_end"}
 
 INSPECTIONS: Final = {
     "explain": {
-        *("task_name", "output", "weak", "votes", "train_on"),
+        *("task_name", "output", "weak", "votes", "train_on", "extract", "mode"),
         *_MARKERS,
         *(field.name for field in fields(PairThresholds)),
     },
     "check": {"task_name", "weak", *_MARKERS},
 }
 """The parameters that inspect a pair file instead of building one, and the others that each reads."""
-
-
-def markers_named(start: str | None, end: str | None) -> Sequence[Markers]:
-    """Return the markers of thinking: those that two options name, or else those known by default.
-
-    Raises:
-        UserError: Only one of them is named.
-    """
-    from w2s_factory.answers.thinking import DEFAULT_MARKERS, Markers
-
-    if start is None and end is None:
-        return DEFAULT_MARKERS
-    if start is None or end is None:
-        missing = "--reasoning-start" if start is None else "--reasoning-end"
-        raise UserError("is missing: the start and the end of thinking are named together", field=missing)
-    return (Markers(start, end),)
 
 
 _NEXT_TO_ROWS = {"layout", "preset", "model", "settings", "dataset_name"}

@@ -12,7 +12,6 @@ from w2s_factory.cli.output import accuracy_text, messages_to_stderr, print_data
 from w2s_factory.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from w2s_factory.answers.thinking import Markers
@@ -97,7 +96,7 @@ def _source(options: Stage2Options) -> PairSource | None:
     )
 
 
-def _check(file: Path, weak: Path | None, markers: Sequence[Markers]) -> None:
+def _check(file: Path, weak: Path | None, markers: Markers | None) -> None:
     from w2s_factory import building
 
     if weak is None:

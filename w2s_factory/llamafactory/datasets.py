@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from w2s_factory.llamafactory.versions import Version
     from w2s_factory.records import PairForm
 
+_WITHOUT_SYSTEM: Final = ("vanilla", "empty", "fewshot")
+"""Templates that add no text to a prompt."""
+
 _LISTED: Final = 12
 """How many names of datasets a message lists at most."""
 
@@ -95,7 +98,7 @@ class Dataset:
     def check_template(self, template: str | None) -> None:
         """Refuse rows with a system prompt where the template has no place for one.
 
-        `vanilla` and `empty` write it right before the prompt, without a separator.
+        Such templates write it right before the prompt, without a separator.
 
         Args:
             template: The training's template; None if it is not known.
@@ -103,7 +106,7 @@ class Dataset:
         Raises:
             UserError: Its rows have a system prompt, and the template has no place for it.
         """
-        if template in ("vanilla", "empty") and "system" in self.columns:
+        if template in _WITHOUT_SYSTEM and "system" in self.columns:
             raise self._wrong(
                 f"has a system prompt, which the template {template} joins to the prompt without a separator",
                 "Set the chat template by which the model will be asked: template=NAME",
