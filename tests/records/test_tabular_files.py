@@ -8,9 +8,9 @@ import json
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from w2s_factory.records.tabular_files import read_data, split_files
 
 from w2s_factory import UserError
+from w2s_factory.records.tabular_files import read_data, split_files
 
 
 def placed(path):
