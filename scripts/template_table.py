@@ -38,7 +38,7 @@ WITH_THINKING = "three turns with thinking"
 
 
 class Family(NamedTuple):
-    """A family of models: its published chat template, written by hand, and its special tokens."""
+    """A family of models: its chat template, written after the published one, and its special tokens."""
 
     name: str
     file: str
@@ -87,7 +87,7 @@ class Row:
 
 
 class Tables(NamedTuple):
-    """The rows of all templates, and the comparisons with the published ones, by family and thinking."""
+    """The rows of templates, and the comparisons of a family, a template and a setting of thinking."""
 
     rows: tuple[Row, ...]
     families: Mapping[tuple[str, str, Thinking], TemplateComparison]

@@ -287,6 +287,29 @@ def test_only_switches_that_a_template_reads_are_set():
     assert ChatTemplate(QWEN3).thinking_variables(None) == {}
 
 
+@pytest.mark.parametrize(
+    ("family", "end"),
+    [
+        ("chatml", "<|im_end|>"),
+        ("qwen3", "<|im_end|>"),
+        ("llama3", "<|eot_id|>"),
+        ("gemma", "<end_of_turn>"),
+        ("mistral", "</s>"),
+        ("harmony", "<|return|>"),
+        ("deepseek_r1", "</s>"),
+    ],
+)
+def test_a_template_says_what_ends_a_turn(family, end):
+    assert ChatTemplate(FAMILIES[family], {"bos_token": "<s>", "eos_token": "</s>"}).turn_end == end
+
+
+def test_a_template_without_an_assistant_says_no_end_of_a_turn():
+    assert ChatTemplate("{{ messages[0].content }}").turn_end == ""
+    assert (
+        ChatTemplate("{% if messages[1] %}{{ raise_exception('one turn only') }}{% endif %}").turn_end == ""
+    )
+
+
 def test_only_some_templates_name_the_date():
     assert ChatTemplate(HARMONY).names_the_date
     assert not ChatTemplate(GEMMA).names_the_date

@@ -1,6 +1,10 @@
 """The public API: each name is declared here once, and imported when it is first used."""
 
+from .answers.extraction import Extraction as Extraction
+from .answers.extraction import parse_extraction as parse_extraction
 from .answers.judge import judge as judge
+from .answers.thinking import Markers as Markers
+from .answers.thinking import split_thinking as split_thinking
 from .building import Accuracy as Accuracy
 from .building import Agreement as Agreement
 from .building import Asking as Asking

@@ -39,6 +39,8 @@ THINKING_VARIABLES = ("enable_thinking", "thinking")
 SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 """The special tokens that every template may name; one that a tokenizer lacks is rendered as nothing."""
 
+_ANY_ANSWER = "\N{OBJECT REPLACEMENT CHARACTER}"
+
 _CONFIG, _LEGACY_TOKENS = "tokenizer_config.json", "special_tokens_map.json"
 _TEMPLATE = "chat_template.jinja"
 
@@ -132,6 +134,15 @@ class ChatTemplate:
         except Exception as error:  # expressions in a template can raise anything
             problem = f"the chat template fails ({shortened(f'{type(error).__name__}: {error}')})"
             raise UserError(problem, file=self.source) from error
+
+    @cached_property
+    def turn_end(self) -> str:
+        """The text that ends the assistant's turn, such as `<|im_end|>`; "" if the template has none."""
+        try:
+            turns = [Turn("user", "?"), Turn("assistant", _ANY_ANSWER)]
+            return self.render(turns, add_generation_prompt=False).partition(_ANY_ANSWER)[2].strip()
+        except UserError:
+            return ""
 
     def thinking_variables(self, thinking: bool | None) -> dict[str, bool]:
         """Return the variables that switch thinking in this template; none for `thinking=None`."""

@@ -194,10 +194,11 @@ def conversation_of(
 
 
 _ANY_QUESTION = "\N{OBJECT REPLACEMENT CHARACTER}"
+"""A text in place of a question, to find what a task writes before and after it."""
 
 
 def question_in(task: Task, prompt: str) -> str:
-    """Return the question that a demonstration's prompt asks, be it the task's prompt or a user's turn.
+    """Return the question that a zero-shot prompt asks, be it the task's prompt or a user's turn.
 
     A prompt in neither form is returned as it is.
     """

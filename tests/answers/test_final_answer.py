@@ -275,6 +275,8 @@ def test_details(task, response, expected):
         ("The answer is: 5 * 3", "5 * 3"),
         ("The answer is: x_1", "x_1"),
         ("The answer is: about $5$ cm", "about $5$ cm"),
+        (r"The answer is: x = \(5\)", "x = $5$"),
+        (r"The answer is: a \\(b)", r"a \\(b)"),
         ("The answer is: $18 and she keeps $5", "$18 and she keeps $5"),
         ("The answer is: $\\$5$", r"\$5"),
         ("The \u0130 answer\nThe answer is: \u0130", "\u0130"),

@@ -90,6 +90,17 @@ def test_rows_without_a_system_prompt_have_no_such_key(thinker, tmp_path):
     }
 
 
+@pytest.mark.parametrize("special", [True, False])
+def test_the_template_s_end_of_turn_ends_a_response(tmp_path, special):
+    """A base model trained with a template keeps its own token for the end of a sequence."""
+    pytest.importorskip("transformers")
+    model = make_chat_model(tmp_path / "model", special=special, eos="</s>")
+    generation = asked(model, tmp_path / "out", questions=QUESTIONS[:1])
+    [written] = generate(generation)
+    assert rows([written])[0]["response"] == "<think>there and together</think>5"
+    assert written.at_limit == 0
+
+
 def test_no_second_bos_token_is_added(opened, tmp_path):
     names = [name for _, name in preview(asked(opened, tmp_path)).tokens]
     assert names.count("<s>") == 1

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from w2s_factory.answers.thinking import Markers
 from w2s_factory.errors import UserError
 from w2s_factory.generating import named_demonstrations, pick_demonstrations, read_demonstrations
 from w2s_factory.records import content_hash, write
@@ -141,3 +142,48 @@ def test_empty_names_are_refused(tmp_path, names):
     write(tmp_path / "o.jsonl", responses(1))
     with pytest.raises(UserError, match=r'field "ids": expected ids, got (none|an empty one)'):
         named_demonstrations(tmp_path / "o.jsonl", names)
+
+
+THOUGHTS = [
+    {"id": 0, "prompt": "a", "response": "<think>\n#### 9\n</think>\n\nIt is \\boxed{1}", "system": "Think."},
+    {"id": 1, "prompt": "b", "response": "so #### 9\n</think>\n#### 2", "prompt_opens_thinking": True},
+    {"id": 2, "prompt": "c", "response": "<think>it may be #### 9"},
+    {"id": 3, "prompt": "d", "response": "", "error": "too long"},
+    {"id": 4, "prompt": "e", "response": "#### 9 [T] #### 9 [/T] or so"},
+]
+
+
+def test_demonstrations_show_answers_without_the_thinking():
+    shown = named_demonstrations(THOUGHTS, [0, 1])
+    assert [row["response"] for row in shown] == ["It is \\boxed{1}", "#### 2"]
+    assert [row.get("system") for row in shown] == ["Think.", None]
+    whole = named_demonstrations(THOUGHTS, [0, 1], show="whole")
+    assert [row["response"] for row in whole] == [
+        THOUGHTS[0]["response"],
+        "<think>\nso #### 9\n</think>\n#### 2",
+    ]
+
+
+def test_only_answers_count_in_a_draw():
+    assert ids(pick_demonstrations(GSM8K, THOUGHTS[:4], count=1)) == [1]
+    with pytest.raises(UserError, match='holds only 1 responses that hold the answer key "####", not 2'):
+        pick_demonstrations(GSM8K, THOUGHTS[:4], count=2)
+    assert set(ids(pick_demonstrations(GSM8K, THOUGHTS[:4], count=2, extract="auto"))) == {0, 1}
+    with pytest.raises(UserError, match=r"holds only 1 responses with an answer \(--extract boxed\), not 2"):
+        pick_demonstrations(GSM8K, THOUGHTS[:4], count=2, extract="boxed")
+    own = [Markers("[T]", "[/T]")]
+    with pytest.raises(UserError, match="holds only 0 responses"):
+        pick_demonstrations(GSM8K, THOUGHTS[4:], count=1, markers=own)
+    assert ids(pick_demonstrations(GSM8K, THOUGHTS[4:], count=1)) == [4]
+
+
+@pytest.mark.parametrize("show", ["answer", "whole"])
+@pytest.mark.parametrize("row", [2, 3])
+def test_a_response_without_an_answer_is_no_demonstration(row, show):
+    with pytest.raises(UserError, match=f"has no answer of id {row}"):
+        named_demonstrations(THOUGHTS, [row], show=show)
+
+
+def test_the_part_shown_is_one_of_two():
+    with pytest.raises(UserError, match="expected answer or whole, got 'all'"):
+        named_demonstrations(THOUGHTS, [0], show="all")

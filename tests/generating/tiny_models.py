@@ -87,7 +87,7 @@ WRITES = (
 """Tokens that the chat model writes after the start of its turn, wherever in it the prompt ends."""
 
 
-def make_chat_model(folder, template=THINKING, *, special=True, writes=WRITES):
+def make_chat_model(folder, template=THINKING, *, special=True, writes=WRITES, eos="<|end|>"):
     """A Llama whose next token depends on the last one alone: it writes `writes`, and then ends its turn.
 
     Its layers add nothing, so that embedding and output layer are a table of successors. It runs in every
@@ -100,7 +100,7 @@ def make_chat_model(folder, template=THINKING, *, special=True, writes=WRITES):
     tokenizer = AutoTokenizer.from_pretrained(SHIPPED)
     tokenizer.add_tokens([AddedToken(text, special=special, normalized=False) for text in CHAT_TOKENS])
     tokenizer.chat_template = template
-    tokenizer.eos_token = "<|end|>"
+    tokenizer.eos_token = eos
     ids = tokenizer.convert_tokens_to_ids
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -112,7 +112,7 @@ def make_chat_model(folder, template=THINKING, *, special=True, writes=WRITES):
         max_position_embeddings=512,
         pad_token_id=0,
         bos_token_id=1,
-        eos_token_id=ids("<|end|>"),
+        eos_token_id=ids(eos),
         dtype="float32",
     )
     model = LlamaForCausalLM(config)

@@ -83,7 +83,12 @@ LINES = [
     Line("merge-shards in/shards"),
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --output out/results.jsonl"),
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --compare published,symbolic"),
+    Line(
+        "score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --output out/results.jsonl"
+        " --extract auto --reasoning-start <r> --reasoning-end </r>"
+    ),
     Line("vote --input in/t1.0 --output out/votes.jsonl"),
+    Line("vote --input in/t1.0 --output out/votes.jsonl --task arithmetic --extract auto --mode symbolic"),
     Line("evaluate in/weak.jsonl in/icl.jsonl --floor 0.1 --ceiling 0.9 --csv out/table.csv", slow=True),
     Line("evaluate --pass-at 2 in/t1.0 --json"),
     Line("init --task arithmetic --output out/experiment.yaml"),
@@ -98,6 +103,8 @@ LINES = [
     Line("verify-release in/release", code=1),
     Line("audit in/data"),
     Line("template status"),
+    Line("template check --template chatml --model in/model --chat in/chat.jinja --thinking off", code=1),
+    Line("template jinja chatml --model in/model --output out/chatml.jinja", code=1),
     Line("doctor", code=1),
 ]  # fmt: skip
 REPORT = Line("report in/run --output out/report.html", slow=True)
@@ -123,6 +130,7 @@ def make_inputs(folder: Path) -> None:
     write(into / "demos.json", pick_demonstrations(task, into / "output.jsonl", count=2, seed=1))
     (into / "task.yaml").write_text(OWN_TASK)
     _model(into)
+    (into / "chat.jinja").write_text("{% for message in messages %}[{{ message.content }}]{% endfor %}")
     build_stage1(task, into / "weak.jsonl", into / "icl.jsonl", into / "data", weak_name="weak", iteration=1)
     build_stage2(task, into / "weak.jsonl", into / "votes.jsonl", into / "pairs/paired.json")
     _configs(into)

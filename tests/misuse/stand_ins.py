@@ -20,7 +20,14 @@ from w2s_factory.generating.engines import model_folders
 ASKED = {"look_around.py"}
 """Programs that an interpreter is asked to run; `-c` is a question, too."""
 
-DELEGATES = {"llamafactory-cli", "snakemake", "imports_work.py", "weights_load.py", "token_lengths.py"}
+DELEGATES = {
+    "llamafactory-cli",
+    "snakemake",
+    "imports_work.py",
+    "weights_load.py",
+    "token_lengths.py",
+    "template_encodings.py",
+}
 """Programs that fail at once: these, and those of ours that import torch."""
 
 REAL = subprocess.Popen

@@ -231,6 +231,13 @@ def test_votes_by_math_verify_join_the_first_equal_answer(tmp_path):
     [row] = vote(folder, task="math", extraction="auto", mode="math-verify").to_frame().to_dict("records")
     assert [each["pred"] for each in row["pos_responses"]] == ["0.5", "\\frac{1}{2}"]
     assert [each["result"] for each in row["pos_responses"]] == [True, True]
+    scored = tmp_path / "scored"
+    seeds(scored, "It is 0.50", "\\boxed{\\frac{1}{2}}", "\\boxed{3}", golds="0.5", mode="math-verify")
+    [row] = vote(scored / "t1.0", tmp_path / "votes.jsonl", task="gsm8k").output.read_text().splitlines()
+    assert json.loads(row)["confidence"] == 2 / 3
+    assert last_facts(tmp_path / "votes.jsonl")["mode"] == "math-verify"
+    assert evaluate([scored / "t1.0"], pass_at=3, task="gsm8k").results[0]["maj_at_k"] == 1
+    assert evaluate([scored / "t1.0"], pass_at=3).results[0]["maj_at_k"] == 1
     [by_text] = vote(folder, task="math", extraction="auto").to_frame().to_dict("records")
     assert len(by_text["pos_responses"]) == 1
 

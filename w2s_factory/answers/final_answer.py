@@ -56,6 +56,7 @@ _LINE_END: Final = re.compile(r"[\r\n]++")
 _LINE: Final = re.compile(r"[^\r\n]*+")
 _FULL_STOP: Final = re.compile(r"\.(?!\S)")
 _EMPHASIS: Final = re.compile(r"\*\*|__|`++")
+_DELIMITER: Final = re.compile(r"(?<!\\)\\[()\[\]]")
 _BRACKET: Final = re.compile(r"\\.|[{}]", re.DOTALL)
 _OPENING: Final = frozenset(("{", r"\(", r"\["))
 _CLOSING: Final = frozenset(("}", r"\)", r"\]"))
@@ -212,7 +213,7 @@ def _text_after(text: str) -> str:
     if span and (inside := _one_line(_inside(span))):
         return inside
     value = _without_emphasis(_until_unopened(_until_full_stop(_line_at(text, start))))
-    value = value.strip().rstrip("*_`.").rstrip()
+    value = _DELIMITER.sub("$", value).strip().rstrip("*_`.").rstrip()
     return value.rstrip("$").rstrip() if "$" not in value.rstrip("$") else value
 
 

@@ -141,3 +141,13 @@ def _expression(tags: tuple[Markers, ...]) -> re.Pattern[str]:
     texts = {text for pair in tags for text in (pair.start, pair.end)}
     longest_first = sorted(texts, key=lambda text: (-len(text), text))
     return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+
+_OPENINGS: Final = {"<think>": "<think>\n"}
+"""The text with which chat templates open the thinking, where it is more than the marker, by marker."""
+
+
+def with_start(response: str, markers: Sequence[Markers] = DEFAULT_MARKERS) -> str:
+    """Return a response to a prompt that opened its thinking, with the start that is in the prompt alone."""
+    start = next((pair.start for pair in markers if pair.end in response), "")
+    return response if response.startswith(start) else _OPENINGS.get(start, start) + response

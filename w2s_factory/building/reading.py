@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from w2s_factory.answers.extraction import PUBLISHED
-from w2s_factory.answers.thinking import DEFAULT_MARKERS, Markers, split_thinking
+from w2s_factory.answers.thinking import DEFAULT_MARKERS, Markers, split_thinking, with_start
 from w2s_factory.errors import UserError
 from w2s_factory.records import OUTPUT, Table, last_facts
 from w2s_factory.scoring.equality import equality
@@ -26,9 +26,6 @@ TrainOn: TypeAlias = Literal["whole", "answer"]
 """The part of a response that is trained on: all of it, or the answer that follows the thinking."""
 
 PARTS: Final[tuple[TrainOn, ...]] = get_args(TrainOn)
-
-_OPENINGS: Final = {"<think>": "<think>\n"}
-"""The text with which chat templates open the thinking, where it is more than the marker, by marker."""
 
 
 class Answer(NamedTuple):
@@ -172,7 +169,7 @@ class Reading:
             return None
         if self.train_on == "answer":
             return parts.answer or None
-        return self._opening(response) + response if opened else response
+        return with_start(response, self._markers) if opened else response
 
     def is_trainable(self, *rows: Result) -> bool:
         """Return whether the responses of all rows can be trained on."""
@@ -181,17 +178,6 @@ class Reading:
     @property
     def _markers(self) -> tuple[Markers, ...]:
         return DEFAULT_MARKERS if self.markers is None else (self.markers,)
-
-    def _opening(self, response: str) -> str:
-        """Return the text with which the prompt of a response opened its thinking.
-
-        Markers that a user names are taken as they are.
-        """
-        found = (markers.start for markers in self._markers if markers.end in response)
-        start = next(found, "")
-        if response.startswith(start):
-            return ""
-        return _OPENINGS.get(start, start) if self.markers is None else start
 
 
 def _as_scored(task: Task, row: Mapping[str, Any], file: object) -> Answer:

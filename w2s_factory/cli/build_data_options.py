@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from click.core import ParameterSource
 
-from w2s_factory.cli.options import DASH
+from w2s_factory.cli.options import DASH, reasoning_markers
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import PairThresholds
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import click
 
-    from w2s_factory.answers.thinking import Markers
     from w2s_factory.building import Asking, Reading
     from w2s_factory.building.reading import TrainOn
     from w2s_factory.records import PairForm
@@ -73,7 +72,7 @@ class TextOptions:
         from w2s_factory.building import Reading
 
         return Reading(
-            train_on=self.train_on, markers=markers_named(self.reasoning_start, self.reasoning_end)
+            train_on=self.train_on, markers=reasoning_markers(self.reasoning_start, self.reasoning_end)
         )
 
 
@@ -183,22 +182,6 @@ INSPECTIONS: Final = {
     "check": {"task_name", "weak", *_MARKERS},
 }
 """The parameters that inspect a pair file instead of building one, and the others that each reads."""
-
-
-def markers_named(start: str | None, end: str | None) -> Markers | None:
-    """Return the markers of thinking that two options name; None if neither is given.
-
-    Raises:
-        UserError: Only one of them is named.
-    """
-    from w2s_factory.answers.thinking import Markers
-
-    if start is None and end is None:
-        return None
-    if start is None or end is None:
-        missing = "--reasoning-start" if start is None else "--reasoning-end"
-        raise UserError("is missing: the start and the end of thinking are named together", field=missing)
-    return Markers(start, end)
 
 
 _NEXT_TO_ROWS = {"layout", "preset", "model", "settings", "dataset_name"}

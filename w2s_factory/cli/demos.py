@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_demonstrations
-from w2s_factory.cli.options import PATH, TASKS, number
+from w2s_factory.cli.options import PATH, TASKS, number, reasoning_markers
 from w2s_factory.cli.output import messages_to_stderr, print_warning
 from w2s_factory.errors import UserError
 from w2s_factory.folders import responses_in
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _files = heading("Input and output")
+_part = heading("Models that think")
 _draw = heading("Draw demonstrations at random")
 _named = heading("Or name them")
 
@@ -47,6 +48,22 @@ _named = heading("Or name them")
     help="Show the question with this id before each of these responses instead of its own, as the release "
     "does for OlympicArena.",
 )  # fmt: skip
+@_part(
+    "--show", type=click.Choice(["answer", "whole"]), default="answer", show_default=True,
+    help="The part of a response to show: what follows the thinking, or all of it.",
+)  # fmt: skip
+@_part(
+    "--extract", metavar="WAY", show_default="the task's",
+    help="The way to find the answer that a drawn response must have, as in the command score.",
+)  # fmt: skip
+@_part(
+    "--reasoning-start", metavar="TEXT", show_default="those of known models, such as <think>",
+    help="The text that starts thinking in a response.",
+)  # fmt: skip
+@_part(
+    "--reasoning-end", metavar="TEXT", show_default="those of known models, such as </think>",
+    help="The text that ends thinking in a response.",
+)  # fmt: skip
 @option("--force", is_flag=True, help="Overwrite a file that has other content.")
 def command(
     task_name: str,
@@ -56,6 +73,10 @@ def command(
     seed: int | None,
     count: int | None,
     correct_only: bool,
+    show: Literal["answer", "whole"],
+    extract: str | None,
+    reasoning_start: str | None,
+    reasoning_end: str | None,
     output: Path,
     force: bool,
 ) -> None:
@@ -75,18 +96,28 @@ def command(
     from w2s_factory.tasks import get_task
 
     task, source = get_task(task_name), responses_in(source)
-    _refuse_mixed(ids, question, drawn=seed is not None or count is not None or correct_only)
+    drawn = seed is not None or count is not None or correct_only or extract is not None
+    _refuse_mixed(ids, question, drawn=drawn)
+    markers = reasoning_markers(reasoning_start, reasoning_end)
     names = [name.strip() for name in (ids or "").split(",")]
     if ids is not None:
-        picked = generating.named_demonstrations(source, names, question=question)
+        picked = generating.named_demonstrations(source, names, question=question, show=show, markers=markers)
         facts: dict[str, Any] = {"ids": ",".join(names)} | ({"question": question} if question else {})
     else:
         seed = generating.PUBLISHED_SEED if seed is None else seed
         count = generating.PUBLISHED_COUNT if count is None else count
         picked = generating.pick_demonstrations(
-            task, source, count=count, seed=seed, correct_only=correct_only
+            task,
+            source,
+            count=count,
+            seed=seed,
+            correct_only=correct_only,
+            show=show,
+            extract=extract,
+            markers=markers,
         )
-        facts = {"seed": seed, "correct_only": correct_only}
+        facts = {"seed": seed, "correct_only": correct_only} | ({"extract": extract} if extract else {})
+    facts |= {} if show == "answer" else {"show": show}
     with Outputs(inputs=[source], force=force) as outputs:
         outputs.rows(output, picked, DEMONSTRATION)
         outputs.note(task=task_name, **facts)
@@ -107,7 +138,7 @@ def _refuse_mixed(ids: str | None, question: str | None, *, drawn: bool) -> None
         UserError: Names the option.
     """
     if ids is not None and drawn:
-        problem = "cannot be combined with --seed, --count or --correct-only, which draw rows at random"
+        problem = "cannot be combined with --seed, --count, --correct-only or --extract, which draw at random"
         raise UserError(problem, field="--ids")
     if question is not None and ids is None:
         raise UserError("is read only with --ids", field="--question")

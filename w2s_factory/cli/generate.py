@@ -10,7 +10,7 @@ import click
 
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_generation
-from w2s_factory.cli.options import PATH, TASKS, number
+from w2s_factory.cli.options import PATH, TASKS, number, reasoning_markers
 from w2s_factory.errors import UserError, one_line
 from w2s_factory.quantities import (
     MAX_FAILURES,
@@ -32,7 +32,6 @@ from w2s_factory.terminal import wrapped
 if TYPE_CHECKING:
     from typing import Literal
 
-    from w2s_factory.answers.thinking import Markers
     from w2s_factory.generating import ChatSettings, Generated, Generation, Preview, Sampling
     from w2s_factory.records import RowSource
     from w2s_factory.tasks import Task
@@ -131,10 +130,13 @@ class GenerateOptions:
     help="Demonstrations as turns of the conversation, or as one text with the question, as published.",
 )  # fmt: skip
 @_chat(
-    "--reasoning-start", metavar="TEXT", show_default="known ones, such as <think>",
-    help="The marker at the start of the model's thinking, if the tool does not know it.",
+    "--reasoning-start", metavar="TEXT", show_default="those of known models, such as <think>",
+    help="The text that starts thinking in a response.",
 )  # fmt: skip
-@_chat("--reasoning-end", metavar="TEXT", help="The marker at the end of the model's thinking.")
+@_chat(
+    "--reasoning-end", metavar="TEXT", show_default="those of known models, such as </think>",
+    help="The text that ends thinking in a response.",
+)  # fmt: skip
 @_model(
     "--model", required=True, metavar="PATH",
     help="The model: a folder, or a name on the Hugging Face Hub. With --engine openai: its name on the "
@@ -301,30 +303,18 @@ def _chat_of(options: GenerateOptions) -> ChatSettings | None:
     if not own and not Path(options.chat).exists():
         problem = "no such file; expected auto, on, off, or the path of a Jinja file"
         raise UserError(problem, file=options.chat, field="--chat")
+    texts = options.reasoning_start, options.reasoning_end
     settings = generating.ChatSettings(
         template=generating.OWN if own else Path(options.chat),
         system=options.system,
         thinking=options.thinking or "auto",
         demonstrations=options.demonstrations or "turns",
-        markers=_markers_of(options),
+        markers=reasoning_markers(*texts),
     )
     if options.chat != "auto":
         return settings
     engine = options.engine or generating.default_engine()
     return generating.chosen_chat(settings, generating.Model(options.model), engine, tell=say)
-
-
-def _markers_of(options: GenerateOptions) -> Markers | None:
-    """Return the markers of thinking that the options give; None for the known ones."""
-    from w2s_factory.answers.thinking import Markers
-
-    start, end = options.reasoning_start, options.reasoning_end
-    if start is None and end is None:
-        return None
-    if start is None or end is None:
-        missing = "--reasoning-start" if start is None else "--reasoning-end"
-        raise UserError("is missing", field=missing, hint="Give both markers")
-    return Markers(start, end)
 
 
 def _questions_of(task: Task, options: GenerateOptions) -> RowSource:

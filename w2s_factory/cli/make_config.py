@@ -32,6 +32,11 @@ _output = heading("Output")
     help="A training argument that differs from the preset, such as num_train_epochs=3; repeatable.",
 )  # fmt: skip
 @_preset(
+    "--template", metavar="NAME", show_default="the preset's",
+    help="LLaMA-Factory's template: its name, or auto for the one that trains what the model's chat template "
+    "asks. The same as --set template=NAME.",
+)  # fmt: skip
+@_preset(
     "--cpu",
     is_flag=True,
     help="Train without a GPU, slowly: the same as --set use_cpu=true --set bf16=false.",
@@ -44,6 +49,10 @@ _output = heading("Output")
 @_preset(
     "--llamafactory-version", "version", metavar="VERSION", show_default="the installed one, else the newest",
     help=f"The LLaMA-Factory version to write for, {RELEASES[0]} to {RELEASES[-1]}.",
+)  # fmt: skip
+@_preset(
+    "--chat", type=click.Path(), metavar="FILE", show_default="the model's own",
+    help="With template: auto, the chat template, as a Jinja file, in which generation will ask the model.",
 )  # fmt: skip
 @_preset(
     "--python", type=click.Path(), metavar="PATH", show_default="the current one",
@@ -81,6 +90,7 @@ _output = heading("Output")
 def command(
     listing: bool,
     preset: str | None,
+    template: str | None,
     model: str | None,
     adapter: tuple[str, ...],
     dataset: str | None,
@@ -92,6 +102,7 @@ def command(
     reference: StageTwoModel | None,
     start: StageTwoModel | None,
     thinking: TrainedThinking | None,
+    chat: Path | None,
     python: Path | None,
     cpu: bool,
     force: bool,
@@ -121,6 +132,7 @@ def command(
         return
     if preset is None or model is None or output_dir is None or output is None:
         raise click.UsageError("needs --preset, --model, --output-dir and --output (or --list)")
+    chosen = parsed_settings([*settings, *([] if template is None else [f"template={template}"])])
     text = make_config(
         preset,
         model=model,
@@ -129,11 +141,12 @@ def command(
         dataset_dir=dataset_dir,
         adapter=adapter,
         version=version,
-        settings={**(ON_CPU if cpu else {}), **parsed_settings(settings)},
+        settings={**(ON_CPU if cpu else {}), **chosen},
         ahead=True,
         reference=reference,
         start=start,
         thinking=thinking,
+        chat=chat,
         python=python,
         file=output,
     )

@@ -176,7 +176,7 @@ def extraction_options(
     """
     way = (
         "How to find the final answer. auto: the last box, or else the text after the key or after 'the "
-        "answer is', or else the last number. Also: boxed, number, published, and regex:PATTERN (the group of "
+        "answer is', or else the last number. Also: boxed, number, published, regex:PATTERN (the group of "
         "its last match)."
     )
     start = "The text with which thinking starts. Only what follows the thinking is the answer."

@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
+from w2s_factory.answers.extraction import Extraction, parse_extraction
+from w2s_factory.answers.thinking import DEFAULT_MARKERS, Markers, split_thinking, with_start
 from w2s_factory.errors import UserError, listed, short
 from w2s_factory.folders import responses_in
 from w2s_factory.quantities import SEED, DemonstrationCount
@@ -28,8 +30,14 @@ from w2s_factory.tasks import TASK_FILES, get_task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from w2s_factory.answers.thinking import ThinkingAndAnswer
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
+
+ShownPart: TypeAlias = Literal["answer", "whole"]
+"""The part of a response that a demonstration shows: what follows the thinking, or all of it."""
+
+SHOWN_PARTS: Final[tuple[ShownPart, ...]] = get_args(ShownPart)
 
 PUBLISHED_SEED = SEED
 PUBLISHED_COUNT = 4
@@ -42,8 +50,13 @@ def pick_demonstrations(
     count: DemonstrationCount = PUBLISHED_COUNT,
     seed: Seed = PUBLISHED_SEED,
     correct_only: bool = False,
+    show: ShownPart = "answer",
+    extract: str | Extraction | None = None,
+    markers: Markers | None = None,
 ) -> list[Demonstration]:
     """Draw demonstrations as the release does: shuffle all rows and take the first with an answer.
+
+    A response whose thinking never ended has none.
 
     Args:
         task: The task, whose answer key marks a response with an answer.
@@ -51,6 +64,10 @@ def pick_demonstrations(
         count: The number of demonstrations.
         seed: The seed of the shuffle `random.seed(seed); random.shuffle(rows)`.
         correct_only: Take responses whose `result` is true instead; needs results.
+        show: The part of a response to show.
+        extract: The way to find the answer of a response, where the answer key does not mark it; None for
+            the task's own.
+        markers: The markers of thinking; None for those recognised by default.
 
     Raises:
         UserError: The source cannot be read, holds fewer such rows, or has duplicate ids; or a number is out
@@ -59,37 +76,85 @@ def pick_demonstrations(
     task, source = get_task(task), rows_of(source, "source", responses_in)
     check(count, DemonstrationCount, "count")
     check(seed, Seed, "seed")
+    _check_part(show)
+    pairs = DEFAULT_MARKERS if markers is None else (markers,)
+    way = parse_extraction(task.extraction if extract is None else extract)
     rows = _rows(source, results=correct_only)
     Random(seed).shuffle(rows)
-    fit = (row for row in rows if (row["result"] if correct_only else _answers(task, row["response"])))
+    fit = (
+        shown
+        for row in rows
+        if (shown := _shown(row, show, pairs)) is not None
+        if (row["result"] if correct_only else _answers(task, way, row, pairs))
+    )
     picked = list(islice(fit, count))
     if len(picked) < count:
-        key = f'that hold the answer key "{task.answer_key}"' if task.answer_key else "that are not blank"
-        wanted = "whose result is true" if correct_only else key
+        wanted = "whose result is true" if correct_only else _wanted(task, way)
         raise UserError(f"holds only {len(picked)} responses {wanted}, not {count}", file=source)
     return _noted(picked, source)
 
 
-def _answers(task: Task, response: str) -> bool:
+def _answers(task: Task, way: Extraction, row: dict[str, Any], markers: Sequence[Markers]) -> bool:
     """Return whether a response has an answer: it holds the answer key, or any text if there is no key."""
-    return task.answer_key in response if task.answer_key else not response.isspace() and response != ""
+    answer = _parts(row, markers).answer
+    if not way.is_published:
+        return way(answer, task.answer_key, numbers=task.answers_are_numbers) != ""
+    return task.answer_key in answer if task.answer_key else not answer.isspace() and answer != ""
+
+
+def _wanted(task: Task, way: Extraction) -> str:
+    """Return which responses are wanted, for a message."""
+    if not way.is_published:
+        return f"with an answer (--extract {way.way})"
+    return f'that hold the answer key "{task.answer_key}"' if task.answer_key else "that are not blank"
+
+
+def _parts(row: dict[str, Any], markers: Sequence[Markers]) -> ThinkingAndAnswer:
+    return split_thinking(row["response"], opened=row.get("prompt_opens_thinking", False), markers=markers)
+
+
+def _shown(row: dict[str, Any], show: ShownPart, markers: Sequence[Markers]) -> dict[str, Any] | None:
+    """Return a row with the part of its response that is shown; None if its thinking did not end.
+
+    A failed request has no response either. The whole response begins with the start of thinking, also where
+    the prompt had begun it.
+    """
+    parts = _parts(row, markers)
+    if "error" in row or not parts.closed:
+        return None
+    opened = row.get("prompt_opens_thinking", False)
+    whole = with_start(row["response"], markers) if opened else row["response"]
+    return row | {"response": parts.answer if show == "answer" else whole}
+
+
+def _check_part(show: str) -> None:
+    if show not in SHOWN_PARTS:
+        raise UserError(f"expected {' or '.join(SHOWN_PARTS)}, got {short(show)}", field="show")
 
 
 def named_demonstrations(
-    source: RowsLike, ids: Sequence[Id], *, question: Id | None = None
+    source: RowsLike,
+    ids: Sequence[Id],
+    *,
+    question: Id | None = None,
+    show: ShownPart = "answer",
+    markers: Markers | None = None,
 ) -> list[Demonstration]:
-    """Return the demonstrations with these ids, in this order, whatever their responses hold.
+    """Return the demonstrations with these ids, in this order, whatever their answers hold.
 
     Args:
         source: Full weak data, Stage I data, outputs, or results.
         ids: The ids of the demonstrations.
         question: The id of the row whose prompt is shown with every response, instead of the response's own.
             The release's demonstrations for OlympicArena are like this, by mistake.
+        show: The part of a response to show.
+        markers: The markers of thinking; None for those recognised by default.
 
     Raises:
-        UserError: The source cannot be read, lacks an id, or has duplicate ids; or an id in `ids` is empty,
-            duplicate, or fits two rows.
+        UserError: The source cannot be read, lacks an id, or has duplicate ids; an id in `ids` is empty,
+            duplicate, or fits two rows; or a response has no answer, as its thinking did not end.
     """
+    _check_part(show)
     source, names = rows_of(source, "source", responses_in), [str(name) for name in listed(ids, "ids")]
     if not names or not all(name.strip() for name in names):
         raise UserError("expected ids, got an empty one" if names else "expected ids, got none", field="ids")
@@ -107,7 +172,13 @@ def named_demonstrations(
     if missing:
         raise UserError(f"holds no row of id {', '.join(missing)}", file=source)
     prompt = {} if question is None else {"prompt": rows[str(question)][0]["prompt"]}
-    return _noted([rows[name][0] | prompt for name in names], source)
+    pairs = DEFAULT_MARKERS if markers is None else (markers,)
+    picked = {name: _shown(rows[name][0], show, pairs) for name in names}
+    unanswered = ", ".join(name for name, row in picked.items() if row is None)
+    if unanswered:
+        problem = f"has no answer of id {unanswered}: the request failed, or the thinking did not end"
+        raise UserError(problem, file=source, hint="Name other ids")
+    return _noted([row | prompt for row in picked.values() if row is not None], source)
 
 
 def read_demonstrations(path: str | RowSource) -> list[Demonstration]:
@@ -172,13 +243,17 @@ def _form(source: RowSource) -> Form[Any]:
 def _noted(rows: list[dict[str, Any]], source: RowSource) -> list[Demonstration]:
     sha256 = source.sha256 if isinstance(source, Table) else content_hash(source)
     origin = f"{source} (in memory)" if isinstance(source, Table) else str(source)
-    return [
-        {
-            "id": row["id"],
-            "prompt": row["prompt"],
-            "response": row["response"],
-            "source": origin,
-            "sha256": sha256,
-        }
-        for row in rows
-    ]
+    return [_as_demonstration(row, origin, sha256) for row in rows]
+
+
+def _as_demonstration(row: dict[str, Any], origin: str, sha256: str) -> Demonstration:
+    shown: Demonstration = {
+        "id": row["id"],
+        "prompt": row["prompt"],
+        "response": row["response"],
+        "source": origin,
+        "sha256": sha256,
+    }
+    if "system" in row:
+        shown["system"] = row["system"]
+    return shown

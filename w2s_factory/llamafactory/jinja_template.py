@@ -43,17 +43,19 @@ _HEAD: Final = """\
 
 _WITHOUT_THINKING: Final = """\
 {%%- macro without_thinking(text) -%%}
-  {%%- set kept = namespace(text="") -%%}
-  {%%- for part in text.split(%(end)s) -%%}
-    {%%- if loop.last -%%}
-      {%%- set kept.text = kept.text ~ part -%%}
-    {%%- elif %(start)s in part -%%}
-      {%%- set kept.text = kept.text ~ part.split(%(start)s, 1)[0] -%%}
+  {%%- set found = namespace(kept="", open=none) -%%}
+  {%%- for part in text.split(%(start)s) -%%}
+    {%%- set opened = part if found.open is none else found.open ~ %(start)s ~ part -%%}
+    {%%- if loop.first -%%}
+      {%%- set found.kept = part -%%}
+    {%%- elif %(end)s in opened -%%}
+      {%%- set found.kept = found.kept ~ opened.split(%(end)s, 1)[1] -%%}
+      {%%- set found.open = none -%%}
     {%%- else -%%}
-      {%%- set kept.text = kept.text ~ part ~ %(end)s -%%}
+      {%%- set found.open = opened -%%}
     {%%- endif -%%}
   {%%- endfor -%%}
-  {{- kept.text.lstrip("\\n") -}}
+  {{- (found.kept if found.open is none else found.kept ~ %(start)s ~ found.open).lstrip("\\n") -}}
 {%%- endmacro -%%}
 {%%- set thinks = enable_thinking is not defined or enable_thinking is none or enable_thinking -%%}
 """

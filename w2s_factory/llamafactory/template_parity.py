@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
-from w2s_factory.chat import Turn, read_template, template_of
+from w2s_factory.chat import NoChatTemplateError, Turn, read_template, template_of
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.known_templates import ask_templates, find_llamafactory, tokenizer_folder
 
@@ -282,7 +282,7 @@ def asked_texts(
         UserError: As for `check_template`.
     """
     folder = tokenizer_folder(model)
-    template = template_of(folder) if chat == "auto" else read_template(Path(chat), folder)
+    template = _own_chat_template(folder) if chat == "auto" else read_template(Path(chat), folder)
     accepted: list[tuple[SampleConversation, dict[Part, str]]] = []
     refused: dict[str, UserError] = {}
     for conversation in conversations:
@@ -295,6 +295,19 @@ def asked_texts(
     kept, texts = zip(*accepted, strict=True)
     reasons = {name: error.problem for name, error in refused.items()}
     return AskedTexts(folder, template, thinking, kept, texts, reasons)
+
+
+def _own_chat_template(folder: Path) -> ChatTemplate:
+    """Return the chat template of a model's folder.
+
+    Raises:
+        UserError: It has none.
+    """
+    try:
+        return template_of(folder)
+    except NoChatTemplateError as error:
+        hint = "Name a file with one: --chat FILE (w2s-factory template jinja NAME --output FILE writes it)"
+        raise UserError(error.problem, file=error.file, hint=hint) from None
 
 
 def _wanted(system: bool | None, several_turns: bool | None) -> Iterable[SampleConversation]:

@@ -7,15 +7,17 @@ from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.answers.comparison import decide
+from w2s_factory.answers.extraction import PUBLISHED
 from w2s_factory.answers.thinking import DEFAULT_MARKERS, split_thinking
 from w2s_factory.errors import HookError, UserError
+from w2s_factory.scoring.rule import rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from w2s_factory.answers.thinking import Markers
-    from w2s_factory.records import Result
-    from w2s_factory.scoring.rule import ScoringRule
+    from w2s_factory.records import Result, RowSource
+    from w2s_factory.scoring.rule import NotedWay, ScoringRule
     from w2s_factory.tasks import Task
 
 _AT_ONCE = 500
@@ -113,6 +115,25 @@ class AnswerClasses:
             [texts[part] for part in parts],
             [unanswered[part] for part in parts],
         )
+
+
+def classes_as_scored(task: Task | None, files: Sequence[RowSource], way: NotedWay) -> AnswerClasses:
+    """Return the classes of the answers in results, compared in the mode in which they were scored.
+
+    Without a task, answers are compared as text. As published, the task itself says which are equal, whatever
+    mode scored them.
+
+    Args:
+        task: The task that says which answers are equal; None if only the same text is.
+        files: The results of each seed.
+        way: The way in which all of them were scored.
+
+    Raises:
+        UserError: As `scoring_rule`.
+    """
+    if task is None or PUBLISHED in (way.extract, way.mode):
+        return AnswerClasses(task, markers=way.markers)
+    return AnswerClasses(task, rule_of(task, way), scored=[True] * len(files))
 
 
 def is_unanswered(row: Mapping[str, Any], markers: Sequence[Markers] = DEFAULT_MARKERS) -> bool:

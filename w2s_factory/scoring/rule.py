@@ -262,7 +262,21 @@ def noted_way(source: RowSource) -> NotedWay:
     It is the published one if the manifest has no line about the file, and for rows in memory.
     """
     said = {} if isinstance(source, Table) else last_facts(source)
-    return NotedWay(**{name: said[name] for name in NotedWay._fields if name in said})
+    names = {name: said[name] for name in ("extract", "mode") if isinstance(said.get(name), str)}
+    markers = said.get("reasoning")
+    if isinstance(markers, dict) and all(isinstance(markers.get(end), str) for end in ("start", "end")):
+        return NotedWay(**names, reasoning={"start": markers["start"], "end": markers["end"]})
+    return NotedWay(**names)
+
+
+def rule_of(task: Task, way: NotedWay) -> ScoringRule:
+    """Return the rule of a task by which results were scored, as their manifest notes it.
+
+    Raises:
+        UserError: As `scoring_rule`.
+    """
+    markers = Markers(**way.reasoning) if way.reasoning else None
+    return scoring_rule(task, way.mode, extraction=way.extract, markers=markers)
 
 
 def refuse_different_ways(sources: Sequence[RowSource]) -> NotedWay:

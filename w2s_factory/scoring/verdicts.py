@@ -11,8 +11,9 @@ from w2s_factory.folders import results_in
 from w2s_factory.quantities import Samples
 from w2s_factory.ranges import check
 from w2s_factory.records import ANSWERED, Table, read_placed
-from w2s_factory.scoring.answer_classes import AnswerClasses
+from w2s_factory.scoring.answer_classes import AnswerClasses, classes_as_scored
 from w2s_factory.scoring.metrics import pass_at_k, wilson_interval
+from w2s_factory.scoring.rule import noted_way
 from w2s_factory.scoring.seeds import read_together, seed_sources
 from w2s_factory.scoring.vote import majority
 
@@ -96,7 +97,7 @@ def sampled_known(
     total = passed = agreed = 0
     unbiased = 0.0
     seen: Counter[bool] = Counter()
-    questions = AnswerClasses(task).classify(_known(files, seen))
+    questions = _classes(task, files).classify(_known(files, seen))
     for total, (results, answers) in enumerate(questions, 1):  # noqa: B007  the count is used below
         verdicts = [result["result"] for result in results]
         passed += any(verdicts[:k])
@@ -143,6 +144,13 @@ def shares_right(seeds: Mapping[int, RowSource], k: Samples, name: str) -> tuple
     if not shares:
         raise no_gold(name)
     return shares, seen[False]
+
+
+def _classes(task: Task | None, files: Sequence[RowSource]) -> AnswerClasses:
+    """Return the classes of answers, as scored if all files were scored in the same way."""
+    ways = [noted_way(file) for file in files]
+    same = all(way.facts == ways[0].facts for way in ways)
+    return classes_as_scored(task, files, ways[0]) if same else AnswerClasses(task)
 
 
 def _known(files: Sequence[RowSource], seen: Counter[bool]) -> Iterator[tuple[Result, ...]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from w2s_factory.answers.extraction import PUBLISHED
 from w2s_factory.errors import UserError
 from w2s_factory.records import ANSWERED, VOTE, Outputs, Table, to_frame
-from w2s_factory.scoring.answer_classes import AnswerClasses
+from w2s_factory.scoring.answer_classes import AnswerClasses, classes_as_scored
 from w2s_factory.scoring.results import texts_of
 from w2s_factory.scoring.rule import noted_way, refuse_different_ways, scoring_rule
 from w2s_factory.scoring.seeds import missing_seeds, read_together, seed_sources
@@ -146,7 +146,7 @@ def _classes(
 ) -> AnswerClasses:
     """Return the classes of answers: those of the results, or found again if a way or a mode is named."""
     if extraction is None and mode is None and markers is None:
-        return AnswerClasses(task, markers=refuse_different_ways(files).markers)
+        return classes_as_scored(task, files, refuse_different_ways(files))
     if task is None:
         hint = "The task says where answers are and when they are equal"
         raise UserError("is needed to find answers again", field="--task", hint=hint)

@@ -52,6 +52,8 @@ class Tokens:
 
     Attributes:
         shows_special: Whether texts include special tokens: in a chat, if markers of thinking are among them.
+        turn_ends: The token that ends the assistant's turn in the chat template, if it is a single one. A
+            model that was trained with a template need not have it as its end of a sequence.
 
     Raises:
         UserError: There is no tokenizer, or `bos` is `add` and the tokenizer has no BOS token.
@@ -67,6 +69,7 @@ class Tokens:
             raise UserError("the tokenizer has no BOS token to add", file=folder, field="--bos")
         self._folder, self._bos = folder, bos
         self._in_chat = self.shows_special = False
+        self.turn_ends: list[int] = []
 
     def start_chat(self, settings: ChatSettings) -> Chat:
         """Return the chat as this model takes it; from now on, prompts are rendered conversations.
@@ -85,6 +88,8 @@ class Tokens:
         self._in_chat = True
         added: dict[int, Any] = self.tokenizer.added_tokens_decoder
         self.shows_special = any(token in added and added[token].special for token in self._ids(markers))
+        end = "" if chat.template is None else chat.template.turn_end
+        self.turn_ends = [token for token in self._ids(end)[:1] if token in added]
         return chat
 
     def _ids(self, text: str) -> list[int]:

@@ -171,10 +171,11 @@ class Transformers:
 
     @cached_property
     def _ends(self) -> set[int]:
-        """Return the tokens that end a sequence, for the tokenizer or the model's generation config."""
+        """Return the tokens that end a sequence: by tokenizer, generation config, or chat template."""
         configured = self._weights.generation_config.eos_token_id
         listed = configured if isinstance(configured, list) else [configured]
-        return {token for token in (*listed, self._tokens.tokenizer.eos_token_id) if token is not None}
+        own = (self._tokens.tokenizer.eos_token_id, *self._tokens.turn_ends)
+        return {token for token in (*listed, *own) if token is not None}
 
     def _complete(self, batch: Sequence[Request], sampling: Sampling) -> list[Completion]:
         if not batch:

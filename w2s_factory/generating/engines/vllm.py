@@ -165,7 +165,7 @@ class Vllm:
             return _opened(self.arguments(folder))
 
     def _ask(self, name: str, request: Request, sampling: Sampling) -> _Ask:
-        ends = self._tokens.special(sampling.stop)
+        ends = [*self._tokens.special(sampling.stop), *self._tokens.turn_ends]
         params = SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
