@@ -454,6 +454,15 @@ def test_tasks_and_paths_elsewhere(tmp_path):
     assert len(found.to_frame()) == len(found.findings)
 
 
+def test_task_files(tmp_path):
+    w2s.write_task_file(str(tmp_path / "own.yaml"))
+    (tmp_path / "questions.csv").write_text("question,answer\n" + "".join(f"q{n},{n}\n" for n in range(10)))
+    for task in (str(tmp_path / "own.yaml"), tmp_path / "own.yaml", w2s.get_task(tmp_path / "own.yaml")):
+        shown = w2s.show_task(task, split="test")
+        assert shown.sizes == {"train_1": 4, "train_2": 4, "test": 2}
+        assert [row.prompt for row in shown.rows] == [f"Question: q{row.id}\nAnswer:" for row in shown.rows]
+
+
 WITHOUT_ROWS_OR_TASKS = {
     *("diagnose", "draw_plan", "export", "get_task", "install_template", "installed_version", "judge"),
     *("launch_commands", "make_config", "merge_shards", "pair_entry", "paired_bootstrap", "pass_at_k"),

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2s_factory.building import EqualResultsWarning, build_stage1
+from w2s_factory.building.dataset_files import Recipe
+from w2s_factory.building.reading import Reading
 from w2s_factory.errors import UserError
 from w2s_factory.records import Table
 from w2s_factory.tasks import get_task
@@ -180,3 +182,18 @@ def test_one_object_on_both_sides_is_refused(kind):
 def test_equal_rows_in_memory_are_warned_of():
     with pytest.warns(EqualResultsWarning, match="weak and icl are equal"):
         assert build_stage1(GSM8K, [result(0, "1", "weak")], [result(0, "1", "weak")]).identical
+
+
+@pytest.mark.parametrize(("train_on", "written"), [("answer", ["enable_thinking: false"]), ("whole", [])])
+def test_models_of_answers_alone_are_trained_without_thinking(tmp_path, train_on, written):
+    weak, icl = ([result(0, "5", side) for _ in "1"] for side in ("weak", "icl"))
+    made = stage1(
+        tmp_path,
+        weak,
+        icl,
+        reading=Reading(train_on=train_on),
+        recipe=Recipe(model="owner/model", version="0.9.5"),
+    )
+    for built in made.built.values():
+        lines = built.config.read_text().splitlines()
+        assert [line.partition("  # ")[0] for line in lines if line.startswith("enable_thinking")] == written

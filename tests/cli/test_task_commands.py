@@ -89,7 +89,7 @@ def test_init_of_an_experiment_needs_its_file(w2s, tmp_path):
     assert 'field "--output": is needed for an experiment file' in w2s("init", "--task", "./sums.py", code=2)
     (tmp_path / "inner").mkdir()
     w2s("init", "--task", "./sums.yaml", "--output", "inner/experiment.yaml")
-    assert "\ntask: ../sums.yaml\n" in (tmp_path / "inner/experiment.yaml").read_text()
+    assert "\ntask: ../sums.yaml " in (tmp_path / "inner/experiment.yaml").read_text()
 
 
 def test_nothing_is_written_where_a_row_is_wrong(w2s, tmp_path):

@@ -47,16 +47,14 @@ def test_settings_at_their_defaults_change_no_command(planned, generation):
 
 def test_chat_follows_the_training_template(planned):
     assert not any("--chat" in command for command in generations(planned()))
-    assert all(option(command, "--chat") == "auto" for command in generations(planned(**CHAT)))
+    assert all(option(command, "--chat") == "on" for command in generations(planned(**CHAT)))
     off = planned(**CHAT, generation={"chat": False})  # YAML reads a bare off as false
     assert not any("--chat" in command for command in generations(off))
 
 
 def test_a_weak_model_used_as_it_is_is_asked_as_the_strong_one_is_trained(planned):
     weak = {"name": "w", "model": "some/weak"}
-    assert (
-        option(words(planned(weak=weak, strong=CHAT["strong"]), "generate_weak_test")[0], "--chat") == "auto"
-    )
+    assert option(words(planned(weak=weak, strong=CHAT["strong"]), "generate_weak_test")[0], "--chat") == "on"
     assert "--chat" not in words(planned(weak=weak), "generate_weak_test")[0]
 
 
@@ -105,7 +103,7 @@ def test_one_way_of_extraction_serves_scores_votes_and_pairs(planned):
         for command in words(found, name):
             given = [option(command, key) for key in ("--extract", "--reasoning-start", "--reasoning-end")]
             assert given == ["auto", "<t>", "</t>"]
-    assert option(words(found, "score_weak_test")[0], "--mode") == "symbolic"
+            assert option(command, "--mode") == "symbolic"
     assert found.contents.reasoning == ("<t>", "</t>")
     assert len(words(found, "score_strong_test")) == 1  # "any format" is for answers that need a key
 

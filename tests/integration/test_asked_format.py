@@ -56,8 +56,8 @@ def test_another_format_is_refused(
 
 
 def test_a_file_is_what_generation_asks(tiny_chat: Path, dataset_dir: Path, tmp_path: Path) -> None:
-    chat = write_template_jinja("llama3", tmp_path / "llama3.jinja", model=tiny_chat)
-    assert settled(tiny_chat, dataset_dir, chat=chat, template="llama3") == []
+    chat = write_template_jinja("mistral", tmp_path / "chat.jinja", model=tiny_chat)
+    assert settled(tiny_chat, dataset_dir, chat=chat, template="mistral") == []
     with pytest.raises(UserError, match=rf"vanilla differs from {chat}, in which generation asks"):
         settled(tiny_chat, dataset_dir, chat=chat, template="vanilla")
 

@@ -149,7 +149,8 @@ def test_what_cannot_be_compared_is_said(
 def test_auto_becomes_the_name_that_is_found(model: Path, asked: dict[str, Any]) -> None:
     version = for_version("0.9.5")
     preset = with_thinking(load_preset("chat_lora_sft"), "off", version)
-    found = with_found_template(preset, model, [WITH_SYSTEM], version)
+    found = with_found_template(preset, model, [WITH_SYSTEM], version, chat="chat.jinja")
+    assert asked["chat"] == "chat.jinja"
     assert found.entries["template"].value == "qwen3"
     assert found.entries.keys() == preset.entries.keys()
     assert (asked["thinking"], asked["system"], asked["several_turns"]) == ("off", None, False)

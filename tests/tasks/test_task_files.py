@@ -242,7 +242,7 @@ def test_verdicts(folder):
     found = score_responses(task, ["So\n#### 1,000", "#### 999"], ["1000", "1000"])
     assert [each.result for each in found] == [True, False]
     symbolic = task_of(folder, TASK.replace("compare: number", "compare: symbolic") + "answer_key: '####'\n")
-    assert score_response(symbolic, "#### x+x", "2x").result
+    assert score_response(symbolic, "The answer is x+x.", "2x").result
 
 
 def test_the_hash_changes_with_what_is_asked_alone(folder):
@@ -353,7 +353,7 @@ def test_a_regex_that_backtracks_forever_is_stopped(folder):
         folder, with_key("columns: {question: problem, answer: {column: result, regex: '((a|aa)+)+$'}}")
     )
     with pytest.raises(
-        UserError, match=r'own.yaml:2: field "columns.answer.regex": the pattern takes more than 5 seconds'
+        UserError, match=r'own.yaml:2: field "columns.answer.regex": the pattern takes over 5 seconds'
     ):
         task.test_row({"problem": "Q", "result": "a" * 60 + "b"}, "T")
 

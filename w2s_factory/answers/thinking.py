@@ -148,6 +148,11 @@ _OPENINGS: Final = {"<think>": "<think>\n"}
 
 
 def with_start(response: str, markers: Sequence[Markers] = DEFAULT_MARKERS) -> str:
-    """Return a response to a prompt that opened its thinking, with the start that is in the prompt alone."""
+    """Return a response to a prompt that opened its thinking, with the start that is in the prompt alone.
+
+    Markers other than the default ones are taken as they are: a user can name one without a line break.
+    """
     start = next((pair.start for pair in markers if pair.end in response), "")
-    return response if response.startswith(start) else _OPENINGS.get(start, start) + response
+    if response.startswith(start):
+        return response
+    return (_OPENINGS.get(start, start) if tuple(markers) == DEFAULT_MARKERS else start) + response

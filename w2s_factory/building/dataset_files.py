@@ -39,8 +39,8 @@ class Recipe:
         model: The model to train: a folder or a name on the hub; None for no config.
         settings: Training arguments that differ from the preset.
         version: The LLaMA-Factory version to write for; None for the installed one.
+        thinking: Whether a model that thinks is trained with its thinking; None as the preset has it.
         dataset: The dataset's name in the index; None for the name that its file name gives.
-        thinking: Whether a model that thinks is trained with its thinking, as in `make_config`.
         force: Whether to overwrite files and index entries that have other content.
     """
 
@@ -49,8 +49,8 @@ class Recipe:
     model: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     version: str | None = None
-    dataset: str | None = None
     thinking: TrainedThinking | None = None
+    dataset: str | None = None
     force: bool = False
 
 

@@ -17,7 +17,7 @@ from w2s_factory.errors import W2SError, did_you_mean
 
 SECTIONS = {
     "Whole experiments": {
-        "init": "Write a commented experiment file to start from.",
+        "init": "Write a commented experiment file or task file to start from.",
         "run": "Run or resume an experiment, up to its report.",
         "report": "Write the HTML report of a run.",
     },

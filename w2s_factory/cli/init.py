@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def command(
     task: str, weak: str | None, strong: str | None, chat: bool, output: Path | None, force: bool
 ) -> None:
-    """Write a commented experiment file to start from, or a commented task file.
+    """Write a commented experiment file or task file to start from.
 
     Edit the experiment file to name your models, then carry it out with w2s-factory run. A task file says
     where the rows of your own data are, how their questions are asked, and when an answer is right.

@@ -51,6 +51,10 @@ _output = heading("Output")
     help=f"The LLaMA-Factory version to write for, {RELEASES[0]} to {RELEASES[-1]}.",
 )  # fmt: skip
 @_preset(
+    "--chat", type=click.Path(), metavar="FILE", show_default="the model's own",
+    help="With template: auto, the chat template, as a Jinja file, in which generation will ask the model.",
+)  # fmt: skip
+@_preset(
     "--python", type=click.Path(), metavar="PATH", show_default="the current one",
     help="The Python interpreter of LLaMA-Factory's environment, with which template: auto is resolved.",
 )  # fmt: skip
@@ -98,6 +102,7 @@ def command(
     reference: StageTwoModel | None,
     start: StageTwoModel | None,
     thinking: TrainedThinking | None,
+    chat: Path | None,
     python: Path | None,
     cpu: bool,
     force: bool,
@@ -141,6 +146,7 @@ def command(
         reference=reference,
         start=start,
         thinking=thinking,
+        chat=chat,
         python=python,
         file=output,
     )

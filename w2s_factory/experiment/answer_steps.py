@@ -148,13 +148,16 @@ def _score(draft: Draft, split: str, folders: Sequence[str], label: str, *, any_
     commands, writes = [], []
     for folder in folders:
         command = ["score", "--task", draft.task.argument, "--golds", golds]
-        command += ["--input", f"{folder}/output.jsonl", *mode_options(draft.experiment)]
+        command += ["--input", f"{folder}/output.jsonl"]
         command += ["--partial"] if draft.experiment.limited(split) else []
         twice = any_format and folder == folders[0]
         names = [ANY_FORMAT, RESULTS] if twice else [RESULTS]  # the last one writes metrics.json
         for name in names:
-            keyed = extraction_options(draft.experiment)
-            how = ["--answers", "any"] if name == ANY_FORMAT else keyed
+            how = (
+                [*mode_options(draft.experiment), "--answers", "any"]
+                if name == ANY_FORMAT
+                else extraction_options(draft.experiment)
+            )
             commands.append([*command, *how, "--output", f"{folder}/{name}", "--force"])
             writes.append(f"{folder}/{name}")
     draft.add(f"score_{label}", "score", *commands, reads=reads, writes=writes)

@@ -55,7 +55,7 @@ def check_trainings(experiment: Experiment) -> None:
                 model="model",
                 output_dir="output",
                 dataset="dataset",
-                dataset_dir="data",
+                dataset_dir=f"{os.devnull}/data",  # a folder that cannot hold an index
                 version=experiment.llamafactory.version,
                 settings=_without_auto(training),
                 ahead=True,

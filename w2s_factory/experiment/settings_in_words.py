@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _CHAT: Final = {
     "off": "none, the task's own prompt",
-    "auto": "the model's own chat template",
     "on": "the model's own chat template",
 }
 

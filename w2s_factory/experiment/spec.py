@@ -433,15 +433,16 @@ class Experiment(Section):
         return self.the_task.system if own is None else own
 
     def chat(self, of: Of) -> str:
-        """Return how a model is asked: `off`, `auto`, `on`, or a Jinja file; by default as it is trained.
+        """Return how a model is asked: `off`, `on` (its own template), or a Jinja file; as it is trained.
 
-        A weak model that is used as it is follows the strong model's training.
+        A weak model that is used as it is follows the strong model's training. A model of whose chat template
+        the experiment depends must have one, so that `auto` means `on` here.
         """
         chosen = self.answering(of).chat
         if chosen is not None:
-            return chosen
+            return "on" if chosen == "auto" else chosen
         training = self.weak.train if of == "weak" and self.weak.train else self.strong_training
-        return "off" if training.value("template") in (None, VANILLA) else "auto"
+        return "off" if training.value("template") in (None, VANILLA) else "on"
 
     def limited(self, split: str) -> int | None:
         """Return how many questions of a split are asked; None is all."""

@@ -13,7 +13,6 @@ from w2s_factory.experiment.spec import Methods, ReferenceFree, Side
 from w2s_factory.experiment.step_options import (
     asking_options,
     extraction_options,
-    mode_options,
     reasoning_options,
     training_data_options,
 )
@@ -109,7 +108,6 @@ def _scored(draft: Draft, published: str, split: str) -> str:
     results = f"{draft.tree.answers(split, _weak_name(draft))}/{RESULTS}"
     command = ["score", "--task", draft.task.argument, "--golds", golds, "--input", published]
     command += [
-        *mode_options(draft.experiment),
         *extraction_options(draft.experiment),
         "--output",
         results,

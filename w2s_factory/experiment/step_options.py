@@ -38,8 +38,9 @@ def temperature_of(experiment: Experiment, who: Answerer) -> float:
 
 
 def extraction_options(experiment: Experiment) -> list[str]:
-    """Return the options of `score`, `vote` and `build-data` by which they find the same final answers."""
-    return [*_named({"extract": experiment.scoring.extract}), *reasoning_options(experiment)]
+    """Return the options of `score`, `vote` and `build-data` by which they find and compare answers alike."""
+    extract = _named({"extract": experiment.scoring.extract})
+    return [*mode_options(experiment), *extract, *reasoning_options(experiment)]
 
 
 def reasoning_options(experiment: Experiment) -> list[str]:
@@ -49,7 +50,7 @@ def reasoning_options(experiment: Experiment) -> list[str]:
 
 
 def mode_options(experiment: Experiment) -> list[str]:
-    """Return the option of `score` that names the way of comparing."""
+    """Return the option of the same commands that names the way of comparing."""
     mode = experiment.scoring.mode
     return [] if mode == "published" else ["--mode", mode]
 
@@ -101,11 +102,8 @@ def _chat(
         return []
     thinking = thinking_of(experiment, who.of, trained=bool(who.made))
     shown = settings.demonstrations if demonstrated else None
-    return [
-        "--chat",
-        chat,
-        *_named({"system": experiment.system(who.of), "thinking": thinking, "demonstrations": shown}),
-    ]
+    named = {"chat": chat, "system": experiment.system(who.of), "thinking": thinking, "demonstrations": shown}
+    return [*_named(named), *reasoning_options(experiment)]
 
 
 def _drawing(sampling: SamplingSection) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.spec import AUTO, VANILLA
 from w2s_factory.experiment.step_options import thinking_of
+from w2s_factory.generating.chat_settings import OWN
 from w2s_factory.llamafactory.known_templates import find_llamafactory, tokenizer_folder
 from w2s_factory.llamafactory.template_parity import check_template, find_template
 
@@ -50,7 +51,7 @@ class _TrainedFormat:
             return (
                 f"the {self.of} model is asked in a chat, but trained with {self.template or 'no template'}"
             )
-        if self.template == AUTO and self.chat != AUTO:
+        if self.template == AUTO and self.chat != OWN:
             return f"the {self.of} model is asked in {self.chat}, but auto trains its own chat template"
         return None
 
@@ -102,7 +103,7 @@ def _trained(
     for section, training, _ in trainings:
         of: Of = "weak" if section.startswith("weak") else "strong"
         chat = experiment.chat(of)
-        yield _TrainedFormat(section, of, training.value("template"), AUTO if chat == "on" else chat)
+        yield _TrainedFormat(section, of, training.value("template"), OWN if chat == "on" else chat)
 
 
 def _difference(

@@ -47,6 +47,8 @@ def with_found_template(
     model: Path,
     datasets: Sequence[Dataset],
     version: Version,
+    *,
+    chat: str | Path | None = None,
     python: str | Path | None = None,
 ) -> Preset:
     """Return a preset with the name of the template that trains what generation asks, in place of `auto`.
@@ -56,6 +58,7 @@ def with_found_template(
         model: The model's folder.
         datasets: The datasets, of which one with a system prompt matters.
         version: The LLaMA-Factory that will read the YAML.
+        chat: A Jinja file with the chat template in which generation will ask; by default the model's own.
         python: The interpreter of LLaMA-Factory's environment; by default, the current one.
 
     Raises:
@@ -77,13 +80,14 @@ def with_found_template(
         name = find_template(
             model,
             thinking=_thinking(values),
+            chat="auto" if chat is None else chat,
             system=_has_system(values, datasets),
             several_turns=False,
             python=python,
         )
     except (UserError, NotComparedError) as error:
         raise _not_found(error) from None
-    found = replace(entry, text=as_yaml(name), comment="found: it trains what the model's chat template asks")
+    found = replace(entry, text=as_yaml(name), comment="found: it trains what the chat template asks")
     return preset.with_lines([found if line is entry else line for line in preset.lines])
 
 

@@ -242,6 +242,7 @@ def make_config(  # noqa: PLR0913  each is a property of a training
     reference: StageTwoModel | None = None,
     start: StageTwoModel | None = None,
     thinking: TrainedThinking | None = None,
+    chat: str | Path | None = None,
     python: str | Path | None = None,
     file: str | Path | None = None,
 ) -> str:
@@ -265,6 +266,8 @@ def make_config(  # noqa: PLR0913  each is a property of a training
         start: The model that ORPO and SimPO start from, likewise.
         thinking: Whether a model that thinks is trained with its thinking, or on answers alone; by default,
             as the preset has it. A version without `enable_thinking` gets a comment instead.
+        chat: A Jinja file with the chat template in which generation will ask, for `template: auto`; by
+            default the model's own.
         python: The interpreter of LLaMA-Factory's environment, by which the template is found where the
             preset has `template: auto`; by default, the current one.
         file: The YAML's own name, for the commands in its head.
@@ -299,7 +302,7 @@ def make_config(  # noqa: PLR0913  each is a property of a training
             )
         inputs += [given("dataset", dataset), given_folder("dataset_dir", dataset_dir)]
     inputs.append(given_folder("output_dir" if chosen.trains else "export_dir", output_dir))
-    body = with_found_template(body, absolute(model), rows, target, python)
+    body = with_found_template(body, absolute(model), rows, target, chat=chat, python=python)
     header = _header(chosen, target, origin, "FILE" if file is None else file)
     lines = [*header, *_legend(body), "", "### given", *inputs, *_after_legend(body)]
     return "\n".join(map(str, lines)) + "\n"

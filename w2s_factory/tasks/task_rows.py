@@ -68,7 +68,7 @@ class TaskRows:
         try:
             return split_files(path, split.config, split.split)
         except UserError as error:
-            problem = f"{path} {error.problem}" if error.field else f"{path}: {error.problem}"
+            problem = f"{error.file}{' ' if error.field else ': '}{error.problem}"
             raise self.definition.error(problem, *self._section(name), hint=error.hint) from None
 
     def _section(self, name: str) -> tuple[str, ...]:
