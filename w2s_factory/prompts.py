@@ -10,7 +10,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.records import ANY, Form, PlacedTable, read_placed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from w2s_factory.records import Demonstration, Id, Place, RowSource, Test
@@ -73,15 +73,24 @@ def _asked(task: Task, raw: dict[str, Any], place: Place, tag: str) -> Test:
         raise place.locate(error) from error
 
 
-def read_questions(path: str | RowSource) -> list[Question]:
+def read_questions(path: str | RowSource, sources: Collection[str] | None = None) -> list[Question]:
     """Return the questions of a file in the release's test form.
 
+    Args:
+        path: The file.
+        sources: The values that `source` may have (`Task.question_sources`); None for any or none.
+
     Raises:
-        UserError: The file cannot be read, a question is missing or cannot be encoded, or an id is duplicate.
+        UserError: The file cannot be read, a question is missing or cannot be encoded, an id is duplicate, or
+            a row is from another source.
     """
     questions: dict[Id, Question] = {}
     for position, (place, row) in enumerate(read_placed(path, QUESTIONS)):
         place.require_utf8(row, "question")
+        if sources is not None and row.get("source") not in sources:
+            hint = "Turn raw rows into the test form with w2s-factory build-data --stage test"
+            problem = "expected a question with which this task has rendered its prompt"
+            raise place.error(problem, field="source", hint=hint)
         question = Question(row.get("id", position), row["question"])
         if question.id in questions:
             raise place.error(f"expected different ids, got {question.id!r} again", field="id")

@@ -179,6 +179,7 @@ DETAILS = {
         ("math", "The answer is: 3.5.", "3.5"),
         ("math", "The answer is: 2**3", "2**3"),
         ("math", "The answer is: 12 .", "12"),
+        ("math", "The answer is: 12 \u2705", "12"),
         ("math", "The answer is: $12", "12"),
         ("math", r"The answer is: \$12", "12"),
         ("math", r"\textbf{The answer is: 12}", "12"),

@@ -6,12 +6,23 @@ import functools
 import json
 import operator
 import re
+from pathlib import Path
 
+import datasets
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from w2s_factory import UserError, build_gold, build_test, get_task, score_response, score_responses
+from w2s_factory import (
+    DelegateError,
+    Generation,
+    UserError,
+    build_gold,
+    build_test,
+    get_task,
+    score_response,
+    score_responses,
+)
 from w2s_factory.building.shown_task import show_task
 from w2s_factory.generating import questions_of, read_demonstrations, read_questions
 from w2s_factory.tasks.new_task_file import write_task_file
@@ -174,6 +185,54 @@ def test_prompts(folder, key, prompt, turn):
     assert golds[0]["question"] in prompt  # so that golds are recognised as those of the questions asked
 
 
+def test_questions_from_elsewhere(folder):
+    (folder / "mine.jsonl").write_text('{"question": "Q"}\n')
+    shared = {"model": "m", "output_dir": "out", "questions": folder / "mine.jsonl", "engine": "none"}
+    alone = task_of(folder, TASK + "prompt: 'Solve {{ question }}'\n")
+    assert [question.text for question in Generation(task=alone, **shared).all_questions] == ["Q"]
+    whole = task_of(folder, TASK + "prompt: 'Solve {{ question }} ({{ topic }})'\n")
+    with pytest.raises(
+        UserError, match=r'mine.jsonl:1: field "source": expected a question with which this task'
+    ):
+        _ = Generation(task=whole, **shared).all_questions
+    asked = Generation(
+        task=whole, **shared | {"questions": build_test(whole, whole.own_rows("test"), split="test")}
+    )
+    assert len(asked.all_questions) == 1
+
+
+def test_rows_of_another_file_keep_their_ids(folder):
+    task = task_of(folder, TASK)
+    rows = [{"id": 7, "problem": "Q", "result": 1}, {"id": "x", "problem": "R", "result": 2}]
+    assert [row["id"] for row in build_test(task, rows, split="test")] == [7, "x"]
+    assert "id" not in build_test(task, [{"problem": "Q", "result": 1}], split="test")[0]
+
+
+def test_rows_of_the_hub(folder, monkeypatch):
+    asked = []
+
+    def load_dataset(*arguments, **options):
+        asked.append((arguments, options))
+        if arguments[0] == "no/such":
+            raise FileNotFoundError("not there\nat all")
+        return [{"problem": "Q", "result": 1.0}, {"problem": "R", "result": 2.0}]
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    place = "{hub: a/b, config: main, split: train}"
+    task = task_of(
+        folder, TASK.replace("questions.csv", place).replace("0.4", "0.5", 2).replace(", test: 0.2", "")
+    )
+    tests = [row for split in task.splits for row in build_test(task, task.own_rows(split), split=split)]
+    assert sorted((row["id"], row["answer"]) for row in tests) == [(0, "1"), (1, "2")]
+    assert asked == [(("a/b", "main"), {"split": "train"})]  # once, for both splits
+    assert task.own_files("train_1") == [Path("own.yaml")]
+    missing = task_of(folder, f"rows: {place.replace('a/b', 'no/such')}\n")
+    with pytest.raises(
+        DelegateError, match=r"no/such \(train\) can't be loaded \(FileNotFoundError: not there.* rows: "
+    ):
+        missing.own_rows("test")
+
+
 def test_solutions_are_written_as_the_file_says(folder):
     (folder / "questions.csv").write_text("question,answer,why\nQ,1,Because.\n")
     columns = "rows: questions.csv\ncolumns: {solution: why}\n"
@@ -334,6 +393,8 @@ LATER = [
     ("prompt: '{{ questoin }}'", CSV, r'own.yaml:5: field "prompt": needs "questoin", which is not a column. Did you mean "q'),
     ("prompt: '{{ topic.x.y }}{{ question }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \('),
     ("prompt: '{% if id == 12 %}{% else %}{{ topic }}{% endif %}'", CSV, r'own.yaml:5: field "prompt": renders an empty text \(row of id 12'),
+    ("prompt: '{% if question == \"What is 2*2?\" %}{% else %}{{ question }}{% endif %}'", CSV,
+     r'own.yaml:5: field "prompt": renders an empty text \(row of id 12'),
     ("columns: {question: problem, answer: {column: result, regex: 'x(.)'}}", CSV, r'questions.csv:\d: field "result": the regex'),
 ]  # fmt: skip
 

@@ -56,6 +56,9 @@ _LINE_END: Final = re.compile(r"[\r\n]++")
 _LINE: Final = re.compile(r"[^\r\n]*+")
 _FULL_STOP: Final = re.compile(r"\.(?!\S)")
 _EMPHASIS: Final = re.compile(r"\*\*|__|`++")
+_CHATTER: Final = "*_`. \t\u2705\u2713\u2714\ufe0f\u2611\U0001f389"
+"""The characters removed at the end of an answer: emphasis, full stops, blanks, and signs of success."""
+
 _DELIMITER: Final = re.compile(r"(?<!\\)\\[()\[\]]")
 _BRACKET: Final = re.compile(r"\\.|[{}]", re.DOTALL)
 _OPENING: Final = frozenset(("{", r"\(", r"\["))
@@ -213,7 +216,7 @@ def _text_after(text: str) -> str:
     if span and (inside := _one_line(_inside(span))):
         return inside
     value = _without_emphasis(_until_unopened(_until_full_stop(_line_at(text, start))))
-    value = _DELIMITER.sub("$", value).strip().rstrip("*_`.").rstrip()
+    value = _DELIMITER.sub("$", value).strip().rstrip(_CHATTER)
     return value.rstrip("$").rstrip() if "$" not in value.rstrip("$") else value
 
 

@@ -46,7 +46,8 @@ class Tolerance:
             ValueError: It is neither, or negative.
         """
         text = str(value).strip()
-        number = number_of(text.removesuffix("%"))
+        bare = text.removesuffix("%").rstrip()
+        number = number_of(bare) if _SCIENTIFIC.fullmatch(bare) else None
         if isinstance(value, bool) or number is None or number < 0:
             raise ValueError(f"expected a difference (0.01) or a share of the gold answer (1%), got {text}")
         return cls(relative=number / 100) if text.endswith("%") else cls(absolute=number)

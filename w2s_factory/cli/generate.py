@@ -104,7 +104,8 @@ class GenerateOptions:
 )  # fmt: skip
 @_prompt(
     "--demos", type=PATH, metavar="FILE", show_default="none, zero-shot",
-    help="Demonstrations to show before each question (weak ICL), as the command demos writes them.",
+    help="Demonstrations to show before each question (weak ICL), as the command demos writes them; "
+    "or a task file, for its own.",
 )  # fmt: skip
 @_prompt(
     "--exclude-demos", is_flag=True, help="Leave a demonstration out of the prompt for its own question."

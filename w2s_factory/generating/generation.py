@@ -119,7 +119,7 @@ class Generation:
         Raises:
             UserError: The file cannot be read or holds no questions.
         """
-        questions = read_questions(self.questions)[: self.limit]
+        questions = read_questions(self.questions, self.task.question_sources)[: self.limit]
         if not questions:
             raise UserError("holds no questions", file=self.questions)
         return questions

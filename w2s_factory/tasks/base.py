@@ -136,6 +136,15 @@ class Task:
         return []
 
     @property
+    def question_sources(self) -> frozenset[str] | None:
+        """The only values of `source` that rows of questions may have; None if any question can be asked.
+
+        A task that renders its prompts from whole rows can ask only questions that it has turned into the
+        test form itself: there, the question is the rendered prompt.
+        """
+        return None
+
+    @property
     def demonstrations(self) -> list[Demonstration]:
         """The task's own demonstrations, which `generate --demos FILE` shows if it names the task's file."""
         return []

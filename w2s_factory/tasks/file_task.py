@@ -14,7 +14,7 @@ from w2s_factory.tasks.base import Task
 from w2s_factory.tasks.fields import Split
 from w2s_factory.tasks.row_values import RowReader
 from w2s_factory.tasks.task_file import Definition, read_definition, tag_of
-from w2s_factory.tasks.task_rows import ROW_ID, TaskRows
+from w2s_factory.tasks.task_rows import TaskRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +80,12 @@ class FileTask(Task):
         """The hash of what the file says about questions and how they are asked."""
         return self.definition.sha256
 
+    @property
+    def question_sources(self) -> frozenset[str] | None:
+        """The sources of the splits if whole rows give the prompt; None if any question can be asked."""
+        tags = frozenset(split.tag for split in self.splits.values())
+        return None if self._reader.asks_question_alone else tags
+
     def test_row(self, raw: Mapping[str, Any], tag: str) -> Test:
         """Return a row in the test form, with its id if its place in the split is not its id."""
         test: Test = {
@@ -89,7 +95,8 @@ class FileTask(Task):
             "answer": self._reader.answer(raw),
             "tag": {},
         }
-        identified: Any = {"id": raw[ROW_ID], **test} if ROW_ID in raw else test
+        name = self._reader.row_id(raw)
+        identified: Any = test if name is None else {"id": name, **test}
         return identified  # type: ignore[no-any-return]  # the form, with an id
 
     def gold_output(self, raw: Mapping[str, Any]) -> str:
@@ -98,7 +105,8 @@ class FileTask(Task):
 
     def gold_row(self, row_id: int, raw: Mapping[str, Any]) -> Sft:
         """Return the gold SFT row of a raw row, with the row's own id."""
-        return {**super().gold_row(row_id, raw), "id": raw.get(ROW_ID, row_id)}
+        name = self._reader.row_id(raw)
+        return {**super().gold_row(row_id, raw), "id": row_id if name is None else name}
 
     def prompt(self, question: str) -> str:
         """Return the prompt of a question as one text: the file's own, or else the published one."""

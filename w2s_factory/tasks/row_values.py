@@ -16,6 +16,7 @@ from w2s_factory.tasks.task_rows import ROW_ID
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from w2s_factory.records import Id
     from w2s_factory.tasks.task_file import AnswerSection, Definition
 
 _EXACT_IN_FLOAT = 2**53
@@ -41,6 +42,8 @@ class RowReader:
     @cached_property
     def asks_question_alone(self) -> bool:
         """Whether a question is enough for its prompt, so that this can be rendered when it is asked."""
+        if self.definition.content.columns.question is None:
+            return False
         return self.prompt is None or self.prompt.variables <= {"question"}
 
     def question(self, row: Mapping[str, Any]) -> str:
@@ -56,7 +59,14 @@ class RowReader:
         if not isinstance(found, str) or not found.strip():
             problem = "is blank" if isinstance(found, str) else f"expected text, got {short(found)}"
             raise UserError(problem, field=column)
+        if self.prompt is not None:  # it is rendered when the question is asked, and checked here
+            self.rendered_prompt({"question": found} | ({ROW_ID: row[ROW_ID]} if ROW_ID in row else {}))
         return found
+
+    def row_id(self, row: Mapping[str, Any]) -> Id | None:
+        """Return the id of a row; None if its place in its file is its id."""
+        found = row.get(ROW_ID, row.get(self.definition.content.columns.id or ""))
+        return found if isinstance(found, (int, str)) and not isinstance(found, bool) else None
 
     def rendered_prompt(self, values: Mapping[str, Any]) -> str:
         """Return the prompt for the values of its variables.
