@@ -127,6 +127,12 @@ MISUSED = [
     (["--stage", "gold", "--task", "gsm8k", "--input", "TORN"], "TORN.jsonl:1: broken JSON"),
     (["--stage", "full-weak", "--task", "gsm8k", "--input", "DIGITS"], "of more than 4,300 digits"),
     (["--stage", "1", "--weak-name", "../up"], "weak-name"),
+    (["--stage", "gold", "--system", "Think."], "is the system prompt of a chat. Add --chat on"),
+    (["--stage", "gold", "--train-on", "answer"], "is not read by stage gold, only by full-weak, 1, 2"),
+    (["--stage", "full-weak", "--extract", "auto"], "is not read by stage full-weak, only by 1, 2"),
+    (["--stage", "1", "--extract", "last"], 'no way to extract answers is called "last"'),
+    (["--stage", "1", "--extract", "regex:("], "the pattern does not compile"),
+    (["--stage", "1", "--reasoning-end", "</r>"], "--reasoning-start"),
 ]
 
 
@@ -140,6 +146,25 @@ def test_misuse_is_one_line(tmp_path, w2s, raw, arguments, message):
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list((tmp_path / "cwd").rglob("*"))
+
+
+def test_rows_of_a_chat(tmp_path, w2s):
+    rows = [
+        {"id": 0, "prompt": "How many?", "response": "<r>3?</r>2", "system": "Of the weak model."},
+        {"id": 1, "prompt": "How many?", "response": "<r>3?", "system": "Of the weak model."},
+        {"id": 2, "prompt": "How many?", "response": "", "error": "too long", "system": "Of the weak model."},
+    ]
+    (tmp_path / "weak.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = ["--stage", "full-weak", "--task", "gsm8k", "--input", tmp_path / "weak.jsonl", "--no-config"]
+    arguments += ["--train-on", "answer", "--reasoning-start", "<r>", "--reasoning-end", "</r>"]
+    done = w2s("build-data", *arguments, "--chat", "on", "--system", "Think.", "--output", "full.json")
+    assert json.loads((tmp_path / "cwd/full.json").read_text()) == [
+        {"id": 0, "content": "How many?", "output": "2", "system": "Think."}
+    ]
+    assert "2 responses without an answer are left out: their thinking did not end, or" in done.stderr
+    w2s("build-data", *arguments, "--chat", "off", "--output", "text.json")
+    [row] = json.loads((tmp_path / "cwd/text.json").read_text())
+    assert row == {"id": 0, "content": "Question: How many?\nAnswer:", "output": "2"}
 
 
 def test_a_traceback_is_shown_only_when_asked_for(w2s):
