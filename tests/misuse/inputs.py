@@ -90,7 +90,7 @@ LINES = [
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --compare published,symbolic"),
     Line(
         "score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --output out/results.jsonl"
-        " --extract auto --reasoning-start <r> --reasoning-end </r>"
+        " --extract auto --reasoning-start <think> --reasoning-end </think>"
     ),
     Line("vote --input in/t1.0 --output out/votes.jsonl"),
     Line("vote --input in/t1.0 --output out/votes.jsonl --task arithmetic --extract auto --mode symbolic"),
