@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests import commands
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
+
+settings.register_profile(
+    "untimed", deadline=None
+)  # a busy machine is not a mistake; benchmarks measure time
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -44,6 +44,9 @@ from .experiment.run import plan_experiment as plan_experiment
 from .experiment.run import run as run
 from .experiment.spec import Experiment as Experiment
 from .experiment.steps import Step as Step
+from .generating import Chat as Chat
+from .generating import ChatEngine as ChatEngine
+from .generating import ChatSettings as ChatSettings
 from .generating import Completion as Completion
 from .generating import Engine as Engine
 from .generating import Generation as Generation

@@ -186,3 +186,16 @@ def test_the_example_of_the_help_works(folder):
     example = text[start : text.index("\n\n", start)].replace("\\\n", " ").split()
     assert run(*example[2:], cwd=folder).returncode == 0
     assert (folder / "iter1.yaml").exists()
+
+
+def test_a_template_by_its_own_option(folder):
+    done = run(*GOOD, "--template", "yi", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    text = (folder / "new" / "a.yaml").read_text()
+    assert "\ntemplate: yi  # set; the preset has vanilla" in text
+    twice = run(*changed(output="b.yaml"), "--template", "yi", "--set", "template=qwen", cwd=folder)
+    assert (twice.returncode, twice.stderr) == (2, 'Error: field "template": is set twice\n')
+    auto = run(*changed(output="b.yaml"), "--template", "auto", "--llamafactory-version", "0.9.5", cwd=folder)
+    assert auto.returncode == 2
+    assert "the folder holds no tokenizer" in auto.stderr
+    assert not (folder / "b.yaml").exists()

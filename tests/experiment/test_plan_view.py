@@ -15,7 +15,7 @@ from w2s_factory.experiment.init import write_experiment
 from w2s_factory.experiment.load import read_experiment
 from w2s_factory.experiment.plan import plan
 from w2s_factory.experiment.plan_view import as_table, draw_plan
-from w2s_factory.experiment.spec import Experiment, Resources
+from w2s_factory.experiment.spec import Experiment, GenerationSection, Resources
 from w2s_factory.experiment.workflow import Progress
 from w2s_factory.tasks import BUILT_IN
 
@@ -92,6 +92,40 @@ def test_a_new_file_is_valid_and_plans(task, tmp_path):
     )
 
 
+def test_a_new_file_for_chat_models_is_valid_and_plans(tmp_path):
+    file = tmp_path / "experiment.yaml"
+    write_experiment("gsm8k", file, weak="Qwen/Qwen3-0.6B", strong="Qwen/Qwen3-4B", chat=True)
+    experiment = read_experiment(file)
+    assert (experiment.weak.model, experiment.weak.name) == ("Qwen/Qwen3-0.6B", "Qwen3-0.6B")
+    assert [experiment.chat(of) for of in ("weak", "strong")] == ["on", "on"]
+    assert experiment.scoring.extract == "auto"
+    words = "\n".join(line for step in plan(experiment).steps for line in step.lines())
+    assert "--preset chat_lora_sft " in words
+    assert "--preset chat_dpo " in words
+    assert "chat| " not in file.read_text()
+    assert "base| " not in file.read_text()
+    with pytest.raises(UserError, match="needs --weak and --strong"):
+        write_experiment("gsm8k", tmp_path / "other.yaml", weak="a/b", chat=True)
+
+
+def test_models_and_tasks_are_named_from_the_new_files_own_folder(tmp_path, monkeypatch):
+    (tmp_path / "models/my model").mkdir(parents=True)
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "rows.jsonl").write_text('{"question": "1?", "answer": "1", "solution": "1"}\n' * 9)
+    task = (
+        "rows: rows.jsonl\ncolumns: {solution: solution}\nsplits: {train_1: 0.4, train_2: 0.4, test: 0.2}\n"
+    )
+    (tmp_path / "own.yaml").write_text(task)
+    monkeypatch.chdir(tmp_path)
+    write_experiment("./own.yaml", "experiments/new.yaml", weak="models/my model")
+    experiment = read_experiment("experiments/new.yaml")
+    assert experiment.task == str(tmp_path / "own.yaml")
+    assert (experiment.weak.model, experiment.weak.name) == (str(tmp_path / "models/my model"), "my_model")
+    golds = plan(experiment).steps[0]
+    assert str(tmp_path / "rows.jsonl") in golds.reads
+    assert f"--task {tmp_path / 'own.yaml'} --split test" in golds.lines()[0]
+
+
 def test_only_a_picture_is_replaced_by_one(planned, tmp_path):
     small, mine = planned(), tmp_path / "mine.yaml"
     mine.write_text("name: mine")
@@ -121,10 +155,11 @@ def test_the_new_file_explains_every_key(tmp_path):
     keys = {
         *Experiment.model_fields,
         *Resources.model_fields,
+        *GenerationSection.model_fields,
         "gpus",
-        "shards",
         "ids",
-        "pass_at",
+        *("pass_at", "avg_at"),
+        *("mode", "extract"),
         "deepspeed",
     }
     assert {key for key in keys - {"deepspeed"} if f"{key}:" not in text} == set()

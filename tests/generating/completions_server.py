@@ -96,7 +96,7 @@ class CompletionsServer:
             self.asked.append(body)
             engine = self._engines.setdefault(bos, Transformers(Model(self._model, bos=bos), device="cpu"))
             done = self._done(engine, Seeded(0, 0, body["prompt"], draw_seed=body.get("seed") or 0), body)
-        return self._answer("text_completion", done, {"text": done.text})
+        return self.body("text_completion", done, {"text": done.text})
 
     def chat(self, body: dict[str, Any]) -> dict[str, Any]:
         """Answer turns as a chat server does: its template, its parser of thinking, no special tokens."""
@@ -115,7 +115,7 @@ class CompletionsServer:
             opened = opens_thinking(prompt, chat.markers)
             thinking, answer, closed = split_thinking(done.text, opened=opened)
             message |= {"content": answer if closed else None, self.reasoning_key: thinking or None}
-        return self._answer("chat.completion", done, {"message": message})
+        return self.body("chat.completion", done, {"message": message})
 
     def _template(self, body):
         if "chat_template" not in body:
@@ -131,7 +131,7 @@ class CompletionsServer:
             raise TooLongError(done.error)
         return done
 
-    def _answer(self, kind, done, choice):
+    def body(self, kind, done, choice):
         choice = {"index": 0, "finish_reason": done.finish, "logprobs": None, **choice}
         usage = {"prompt_tokens": 0, "completion_tokens": done.tokens, "total_tokens": done.tokens}
         return {"id": "c", "object": kind, "created": 0, "model": "tiny", "choices": [choice], "usage": usage}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from w2s_factory.generating import Completion
+from w2s_factory.generating import Chat, Completion
+from w2s_factory.generating.engines.model_folders import model_folder
 
 
 class Echo:
@@ -35,3 +36,10 @@ class Echo:
 
     def close(self):
         pass
+
+
+class ChattingEcho(Echo):
+    """The same for prompts and conversations."""
+
+    def start_chat(self, settings):
+        return Chat.of(settings, settings.template_for(model_folder(self._model.name)))

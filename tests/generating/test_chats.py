@@ -262,16 +262,16 @@ def test_an_engine_that_knows_no_chat_refuses_it():
         engine.start_chat(ChatSettings())
 
 
-class Chatting(Echo):
+class Returning(Echo):
     def start_chat(self, settings):
         return self._say
 
 
 def test_what_start_chat_returns_is_checked():
     with pytest.raises(UserError, match="engine mine: start_chat: expected a Chat, got 3"):
-        Contracted("mine", Chatting(Model("m"), say=3)).start_chat(ChatSettings())
+        Contracted("mine", Returning(Model("m"), say=3)).start_chat(ChatSettings())
     chat = Chat(settings=ChatSettings(), template=None, markers=None)
-    assert Contracted("mine", Chatting(Model("m"), say=chat)).start_chat(ChatSettings()) is chat
+    assert Contracted("mine", Returning(Model("m"), say=chat)).start_chat(ChatSettings()) is chat
     turns = turns_of()
     request = chat.request(3, 1, turns)
     assert (request.turns, request.user_turn, request.system) == (*turns, "Think.")

@@ -171,7 +171,7 @@ def test_only_answers_count_in_a_draw():
     assert set(ids(pick_demonstrations(GSM8K, THOUGHTS[:4], count=2, extract="auto"))) == {0, 1}
     with pytest.raises(UserError, match=r"holds only 1 responses with an answer \(--extract boxed\), not 2"):
         pick_demonstrations(GSM8K, THOUGHTS[:4], count=2, extract="boxed")
-    own = [Markers("[T]", "[/T]")]
+    own = Markers("[T]", "[/T]")
     with pytest.raises(UserError, match="holds only 0 responses"):
         pick_demonstrations(GSM8K, THOUGHTS[4:], count=1, markers=own)
     assert ids(pick_demonstrations(GSM8K, THOUGHTS[4:], count=1)) == [4]

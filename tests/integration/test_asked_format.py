@@ -92,7 +92,7 @@ def test_auto_finds_the_template(
     values = yaml.safe_load(text)
     assert values["template"] == template
     assert values.get("enable_thinking", True) is (thinking is None)
-    assert "auto" not in text
+    assert "template: auto" not in text
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,10 @@ def test_a_model_without_tokenizer_or_chat_template_is_refused(tmp_path):
     plain = template_tokenizers.write_tokenizer(tmp_path / "plain")
     with pytest.raises(UserError, match=r"no chat template\. Name a file with one: --chat FILE"):
         check_template("qwen3", plain)
+    with pytest.raises(
+        UserError, match=r"no chat template\. A base model is trained and asked with the .* vanilla"
+    ):
+        w2s_factory.find_template(plain)
 
 
 def test_a_chat_template_that_refuses_everything_is_reported(chatml, tmp_path):

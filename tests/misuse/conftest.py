@@ -18,7 +18,7 @@ def plugins(tmp_path_factory):
     info = folder / "echo_plugin-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: echo-plugin\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[w2s_factory.engines]\necho = echo_engine:Echo\n")
+    (info / "entry_points.txt").write_text("[w2s_factory.engines]\necho = echo_engine:ChattingEcho\n")
     sys.path.append(str(folder))
     yield folder
     sys.path.remove(str(folder))

@@ -80,12 +80,17 @@ LINES = [
     ),
     Line("generate --task arithmetic --questions in/golds.jsonl --model in/model --output-dir out --dry-run"
          " --engine echo"),
+    Line("generate --task arithmetic --split train_2 --model in/model --output-dir out --engine echo --limit 3"
+         " --chat in/chat.jinja --system Think. --thinking auto --demonstrations text --demos in/demos.json"
+         " --reasoning-start [T] --reasoning-end [/T]"),
+    Line("demos --task arithmetic --from in/output.jsonl --count 2 --output out/demos.json --show whole"
+         " --extract auto --reasoning-start [T] --reasoning-end [/T]"),
     Line("merge-shards in/shards"),
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --output out/results.jsonl"),
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --compare published,symbolic"),
     Line(
         "score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --output out/results.jsonl"
-        " --extract auto --reasoning-start <r> --reasoning-end </r>"
+        " --extract auto --reasoning-start <think> --reasoning-end </think>"
     ),
     Line("vote --input in/t1.0 --output out/votes.jsonl"),
     Line("vote --input in/t1.0 --output out/votes.jsonl --task arithmetic --extract auto --mode symbolic"),
@@ -169,7 +174,7 @@ def _made(path: Path) -> Path:
 
 
 def _model(into: Path) -> None:
-    """A model folder without weights worth copying, and an adapter on it."""
+    """A model folder without weights worth copying, an adapter on it, and a chat template for it."""
     source = shipped("data", "models", "tiny_llama")
     (into / "model").mkdir()
     for file in source.iterdir():
@@ -178,6 +183,9 @@ def _model(into: Path) -> None:
         else:
             shutil.copy(file, into / "model" / file.name)
     config = {"peft_type": "LORA", "base_model_name_or_path": "in/model", "r": 8, "task_type": "CAUSAL_LM"}
+    (into / "chat.jinja").write_text(
+        "{% for turn in messages %}{{ turn.role }}: {{ turn.content }}\n{% endfor %}"
+    )
     (into / "adapter").mkdir()
     (into / "adapter/adapter_config.json").write_text(json.dumps(config))
     (into / "adapter/adapter_model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")

@@ -102,8 +102,14 @@ def test_other_markers(files, tmp_path):
         "gsm8k", ["<r>\\boxed{2}</r>1", "<r>1"], ["1", "1"], extraction="auto", markers=markers
     )
     assert (one.pred, two.pred, two.ended) == ("1", "", False)
-    score("gsm8k", *files, tmp_path / "out/results.jsonl", extraction="auto", markers=markers)
+    golds, responses = files
+    score("gsm8k", golds, responses, tmp_path / "out/results.jsonl", extraction="auto", markers=markers)
     assert noted_way(tmp_path / "out/results.jsonl").reasoning == {"start": "<r>", "end": "</r>"}
+    plain = written(tmp_path / "plain.jsonl", [output(0, "\\boxed{1}")])
+    with pytest.raises(UserError, match=r'plain.jsonl: .*no response has the marker "<r>" or "</r>"'):
+        score("gsm8k", golds, plain, tmp_path / "plain/results.jsonl", markers=markers, partial=True)
+    assert not (tmp_path / "plain").exists()
+    score("gsm8k", golds, plain, markers=Markers("<think>", "</think>"), partial=True)
     with pytest.raises(UserError, match="same marker"):
         Markers("<r>", "<r>")
     with pytest.raises(UserError, match="expected text that is not empty"):

@@ -147,12 +147,15 @@ _OPENINGS: Final = {"<think>": "<think>\n"}
 """The text with which chat templates open the thinking, where it is more than the marker, by marker."""
 
 
-def with_start(response: str, markers: Sequence[Markers] = DEFAULT_MARKERS) -> str:
+def with_start(response: str, markers: Markers | None = None) -> str:
     """Return a response to a prompt that opened its thinking, with the start that is in the prompt alone.
 
-    Markers other than the default ones are taken as they are: a user can name one without a line break.
+    Args:
+        response: The text that the model wrote.
+        markers: The markers of thinking, which are taken as they are; None for those known by default.
     """
-    start = next((pair.start for pair in markers if pair.end in response), "")
+    known = DEFAULT_MARKERS if markers is None else (markers,)
+    start = next((pair.start for pair in known if pair.end in response), "")
     if response.startswith(start):
         return response
-    return (_OPENINGS.get(start, start) if tuple(markers) == DEFAULT_MARKERS else start) + response
+    return (_OPENINGS.get(start, start) if markers is None else start) + response

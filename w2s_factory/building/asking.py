@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
-from w2s_factory.llamafactory.asked_format import WITHOUT_CHAT
 from w2s_factory.llamafactory.presets import load_preset
-from w2s_factory.prompts import question_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +62,8 @@ class Asking:
         """
         if self.chat is None:
             return {**row}
+        from w2s_factory.prompts import question_in  # noqa: PLC0415  loads Jinja, which base models do not need
+
         question = question_in(task, row[key])
         kept = {name: value for name, value in row.items() if name != "system"}
         kept[key] = task.user_turn(question) if self.chat else task.prompt(question)
@@ -76,6 +76,8 @@ class Asking:
             UserError: Its template trains prompts as they are.
         """
         if recipe.model is not None and self.chat:
+            from w2s_factory.llamafactory.asked_format import WITHOUT_CHAT  # noqa: PLC0415  loads Jinja
+
             preset = load_preset(recipe.preset).entries.get("template")
             template = recipe.settings.get("template", preset and preset.value)
             if template in WITHOUT_CHAT:
@@ -103,6 +105,8 @@ def zero_shot(task: Task, prompt: str, asked: str) -> str | None:
         return None
     if asked == prompt:
         return prompt
+    from w2s_factory.prompts import question_in  # noqa: PLC0415  as above
+
     question = question_in(task, prompt)
     forms = (prompt, task.prompt(question), task.user_turn(question))
     return max((form for form in forms if form and asked.endswith(form)), key=len, default=None)

@@ -169,7 +169,7 @@ class Reading:
             return None
         if self.train_on == "answer":
             return parts.answer or None
-        return with_start(response, self._markers) if opened else response
+        return with_start(response, self.markers) if opened else response
 
     def is_trainable(self, *rows: Result) -> bool:
         """Return whether the responses of all rows can be trained on."""

@@ -304,13 +304,12 @@ def _chat_of(options: GenerateOptions) -> ChatSettings | None:
     if not own and not Path(options.chat).exists():
         problem = "no such file; expected auto, on, off, or the path of a Jinja file"
         raise UserError(problem, file=options.chat, field="--chat")
-    texts = options.reasoning_start, options.reasoning_end
     settings = generating.ChatSettings(
         template=generating.OWN if own else Path(options.chat),
         system=options.system,
         thinking=options.thinking or "auto",
         demonstrations=options.demonstrations or "turns",
-        markers=reasoning_markers(*texts),
+        markers=reasoning_markers(options.reasoning_start, options.reasoning_end),
     )
     if options.chat != "auto":
         return settings

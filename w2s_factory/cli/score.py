@@ -225,8 +225,10 @@ def _print_summary(summary: ScoreSummary, options: ScoreOptions, name: str) -> N
     """Print the accuracy of one file of responses, and what was not counted or cut short."""
     counted = f"{summary.right} of {summary.known} right"
     right = "no gold answer is known" if summary.accuracy is None else f"{counted} ({summary.accuracy:.2%})"
-    in_any_format = ", answers in any format" if options.answers == "any" else ""
-    click.echo(f"{name}{right}, mode {options.mode}{in_any_format}")
+    found = ", answers in any format" if options.answers == "any" else ""
+    if summary.extract != "published":
+        found = f", extract {summary.extract}"
+    click.echo(f"{name}{right}, mode {options.mode}{found}")
     if 0 < summary.known < summary.rows:
         click.echo(f"{name}{summary.rows - summary.known} without a known gold answer not counted")
     if summary.empty:

@@ -128,8 +128,9 @@ def _trainings(experiment: Experiment) -> Iterator[tuple[str, TrainingSection, s
         section = f"stage2.methods.{name}"
         yield section, experiment.method_training(name, method), "dpo"
     if methods.sft_chosen is not None:
-        preset = methods.sft_chosen.preset or experiment.strong_training.preset
-        training = TrainingSection(preset=preset, overrides=methods.sft_chosen.overrides)
+        strong, control = experiment.strong_training, methods.sft_chosen
+        overrides = {**strong.overrides, **control.overrides}
+        training = TrainingSection(preset=control.preset or strong.preset, overrides=overrides)
         yield "stage2.methods.sft_chosen", training, "sft"
 
 

@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from w2s_factory.answers.extraction import Extraction, parse_extraction
-from w2s_factory.answers.thinking import DEFAULT_MARKERS, Markers, split_thinking, with_start
+from w2s_factory.answers.thinking import DEFAULT_MARKERS, split_thinking, with_start
 from w2s_factory.errors import UserError, listed, short
 from w2s_factory.folders import responses_in
 from w2s_factory.quantities import SEED, DemonstrationCount
@@ -30,7 +30,7 @@ from w2s_factory.tasks import TASK_FILES, get_task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2s_factory.answers.thinking import ThinkingAndAnswer
+    from w2s_factory.answers.thinking import Markers, ThinkingAndAnswer
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
 
@@ -77,15 +77,14 @@ def pick_demonstrations(
     check(count, DemonstrationCount, "count")
     check(seed, Seed, "seed")
     _check_part(show)
-    pairs = DEFAULT_MARKERS if markers is None else (markers,)
     way = parse_extraction(task.extraction if extract is None else extract)
     rows = _rows(source, results=correct_only)
     Random(seed).shuffle(rows)
     fit = (
         shown
         for row in rows
-        if (shown := _shown(row, show, pairs)) is not None
-        if (row["result"] if correct_only else _answers(task, way, row, pairs))
+        if (shown := _shown(row, show, markers)) is not None
+        if (row["result"] if correct_only else _answers(task, way, row, markers))
     )
     picked = list(islice(fit, count))
     if len(picked) < count:
@@ -94,7 +93,7 @@ def pick_demonstrations(
     return _noted(picked, source)
 
 
-def _answers(task: Task, way: Extraction, row: dict[str, Any], markers: Sequence[Markers]) -> bool:
+def _answers(task: Task, way: Extraction, row: dict[str, Any], markers: Markers | None) -> bool:
     """Return whether a response has an answer: it holds the answer key, or any text if there is no key."""
     answer = _parts(row, markers).answer
     if not way.is_published:
@@ -109,11 +108,12 @@ def _wanted(task: Task, way: Extraction) -> str:
     return f'that hold the answer key "{task.answer_key}"' if task.answer_key else "that are not blank"
 
 
-def _parts(row: dict[str, Any], markers: Sequence[Markers]) -> ThinkingAndAnswer:
-    return split_thinking(row["response"], opened=row.get("prompt_opens_thinking", False), markers=markers)
+def _parts(row: dict[str, Any], markers: Markers | None) -> ThinkingAndAnswer:
+    known = DEFAULT_MARKERS if markers is None else (markers,)
+    return split_thinking(row["response"], opened=row.get("prompt_opens_thinking", False), markers=known)
 
 
-def _shown(row: dict[str, Any], show: ShownPart, markers: Sequence[Markers]) -> dict[str, Any] | None:
+def _shown(row: dict[str, Any], show: ShownPart, markers: Markers | None) -> dict[str, Any] | None:
     """Return a row with the part of its response that is shown; None if its thinking did not end.
 
     A failed request has no response either. The whole response begins with the start of thinking, also where
@@ -172,8 +172,7 @@ def named_demonstrations(
     if missing:
         raise UserError(f"holds no row of id {', '.join(missing)}", file=source)
     prompt = {} if question is None else {"prompt": rows[str(question)][0]["prompt"]}
-    pairs = DEFAULT_MARKERS if markers is None else (markers,)
-    picked = {name: _shown(rows[name][0], show, pairs) for name in names}
+    picked = {name: _shown(rows[name][0], show, markers) for name in names}
     unanswered = ", ".join(name for name, row in picked.items() if row is None)
     if unanswered:
         problem = f"has no answer of id {unanswered}: the request failed, or the thinking did not end"

@@ -148,7 +148,11 @@ def check_template(
             template of its own, or the chat template refuses every conversation.
         DelegateError: LLaMA-Factory cannot be imported, or fails.
     """
-    asked = asked_texts(model, thinking, chat, _wanted(system, several_turns))
+    try:
+        asked = asked_texts(model, thinking, chat, _wanted(system, several_turns))
+    except NoChatTemplateError as error:
+        hint = "Name a file with one: --chat FILE (w2s-factory template jinja NAME --output FILE writes it)"
+        raise UserError(error.problem, file=error.file, hint=hint) from None
     job = asked.job([template], nearest=False)
     answers = ask_templates(find_llamafactory(python, llamafactory_cli), [template], [job])
     return asked.comparison(template, answers.jobs[0])
@@ -183,7 +187,11 @@ def find_template(
             nearest one.
         DelegateError: LLaMA-Factory cannot be imported, or fails.
     """
-    asked = asked_texts(model, thinking, chat, _wanted(system, several_turns))
+    try:
+        asked = asked_texts(model, thinking, chat, _wanted(system, several_turns))
+    except NoChatTemplateError as error:
+        hint = "A base model is trained and asked with the template vanilla"
+        raise UserError(error.problem, file=error.file, hint=hint) from None
     installation = find_llamafactory(python, llamafactory_cli)
     answers = ask_templates(installation, None, [asked.job(None, nearest=True)])
     names = sorted(answers.jobs[0]["trained"], key=lambda name: not answers.formats[name].text_only)
@@ -282,7 +290,7 @@ def asked_texts(
         UserError: As for `check_template`.
     """
     folder = tokenizer_folder(model)
-    template = _own_chat_template(folder) if chat == "auto" else read_template(Path(chat), folder)
+    template = template_of(folder) if chat == "auto" else read_template(Path(chat), folder)
     accepted: list[tuple[SampleConversation, dict[Part, str]]] = []
     refused: dict[str, UserError] = {}
     for conversation in conversations:
@@ -295,19 +303,6 @@ def asked_texts(
     kept, texts = zip(*accepted, strict=True)
     reasons = {name: error.problem for name, error in refused.items()}
     return AskedTexts(folder, template, thinking, kept, texts, reasons)
-
-
-def _own_chat_template(folder: Path) -> ChatTemplate:
-    """Return the chat template of a model's folder.
-
-    Raises:
-        UserError: It has none.
-    """
-    try:
-        return template_of(folder)
-    except NoChatTemplateError as error:
-        hint = "Name a file with one: --chat FILE (w2s-factory template jinja NAME --output FILE writes it)"
-        raise UserError(error.problem, file=error.file, hint=hint) from None
 
 
 def _wanted(system: bool | None, several_turns: bool | None) -> Iterable[SampleConversation]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from w2s_factory.answers.extraction import PUBLISHED
+from w2s_factory.answers.thinking import DEFAULT_MARKERS
 from w2s_factory.errors import UserError
 from w2s_factory.folders import outputs_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from w2s_factory.answers.extraction import Extraction
     from w2s_factory.answers.thinking import Markers
-    from w2s_factory.records import Output, RowsLike
+    from w2s_factory.records import Output, RowsLike, RowSource
     from w2s_factory.scoring.results import Scored
     from w2s_factory.tasks import Task
 
@@ -49,6 +51,7 @@ class ScoreSummary:
             output was named.
         unclosed: The number of those without a final answer because their thinking did not end.
         failed: The number of those without a final answer because their request failed.
+        extract: The way in which final answers were found.
     """
 
     rows: int
@@ -59,6 +62,7 @@ class ScoreSummary:
     results: Path | Table
     unclosed: int = 0
     failed: int = 0
+    extract: str = PUBLISHED
 
     @property
     def accuracy(self) -> float | None:
@@ -129,6 +133,8 @@ def score(  # noqa: PLR0913  each is an option of the command
     if output is not None:
         outputs.claim(output, *next_to_it)
     rows, answers = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
+    if markers is not None and markers not in DEFAULT_MARKERS:
+        _refuse_unused(markers, rows, responses)
     try:
         opened = [row.get("prompt_opens_thinking", False) for row in rows]
         responded = [row["response"] for row in rows]
@@ -136,7 +142,7 @@ def score(  # noqa: PLR0913  each is an option of the command
     except UserError as error:
         raise at_its_row(error, responses, rows) from error
     results = Table("results", map(_result, rows, scored)) if output is None else Path(output)
-    summary = _summary(rows, scored, results)
+    summary = replace(_summary(rows, scored, results), extract=rule.extraction.way)
     if output is None:
         return summary
     settings: dict[str, Any] = {"task": task.name, "mode": mode, "timeout": timeout}
@@ -152,6 +158,24 @@ def score(  # noqa: PLR0913  each is an option of the command
             outputs.text(path, text)
         outputs.note(packages=packages, **settings)
     return summary
+
+
+def _refuse_unused(markers: Markers, rows: Sequence[Output], responses: RowSource) -> None:
+    """Refuse markers that a user chose and no response has: its thinking would count as the answer.
+
+    Raises:
+        UserError: No response has one of them, and no prompt opened the thinking.
+    """
+    texts = (markers.start, markers.end)
+    if not any(
+        row.get("prompt_opens_thinking") or any(text in row["response"] for text in texts) for row in rows
+    ):
+        raise UserError(
+            f'no response has the marker "{markers.start}" or "{markers.end}"',
+            file=responses,
+            field="--reasoning-start",
+            hint="Check both markers; leave them out for a model that does not think",
+        )
 
 
 def _summary(rows: Sequence[Output], scored: Sequence[Scored], results: Path | Table) -> ScoreSummary:

@@ -13,7 +13,17 @@ from vllm_server import VllmServer
 from w2s_factory.answers.thinking import split_thinking
 from w2s_factory.chat import Turn
 from w2s_factory.errors import UserError
-from w2s_factory.generating import ChatSettings, Generation, Model, Sampling, generate, make_engine, preview
+from w2s_factory.generating import (
+    ChatSettings,
+    Completion,
+    Generation,
+    Model,
+    Sampling,
+    generate,
+    make_engine,
+    preview,
+)
+from w2s_factory.prompts import Conversation
 
 pytest.importorskip("openai")
 pytest.importorskip("transformers")
@@ -165,39 +175,73 @@ TURNS = (
 )
 
 
+def test_an_answer_that_a_parser_takes_for_thinking_is_an_answer(thinker, serve, tmp_path, monkeypatch):
+    """As vLLM's deepseek_r1 does where the prompt ends the thinking."""
+    server = serve(thinker)
+    message = {"role": "assistant", "content": None, "reasoning": "5"}
+    monkeypatch.setattr(
+        server, "chat", lambda _: server.body("chat.completion", server.done, {"message": message})
+    )
+    for thinking, finish, response in [
+        ("off", "stop", "5"), ("off", "length", "<think>5"), ("auto", "stop", "<think>5"),
+    ]:  # fmt: skip
+        server.done = Completion(None, "", finish, 1)
+        chat = replace(SYSTEM, thinking=thinking)
+        found = rows(asked(tmp_path / f"{thinking} {finish}", "tiny", "openai", at(server), chat))
+        assert [row["response"] for row in found] == [response] * 2
+
+
+def test_special_tokens_are_kept_if_the_server_is_asked_to(thinker, serve, tmp_path):
+    server = serve(thinker)
+    generation = asked(tmp_path, "tiny", "openai", at(server) | {"skip_special_tokens": False})
+    rows(generation)
+    assert server.asked[0]["skip_special_tokens"] is False
+    assert preview(generation).settings["skip_special_tokens"] is False
+
+
 @pytest.mark.vllm
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", ["thinker", "special", "opened"])
-def test_tokens_and_rows_are_the_same_in_vllm_and_on_its_server(name, tmp_path, vllm_options, request):
+def test_tokens_and_texts_are_the_same_in_vllm_and_on_its_server(name, tmp_path, vllm_options, request):
     """In process and over HTTP: the ids of the prompt as vLLM has them, and what is written."""
     import openai
 
     model = request.getfixturevalue(name)
-    reader = [] if name == "special" else ["--reasoning-parser", "deepseek_r1"]
-    server = VllmServer(model, None, tmp_path / "log", *reader, "--trust-request-chat-template")
+    parser = [] if name == "special" else ["--reasoning-parser", "deepseek_r1"]
+    server = VllmServer(model, None, tmp_path / "log", *parser)
     server.start()
+    client = openai.OpenAI(base_url=server.url, api_key="none")
+    over_http = at(server) | {"skip_special_tokens": name != "special"}
+    engines = {
+        "transformers": make_engine("transformers", Model(model), {}),
+        "vllm": make_engine("vllm", Model(model), vllm_options),
+        "openai": make_engine("openai", Model("tiny"), over_http),
+    }
     try:
         for thinking in ("on", "off", "auto"):
-            chat = replace(SYSTEM, thinking=thinking)
-            expected = rows(asked(tmp_path / thinking / "transformers", model, chat=chat))
-            assert rows(asked(tmp_path / thinking / "vllm", model, "vllm", vllm_options, chat)) == expected
-            found = rows(asked(tmp_path / thinking / "server", "tiny", "openai", at(server), chat))
-            for row, one in zip(found, expected, strict=True):
-                opens = one.get("prompt_opens_thinking", False)
-                assert split_thinking(row["response"]) == split_thinking(one["response"], opened=opens)
-            client = openai.OpenAI(base_url=server.url, api_key="none")
-            engines = {
-                each: make_engine(each, Model(model), vllm_options if each == "vllm" else {})
-                for each in ("transformers", "vllm")
-            }
+            settings = ChatSettings(thinking=thinking)
+            answers = {each: answered(engine, settings) for each, engine in engines.items()}
+            assert answers["transformers"] == answers["vllm"] == answers["openai"]
             kwargs = {} if thinking == "auto" else {"enable_thinking": thinking == "on"}
             for turns in TURNS:
                 answer = client.chat.completions.create(
-                    model="tiny", messages=[vars(turn) for turn in turns], max_tokens=1,
+                    model="tiny", messages=[{"role": turn.role, "content": turn.content} for turn in turns], max_tokens=1,
                     extra_body={"return_token_ids": True, "chat_template_kwargs": kwargs},
                 )  # fmt: skip
-                for engine in engines.values():
-                    prompt = engine.start_chat(chat).prompt(turns)
-                    assert [token for token, _ in engine.tokens(prompt)] == answer.prompt_token_ids
+                for each in ("transformers", "vllm"):
+                    prompt = engines[each].start_chat(settings).prompt(turns)
+                    assert [token for token, _ in engines[each].tokens(prompt)] == answer.prompt_token_ids
     finally:
+        for engine in engines.values():
+            engine.close()
         server.kill()
+
+
+def answered(engine, settings):
+    """Return thinking, answer, and the reason why it ended, for each conversation."""
+    chat = engine.start_chat(settings)
+    asked = [chat.request(n, 0, Conversation(turns, "")) for n, turns in enumerate(TURNS)]
+    done = sorted(engine.complete(engine.batches(asked), GREEDY), key=lambda one: one.request.id)
+    return [
+        (split_thinking(one.text, opened=one.request.opens_thinking), one.finish, one.tokens) for one in done
+    ]

@@ -60,6 +60,9 @@ class OpenAI:
         concurrency: The number of concurrent requests.
         retries: The number of retries of a request when the server does not answer or is overloaded.
         timeout: Seconds to wait for one response.
+        skip_special_tokens: Whether the server leaves special tokens out of its texts, as servers do. False
+            tells vLLM's server to keep them, which a chat needs if markers of thinking are special tokens and
+            the server has no parser of thinking.
 
     Raises:
         UserError: `base_url` is missing, or an option is for the server to decide.
@@ -75,6 +78,7 @@ class OpenAI:
         concurrency: Concurrency = 32,
         retries: Retries = RETRIES,
         timeout: RequestTimeout = 600,
+        skip_special_tokens: bool = True,
     ) -> None:
         if base_url is None:
             hint = "Name the server, as in --base-url http://localhost:8000/v1"
@@ -87,6 +91,9 @@ class OpenAI:
         if type(base_url) is not str:
             raise UserError("expected an address (http://localhost:8000/v1)", field="base_url")
         self._model, self._base_url, self._concurrency = model, base_url, concurrency
+        if type(skip_special_tokens) is not bool:
+            raise UserError("expected true or false", field="skip_special_tokens")
+        self._kept = {} if skip_special_tokens else {"skip_special_tokens": False}
         self._chat: Chat | None = None
         self._client = openai.OpenAI(
             base_url=base_url, api_key=os.environ.get(KEY, "none"), max_retries=retries, timeout=timeout
@@ -108,7 +115,7 @@ class OpenAI:
 
     def settings(self) -> dict[str, Any]:
         """Return the model's name on the server, which is all that is known of it, and BOS handling."""
-        return {"model": self._model.name, "adapter": None, "bos": self._model.bos}
+        return {"model": self._model.name, "adapter": None, "bos": self._model.bos, **self._kept}
 
     def tokens(self, prompt: str) -> None:
         """Return None: only the server knows the tokenizer."""
@@ -158,7 +165,7 @@ class OpenAI:
     def _complete_prompt(self, sampling: Sampling, request: Request) -> Completion:
         answer = self._client.completions.create(
             prompt=request.prompt,
-            extra_body=self._bos | sampling.changed(*BEYOND_STANDARD),
+            extra_body=self._bos | self._kept | sampling.changed(*BEYOND_STANDARD),
             **self._asked(sampling, request),
         )
         choice = answer.choices[0]
@@ -168,11 +175,12 @@ class OpenAI:
         messages: Any = [{"role": turn.role, "content": turn.content} for turn in request.turns]
         answer = self._client.chat.completions.create(
             messages=messages,
-            extra_body=self._template | sampling.changed(*BEYOND_STANDARD),
+            extra_body=self._template | self._kept | sampling.changed(*BEYOND_STANDARD),
             **self._asked(sampling, request),
         )
         choice = answer.choices[0]
-        return _completion(request, self._written(choice.message), choice.finish_reason, answer.usage)
+        text = self._written(choice.message, ended=choice.finish_reason == "stop")
+        return _completion(request, text, choice.finish_reason, answer.usage)
 
     def _asked(self, sampling: Sampling, request: Request) -> dict[str, Any]:
         """Return the parameters that both endpoints take."""
@@ -186,16 +194,24 @@ class OpenAI:
             **sampling.changed("presence_penalty"),
         }
 
-    def _written(self, message: Any) -> str:
+    def _written(self, message: Any, *, ended: bool) -> str:
         """Return the text that the model wrote, with the markers between which a server found its thinking.
 
         vLLM's server calls it `reasoning`, or `reasoning_content` in earlier versions and in other servers.
-        The end is missing if there is no content: then the thinking was cut off.
+        The end is missing if there is no content: then the thinking was cut off. With thinking switched off,
+        however, some parsers (`deepseek_r1` of vLLM 0.28) take all of a response for thinking, as they find
+        no end of it; a response that ended by itself is the answer then.
+
+        Args:
+            message: The server's message.
+            ended: Whether the response ended by itself, not at the token limit.
         """
         content: str = message.content or ""
         thinking = getattr(message, "reasoning", None) or getattr(message, "reasoning_content", None)
         if self._chat is None or not thinking:
             return content
+        if self._chat.settings.switch is False and ended and not content:
+            return str(thinking)
         markers = self._chat.markers or _MARKERS
         return f"{markers.start}{thinking}{markers.end if content else ''}{content}"
 
