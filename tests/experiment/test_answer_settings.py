@@ -108,6 +108,15 @@ def test_one_way_of_extraction_serves_scores_votes_and_pairs(planned):
     assert len(words(found, "score_strong_test")) == 1  # "any format" is for answers that need a key
 
 
+def test_demonstrations_have_answers_that_are_found_in_the_same_way(planned):
+    settings = {"scoring": {"extract": "auto"}, "reasoning": {"start": "<t>", "end": "</t>"}}
+    keys = ("--extract", "--reasoning-start", "--reasoning-end")
+    drawn = words(planned(**settings), "demonstrations")[0]
+    assert [option(drawn, key) for key in keys] == ["auto", "<t>", "</t>"]
+    named = words(planned(**settings, demonstrations={"ids": [1, 2]}), "demonstrations")[0]
+    assert [option(named, key) for key in keys] == [None, "<t>", "</t>"]
+
+
 def test_published_results_are_scored_in_the_same_way(planned):
     found = planned(weak={"name": "w", "results": "/p/results.jsonl"}, scoring={"extract": "boxed"})
     assert option(words(found, "score_weak_train_2")[0], "--extract") == "boxed"

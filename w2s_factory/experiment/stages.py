@@ -11,6 +11,7 @@ from w2s_factory.experiment.answer_steps import RESULTS, answer, evaluate, sampl
 from w2s_factory.experiment.run_contents import Agreed, Evaluated, Preferred
 from w2s_factory.experiment.spec import Methods, ReferenceFree, Side
 from w2s_factory.experiment.step_options import (
+    answer_options,
     asking_options,
     extraction_options,
     reasoning_options,
@@ -203,11 +204,12 @@ def _demonstrations(draft: Draft, weak_results: str) -> str:
     file = f"{draft.tree.root}/data/demonstrations.json"
     command = ["demos", "--task", draft.task.argument, "--from", weak_results, "--output", file, "--force"]
     if shown.ids is not None:
-        command += ["--ids", ",".join(map(str, shown.ids))]
+        command += ["--ids", ",".join(map(str, shown.ids)), *reasoning_options(draft.experiment)]
     else:
         check(shown.seed + draft.seed, Seed, "demonstrations.seed")
         command += ["--seed", str(shown.seed + draft.seed), "--count", str(shown.count)]
         command += ["--correct-only"] if shown.correct_only else []
+        command += answer_options(draft.experiment)
     draft.add("demonstrations", "data", command, reads=[weak_results], writes=[file])
     return file
 

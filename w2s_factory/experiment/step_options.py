@@ -39,8 +39,12 @@ def temperature_of(experiment: Experiment, who: Answerer) -> float:
 
 def extraction_options(experiment: Experiment) -> list[str]:
     """Return the options of `score`, `vote` and `build-data` by which they find and compare answers alike."""
-    extract = _named({"extract": experiment.scoring.extract})
-    return [*mode_options(experiment), *extract, *reasoning_options(experiment)]
+    return [*mode_options(experiment), *answer_options(experiment)]
+
+
+def answer_options(experiment: Experiment) -> list[str]:
+    """Return the options of the same commands and of `demos` by which they find answers."""
+    return [*_named({"extract": experiment.scoring.extract}), *reasoning_options(experiment)]
 
 
 def reasoning_options(experiment: Experiment) -> list[str]:
