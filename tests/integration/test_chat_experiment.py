@@ -37,6 +37,7 @@ generation:
   thinking: on
   sampling: {temperature: 0.6, top_p: 0.95, top_k: 20}
   no_stop: true
+demonstrations: {count: 1}  # the taught model has not seen longer conversations
 scoring: {extract: auto}
 evaluation: {avg_at: {k: 2}}
 limit: {train_2: 40, split: 20}

@@ -88,7 +88,7 @@ def command(
     Examples:
       w2s-factory evaluate weak/results.jsonl strong/results.jsonl
       w2s-factory evaluate --pass-at 10 outputs/t1.0
-      w2s-factory evaluate --avg-at 10 outputs/t0.6
+      w2s-factory evaluate --avg-at 10 outputs/t1.0
       w2s-factory evaluate results.jsonl --golds data/test/math.jsonl --by level --by subject
       w2s-factory evaluate weak/results.jsonl --beside-paper gsm8k llama2_7b
     """  # noqa: D301  click reads \b

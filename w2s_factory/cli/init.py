@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """Write a commented experiment file or task file to start from.
 
-    Edit the experiment file to name your models, then carry it out with w2s-factory run. A task file says
+    Name your models in the experiment file, then carry it out with w2s-factory run. A task file says
     where the rows of your own data are, how their questions are asked, and when an answer is right.
 
     \b

@@ -215,7 +215,7 @@ class OpenAI:
         markers = self._chat.markers or _MARKERS
         return f"{markers.start}{thinking}{markers.end if content else ''}{content}"
 
-    @cached_property
+    @property
     def _template(self) -> dict[str, Any]:
         """Return the parameters for the server's template: a switch of thinking, and the text of a template.
 
