@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from w2s_factory import Completion, get_task, records
+from w2s_factory import Chat, Completion, get_task, records
 
 TASK = get_task("arithmetic")
 ANSWERS = {
@@ -24,6 +24,10 @@ class Answering:
     def __init__(self, model, **options):
         self._name, self._adapter = Path(model.name).name, model.adapter
 
+    def start_chat(self, settings):
+        """A chat whose template is not known, like that of a server."""
+        return Chat(settings=settings, template=None, markers=settings.markers)
+
     def settings(self):
         return {"model": self._name, "adapter": self._adapter and Path(self._adapter).name}
 
@@ -35,7 +39,8 @@ class Answering:
 
     def complete(self, batches, sampling):
         for request in (request for batch in batches for request in batch):
-            question = request.prompt.rpartition("Question: ")[2].removesuffix("\nAnswer:").strip()
+            asked = request.user_turn or request.prompt
+            question = asked.rpartition("Question: ")[2].removesuffix("\nAnswer:").strip()
             answer = int(ANSWERS[question]) + 7 * self._errs(request, sampled=sampling.temperature > 0)
             yield Completion(request, f"It is \\boxed{{{answer}}}.\n#### {answer}", "stop", 5)
 
