@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from w2s_factory.answers.number_equality import number_of
 from w2s_factory.errors import UserError
 from w2s_factory.records import ANY, TEST, read_placed
 from w2s_factory.scoring.results import score_by
@@ -58,6 +59,8 @@ class ShownTask:
         task: The task.
         sizes: The number of rows of each split; None if its file does not exist.
         without_gold: The number of rows of each split whose gold answer is not known.
+        not_numbers: The number of rows of each split whose gold answer is not a number, where answers are:
+            only the same text is equal to it.
         split: The split that is shown.
         rows: Its first rows.
         scored: The number of its solutions that were scored, of at most the first 1,000 rows.
@@ -67,6 +70,7 @@ class ShownTask:
     task: Task
     sizes: dict[str, int | None]
     without_gold: dict[str, int]
+    not_numbers: dict[str, int]
     split: str
     rows: list[ShownRow]
     scored: int
@@ -111,6 +115,7 @@ def show_task(
         task=task,
         sizes={each: None if read is None else len(read) for each, read in tests.items()},
         without_gold={each: _unknown(read or []) for each, read in tests.items()},
+        not_numbers={each: _not_numbers(task, read or []) for each, read in tests.items()},
         split=name,
         rows=rows,
         scored=sum(each.result is not None for each in scored),
@@ -151,6 +156,12 @@ def _at(place: Place, task: Task, raw: dict[str, Any], tag: str) -> tuple[Test, 
 def _unknown(tests: list[tuple[Test, str]]) -> int:
     """Return how many rows have no gold answer."""
     return sum(not test["answer"] for test, _ in tests)
+
+
+def _not_numbers(task: Task, tests: list[tuple[Test, str]]) -> int:
+    """Return how many gold answers are not numbers although the task's answers are."""
+    golds = [test["answer"] for test, _ in tests if test["answer"] and task.answers_are_numbers]
+    return sum(number_of(gold) is None for gold in golds)
 
 
 def _shown_row(task: Task, number: int, test: Test, solution: str, scored: Scored | None) -> ShownRow:

@@ -52,8 +52,9 @@ def command(task: str, split: str | None, release: Path | None) -> None:
 def _print_sizes(shown: ShownTask) -> None:
     click.echo(f"Task {shown.task.name}")
     for split, size in shown.sizes.items():
-        unknown = shown.without_gold[split]
+        unknown, texts = shown.without_gold[split], shown.not_numbers[split]
         note = f", {unknown:,} without a gold answer" if unknown else ""
+        note += f", {texts:,} whose gold answer is not a number" if texts else ""
         click.echo(f"  {split}: {'no file' if size is None else f'{size:,} rows{note}'}")
 
 

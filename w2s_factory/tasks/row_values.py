@@ -8,7 +8,6 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.answers.number_equality import number_of
 from w2s_factory.errors import UserError, short
 from w2s_factory.tasks.row_template import RowTemplate
 from w2s_factory.tasks.task_rows import ROW_ID
@@ -97,7 +96,7 @@ class RowReader:
         """Return the gold answer of a row as written; empty if it is not known.
 
         Raises:
-            UserError: The rule finds none, or a number is expected and it is something else.
+            UserError: It is neither text nor a number, or the rule finds none in it.
         """
         rule = self.definition.content.columns.answer
         if rule is None:
@@ -105,9 +104,6 @@ class RowReader:
         found = _as_text(row.get(rule.column), rule.column)
         if found:
             found = self._found(rule, found)
-        if found and self.definition.content.compare == "number" and number_of(found) is None:
-            hint = f"Take the number out of it with a regex: {self.definition.path}: columns: answer"
-            raise UserError(f"expected a number, got {short(found)}", field=rule.column, hint=hint)
         return found
 
     def _found(self, rule: AnswerSection, text: str) -> str:
