@@ -94,9 +94,17 @@ def seed_number(folder: Path) -> int:
 
 
 def _file_in(path: Path, names: tuple[str, ...], hint: str) -> Path:
+    """Return the first of these files in a folder, or in the folder of its only seed; a file as it is."""
     if not path.is_dir():
         return path
-    found = next((path / name for name in names if (path / name).is_file()), None)
-    if found is None:
-        raise UserError(f"is a folder without {' or '.join(names)}", file=path, hint=hint)
-    return found
+    for folder in (path, *_only_seed(path)):
+        for name in names:
+            if (folder / name).is_file():
+                return folder / name
+    raise UserError(f"is a folder without {' or '.join(names)}", file=path, hint=hint)
+
+
+def _only_seed(folder: Path) -> list[Path]:
+    """Return the folder of the only seed (`t0.6/seed0`), as one sampled answer to each question leaves it."""
+    seeds = seeds_in(samples_in(folder))
+    return seeds if len(seeds) == 1 else []

@@ -42,7 +42,7 @@ SECTIONS = {
     },
     "Installation and published data": {
         "doctor": "Check the installation, and print the commands that fix it.",
-        "template": "Add the prompt template vanilla to LLaMA-Factory.",
+        "template": "Compare prompt templates, and add vanilla to LLaMA-Factory.",
         "fetch": "Download a benchmark, or the paper's published release.",
         "verify-release": "Check which published files this code reproduces exactly.",
     },
