@@ -107,7 +107,7 @@ def test_every_help_is_the_same_without_docstrings(monkeypatch, level):
     normal = shown()
     monkeypatch.setenv("PYTHONOPTIMIZE", level)
     assert shown() == normal
-    assert normal.count("Usage: ") == len(COMMANDS) + 4
+    assert normal.count("Usage: ") == len(COMMANDS) + 6
     assert "Turns a weak model's answers into training data" in normal
     assert "Remove the two files that install wrote." in normal
 

@@ -27,7 +27,7 @@ SECTIONS = {
         "merge-shards": "Join the shards of a generation into one output.jsonl.",
         "score": "Score responses against gold answers.",
         "vote": "Find the majority answer to each question over all seeds.",
-        "evaluate": "Print accuracy or pass@k, with confidence intervals.",
+        "evaluate": "Print accuracy, pass@k or avg@k, with confidence intervals.",
     },
     "Datasets": {
         "build-data": "Build LLaMA-Factory datasets, such as Stage I and Stage II.",
@@ -42,7 +42,7 @@ SECTIONS = {
     },
     "Installation and published data": {
         "doctor": "Check the installation, and print the commands that fix it.",
-        "template": "Compare prompt templates, and add vanilla to LLaMA-Factory.",
+        "template": "Compare prompt templates with chat templates; add vanilla.",
         "fetch": "Download a benchmark, or the paper's published release.",
         "verify-release": "Check which published files this code reproduces exactly.",
     },

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Add the template vanilla to LLaMA-Factory, and compare its templates with chat templates.
+    """Compare prompt templates with chat templates; add vanilla.
 
     vanilla is the prompt, the response and the end-of-text token, with nothing between them. LLaMA-Factory
     has it up to 0.6.2 only. w2s-factory train adds it to the processes it starts; to train with plain
