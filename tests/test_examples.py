@@ -253,7 +253,10 @@ def test_a_command_in_a_sentence_is_understood(page, span):
     words = shlex.split(span)
     command = words[0]
     assert command in COMMANDS
-    options = {name for parameter in group.get_command(None, command).params for name in parameter.opts}
+    found = group.get_command(None, command)
+    if isinstance(found, click.Group):
+        found = found.get_command(None, words[1])
+    options = {name for parameter in found.params for name in parameter.opts}
     options |= {"--help"}
     assert {word for word in words if word.startswith("--")} <= options
 
