@@ -103,7 +103,11 @@ REFUSED = {
         None,
         'field "--system": is read only in a chat. Add --chat on',
     ),
-    "one marker": (["--chat", "on", "--reasoning-end", "x"], None, 'field "--reasoning-start": is needed, too'),
+    "one marker": (
+        ["--chat", "on", "--reasoning-end", "x"],
+        None,
+        'field "--reasoning-start": is needed, too',
+    ),
     "empty system": (["--chat", "on", "--system", " "], None, "expected a system prompt, got an empty text"),
     "bos": (["--chat", "on", "--bos", "add"], None, 'field "--bos": in a chat the template writes'),
 }
