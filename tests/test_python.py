@@ -194,6 +194,14 @@ def test_scoring_takes_its_task_by_keyword():
     assert w2s.compare_modes(task=TASK, golds=GOLDS, responses=OUTPUTS, modes=modes).rows == COUNT
 
 
+def test_answers_after_thinking():
+    response = "<think>Is it \\boxed{17}?</think>It is \\boxed{18}."
+    parts = w2s.split_thinking(response)
+    assert (parts.thinking, parts.answer, parts.closed) == ("Is it \\boxed{17}?", "It is \\boxed{18}.", True)
+    assert w2s.parse_extraction("boxed")(parts.answer) == "18"
+    assert w2s.score_response("gsm8k", response, "18", extraction="auto").result
+
+
 def test_votes_and_stage_2(given, tmp_path):
     for seed, results in enumerate(SEEDS):
         (tmp_path / f"s/seed{seed}").mkdir(parents=True)
