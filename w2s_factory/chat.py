@@ -1,4 +1,4 @@
-"""Chat templates (`--chat`): conversations rendered as the text a model is given, as transformers does it.
+"""Chat templates (`--chat`): found in a model's folder (none: refused), rendered as transformers does it.
 
 Jinja runs in a sandbox. Tokens of a rendered text: `tokenizer(text, add_special_tokens=False)`.
 """

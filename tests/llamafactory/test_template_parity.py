@@ -14,6 +14,8 @@ from w2s_factory.llamafactory.installation import Installation
 from w2s_factory.llamafactory.known_templates import Answers, find_llamafactory
 from w2s_factory.llamafactory.template_parity import CONVERSATIONS, asked_texts, check_template, rendered
 
+pytestmark = pytest.mark.train  # each starts LLaMA-Factory, which takes seconds to import
+
 FAMILIES = {family.name: family for family in template_table.FAMILIES}
 IN_QUICK_TABLE = (
     *dict.fromkeys(name for family in template_table.FAMILIES for name in family.templates),

@@ -27,6 +27,7 @@ DELEGATES = {
     "weights_load.py",
     "token_lengths.py",
     "template_encodings.py",
+    "cut_rows.py",
 }
 """Programs that fail at once: these, and those of ours that import torch."""
 

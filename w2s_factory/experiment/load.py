@@ -1,4 +1,4 @@
-"""Loading an experiment file: each mistake is reported with its line, its field and the nearest known key."""
+"""Loading an experiment file: found by name, a preset laid over it, paths made absolute, models checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a run: its lock, the files written before Snakemake starts, leftovers of earlier plans."""
+"""The folder of a run: its lock, processes left by a killed run, files for Snakemake, outdated files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of a chat (`--chat`), and the chat as one model takes it: template, markers, thinking."""
+"""The settings of a chat (`--chat`), and one model's chat: its template, its markers, thinking switched."""
 
 from __future__ import annotations
 

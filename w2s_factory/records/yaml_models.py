@@ -1,4 +1,4 @@
-"""Validation of YAML files by pydantic models: each mistake with its line, its field and the nearest key."""
+"""Validation of YAML files (experiments, tasks) by pydantic: each mistake with line, field, nearest key."""
 
 from __future__ import annotations
 

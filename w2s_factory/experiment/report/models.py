@@ -1,4 +1,4 @@
-"""The models of a run over all its seeds: verdicts, accuracy with intervals, pass@k, avg@k, PGR, tags."""
+"""The models of a run over all its seeds: verdicts, accuracy (bootstrap over seeds), pass@k, avg@k, PGR."""
 
 from __future__ import annotations
 

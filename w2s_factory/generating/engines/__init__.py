@@ -1,4 +1,4 @@
-"""Engines: transformers, vllm, openai, and those of installed packages; each is imported when it is used.
+"""Engines by name, each imported when it is used; and whether `--chat auto` asks a model in a chat.
 
 Only the engines here import vllm or the OpenAI client.
 """
