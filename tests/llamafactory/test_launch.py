@@ -53,7 +53,8 @@ def write(folder: Path, **more: Any) -> Path:
         "stage": "sft",
         "do_train": True,
         "model_name_or_path": "some/model",
-        "template": "fewshot",  # its lengths are not counted, so that no tokenizer is needed
+        "template": "fewshot",
+        "add_special_tokens": "<mark>",  # so lengths are not counted, and no tokenizer is needed
         "dataset": "rows",
         "dataset_dir": str(folder / "data"),
         "output_dir": str(folder / "out"),
