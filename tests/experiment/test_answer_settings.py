@@ -226,7 +226,7 @@ def test_the_sampling_of_a_models_authors_is_written_out(written, tmp_path, form
 
 
 def test_the_sampling_of_a_model_on_the_hub_is_not_known(written):
-    with pytest.raises(UserError, match=r'"generation.sampling".*some/weak, which is not in a folder'):
+    with pytest.raises(UserError, match=r'"generation.sampling".*some/weak is a name on the hub'):
         read_experiment(written(generation={"sampling": "model"}))
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from w2s_factory.answers.extraction import PUBLISHED
-from w2s_factory.answers.thinking import DEFAULT_MARKERS, Markers, split_thinking, with_start
+from w2s_factory.answers.thinking import (
+    DEFAULT_MARKERS,
+    RESPONSE_PARTS,
+    Markers,
+    ResponsePart,
+    split_thinking,
+    with_start,
+)
 from w2s_factory.errors import UserError
 from w2s_factory.records import OUTPUT, Table, last_facts
 from w2s_factory.scoring.equality import equality
@@ -21,11 +28,6 @@ if TYPE_CHECKING:
     from w2s_factory.records import Form, Result, RowSource
     from w2s_factory.scoring.equality import Equality
     from w2s_factory.tasks import Task
-
-TrainOn: TypeAlias = Literal["whole", "answer"]
-"""The part of a response that is trained on: all of it, or the answer that follows the thinking."""
-
-PARTS: Final[tuple[TrainOn, ...]] = get_args(TrainOn)
 
 
 class Answer(NamedTuple):
@@ -55,14 +57,14 @@ class Reading:
         UserError: `train_on` is not one of the parts.
     """
 
-    train_on: TrainOn = "whole"
+    train_on: ResponsePart = "whole"
     markers: Markers | None = None
     extraction: str | Extraction | None = None
     mode: str | None = None
 
     def __post_init__(self) -> None:
-        if self.train_on not in PARTS:
-            problem = f"expected {' or '.join(PARTS)}, got {self.train_on!r}"
+        if self.train_on not in RESPONSE_PARTS:
+            problem = f"expected {' or '.join(RESPONSE_PARTS)}, got {self.train_on!r}"
             raise UserError(problem, field="train_on")
 
     @property
@@ -195,5 +197,5 @@ def _as_scored(task: Task, row: Mapping[str, Any], file: object) -> Answer:
 
 def trainable_texts(response: str, row: Mapping[str, Any], markers: Markers | None) -> set[str]:
     """Return the texts of a response that a model may be trained on: the whole one, and its answer."""
-    texts = (Reading(train_on=part, markers=markers).text(response, row) for part in PARTS)
+    texts = (Reading(train_on=part, markers=markers).text(response, row) for part in RESPONSE_PARTS)
     return {text for text in texts if text is not None}

@@ -24,7 +24,7 @@ class Unfinished:
         key: The model's key.
         label: Its label.
         responses: The number of its responses.
-        thinking: The number of those whose thinking did not end.
+        thinking: The number of those without a final answer because their thinking did not end.
         failed: The number of requests that the engine refused.
     """
 
@@ -71,6 +71,8 @@ def _counted(model: Evaluated, files: Sequence[Path], markers: Sequence[Markers]
             responses += 1
             if row.get("error"):
                 failed += 1
+                continue
+            if row["pred"]:  # the published way finds answers in unfinished thinking, too
                 continue
             opened = row.get("prompt_opens_thinking", False)
             thinking += not split_thinking(row["response"], opened=opened, markers=markers).closed
