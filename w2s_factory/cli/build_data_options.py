@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import click
 
     from w2s_factory.building import Asking, Reading
-    from w2s_factory.building.reading import TrainOn
+    from w2s_factory.building.response_rule import TrainOn
     from w2s_factory.records import PairForm
 
 
