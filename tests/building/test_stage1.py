@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from w2s_factory.building import EqualResultsWarning, build_stage1
 from w2s_factory.building.dataset_files import Recipe
-from w2s_factory.building.reading import Reading
+from w2s_factory.building.response_rule import Reading
 from w2s_factory.errors import UserError
 from w2s_factory.records import Table
 from w2s_factory.tasks import get_task

@@ -95,7 +95,10 @@ def test_responses_that_ended_before_an_answer_are_counted_by_model(run):
 
 
 def test_own_texts_around_thinking_are_those_of_the_experiment(run):
-    edit_rows(run / "seed0/test/dpo/results.jsonl", {0: {"response": "<think>", "pred": ""}, 1: {"response": "((hm", "pred": ""}})
+    edit_rows(
+        run / "seed0/test/dpo/results.jsonl",
+        {0: {"response": "<think>", "pred": ""}, 1: {"response": "((hm", "pred": ""}},
+    )
     change(run, reasoning=["((", "))"])
     report(run)
     assert [row["thinking"] for row in table(run, "unfinished")] == ["1"]

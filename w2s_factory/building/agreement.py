@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.joining import joined_results, naming_questions
-from w2s_factory.building.reading import Reading
+from w2s_factory.building.response_rule import Reading
+from w2s_factory.scoring.unused_markers import check_markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from w2s_factory.building.reading import Answer
+    from w2s_factory.building.response_rule import Answer
     from w2s_factory.records import Result, RowSource
     from w2s_factory.tasks import Task
 
@@ -94,7 +95,11 @@ def agreeing(
     reading = reading or Reading()
     joined = list(joined_results(task, weak, icl, reading.form(task)))
     sides = list(zip(*joined, strict=True))
-    found = [reading.answers(task, side, file) for side, file in zip(sides, (weak, icl), strict=True)]
+    check_markers(reading.markers, list(zip((weak, icl), sides, strict=False)))
+    readings = [reading.of(file) for file in (weak, icl)]
+    found = [
+        each.answers(task, side, file) for each, side, file in zip(readings, sides, (weak, icl), strict=True)
+    ]
     joined = [
         (_as_read(row, answer), _as_read(other, its_answer))
         for (row, other), answer, its_answer in zip(joined, *found, strict=True)
@@ -104,14 +109,14 @@ def agreeing(
         for (row, _), answer, its_answer in zip(joined, *found, strict=True)
     }
     with naming_questions(answers.items(), weak):
-        same = reading.equality(task, answers.values())
+        same = readings[0].equality(task, answers.values())
         agreement.limits = same.limits
         verdicts = [same(*pair) for pair in answers.values()]
     for (row, other), kept in zip(joined, verdicts, strict=True):
         agreement.count(row, other, kept=kept)
         if kept:
             yield row, other
-        elif others is not None and reading.is_trainable(row, other):
+        elif others is not None and readings[0].is_trainable(row) and readings[1].is_trainable(other):
             others.append((row, other))
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.building.asking import Asking
 from w2s_factory.building.dataset_files import WEAK_NAME, Built, Recipe, Rows, place_dataset
 from w2s_factory.building.joining import distinct_rows, first_row
-from w2s_factory.building.reading import Reading
+from w2s_factory.building.response_rule import Reading
 from w2s_factory.folders import responses_in
-from w2s_factory.records import OUTPUT, SFT, rows_of
+from w2s_factory.records import OUTPUT, SFT, read, rows_of
+from w2s_factory.scoring.unused_markers import check_markers
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ def build_full_weak(
             prompt and some have none, or `output` exists and has other content.
     """
     task, source = get_task(task), rows_of(source, "source", responses_in)
-    asking, reading = (asking or Asking()).of(task), reading or Reading()
+    asking, reading = (asking or Asking()).of(task), (reading or Reading()).of(source)
     first = first_row(source, OUTPUT)
+    check_markers(reading.markers, [(source, (row for row in read(source, OUTPUT)))])
     left_out: list[Id] = []
     built = place_dataset(
         task,
@@ -69,7 +71,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of full weak data, and list the ids of outputs with nothing to train on."""
     for _, output in distinct_rows(source, OUTPUT):
-        text = reading.text(output["response"], output)
+        text = reading.text(output)
         if text is None:
             left_out.append(output["id"])
             continue

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from w2s_factory.building.pairs import Judged, WeakSide
-    from w2s_factory.building.reading import Reading
+    from w2s_factory.building.response_rule import Reading
     from w2s_factory.quantities import PairThresholds
     from w2s_factory.records import Id, RowsLike, RowSource, Sample, Vote
     from w2s_factory.scoring.seeds import SamplesLike

@@ -14,7 +14,7 @@ from w2s_factory.building.agreement import Agreement, agreeing
 from w2s_factory.building.asking import Asking, zero_shot
 from w2s_factory.building.dataset_files import WEAK_NAME, Built, Recipe, Rows, place_datasets
 from w2s_factory.building.joining import same_content
-from w2s_factory.building.reading import Reading
+from w2s_factory.building.response_rule import Reading
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in
 from w2s_factory.quantities import FIRST_ITERATION, SEED, Iteration, PaddedSize
@@ -157,7 +157,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     kept = list(agreeing(task, weak, icl, agreement, others if padding else None, reading))
     if not kept:
         raise UserError(f"weak and icl agree on none of {agreement.questions} questions", file=weak)
-    sides = partial(_sides, partial(_row, task, asking, reading), kept)
+    sides = partial(_sides, partial(_row, task, asking), reading.of(weak), reading.of(icl), kept)
     sets = sides()
     if padding:
         padded = sides(padding.drawn(len(kept), others), keys=PADDED_KEYS)
@@ -184,7 +184,9 @@ def _refuse_one_object(weak: RowsLike, icl: RowsLike) -> None:
 
 
 def _sides(
-    row: Callable[[Result, Result, Result, tuple[str, ...]], Sft],
+    row: Callable[[Result, Result, Result, str | None, tuple[str, ...]], Sft],
+    weak_reading: Reading,
+    icl_reading: Reading,
     kept: list[tuple[Result, Result]],
     others: Iterable[tuple[Result, Result]] = (),
     keys: tuple[str, ...] = (),
@@ -193,12 +195,19 @@ def _sides(
 
     Args:
         row: Returns a question's row, see `_row`.
+        weak_reading: How responses of the weak side are read.
+        icl_reading: How those of the icl side are read.
         kept: The weak and the icl result on each question kept.
         others: The weak and the icl result on each question added.
         keys: The keys of results that rows have, too.
     """
-    weak, weak_tail = ([row(*pair, pair[0], keys) for pair in pairs] for pairs in (kept, others))
-    icl, icl_tail = ([row(*pair, pair[1], keys) for pair in pairs] for pairs in (kept, others))
+    both = (kept, list(others))
+    weak, weak_tail = (
+        [row(*pair, pair[0], weak_reading.text(pair[0]), keys) for pair in pairs] for pairs in both
+    )
+    icl, icl_tail = (
+        [row(*pair, pair[1], icl_reading.text(pair[1]), keys) for pair in pairs] for pairs in both
+    )
     hybrid = [*_interleaved(weak, icl), *weak_tail, *icl_tail]
     return {"weak": weak + weak_tail, "icl": icl + icl_tail, "hybrid": hybrid}
 
@@ -212,10 +221,10 @@ def _interleaved(weak: list[Sft], icl: list[Sft]) -> Iterator[Sft]:
 def _row(
     task: Task,
     asking: Asking,
-    reading: Reading,
     weak: Result,
     icl: Result,
     answer: Result,
+    output: str | None,
     keys: tuple[str, ...],
 ) -> Sft:
     """Return the row with a question's zero-shot prompt, as the strong model is asked, and a response to it.
@@ -223,14 +232,13 @@ def _row(
     Args:
         task: The task.
         asking: How the strong model will be asked.
-        reading: How responses are read.
         weak: The weak result on the question.
         icl: The icl result on it.
         answer: The one of them whose response the row has.
+        output: The text of the response that is trained on.
         keys: The keys of results that rows have, too.
     """
     content = zero_shot(task, weak["prompt"], icl["prompt"])
-    output = reading.text(answer["response"], answer)
     row = {"id": weak["id"], "content": content, "output": output}
     row |= {"system": icl["system"]} if "system" in icl else {}
     more = {key: answer[key] for key in keys if key in answer}  # type: ignore[literal-required]

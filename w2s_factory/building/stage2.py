@@ -12,7 +12,7 @@ from w2s_factory.building.conversion import place_pairs
 from w2s_factory.building.dataset_files import Built, Recipe, Rows
 from w2s_factory.building.pair_sources import ORIGIN, Seeds, origins, sidecar
 from w2s_factory.building.pairs import SKIPPED, Judged
-from w2s_factory.building.reading import Reading
+from w2s_factory.building.response_rule import Reading
 from w2s_factory.building.weak_answers import is_full_weak, joined_votes, judge_answers
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in, votes_in

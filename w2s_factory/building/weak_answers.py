@@ -13,11 +13,12 @@ from w2s_factory.building.joining import (
     rows_by_id,
 )
 from w2s_factory.building.pairs import WeakAnswer, judge_votes, majority_answer
-from w2s_factory.building.reading import Reading, trainable_texts
+from w2s_factory.building.response_rule import Reading, trainable_texts
 from w2s_factory.errors import UserError
 from w2s_factory.ranges import Share, problem
 from w2s_factory.records import ANY, OUTPUT, SFT, VOTE, read
-from w2s_factory.scoring.rule import noted_way
+from w2s_factory.scoring.noted_way import noted_way
+from w2s_factory.scoring.unused_markers import check_markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,13 +27,10 @@ if TYPE_CHECKING:
     from w2s_factory.building.pairs import Judged
     from w2s_factory.quantities import PairRules
     from w2s_factory.records import Id, Place, RowSource, Sample, Vote
-    from w2s_factory.scoring.rule import NotedWay
     from w2s_factory.tasks import Task
 
 
-def weak_responses(
-    task: Task, source: RowSource, reading: Reading, way: NotedWay | None = None
-) -> dict[Id, WeakAnswer]:
+def weak_responses(task: Task, source: RowSource, reading: Reading, votes: RowSource) -> dict[Id, WeakAnswer]:
     """Return the weak model's responses by id, from its results or from its full weak data.
 
     Full weak data has no `pred`; there the final answers are found in the responses.
@@ -41,7 +39,7 @@ def weak_responses(
         task: The task.
         source: The results or the full weak data.
         reading: How responses are read.
-        way: The way in which answers of full weak data are found; by default the task's own.
+        votes: The votes; answers of full weak data are found as those were.
 
     Raises:
         UserError: The file is neither, or has a duplicate id.
@@ -53,14 +51,16 @@ def weak_responses(
             {"id": row["id"], "prompt": row["content"], "response": row["output"]}
             for _, row in distinct_rows(source, SFT)
         ]
-        reading = reading.like(way) if way else reading
+        reading = reading.of_full_weak(source, votes)
     else:
+        reading = reading.of(source)
         rows = [row for _, row in distinct_rows(source, reading.form(task))]
+    check_markers(reading.markers, [(source, rows)])
     answers = reading.answers(task, rows, source, scored=not full_weak)
     return {
         row["id"]: WeakAnswer(
             row["prompt"],
-            reading.text(row["response"], row),
+            reading.text(row),
             *answer,
             row.get("result") if row.get("pred", answer.pred) == answer.pred else None,
         )
@@ -75,19 +75,18 @@ def weak_texts(source: RowSource, markers: Markers | None = None) -> dict[Id, se
 
     Args:
         source: The outputs, results or full weak data.
-        markers: The markers of thinking; None for those recognised by default.
+        markers: The markers of thinking; None for those by which the responses were scored.
 
     Raises:
         UserError: The file is neither outputs nor full weak data, or has a duplicate id.
     """
-    rows: dict[Id, tuple[str, Mapping[str, Any]]]
+    rows: dict[Id, Mapping[str, Any]]
     if is_full_weak(source):
-        rows = {name: (row["output"], {}) for name, (_, row) in rows_by_id(source, SFT).items()}
+        rows = {name: {"response": row["output"]} for name, (_, row) in rows_by_id(source, SFT).items()}
     else:
-        rows = {name: (row["response"], row) for name, (_, row) in rows_by_id(source, OUTPUT).items()}
-    return {
-        name: {response, *trainable_texts(response, row, markers)} for name, (response, row) in rows.items()
-    }
+        rows = {name: row for name, (_, row) in rows_by_id(source, OUTPUT).items()}
+    markers = noted_way(source).markers if markers is None else markers
+    return {name: {row["response"], *trainable_texts(row, markers)} for name, row in rows.items()}
 
 
 def joined_votes(
@@ -105,7 +104,7 @@ def joined_votes(
         UserError: A vote has no weak response or a weak response no vote, they answer different questions,
             an id is a duplicate, a confidence is not a share, or a vote has no majority.
     """
-    responses = weak_responses(task, weak, reading or Reading(), noted_way(votes))
+    responses = weak_responses(task, weak, reading or Reading(), votes)
     left = dict(responses)
     for place, vote in distinct_rows(votes, VOTE):
         name = vote["id"]
@@ -144,12 +143,12 @@ def judge_answers(
     Raises:
         UserError: The task's comparison fails; names the question.
     """
-    reading = reading or Reading()
+    reading = (reading or Reading()).of(votes)
     majorities = _majority_answers(task, [vote for _, vote in questions], votes, reading)
     texts = {vote["id"]: (weak.compared, majorities[vote["id"]]) for weak, vote in questions}
 
     def text(sample: Sample) -> str | None:
-        return reading.text(sample["response"], sample)
+        return reading.text(sample)
 
     with naming_questions(texts.items(), votes):
         equal = reading.equality(task, texts.values())

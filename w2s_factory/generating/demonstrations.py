@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.answers.extraction import Extraction, parse_extraction
-from w2s_factory.answers.thinking import DEFAULT_MARKERS, RESPONSE_PARTS, split_thinking, with_start
+from w2s_factory.answers.thinking import RESPONSE_PARTS, parts_of, text_of
 from w2s_factory.errors import UserError, listed, short
 from w2s_factory.folders import responses_in
 from w2s_factory.quantities import SEED, DemonstrationCount
@@ -25,12 +25,14 @@ from w2s_factory.records import (
     read_placed,
     rows_of,
 )
+from w2s_factory.scoring.noted_way import noted_way
+from w2s_factory.scoring.unused_markers import check_markers
 from w2s_factory.tasks import TASK_FILES, get_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2s_factory.answers.thinking import Markers, ResponsePart, ThinkingAndAnswer
+    from w2s_factory.answers.thinking import Markers, ResponsePart
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
 
@@ -62,7 +64,7 @@ def pick_demonstrations(
         show: The part of a response to show.
         extract: The way to find the answer of a response, where the answer key does not mark it; None for
             the task's own.
-        markers: The markers of thinking; None for those recognised by default.
+        markers: The markers of thinking; None for those by which the responses were scored.
 
     Raises:
         UserError: The source cannot be read, holds fewer such rows, or has duplicate ids; or a number is out
@@ -74,6 +76,7 @@ def pick_demonstrations(
     _check_part(show)
     way = parse_extraction(task.extraction if extract is None else extract)
     rows = _rows(source, results=correct_only)
+    markers = _markers(markers, source, rows)
     Random(seed).shuffle(rows)
     fit = (
         shown
@@ -90,7 +93,7 @@ def pick_demonstrations(
 
 def _answers(task: Task, way: Extraction, row: dict[str, Any], markers: Markers | None) -> bool:
     """Return whether a response has an answer: it holds the answer key, or any text if there is no key."""
-    answer = _parts(row, markers).answer
+    answer = parts_of(row, markers).answer
     if not way.is_published:
         return way(answer, task.answer_key, numbers=task.answers_are_numbers) != ""
     return task.answer_key in answer if task.answer_key else not answer.isspace() and answer != ""
@@ -103,23 +106,20 @@ def _wanted(task: Task, way: Extraction) -> str:
     return f'that hold the answer key "{task.answer_key}"' if task.answer_key else "that are not blank"
 
 
-def _parts(row: dict[str, Any], markers: Markers | None) -> ThinkingAndAnswer:
-    known = DEFAULT_MARKERS if markers is None else (markers,)
-    return split_thinking(row["response"], opened=row.get("prompt_opens_thinking", False), markers=known)
-
-
 def _shown(row: dict[str, Any], show: ResponsePart, markers: Markers | None) -> dict[str, Any] | None:
-    """Return a row with the part of its response that is shown; None if its thinking did not end.
+    """Return a row with the part of its response that is shown; None if it has no answer."""
+    text = text_of(row, markers, answer_alone=show == "answer")
+    return None if text is None else row | {"response": text}
 
-    A failed request has no response either. The whole response begins with the start of thinking, also where
-    the prompt had begun it.
+
+def _markers(named: Markers | None, source: RowSource, rows: Sequence[dict[str, Any]]) -> Markers | None:
+    """Return the markers named, or else those by which the responses were scored.
+
+    Raises:
+        UserError: No response has the markers named.
     """
-    parts = _parts(row, markers)
-    if "error" in row or not parts.closed:
-        return None
-    opened = row.get("prompt_opens_thinking", False)
-    whole = with_start(row["response"], markers) if opened else row["response"]
-    return row | {"response": parts.answer if show == "answer" else whole}
+    check_markers(named, [(source, rows)])
+    return noted_way(source).markers if named is None else named
 
 
 def _check_part(show: str) -> None:
@@ -143,7 +143,7 @@ def named_demonstrations(
         question: The id of the row whose prompt is shown with every response, instead of the response's own.
             The release's demonstrations for OlympicArena are like this, by mistake.
         show: The part of a response to show.
-        markers: The markers of thinking; None for those recognised by default.
+        markers: The markers of thinking; None for those by which the responses were scored.
 
     Raises:
         UserError: The source cannot be read, lacks an id, or has duplicate ids; an id in `ids` is empty,
@@ -158,6 +158,7 @@ def named_demonstrations(
         problem = f"expected different ids, got {', '.join(repeated)} more than once"
         raise UserError(problem, field="ids")
     rows = _by_name(source)
+    markers = _markers(markers, source, [row for named in rows.values() for row in named])
     asked = [] if question is None else [str(question)]
     ambiguous = [name for name in [*names, *asked] if len(rows.get(name, ())) > 1]
     if ambiguous:
