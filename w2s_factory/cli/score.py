@@ -49,6 +49,7 @@ class ScoreOptions:
     extraction: str | None
     reasoning_start: str | None
     reasoning_end: str | None
+    reasoning_optional: bool
     timeout: float
     workers: int | None
     partial: bool
@@ -80,6 +81,11 @@ class ScoreOptions:
 )  # fmt: skip
 @extract_option(_answers)
 @reasoning_options(_answers)
+@_answers(
+    "--reasoning-optional", is_flag=True,
+    help="Only warn if no response has the texts of --reasoning-start and --reasoning-end: the model may not "
+    "think.",
+)  # fmt: skip
 @mode_option(_comparison, default="published", show_default=True, help="How to compare: see above.")
 @_comparison(
     "--compare", metavar="MODE,MODE...",
@@ -176,6 +182,7 @@ def _score_file(options: ScoreOptions, responses: Path, results: Path) -> ScoreS
         any_format=options.answers == "any",
         extraction=options.extraction,
         markers=reasoning_markers(options.reasoning_start, options.reasoning_end),
+        markers_optional=options.reasoning_optional,
         timeout=options.timeout,
         workers=options.workers,
         partial=options.partial,
@@ -258,5 +265,7 @@ def _refuse_unread(ctx: click.Context, options: ScoreOptions) -> None:
             raise click.UsageError(
                 f"--compare names the modes itself and writes no file: leave out --{name}."
             )
+    if options.reasoning_optional:
+        raise click.UsageError("--compare does not read --reasoning-optional.")
     if options.answers == "any":
         raise click.UsageError("--compare works with --answers keyed only.")
