@@ -198,14 +198,15 @@ TEXTS = [
 
 @pytest.mark.parametrize(("train_on", "response", "more", "expected"), TEXTS)
 def test_the_text_that_is_trained_on(train_on, response, more, expected):
-    assert Reading(train_on=train_on).text(response, more) == expected
+    assert Reading(train_on=train_on).text({"response": response, **more}) == expected
 
 
 def test_markers_that_are_named_are_put_back_as_they_are():
     reading = Reading(markers=Markers("<reason>", "</reason>"))
-    assert reading.text("2?</reason>1", OPENED) == "<reason>2?</reason>1"
-    assert Reading(markers=Markers("<think>", "</think>")).text("2?</think>1", OPENED) == "<think>2?</think>1"
-    assert reading.text("<think>never ends", {}) == "<think>never ends"
+    assert reading.text({"response": "2?</reason>1", **OPENED}) == "<reason>2?</reason>1"
+    known = Reading(markers=Markers("<think>", "</think>"))
+    assert known.text({"response": "2?</think>1", **OPENED}) == "<think>2?</think>1"
+    assert reading.text({"response": "<think>never ends"}) == "<think>never ends"
 
 
 def test_a_part_that_there_is_not_is_refused():

@@ -91,11 +91,13 @@ _config = heading("Training config (all stages but test)")
     "training config has enable_thinking: false.",
 )  # fmt: skip
 @_responses(
-    "--reasoning-start", metavar="TEXT", show_default="those of known models, such as <think>",
+    "--reasoning-start", metavar="TEXT",
+    show_default="as they were scored, else those known, such as <think>",
     help="The text that starts thinking in a response. Put back before responses whose prompt ended with it.",
 )  # fmt: skip
 @_responses(
-    "--reasoning-end", metavar="TEXT", show_default="those of known models, such as </think>",
+    "--reasoning-end", metavar="TEXT",
+    show_default="as they were scored, else those known, such as </think>",
     help="The text that ends thinking in a response.",
 )  # fmt: skip
 @_weak(
@@ -110,7 +112,7 @@ _config = heading("Training config (all stages but test)")
 )  # fmt: skip
 @_weak(
     "--mode", type=click.Choice(("published", "symbolic", "math-verify")),
-    show_default="the task's comparison of answers as they were scored",
+    show_default="published with --extract, else as they were scored",
     help="How to compare the answers, as in score. Finds them in the responses again.",
 )  # fmt: skip
 @_weak(

@@ -166,13 +166,16 @@ def _finite(bound: float) -> float | None:
 
 
 def extraction_options(
-    add: Callable[..., Callable[[Any], Any]] = option, default: str = "the task's, published for the paper's"
+    add: Callable[..., Callable[[Any], Any]] = option,
+    default: str = "the task's, published for the paper's",
+    markers: str = "<think>, [THINK], harmony channels",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that adds `--extract`, `--reasoning-start` and `--reasoning-end`.
 
     Args:
         add: The decorator that adds an option, such as one made by `heading`.
         default: The way used without `--extract`, for the help.
+        markers: The markers used without `--reasoning-start`, for the help.
     """
     way = (
         "How to find the final answer. auto: the last box, or else the text after the key or after 'the "
@@ -182,7 +185,7 @@ def extraction_options(
     start = "The text with which thinking starts. Only what follows the thinking is the answer."
     described = (
         ("--extract", "extraction", "WAY", default, way),
-        ("--reasoning-start", "reasoning_start", "TEXT", "<think>, [THINK], harmony channels", start),
+        ("--reasoning-start", "reasoning_start", "TEXT", markers, start),
         (
             "--reasoning-end",
             "reasoning_end",
