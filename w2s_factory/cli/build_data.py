@@ -292,7 +292,7 @@ def _build_full_weak(options: FullWeakOptions) -> None:
         inputs.files["input"],
         output,
         asking=options.asking,
-        reading=options.reading,
+        response_rule=options.response_rule,
         recipe=recipe,
     )
     _print_dataset(inputs, built)
@@ -316,7 +316,7 @@ def _build_stage1(options: Stage1Options) -> None:
             iteration=options.iteration,
             padding=padding,
             asking=options.asking,
-            reading=options.reading,
+            response_rule=options.response_rule,
             recipe=recipe,
         )
     print_inputs(inputs)

@@ -57,11 +57,13 @@ _named = heading("Or name them")
     help="The way to find the answer that a drawn response must have, as in the command score.",
 )  # fmt: skip
 @_part(
-    "--reasoning-start", metavar="TEXT", show_default="as they were scored, else those known, such as <think>",
+    "--reasoning-start", metavar="TEXT",
+    show_default="as they were scored, else those known, such as <think>",
     help="The text that starts thinking in a response.",
 )  # fmt: skip
 @_part(
-    "--reasoning-end", metavar="TEXT", show_default="as they were scored, else those known, such as </think>",
+    "--reasoning-end", metavar="TEXT",
+    show_default="as they were scored, else those known, such as </think>",
     help="The text that ends thinking in a response.",
 )  # fmt: skip
 @option("--force", is_flag=True, help="Overwrite a file that has other content.")
