@@ -10,7 +10,7 @@ from w2s_factory import UserError, score, vote
 from w2s_factory.answers.thinking import Markers
 from w2s_factory.building import (
     PairRules,
-    Reading,
+    ResponseRule,
     build_full_weak,
     build_stage1,
     build_stage2,
@@ -94,13 +94,13 @@ def test_answers_scored_as_published_are_compared_by_the_task(tmp_path):
 
 
 def test_the_answer_alone_follows_the_markers_noted(tmp_path):
-    answer = Reading(train_on="answer")
+    answer = ResponseRule(train_on="answer")
     weak = scored(tmp_path / "weak", THINKS, extraction="auto", markers=R)
     icl = scored(tmp_path / "icl", "<r>19</r>It is \\boxed{18}", extraction="auto", markers=R)
-    built = build_stage1("gsm8k", weak, icl, reading=answer).built
+    built = build_stage1("gsm8k", weak, icl, response_rule=answer).built
     outputs = [row["output"] for row in built["hybrid"].to_frame().to_dict("records")]
     assert outputs == ["So \\boxed{18}", "It is \\boxed{18}"]
-    full = build_full_weak("gsm8k", weak, tmp_path / "full.json", reading=answer).file
+    full = build_full_weak("gsm8k", weak, tmp_path / "full.json", response_rule=answer).file
     assert json.loads(full.read_text())[0]["output"] == "So \\boxed{18}"
     assert noted_way(full).markers == R
     folder = seeds(
@@ -113,7 +113,7 @@ def test_the_answer_alone_follows_the_markers_noted(tmp_path):
     )
     vote(folder, tmp_path / "votes.jsonl")
     for source in (weak, full):
-        pairs = build_stage2("gsm8k", source, tmp_path / "votes.jsonl", form="release", reading=answer)
+        pairs = build_stage2("gsm8k", source, tmp_path / "votes.jsonl", form="release", response_rule=answer)
         [pair] = json.loads(json.dumps(pairs.to_frame().to_dict("records")))
         assert pair["output"] == ["So \\boxed{18}", "\\boxed{6}"]
         assert check_pairs(pairs.built.file, weak).clean
@@ -126,7 +126,7 @@ def test_the_answer_alone_follows_the_markers_noted(tmp_path):
 def test_answers_found_again_are_extracted_as_they_were_scored(named, tmp_path):
     weak = scored(tmp_path / "weak", THINKS, extraction="auto", markers=R)
     icl = scored(tmp_path / "icl", "It is <r>19</r>\\boxed{18}", extraction="auto", markers=R)
-    assert build_stage1("gsm8k", weak, icl, reading=Reading(**named)).agreement.kept == 1
+    assert build_stage1("gsm8k", weak, icl, response_rule=ResponseRule(**named)).agreement.kept == 1
     folder = seeds(tmp_path / "t", THINKS, THINKS, extraction="auto", markers=R)
     summary = vote(folder, tmp_path / "votes.jsonl", task="gsm8k", **named)
     assert (summary.right, summary.empty) == (1, 0)
@@ -143,11 +143,14 @@ def test_the_answer_key_is_noted(mode, tmp_path):
     assert (summary.right, rows_of(tmp_path / "votes.jsonl")[0]["confidence"]) == (1, 1)
     assert last_facts(tmp_path / "votes.jsonl")["answer_key"] == "Result:"
     weak, icl = (scored(tmp_path / name, text, **options) for name, text in zip("ab", responses, strict=True))
-    assert build_stage1("gsm8k", weak, icl, reading=Reading(mode="symbolic")).agreement.kept == 1
+    assert build_stage1("gsm8k", weak, icl, response_rule=ResponseRule(mode="symbolic")).agreement.kept == 1
     pairs = seeds(tmp_path / "u", *responses, "Result: 9\nThat is 18.", **options)
     vote(pairs, tmp_path / "more.jsonl", task="gsm8k")
-    reading = Reading(mode="symbolic")
-    assert build_stage2("gsm8k", weak, tmp_path / "more.jsonl", reading=reading).counts.weak_chosen == 1
+    response_rule = ResponseRule(mode="symbolic")
+    assert (
+        build_stage2("gsm8k", weak, tmp_path / "more.jsonl", response_rule=response_rule).counts.weak_chosen
+        == 1
+    )
 
 
 def test_seeds_with_other_keys_are_refused_where_one_rule_finds_answers_again(tmp_path):
@@ -181,16 +184,18 @@ TYPING_ERROR = "<think>a</think>b \\boxed{18}"
 @pytest.mark.parametrize("read", ["full-weak", "1", "2", "demos", "named demos", "vote"])
 def test_markers_that_no_response_has_are_refused(read, tmp_path):
     weak = scored(tmp_path / "weak", TYPING_ERROR, extraction="auto")
-    reading = Reading(train_on="answer", markers=TYPED)
+    response_rule = ResponseRule(train_on="answer", markers=TYPED)
     icl = scored(tmp_path / "icl", TYPING_ERROR + ".", extraction="auto")
     if read == "2":
         folder = seeds(tmp_path / "t", TYPING_ERROR, "\\boxed{3}", extraction="auto")
         vote(folder, tmp_path / "votes.jsonl")
     commands = {
-        "full-weak": lambda: build_full_weak("gsm8k", weak, tmp_path / "out.json", reading=reading),
-        "1": lambda: build_stage1("gsm8k", weak, icl, tmp_path / "out.json", reading=reading),
+        "full-weak": lambda: build_full_weak(
+            "gsm8k", weak, tmp_path / "out.json", response_rule=response_rule
+        ),
+        "1": lambda: build_stage1("gsm8k", weak, icl, tmp_path / "out.json", response_rule=response_rule),
         "2": lambda: build_stage2(
-            "gsm8k", weak, tmp_path / "votes.jsonl", tmp_path / "out.json", reading=reading
+            "gsm8k", weak, tmp_path / "votes.jsonl", tmp_path / "out.json", response_rule=response_rule
         ),
         "demos": lambda: pick_demonstrations("gsm8k", weak, count=1, extract="auto", markers=TYPED),
         "named demos": lambda: named_demonstrations(weak, [0], markers=TYPED),
@@ -215,8 +220,8 @@ def test_a_model_that_was_not_asked_to_think_needs_no_markers(chat, refused, tmp
     with pytest.warns(UnusedMarkersWarning, match=r"output\.jsonl: no response has the marker"):
         score("gsm8k", None, tmp_path, tmp_path / "results.jsonl", extraction="auto", markers=R)
     with pytest.warns(UnusedMarkersWarning, match=r"results\.jsonl: no response has the marker"):
-        build_full_weak("gsm8k", tmp_path / "results.jsonl", reading=Reading(markers=R))
+        build_full_weak("gsm8k", tmp_path / "results.jsonl", response_rule=ResponseRule(markers=R))
     icl = scored(tmp_path / "icl", THINKS, extraction="auto", markers=R)
     with pytest.warns(UnusedMarkersWarning) as warned:
-        assert build_stage1("gsm8k", tmp_path, icl, reading=Reading(markers=R)).agreement.kept == 1
+        assert build_stage1("gsm8k", tmp_path, icl, response_rule=ResponseRule(markers=R)).agreement.kept == 1
     assert len(warned) == 1

@@ -12,7 +12,14 @@ from tiny_training import training
 
 from tests.chat_templates import QWEN3
 from w2s_factory import records
-from w2s_factory.building import Asking, Reading, build_full_weak, build_stage1, build_stage2, convert_pairs
+from w2s_factory.building import (
+    Asking,
+    ResponseRule,
+    build_full_weak,
+    build_stage1,
+    build_stage2,
+    convert_pairs,
+)
 from w2s_factory.chat import ChatTemplate, Turn
 from w2s_factory.tasks import get_task
 
@@ -112,7 +119,7 @@ def test_what_is_trained_is_what_was_asked_and_written(model: Path, tmp_path: Pa
     weak = [result(n, f"<think>\nWeak {n}.", f"#### {n}", pred=str(n), system="Weak system.") for n in (1, 2)]
     icl = [result(n, f"Strong {n}.", f"#### {n}", pred=str(n), system=SYSTEM, **opened) for n in (1, 2)]
     build_stage1(GSM8K, weak, icl, tmp_path / "whole")
-    build_stage1(GSM8K, weak, icl, tmp_path / "answer", reading=Reading(train_on="answer"))
+    build_stage1(GSM8K, weak, icl, tmp_path / "answer", response_rule=ResponseRule(train_on="answer"))
     plain = [{"id": n, "prompt": GSM8K.prompt(f"How many is {n}?"), "response": f"#### {n}"} for n in (1, 2)]
     build_full_weak(GSM8K, plain, tmp_path / "full/weak.json", asking=Asking(chat=True, system=SYSTEM))
     build_full_weak(GSM8K, plain, tmp_path / "full/alone.json", asking=Asking(chat=True))

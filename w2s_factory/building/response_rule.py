@@ -1,4 +1,4 @@
-"""Reading of responses for training sets: the part that is trained on (`--train-on`), and final answers."""
+"""Rule by which a stage reads responses: the part that is trained on (`--train-on`), and final answers."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """How a stage reads responses: what the user names, and for the rest the way in which they were scored.
+class ResponseRule:
+    """A rule by which a stage reads responses: as the user says, and for the rest as they were scored.
 
     Attributes:
         train_on: The part that is trained on.
@@ -66,11 +66,11 @@ class Reading:
             problem = f"expected {' or '.join(RESPONSE_PARTS)}, got {self.train_on!r}"
             raise UserError(problem, field="train_on")
 
-    def of(self, source: RowSource) -> Reading:
+    def of(self, source: RowSource) -> ResponseRule:
         """Return the same for the responses of a file, as the manifest next to it notes their scoring."""
         return replace(self, scored=known_way(source))
 
-    def of_full_weak(self, source: RowSource, votes: RowSource) -> Reading:
+    def of_full_weak(self, source: RowSource, votes: RowSource) -> ResponseRule:
         """Return the same for full weak data, which was not scored: answers are found as for the votes.
 
         Args:
@@ -210,5 +210,5 @@ def _as_scored(task: Task, row: Mapping[str, Any], file: object) -> Answer:
 
 def trainable_texts(row: Mapping[str, Any], markers: Markers | None) -> set[str]:
     """Return the texts of a response that a model may be trained on: the whole one, and its answer."""
-    texts = (Reading(train_on=part, markers=markers).text(row) for part in RESPONSE_PARTS)
+    texts = (ResponseRule(train_on=part, markers=markers).text(row) for part in RESPONSE_PARTS)
     return {text for text in texts if text is not None}

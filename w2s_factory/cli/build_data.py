@@ -100,7 +100,7 @@ _config = heading("Training config (all stages but test)")
     "prompt ended with it. answer: what follows the thinking of a model that thinks; its training config has "
     "enable_thinking: false.",
 )  # fmt: skip
-@reasoning_options(_responses)
+@reasoning_options(_responses, as_scored=True)
 @_weak(
     "--weak", type=PATH, metavar="FILE",
     help="The weak model's results (results.jsonl), or their folder; for stage 2 also its full weak data. In "
@@ -111,7 +111,7 @@ _config = heading("Training config (all stages but test)")
     "Finds the answers in the responses again; without it, files scored in different ways are refused.",
 )  # fmt: skip
 @mode_option(
-    _weak, show_default="the task's comparison of answers as they were scored",
+    _weak, show_default="published with --extract, else as they were scored",
     help="How to compare the answers, as in score. Finds them in the responses again.",
 )  # fmt: skip
 @_weak(
@@ -291,7 +291,7 @@ def _build_full_weak(options: FullWeakOptions) -> None:
         inputs.files["input"],
         output,
         asking=options.asking,
-        reading=options.reading,
+        response_rule=options.response_rule,
         recipe=recipe,
     )
     _print_dataset(inputs, built)
@@ -315,7 +315,7 @@ def _build_stage1(options: Stage1Options) -> None:
             iteration=options.iteration,
             padding=padding,
             asking=options.asking,
-            reading=options.reading,
+            response_rule=options.response_rule,
             recipe=recipe,
         )
     print_inputs(inputs)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import click
 
     from w2s_factory.answers.thinking import ResponsePart
-    from w2s_factory.building import Asking, Reading
+    from w2s_factory.building import Asking, ResponseRule
     from w2s_factory.records import PairForm
 
 
@@ -63,15 +63,15 @@ class TextOptions:
     reasoning_end: str | None
 
     @property
-    def reading(self) -> Reading:
+    def response_rule(self) -> ResponseRule:
         """How responses are read.
 
         Raises:
             UserError: Only one of the markers of thinking is named.
         """
-        from w2s_factory.building import Reading
+        from w2s_factory.building import ResponseRule
 
-        return Reading(
+        return ResponseRule(
             train_on=self.train_on, markers=reasoning_markers(self.reasoning_start, self.reasoning_end)
         )
 
@@ -84,13 +84,13 @@ class ResponseOptions(TextOptions):
     mode: str | None
 
     @property
-    def reading(self) -> Reading:
+    def response_rule(self) -> ResponseRule:
         """How responses are read.
 
         Raises:
             UserError: Only one of the markers of thinking is named.
         """
-        return replace(super().reading, extraction=self.extraction, mode=self.mode)
+        return replace(super().response_rule, extraction=self.extraction, mode=self.mode)
 
 
 @dataclass(frozen=True, kw_only=True)

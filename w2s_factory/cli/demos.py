@@ -63,7 +63,7 @@ _named = heading("Or name them")
     help="The part of a response to show: what follows the thinking, or all of it.",
 )  # fmt: skip
 @extract_option(_part, more="A drawn response must have one.")
-@reasoning_options(_part)
+@reasoning_options(_part, as_scored=True)
 @option("--force", is_flag=True, help="Overwrite a file that has other content.")
 def command(
     task_name: str,

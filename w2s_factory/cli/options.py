@@ -187,19 +187,24 @@ def extract_option(
 
 
 def reasoning_options(
-    add: Callable[..., Callable[[Any], Any]] = option,
+    add: Callable[..., Callable[[Any], Any]] = option, *, as_scored: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that adds `--reasoning-start` and `--reasoning-end`, of which neither goes alone."""
+    """Return a decorator that adds `--reasoning-start` and `--reasoning-end`, of which neither goes alone.
+
+    Args:
+        add: The decorator that adds an option, such as one made by `heading`.
+        as_scored: Whether the texts by which responses were scored come before the known ones.
+    """
+    noted = "as they were scored, else " if as_scored else ""
 
     def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
-        for name, where, other, shown in (
+        for name, where, other, known in (
             ("end", "ends", "start", "</think>, [/THINK], harmony channels"),
             ("start", "starts", "end", "<think>, [THINK], harmony channels"),
         ):
             text = f"The text with which thinking {where} in a response. Needs --reasoning-{other}."
-            command = add(
-                f"--reasoning-{name}", f"reasoning_{name}", metavar="TEXT", show_default=shown, help=text
-            )(command)
+            described = {"metavar": "TEXT", "show_default": noted + known, "help": text}
+            command = add(f"--reasoning-{name}", f"reasoning_{name}", **described)(command)
         return command
 
     return decorated

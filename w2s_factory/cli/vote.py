@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     help=f"The task, which decides which answers are equal: {TASKS}.",
 )
 @extract_option(default="the answers in the results")
-@reasoning_options()
+@reasoning_options(as_scored=True)
 @mode_option(
-    show_default="published, with --task",
+    show_default="published with --extract, else as they were scored",
     help="How to compare answers that are found again: as in w2s-factory score.",
 )
 @option("--force", is_flag=True, help="Overwrite a file that has other content.")
@@ -69,8 +69,9 @@ def command(
     answer of the lowest seed. A response without an answer counts as a vote for no answer, except where its
     thinking did not end or its request failed: then it does not vote.
 
-    With --extract or --mode, answers are found again in the responses, which needs --task. Without them, all
-    seeds must have been scored in the same way.
+    With --extract, --mode or markers of thinking, answers are found again in the responses, which needs
+    --task. Without --extract, all seeds must have been scored in the same way. The verdicts of math-verify
+    need results scored by it: only score reads the gold answers as they were written.
 
     \b
     Example:
