@@ -6,6 +6,8 @@ import json
 
 import pytest
 from echo_engine import Echo
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_models import THINKING, THINKING_OPENED, make_chat_model
 
 from w2s_factory.answers.thinking import Markers
@@ -15,7 +17,7 @@ from w2s_factory.generating import ChatSettings, Generation, Model, Sampling, ch
 from w2s_factory.generating.chat_settings import Chat
 from w2s_factory.generating.engines.contract import Contracted
 from w2s_factory.prompts import Question, conversation_of, question_in
-from w2s_factory.tasks import get_task
+from w2s_factory.tasks import Task, get_task
 
 QUESTIONS = [{"question": "there and together"}, {"question": "there"}]
 DEMOS = [
@@ -174,6 +176,43 @@ def test_demonstrations_stay_one_text_in_the_published_form():
 def test_the_question_of_a_prompt_words_it_again(prompt):
     task = get_task("gsm8k")
     assert prompt in (task.prompt(question_in(task, prompt)), task.user_turn(question_in(task, prompt)))
+
+
+class Twice(Task):
+    def prompt(self, question):
+        return f"{question} / again: {question}"
+
+
+class Scrambled(Twice):
+    def prompt(self, question):
+        return f"Backwards: {question[::-1]}"
+
+
+@pytest.mark.parametrize("one_text", [True, False])
+def test_a_demonstration_is_worded_once(one_text):
+    task = Twice(name="twice", raw_form=get_task("gsm8k").raw_form)
+    for prompt in (task.prompt("one"), task.user_turn("one")):
+        shown = [{**DEMOS[0], "prompt": prompt}]
+        turns, _ = conversation_of(task, Question(0, "two"), shown, one_text=one_text)
+        assert turns[0].content == ("one / again: one 1\n\ntwo / again: two" if one_text else "one")
+
+
+@given(
+    st.text(max_size=20),
+    st.sampled_from([get_task("gsm8k"), Twice(name="t", raw_form=get_task("gsm8k").raw_form)]),
+)
+def test_the_question_of_a_prompt_is_found(question, task):
+    assert question_in(task, task.prompt(question), in_chat=False) == question
+    assert question_in(task, task.prompt(question)) == question
+    assert question_in(task, question, in_chat=True) == question
+
+
+def test_a_demonstration_whose_question_cannot_be_found_is_refused():
+    task = Scrambled(name="scrambled", raw_form=get_task("gsm8k").raw_form)
+    shown = [{**DEMOS[0], "prompt": task.prompt("one")}]
+    for one_text in (True, False):
+        with pytest.raises(UserError, match="id 7: .* the question cannot be found in this demonstration's"):
+            conversation_of(task, Question(0, "two"), shown, one_text=one_text)
 
 
 def test_given_away_questions_are_seen_in_either_form(thinker, tmp_path):

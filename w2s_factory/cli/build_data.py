@@ -258,7 +258,7 @@ def _build_gold(options: GoldOptions) -> None:
         raise UserError(problem, field="--split", hint="Leave it out")
     output = _output(options, inputs, f"{inputs.task.name}_{_stem(source, options.split)}")
     recipe = _recipe(options, inputs, preset="weak_full_sft", dataset=options.dataset_name)
-    built = building.build_gold(inputs.task, source, output, asking=options.asking, recipe=recipe)
+    built = building.build_gold(inputs.task, source, output, prompt_form=options.prompt_form, recipe=recipe)
     _print_dataset(inputs, built)
 
 
@@ -289,7 +289,7 @@ def _build_full_weak(options: FullWeakOptions) -> None:
         inputs.task,
         inputs.files["input"],
         output,
-        asking=options.asking,
+        prompt_form=options.prompt_form,
         reading=options.reading,
         recipe=recipe,
     )
@@ -313,7 +313,7 @@ def _build_stage1(options: Stage1Options) -> None:
             weak_name=options.weak_name or inputs.weak_name,
             iteration=options.iteration,
             padding=padding,
-            asking=options.asking,
+            prompt_form=options.prompt_form,
             reading=options.reading,
             recipe=recipe,
         )
