@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -358,6 +359,15 @@ def test_a_config_of_answers_trains_without_thinking(version, expected, tmp_path
             recipe=recipe,
         )
         assert ("\nenable_thinking: false" in made.config.read_text()) is thinking
+
+
+@pytest.mark.parametrize(("system", "expected"), [(None, "Think."), ("", None), ("Own.", "Own.")])
+def test_an_empty_system_prompt_leaves_out_the_task_s(system, expected):
+    task = replace(GSM8K, system="Think.")
+    form = PromptForm(chat=True, system=system)
+    [row] = rows_of(build_full_weak(task, [result(0, "r")], prompt_form=form))
+    assert row.get("system") == expected
+    assert form.of(task).facts == {"chat": True} | ({"system": expected} if expected else {})
 
 
 def twice_from_file(folder):

@@ -172,8 +172,8 @@ _config = heading("Training config (all stages but test)")
     "the prompt of a base model.",
 )  # fmt: skip
 @_chat(
-    "--system", metavar="TEXT", show_default="that of the rows; with --chat on: none",
-    help="The system prompt with which the model to train is asked. Needs --chat on.",
+    "--system", metavar="TEXT", show_default="that of the rows; with --chat on: the task's, or none",
+    help='The system prompt with which the model to train is asked; "" for none. Needs --chat on.',
 )  # fmt: skip
 @_files(
     "--output", type=PATH, metavar="FILE", show_default="named after task, input and stage, in --output-dir",
