@@ -276,6 +276,8 @@ FILES = {
     **{f"outputs/t1.0/seed{seed}/output.jsonl": OUTPUT for seed in range(10)},
     **{f"outputs/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
     "output.jsonl": OUTPUT,
+    "mytask.yaml": {"rows": "towns.jsonl"},
+    "towns.jsonl": {"question": "What is the capital of Peru?", "answer": "Lima"},
     "full_weak.json": [{"id": row, "content": PROMPT, "output": "2.\n#### 2"} for row in DEMONSTRATIONS],
     "published/paired.json": PAIR,
     "data/test/gsm8k_train_2.jsonl": TEST,
@@ -303,7 +305,7 @@ def test_every_help_has_an_example():
 @pytest.mark.parametrize("words", help_examples(), ids=lambda words: " ".join(words)[:70])
 def test_an_example_of_the_help(tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
-    for name, row in FILES.items():
+    for name, row in ({} if words[0] == "init" else FILES).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(json.dumps(row) + "\n")
     if words[0] in PARSED:
