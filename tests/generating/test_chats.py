@@ -256,12 +256,12 @@ def test_a_server_is_sent_the_date_in_the_template():
     assert ChatTemplate(template.dated(day)).render([Turn("user", "?")]) == "02 Jan 20262026"
 
 
-@pytest.mark.parametrize("chat", [ChatSettings(), ChatSettings(system="")])
-def test_an_empty_system_prompt_is_none_not_even_the_task_s(chat, tmp_path):
+@pytest.mark.parametrize(("system", "expected"), [(None, "Think."), ("", None)])
+def test_an_empty_system_prompt_is_none_not_even_the_task_s(system, expected, tmp_path):
+    chat = ChatSettings(system=system)
     task = replace(get_task("gsm8k"), system="Think.")
     asked = Generation(task=task, questions=QUESTIONS, model="m", output_dir=tmp_path, engine="e", chat=chat)
     taken = Chat(settings=asked.chat, template=None, markers=None)
-    expected = "Think." if chat.system is None else None
     assert [request.system for request in asked.requests(0, taken)] == [expected] * 2
     assert taken.recorded()["system"] == expected
 
