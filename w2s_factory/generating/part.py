@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.generation_files import JOURNAL, OUTPUT
+from w2s_factory.records import ANY, Form, Journal, Outputs, read, require, to_frame
 from w2s_factory.records import OUTPUT as OUTPUT_FORM
-from w2s_factory.records import Form, Journal, Outputs, require, to_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,10 +35,9 @@ ENTRY: Form[dict[str, Any]] = Form(
 def noted_date(journal: Path) -> date | None:
     """Return the date that the prompts of a chat have, as a journal notes it; None if it notes none."""
     try:
-        with journal.open("rb") as lines:
-            header = json.loads(lines.readline())
+        header = next(read(journal, ANY))
         return date.fromisoformat(header["settings"]["chat"]["date"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # `Part` reports a broken journal
+    except (UserError, StopIteration, ValueError, KeyError, TypeError):  # `Part` reports a broken journal
         return None
 
 
