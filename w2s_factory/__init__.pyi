@@ -7,13 +7,13 @@ from .answers.thinking import Markers as Markers
 from .answers.thinking import split_thinking as split_thinking
 from .building import Accuracy as Accuracy
 from .building import Agreement as Agreement
-from .building import Asking as Asking
 from .building import Built as Built
 from .building import Padding as Padding
 from .building import PairCheck as PairCheck
 from .building import PairCounts as PairCounts
 from .building import PairRules as PairRules
 from .building import PairSource as PairSource
+from .building import PromptForm as PromptForm
 from .building import Recipe as Recipe
 from .building import ResponseRule as ResponseRule
 from .building import Stage1 as Stage1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, time
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -70,6 +70,10 @@ training template, and it lacks what Jinja cannot express there, such as thinkin
 """
 
 
+_CLOCK = re.compile(r"""strftime_now\(\s*(["'])([^"'\n]*)\1\s*\)""")
+"""A call of the function by which templates write the date."""
+
+
 class Turn(NamedTuple):
     """A turn of a conversation: who speaks, and the text."""
 
@@ -109,6 +113,7 @@ class ChatTemplate:
         *,
         add_generation_prompt: bool = True,
         thinking: bool | None = None,
+        day: date | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> str:
         """Return a conversation as the text that a model is given.
@@ -118,12 +123,15 @@ class ChatTemplate:
             add_generation_prompt: Whether the text ends with the beginning of the assistant's turn.
             thinking: True or False to switch thinking, where the template has such a switch; None to leave
                 it as the template has it by default.
+            day: The date that the template writes, where it writes one (its time of day is then midnight);
+                None for now.
             variables: More variables, which take precedence over the template's own.
 
         Raises:
             UserError: The template refuses the conversation, needs a variable that it is not given, or fails.
         """
-        given = {**self.variables, **self.thinking_variables(thinking), **(variables or {})}
+        clock = {} if day is None else {"strftime_now": datetime.combine(day, time.min).strftime}
+        given = {**self.variables, **self.thinking_variables(thinking), **clock, **(variables or {})}
         messages = [{"role": turn.role, "content": turn.content} for turn in turns]
         try:
             return _compiled(self.text).render(
@@ -168,6 +176,13 @@ class ChatTemplate:
     def names_the_date(self) -> bool:
         """Whether the rendered text can depend on the day."""
         return "strftime_now" in self.text
+
+    def dated(self, day: date) -> str:
+        """Return the Jinja text with a date in it, for a server that would write its own.
+
+        The date takes the place of each call of `strftime_now` with a literal, as templates have it.
+        """
+        return _CLOCK.sub(lambda call: json.dumps(day.strftime(call[2]), ensure_ascii=False), self.text)
 
 
 class NoChatTemplateError(UserError):

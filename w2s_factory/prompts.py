@@ -10,7 +10,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.records import ANY, Form, PlacedTable, read_placed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from w2s_factory.records import Demonstration, Id, Place, RowSource, Test
@@ -184,39 +184,132 @@ def conversation_of(
         one_text: Put demonstrations and question into one turn of the user, as the published prompt has
             them, instead of a turn for each question and each response.
         exclude_own: Leave out a demonstration of the same question.
+
+    Raises:
+        UserError: The question of a demonstration cannot be found in its prompt.
     """
     asked = user_turn(task, question)
-    shown = [(question_in(task, shown["prompt"]), shown["response"]) for shown in demonstrations]
-    kept = [(text, response) for text, response in shown if not (exclude_own and text == question.text)]
+    own = {zero_shot_prompt(task, question), asked} if exclude_own else set()
+    kept = [shown for shown in demonstrations if shown["prompt"] not in own]
     first = () if system is None else (Turn("system", system),)
     if one_text and kept:
         examples = "".join(
-            f"{task.prompt(text)} {response}{task.demonstration_end}" for text, response in kept
+            f"{_demonstrated(task, shown, in_chat=False)} {shown['response']}{task.demonstration_end}"
+            for shown in kept
         )
         return Conversation((*first, Turn("user", examples + zero_shot_prompt(task, question))), asked)
     turns = [
         turn
-        for text, response in kept
-        for turn in (Turn("user", task.user_turn(text)), Turn("assistant", response))
+        for shown in kept
+        for turn in (
+            Turn("user", _demonstrated(task, shown, in_chat=True)),
+            Turn("assistant", shown["response"]),
+        )
     ]
     return Conversation((*first, *turns, Turn("user", asked)), asked)
 
 
-_ANY_QUESTION = "\N{OBJECT REPLACEMENT CHARACTER}"
-"""A text in place of a question, to find what a task writes before and after it."""
+def _demonstrated(task: Task, shown: Demonstration, *, in_chat: bool) -> str:
+    """Return the prompt of a demonstration as the task words it in a chat, or outside.
 
-
-def question_in(task: Task, prompt: str) -> str:
-    """Return the question that a zero-shot prompt asks, be it the task's prompt or a user's turn.
-
-    A prompt in neither form is returned as it is.
+    Raises:
+        UserError: The question cannot be found in the prompt.
     """
-    for worded in (task.prompt, task.user_turn):
+    was_in_chat = True if "system" in shown else None
+    prompt = reworded(task, shown["prompt"], in_chat=in_chat, was_in_chat=was_in_chat)
+    if prompt is not None:
+        return prompt
+    problem = (
+        f"the task {task.name} words prompts so that the question cannot be found in this demonstration's"
+    )
+    hint = "Choose demonstrations from responses that were asked in a chat" if in_chat else None
+    raise UserError(problem, field="prompt", hint=hint).at(name=shown["id"])
+
+
+_ANY_QUESTION = "\N{OBJECT REPLACEMENT CHARACTER}"
+"""A text in place of a question, to find what a task writes before, between and after it."""
+
+
+def question_in(task: Task, prompt: str, *, in_chat: bool | None = None) -> str | None:
+    """Return the question that a zero-shot prompt asks; None if it cannot be recovered.
+
+    It can be wherever the task writes the question as it is, once or several times. Where it does not, a
+    prompt is not taken for a question in itself, which a user's turn is by default.
+
+    Args:
+        task: The task, which words prompts.
+        prompt: The prompt.
+        in_chat: Whether it is the user's turn in a chat, or the task's prompt; None if this is not known.
+    """
+    forms = {None: (task.prompt, task.user_turn), True: (task.user_turn,), False: (task.prompt,)}
+    for worded in forms[in_chat]:
         try:
-            before, found, after = worded(_ANY_QUESTION).partition(_ANY_QUESTION)
-            question = prompt.removeprefix(before).removesuffix(after)
-            if found and worded(question) == prompt:
-                return question
+            parts = worded(_ANY_QUESTION).split(_ANY_QUESTION)
         except UserError:  # the task's own method cannot word every text
-            continue
-    return prompt
+            return None
+        for question in _between(parts, prompt):
+            if _words(worded, question, prompt):
+                return question
+        if _has_in_order(parts, prompt):
+            return None
+    return None
+
+
+def reworded(task: Task, prompt: str, *, in_chat: bool, was_in_chat: bool | None = None) -> str | None:
+    """Return a zero-shot prompt as the task words it in a chat or outside; None if this cannot be known.
+
+    Args:
+        task: The task, which words prompts.
+        prompt: The prompt, in either form.
+        in_chat: Whether the user's turn in a chat is wanted, or the task's prompt.
+        was_in_chat: Which of them the prompt is; None if this is not known.
+    """
+    if was_in_chat is in_chat or _words_both_alike(task):
+        return prompt
+    question = question_in(task, prompt, in_chat=was_in_chat)
+    if question is None:
+        return None
+    return task.user_turn(question) if in_chat else task.prompt(question)
+
+
+def _words_both_alike(task: Task) -> bool:
+    """Return whether a task's prompts are the same in a chat and outside, as those that a file words are."""
+    try:
+        return task.prompt(_ANY_QUESTION) == task.user_turn(_ANY_QUESTION)
+    except UserError:
+        return False
+
+
+def _between(parts: Sequence[str], prompt: str) -> Iterator[str]:
+    """Yield the texts between these parts of a prompt, if they are equally long: each may be the question."""
+    count = len(parts) - 1
+    length = len(prompt) - sum(map(len, parts))
+    if count == 0 or length < 0 or length % count:
+        return
+    begin = 0
+    for part in parts[:-1]:
+        begin += len(part)
+        yield prompt[begin : begin + length // count]
+        begin += length // count
+
+
+def _words(worded: Callable[[str], str], question: str, prompt: str) -> bool:
+    """Return whether a question is worded as this prompt."""
+    try:
+        return worded(question) == prompt
+    except UserError:
+        return False
+
+
+def _has_in_order(parts: Sequence[str], prompt: str) -> bool:
+    """Return whether a prompt begins and ends as these parts do, with all of them in order."""
+    first, *others = parts
+    end = len(first)
+    if not prompt.startswith(first):
+        return False
+    for part in others[:-1]:
+        found = prompt.find(part, end)
+        if found < 0:
+            return False
+        end = found + len(part)
+    return not others or (prompt.endswith(others[-1]) and len(prompt) - len(others[-1]) >= end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from w2s_factory import records
 from w2s_factory.answers.thinking import Markers
 from w2s_factory.building import (
-    Asking,
+    PromptForm,
     Recipe,
     ResponseRule,
     build_full_weak,
@@ -22,10 +23,10 @@ from w2s_factory.building import (
     chosen_side,
     convert_pairs,
 )
-from w2s_factory.building.asking import zero_shot
+from w2s_factory.building.prompt_form import zero_shot
 from w2s_factory.errors import UserError
 from w2s_factory.scoring.score import score
-from w2s_factory.tasks import get_task
+from w2s_factory.tasks import Task, get_task
 
 GSM8K = get_task("gsm8k")
 OPENED = {"prompt_opens_thinking": True}
@@ -101,38 +102,40 @@ def test_a_zero_shot_prompt_is_found_in_its_own_form(question, before, form):
         assert len(found) >= len(asked)
 
 
-ASKINGS = [
-    (Asking(), {"content": "Question: How many is 0?\nAnswer:"}),
-    (Asking(chat=False), {"content": "Question: How many is 0?\nAnswer:"}),
-    (Asking(chat=True), {"content": "How many is 0?"}),
-    (Asking(chat=True, system="Think."), {"content": "How many is 0?", "system": "Think."}),
+PROMPT_FORMS = [
+    (PromptForm(), {"content": "Question: How many is 0?\nAnswer:"}),
+    (PromptForm(chat=False), {"content": "Question: How many is 0?\nAnswer:"}),
+    (PromptForm(chat=True), {"content": "How many is 0?"}),
+    (PromptForm(chat=True, system="Think."), {"content": "How many is 0?", "system": "Think."}),
 ]
 
 
-@pytest.mark.parametrize(("asking", "expected"), ASKINGS)
-def test_gold_and_full_weak_data_as_the_model_will_be_asked(asking, expected, tmp_path):
+@pytest.mark.parametrize(("prompt_form", "expected"), PROMPT_FORMS)
+def test_gold_and_full_weak_data_as_the_model_will_be_asked(prompt_form, expected, tmp_path):
     raw = [{"id": "0", "question": turn(0), "answer": "It is 1.\n#### 1"}]
-    [gold] = rows_of(build_gold(GSM8K, raw, tmp_path / "gold.json", asking=asking))
-    full = build_full_weak(GSM8K, [result(0, "r", prompt=text)], tmp_path / "full.json", asking=asking)
+    [gold] = rows_of(build_gold(GSM8K, raw, tmp_path / "gold.json", prompt_form=prompt_form))
+    full = build_full_weak(
+        GSM8K, [result(0, "r", prompt=text)], tmp_path / "full.json", prompt_form=prompt_form
+    )
     [weak] = rows_of(full)
     for row in (gold, weak):
         assert {key: row[key] for key in row if key in ("content", "system")} == expected
     columns = json.loads((tmp_path / "dataset_info.json").read_text())["full"]["columns"]
     assert ("system" in columns) is ("system" in expected)
     noted = [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
-    assert all(line.get("chat") == asking.chat for line in noted if line["file"] == "full.json")
+    assert all(line.get("chat") == prompt_form.chat for line in noted if line["file"] == "full.json")
 
 
 def test_a_chats_full_weak_data_for_a_base_model_has_no_system_prompt():
     source = [result(0, "r", system="Weak.")]
     assert rows_of(build_full_weak(GSM8K, source))[0]["system"] == "Weak."
-    [row] = rows_of(build_full_weak(GSM8K, source, asking=Asking(chat=False)))
+    [row] = rows_of(build_full_weak(GSM8K, source, prompt_form=PromptForm(chat=False)))
     assert row == {"id": 0, "content": text(0), "output": "r"}
 
 
 def test_a_system_prompt_without_a_chat_is_refused():
     with pytest.raises(UserError, match=r"is the system prompt of a chat\. Add --chat on"):
-        Asking(system="Think.")
+        PromptForm(system="Think.")
 
 
 MIXED = [({"system": "Think."}, {}, "no system prompt"), ({}, {"system": "Think."}, "a system prompt")]
@@ -165,12 +168,12 @@ def test_rows_of_a_chat_are_not_trained_as_they_are(tmp_path):
         UserError, match="template vanilla trains the user's turn alone, not as a chat asks it"
     ):
         build_full_weak(
-            GSM8K, [result(0, "1")], tmp_path / "out.json", asking=Asking(chat=True), recipe=recipe
+            GSM8K, [result(0, "1")], tmp_path / "out.json", prompt_form=PromptForm(chat=True), recipe=recipe
         )
     assert not [*tmp_path.iterdir()]
     chat = Recipe(model="some/model", settings={"template": "qwen"}, version="0.9.5")
     made = build_full_weak(
-        GSM8K, [result(0, "1")], tmp_path / "o.json", asking=Asking(chat=True), recipe=chat
+        GSM8K, [result(0, "1")], tmp_path / "o.json", prompt_form=PromptForm(chat=True), recipe=chat
     )
     assert "template: qwen" in made.config.read_text()
 
@@ -262,7 +265,7 @@ def test_pairs_of_a_chat():
     answers = build_stage2(GSM8K, weak, votes, form="release", response_rule=ResponseRule(train_on="answer"))
     assert [row["output"] for row in rows_of(answers.built)] == [["#### 1", "#### 3"], ["#### 1", "#### 7"]]
     assert check_pairs(answers.built.file, weak).clean
-    plain = build_stage2(GSM8K, weak, votes, form="columns", asking=Asking(chat=False))
+    plain = build_stage2(GSM8K, weak, votes, form="columns", prompt_form=PromptForm(chat=False))
     assert [row["instruction"] for row in rows_of(plain.built)] == [text(0), text(1)]
     assert all("system" not in row for row in rows_of(plain.built))
 
@@ -362,3 +365,73 @@ def test_a_config_of_answers_trains_without_thinking(version, expected, tmp_path
             recipe=recipe,
         )
         assert ("\nenable_thinking: false" in made.config.read_text()) is thinking
+
+
+@pytest.mark.parametrize(("system", "expected"), [(None, "Think."), ("", None), ("Own.", "Own.")])
+def test_an_empty_system_prompt_leaves_out_the_task_s(system, expected):
+    task = replace(GSM8K, system="Think.")
+    form = PromptForm(chat=True, system=system)
+    [row] = rows_of(build_full_weak(task, [result(0, "r")], prompt_form=form))
+    assert row.get("system") == expected
+    assert form.of(task).facts == {"chat": True} | ({"system": expected} if expected else {})
+
+
+def twice_from_file(folder):
+    """A task whose prompt names the question twice, the same in a chat and outside."""
+    (folder / "rows.jsonl").write_text('{"question": "Q", "answer": "1", "solution": "1"}\n')
+    file = folder / "twice.yaml"
+    file.write_text("rows: rows.jsonl\nprompt: '{{ question }} / again: {{ question }}'\n")
+    return get_task(str(file))
+
+
+class Twice(Task):
+    """The same outside a chat; in a chat the question alone."""
+
+    def prompt(self, question):
+        return f"{question} / again: {question}"
+
+
+class Scrambled(Twice):
+    """Its prompts do not hold the question."""
+
+    def prompt(self, question):
+        return f"Backwards: {question[::-1]}"
+
+
+@pytest.mark.parametrize("chat", [None, True, False])
+def test_a_prompt_that_names_the_question_twice_is_worded_once(chat, tmp_path):
+    task = twice_from_file(tmp_path)
+    prompt = task.prompt("Q")
+    [row] = rows_of(
+        build_full_weak(task, [result(0, "r", prompt=lambda _: prompt)], prompt_form=PromptForm(chat=chat))
+    )
+    assert row["content"] == prompt == "Q / again: Q"
+
+
+@pytest.mark.parametrize(("form", "chat", "expected"), [
+    ("prompt", True, "Q"), ("prompt", False, "Q / again: Q"),
+    ("user_turn", True, "Q"), ("user_turn", False, "Q / again: Q"),
+])  # fmt: skip
+def test_a_question_named_twice_is_found_in_the_prompt(form, chat, expected):
+    task = Twice(name="twice", raw_form=GSM8K.raw_form)
+    source = [result(0, "r", prompt=lambda _: getattr(task, form)("Q"))]
+    [row] = rows_of(build_full_weak(task, source, prompt_form=PromptForm(chat=chat)))
+    assert row["content"] == expected
+
+
+def test_a_prompt_whose_question_cannot_be_found_is_refused_unless_it_is_in_the_wanted_form(tmp_path):
+    task = Scrambled(name="scrambled", raw_form=GSM8K.raw_form)
+    source = [result(7, "r", prompt=lambda _: task.prompt("What?"))]
+    for chat in (True, False):
+        with pytest.raises(UserError, match=r'"content": id 7: .* the question cannot be found in this one'):
+            build_full_weak(task, source, tmp_path / "out.json", prompt_form=PromptForm(chat=chat))
+    assert not [*tmp_path.iterdir()]
+    noted = [result(7, "r", prompt=lambda _: "What?", system="Think.")]
+    for chat, expected in ((True, "What?"), (False, "Backwards: ?tahW")):
+        [row] = rows_of(build_full_weak(task, noted, prompt_form=PromptForm(chat=chat)))
+        assert row["content"] == expected
+    assert hybrid_of(task, source)[0]["content"] == task.prompt("What?")
+
+
+def hybrid_of(task, source):
+    return rows_of(build_stage1(task, source, [{**source[0], "response": "icl"}]).built["hybrid"])

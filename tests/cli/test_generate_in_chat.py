@@ -52,6 +52,12 @@ def test_rows_of_a_chat(ask, tmp_path):
     assert header["settings"]["chat"]["thinking"] == "on"
 
 
+def test_an_empty_system_prompt_is_none(ask):
+    shown = ask("--chat", "on", "--system", "", "--dry-run").stdout
+    assert shown == ask("--chat", "on", "--dry-run").stdout
+    assert "'system': None" in " ".join(shown.split())
+
+
 def test_a_dry_run_shows_the_rendered_prompt_and_its_tokens(ask, tmp_path):
     shown = ask("--chat", "auto", "--thinking", "off", "--stop", "them", "--dry-run").stdout
     assert "<|user|>there and together<|end|><|assistant|><think></think>" in shown
@@ -108,7 +114,11 @@ REFUSED = {
         None,
         'field "--reasoning-start": is needed, too',
     ),
-    "empty system": (["--chat", "on", "--system", " "], None, "expected a system prompt, got an empty text"),
+    "blank system": (
+        ["--chat", "on", "--system", " "],
+        None,
+        'expected a system prompt, or "" for none, got a blank text',
+    ),
     "bos": (["--chat", "on", "--bos", "add"], None, 'field "--bos": in a chat the template writes'),
 }
 

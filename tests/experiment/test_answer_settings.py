@@ -82,6 +82,12 @@ def test_training_data_has_the_form_in_which_its_model_is_asked(planned):
     assert "--chat" not in words(planned(), "gold_train_1")[0]
 
 
+def test_an_empty_system_prompt_is_passed_on(planned):
+    none = planned(strong=CHAT["strong"], generation={"system": ""})
+    for name in ("gold_train_2", "full_weak", "stage1_iter1", "generate_strong_test"):
+        assert option(words(none, name)[0], "--system") == ""
+
+
 def test_training_on_answers_turns_thinking_off_for_what_is_trained(planned):
     weak = {"name": "w", "model": "some/weak"}
     answers = planned(

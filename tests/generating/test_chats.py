@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from echo_engine import Echo
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_models import THINKING, THINKING_OPENED, make_chat_model
 
 from w2s_factory.answers.thinking import Markers
 from w2s_factory.chat import ChatTemplate, Turn, template_of
 from w2s_factory.errors import UserError
-from w2s_factory.generating import ChatSettings, Generation, Model, Sampling, chosen_chat, generate, preview
+from w2s_factory.generating import (
+    ChatSettings,
+    Generation,
+    Model,
+    Sampling,
+    Shard,
+    chosen_chat,
+    generate,
+    merge_shards,
+    preview,
+    published_sampling,
+)
 from w2s_factory.generating.chat_settings import Chat
 from w2s_factory.generating.engines.contract import Contracted
 from w2s_factory.prompts import Question, conversation_of, question_in
-from w2s_factory.tasks import get_task
+from w2s_factory.tasks import Task, get_task
 
 QUESTIONS = [{"question": "there and together"}, {"question": "there"}]
 DEMOS = [
@@ -131,6 +148,150 @@ def test_a_date_in_the_template_is_recorded(thinker, tmp_path):
     assert found.prompt.startswith(found.settings["chat"]["date"])
 
 
+class Clock(datetime.datetime):
+    """A clock that can be set."""
+
+    day = datetime.date(2026, 1, 1)
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls.combine(cls.day, datetime.time(12))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The dates that templates and settings see."""
+
+    class Today(datetime.date):
+        @classmethod
+        def today(cls):
+            return Clock.day
+
+    Clock.day = datetime.date(2026, 1, 1)
+    monkeypatch.setattr("w2s_factory.chat.datetime", Clock)
+    monkeypatch.setattr("w2s_factory.generating.generator.datetime", SimpleNamespace(date=Today))
+    return Clock
+
+
+@pytest.fixture
+def dated(tmp_path):
+    file = tmp_path / "dated.jinja"
+    file.write_text("{{ strftime_now('%Y-%m-%d') }} {{ messages[-1].content }}")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    chat = ChatSettings(template=file)
+    make = {"task": "gsm8k", "questions": QUESTIONS, "model": Model(str(folder)), "chat": chat}
+    return Generation(**make, output_dir=tmp_path / "out", engine="chatting")
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    monkeypatch.setattr("w2s_factory.generating.generator.make_engine", lambda *_: Prompted(Model("m")))
+    Prompted.given = []
+
+
+class Prompted(Echo):
+    """An engine that keeps the prompts it is given."""
+
+    given: ClassVar[list] = []
+
+    def start_chat(self, settings):
+        return Chat.of(settings, ChatTemplate(settings.file.read_text()))
+
+    def complete(self, batches, sampling):
+        batches = list(batches)
+        Prompted.given += [request.prompt[:10] for batch in batches for request in batch]
+        yield from super().complete(batches, sampling)
+
+
+def journal_dates(folder):
+    files = sorted(folder.rglob("output.journal.jsonl"))
+    return [json.loads(file.read_text().splitlines()[0])["settings"]["chat"]["date"] for file in files]
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_run_is_continued_with_the_date_it_began_with(dated, clock, monkeypatch):
+    sampled = replace(dated, sampling=Sampling(temperature=1.0), seeds=(0, 1))
+    generate(sampled)
+    journals = sorted(dated.output_dir.rglob("output.journal.jsonl"))
+    header, first, _ = journals[1].read_text().splitlines()
+    journals[1].write_text(f"{header}\n{first}\n")  # interrupted
+    (journals[1].parent / "output.jsonl").unlink()
+    kept = journals[0].read_bytes(), (journals[0].parent / "output.jsonl").stat().st_ino
+    clock.day = datetime.date(2026, 1, 2)
+    Prompted.given = []
+    generate(sampled, restart_if_changed=True)
+    assert (journals[0].read_bytes(), (journals[0].parent / "output.jsonl").stat().st_ino)[0] == kept[0]
+    assert journals[1].read_text().startswith(f"{header}\n{first}\n")
+    assert set(Prompted.given) == {"2026-01-01"}
+    generate(replace(sampled, seeds=(2,)))  # more samples of the same run
+    assert journal_dates(dated.output_dir) == ["2026-01-01"] * 3
+    generate(replace(sampled, seeds=(0, 1, 2)), restart=True)
+    assert journal_dates(dated.output_dir) == ["2026-01-02"] * 3
+
+
+@pytest.mark.usefixtures("engine")
+def test_shards_that_start_on_two_days_have_one_date(dated, clock):
+    for index in (1, 2):
+        clock.day = datetime.date(2026, 1, index)
+        generate(replace(dated, shard=Shard(index, 2)))
+    assert journal_dates(dated.output_dir) == ["2026-01-01"] * 2
+    merge_shards(dated.output_dir)
+
+
+@pytest.mark.usefixtures("engine", "clock")
+def test_shards_with_two_dates_are_merged_and_both_are_noted(dated):
+    for index in (1, 2):
+        day = datetime.date(2026, 1, index)
+        generate(replace(dated, shard=Shard(index, 2), chat=replace(dated.chat, date=day)))
+    merge_shards(dated.output_dir)
+    noted = json.loads((dated.output_dir / "manifest.jsonl").read_text().splitlines()[-1])
+    assert noted["settings"]["chat"]["date"] == ["2026-01-01", "2026-01-02"]
+
+
+def test_a_server_is_sent_the_date_in_the_template():
+    text = """{{ strftime_now("%d %b %Y") }}{% if strftime_now is defined %}{{ strftime_now( '%Y' ) }}{% endif %}"""
+    template, day = ChatTemplate(text), datetime.date(2026, 1, 2)
+    assert template.render([Turn("user", "?")], day=day) == "02 Jan 20262026"
+    assert ChatTemplate(template.dated(day)).render([Turn("user", "?")]) == "02 Jan 20262026"
+
+
+@pytest.mark.parametrize(("system", "expected"), [(None, "Think."), ("", None)])
+def test_an_empty_system_prompt_is_none_not_even_the_task_s(system, expected, tmp_path):
+    chat = ChatSettings(system=system)
+    task = replace(get_task("gsm8k"), system="Think.")
+    asked = Generation(task=task, questions=QUESTIONS, model="m", output_dir=tmp_path, engine="e", chat=chat)
+    taken = Chat(settings=asked.chat, template=None, markers=None)
+    assert [request.system for request in asked.requests(0, taken)] == [expected] * 2
+    assert taken.recorded()["system"] == expected
+
+
+@pytest.mark.parametrize(
+    ("task", "stop"),
+    [("gsm8k", ()), ("olympic_arena", ()), (replace(get_task("gsm8k"), stop=("Question", "END")), ("END",))],
+)
+def test_a_chat_has_the_stop_texts_of_a_user_s_own_task(task, stop):
+    assert published_sampling(get_task(task), in_chat=True).stop == stop
+    assert published_sampling(get_task(task)).stop == get_task(task).stop
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(("thinking", "said"), [("on", True), ("auto", False)])
+@pytest.mark.parametrize("text", ["5", "<think>so</think>5", "so</think>5"])
+def test_missing_thinking_is_reported(dated, thinking, said, text, monkeypatch):
+    class Served(Echo):
+        def start_chat(self, settings):
+            return Chat(settings=settings, template=None, markers=Markers("<think>", "</think>"))
+
+    monkeypatch.setattr(
+        "w2s_factory.generating.generator.make_engine", lambda *_: Served(Model("m"), say=text)
+    )
+    lines = []
+    generate(replace(dated, chat=ChatSettings(thinking=thinking)), tell=lines.append)
+    reported = [line for line in lines if "none of the 1 responses that ended by themselves has any" in line]
+    assert len(reported) == (said and text == "5")
+
+
 def test_a_file_takes_the_place_of_the_model_s_own_template(thinker, tmp_path):
     file = tmp_path / "mine.jinja"
     file.write_text("{{ bos_token }}{{ messages[0].content }}")
@@ -174,6 +335,43 @@ def test_demonstrations_stay_one_text_in_the_published_form():
 def test_the_question_of_a_prompt_words_it_again(prompt):
     task = get_task("gsm8k")
     assert prompt in (task.prompt(question_in(task, prompt)), task.user_turn(question_in(task, prompt)))
+
+
+class Twice(Task):
+    def prompt(self, question):
+        return f"{question} / again: {question}"
+
+
+class Scrambled(Twice):
+    def prompt(self, question):
+        return f"Backwards: {question[::-1]}"
+
+
+@pytest.mark.parametrize("one_text", [True, False])
+def test_a_demonstration_is_worded_once(one_text):
+    task = Twice(name="twice", raw_form=get_task("gsm8k").raw_form)
+    for prompt in (task.prompt("one"), task.user_turn("one")):
+        shown = [{**DEMOS[0], "prompt": prompt}]
+        turns, _ = conversation_of(task, Question(0, "two"), shown, one_text=one_text)
+        assert turns[0].content == ("one / again: one 1\n\ntwo / again: two" if one_text else "one")
+
+
+@given(
+    st.text(max_size=20),
+    st.sampled_from([get_task("gsm8k"), Twice(name="t", raw_form=get_task("gsm8k").raw_form)]),
+)
+def test_the_question_of_a_prompt_is_found(question, task):
+    assert question_in(task, task.prompt(question), in_chat=False) == question
+    assert question_in(task, task.prompt(question)) == question
+    assert question_in(task, question, in_chat=True) == question
+
+
+def test_a_demonstration_whose_question_cannot_be_found_is_refused():
+    task = Scrambled(name="scrambled", raw_form=get_task("gsm8k").raw_form)
+    shown = [{**DEMOS[0], "prompt": task.prompt("one")}]
+    for one_text in (True, False):
+        with pytest.raises(UserError, match=r"id 7: .* the question cannot be found in this demonstration's"):
+            conversation_of(task, Question(0, "two"), shown, one_text=one_text)
 
 
 def test_given_away_questions_are_seen_in_either_form(thinker, tmp_path):

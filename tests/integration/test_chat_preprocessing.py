@@ -13,7 +13,7 @@ from tiny_training import training
 from tests.chat_templates import QWEN3
 from w2s_factory import records
 from w2s_factory.building import (
-    Asking,
+    PromptForm,
     ResponseRule,
     build_full_weak,
     build_stage1,
@@ -121,8 +121,10 @@ def test_what_is_trained_is_what_was_asked_and_written(model: Path, tmp_path: Pa
     build_stage1(GSM8K, weak, icl, tmp_path / "whole")
     build_stage1(GSM8K, weak, icl, tmp_path / "answer", response_rule=ResponseRule(train_on="answer"))
     plain = [{"id": n, "prompt": GSM8K.prompt(f"How many is {n}?"), "response": f"#### {n}"} for n in (1, 2)]
-    build_full_weak(GSM8K, plain, tmp_path / "full/weak.json", asking=Asking(chat=True, system=SYSTEM))
-    build_full_weak(GSM8K, plain, tmp_path / "full/alone.json", asking=Asking(chat=True))
+    build_full_weak(
+        GSM8K, plain, tmp_path / "full/weak.json", prompt_form=PromptForm(chat=True, system=SYSTEM)
+    )
+    build_full_weak(GSM8K, plain, tmp_path / "full/alone.json", prompt_form=PromptForm(chat=True))
     votes = [
         {
             "id": row["id"],

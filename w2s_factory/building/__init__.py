@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from w2s_factory.building.agreement import Accuracy, Agreement
-from w2s_factory.building.asking import Asking
 from w2s_factory.building.conversion import chosen_side, convert_pairs
 from w2s_factory.building.dataset_files import Built, Recipe
 from w2s_factory.building.full_weak import build_full_weak
 from w2s_factory.building.gold import build_gold, build_test
 from w2s_factory.building.pair_check import PairCheck, check_pairs
 from w2s_factory.building.pair_sources import PairSource, explain_pair
+from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.stage1 import EqualResultsWarning, Padding, Stage1, build_stage1
 from w2s_factory.building.stage2 import PairCounts, Stage2, build_stage2
@@ -19,7 +19,6 @@ from w2s_factory.quantities import PairRules, PairThresholds
 __all__ = [
     "Accuracy",
     "Agreement",
-    "Asking",
     "Built",
     "EqualResultsWarning",
     "Inputs",
@@ -29,6 +28,7 @@ __all__ = [
     "PairRules",
     "PairSource",
     "PairThresholds",
+    "PromptForm",
     "Recipe",
     "ResponseRule",
     "Stage1",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.building.asking import Asking
 from w2s_factory.building.dataset_files import WEAK_NAME, Built, Recipe, Rows, place_dataset
 from w2s_factory.building.joining import distinct_rows, first_row
+from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.folders import responses_in
 from w2s_factory.records import OUTPUT, SFT, read, rows_of
@@ -27,7 +27,7 @@ def build_full_weak(
     source: RowsLike,
     output: str | Path | None = None,
     *,
-    asking: Asking | None = None,
+    prompt_form: PromptForm | None = None,
     response_rule: ResponseRule | None = None,
     recipe: Recipe | None = None,
 ) -> Built:
@@ -41,7 +41,7 @@ def build_full_weak(
         task: A task, or its name; it names the dataset if `output` is None.
         source: The weak model's outputs or results.
         output: The file to write; None to write nothing.
-        asking: How the model to train will be asked; as the weak model was if None.
+        prompt_form: How the model to train will be asked; as the weak model was if None.
         response_rule: The part of responses to train on; the whole ones if None.
         recipe: The layout and the training config; the defaults of `Recipe` if None.
 
@@ -50,24 +50,31 @@ def build_full_weak(
             prompt and some have none, or `output` exists and has other content.
     """
     task, source = get_task(task), rows_of(source, "source", responses_in)
-    asking, response_rule = (asking or Asking()).of(task), (response_rule or ResponseRule()).of(source)
+    prompt_form, response_rule = (
+        (prompt_form or PromptForm()).of(task),
+        (response_rule or ResponseRule()).of(source),
+    )
     first = first_row(source, OUTPUT)
     check_markers(response_rule.markers, [(source, (row for row in read(source, OUTPUT)))])
     left_out: list[Id] = []
     built = place_dataset(
         task,
-        Rows(_rows(task, source, asking, response_rule, left_out), SFT, system=asking.has_system(first)),
+        Rows(
+            _rows(task, source, prompt_form, response_rule, left_out),
+            SFT,
+            system=prompt_form.has_system(first),
+        ),
         output,
         stem=task.file_stem(WEAK_NAME, "full_weak"),
         inputs=(source,),
-        recipe=response_rule.recipe(asking.recipe(recipe or Recipe())),
-        facts=asking.facts | response_rule.facts(),
+        recipe=response_rule.recipe(prompt_form.recipe(recipe or Recipe())),
+        facts=prompt_form.facts | response_rule.facts(),
     )
     return replace(built, left_out=len(left_out))
 
 
 def _rows(
-    task: Task, source: RowSource, asking: Asking, response_rule: ResponseRule, left_out: list[Id]
+    task: Task, source: RowSource, prompt_form: PromptForm, response_rule: ResponseRule, left_out: list[Id]
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of full weak data, and list the ids of outputs with nothing to train on."""
     for _, output in distinct_rows(source, OUTPUT):
@@ -77,4 +84,4 @@ def _rows(
             continue
         row = {"id": output["id"], "content": output["prompt"], "output": text}
         row |= {"system": output["system"]} if "system" in output else {}
-        yield asking.asked(task, row, "content")
+        yield prompt_form.applied(task, row, "content")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from w2s_factory.building.asking import Asking
 from w2s_factory.building.dataset_files import Built, Recipe, Rows, place_dataset
 from w2s_factory.building.joining import first_row
+from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.errors import HookError, UserError
 from w2s_factory.records import ANY, SFT, TEST, Outputs, Table, read, read_placed, rows_of, wrong_row
 from w2s_factory.scoring.golds import gold_id
@@ -25,7 +25,7 @@ def build_gold(
     source: RowsLike,
     output: str | Path | None = None,
     *,
-    asking: Asking | None = None,
+    prompt_form: PromptForm | None = None,
     recipe: Recipe | None = None,
 ) -> Built:
     """Turn a task's raw rows into gold SFT rows, the release's `{task}_train_{1,2}.json`.
@@ -34,29 +34,29 @@ def build_gold(
         task: A task, or its name.
         source: The raw rows.
         output: The file to write; None to write nothing.
-        asking: How the model to train will be asked; by the task's prompt if None.
+        prompt_form: How the model to train will be asked; by the task's prompt if None.
         recipe: The layout and the training config; the defaults of `Recipe` if None.
 
     Raises:
         UserError: A raw row is not of the task's form, or `output` exists and has other content.
     """
     task, source = get_task(task), rows_of(source, "source")
-    asking = (asking or Asking()).of(task)
+    prompt_form = (prompt_form or PromptForm()).of(task)
     first_row(source, task.raw_form)
 
     def convert(number: int, raw: dict[str, Any]) -> dict[str, Any]:
-        return asking.asked(task, task.gold_row(number, raw), "content")
+        return prompt_form.applied(task, task.gold_row(number, raw), "content")
 
     converted, producer = _converted(task, source, convert), _method(task, "gold_row")
-    rows = Rows(converted, SFT, producer, system=asking.has_system({}))
+    rows = Rows(converted, SFT, producer, system=prompt_form.has_system({}))
     return place_dataset(
         task,
         rows,
         output,
         stem=f"{task.stem}_gold",
         inputs=(source,),
-        recipe=asking.recipe(recipe or Recipe()),
-        facts=asking.facts,
+        recipe=prompt_form.recipe(recipe or Recipe()),
+        facts=prompt_form.facts,
     )
 
 

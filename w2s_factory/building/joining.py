@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from w2s_factory.building.asking import zero_shot
+from w2s_factory.building.prompt_form import zero_shot
 from w2s_factory.errors import HookError, UserError
 from w2s_factory.records import Table, read, read_placed
 

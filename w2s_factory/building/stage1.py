@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from w2s_factory.building.agreement import Agreement, agreeing
-from w2s_factory.building.asking import Asking, zero_shot
 from w2s_factory.building.dataset_files import WEAK_NAME, Built, Recipe, Rows, place_datasets
 from w2s_factory.building.joining import same_content
+from w2s_factory.building.prompt_form import PromptForm, zero_shot
 from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in
@@ -112,7 +112,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     weak_name: str = WEAK_NAME,
     iteration: Iteration = FIRST_ITERATION,
     padding: Padding | None = None,
-    asking: Asking | None = None,
+    prompt_form: PromptForm | None = None,
     response_rule: ResponseRule | None = None,
     recipe: Recipe | None = None,
 ) -> Stage1:
@@ -136,7 +136,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
         weak_name: The weak model's name in the names of files and datasets.
         iteration: The iteration, for the names; 2 for results of the models that iteration 1 trained.
         padding: The number of questions to pad to, and the seed; None for no padding.
-        asking: How the strong model will be asked; as it was in the icl results if None.
+        prompt_form: How the strong model will be asked; as it was in the icl results if None.
         response_rule: How responses are read, and the part of them to train on; the published way if None.
         recipe: The layout and the training config; the defaults of `Recipe` if None.
 
@@ -148,9 +148,9 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     check(iteration, Iteration, "iteration")
     _refuse_one_object(weak, icl)
     task, weak, icl = get_task(task), rows_of(weak, "weak", results_in), rows_of(icl, "icl", results_in)
-    agreement, asking, response_rule = (
+    agreement, prompt_form, response_rule = (
         Agreement(),
-        (asking or Asking()).of(task),
+        (prompt_form or PromptForm()).of(task),
         response_rule or ResponseRule(),
     )
     same_bytes, way = same_content(weak, icl), response_rule.way(task, weak, icl)
@@ -161,7 +161,9 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     kept = list(agreeing(task, weak, icl, agreement, others if padding else None, response_rule))
     if not kept:
         raise UserError(f"weak and icl agree on none of {agreement.questions} questions", file=weak)
-    sides = partial(_sides, partial(_row, task, asking), response_rule.of(weak), response_rule.of(icl), kept)
+    sides = partial(
+        _sides, partial(_row, task, prompt_form), response_rule.of(weak), response_rule.of(icl), kept
+    )
     sets = sides()
     if padding:
         padded = sides(padding.drawn(len(kept), others), keys=PADDED_KEYS)
@@ -169,11 +171,18 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     stems = {side: task.file_stem(weak_name, f"iter{iteration}_{side}") for side in sets}
     built = place_datasets(
         task,
-        {stems[side]: Rows(rows, SFT, system=asking.has_system(kept[0][1])) for side, rows in sets.items()},
+        {
+            stems[side]: Rows(rows, SFT, system=prompt_form.has_system(kept[0][1]))
+            for side, rows in sets.items()
+        },
         None if output_dir is None else Path(output_dir),
         inputs=(weak, icl),
-        recipe=response_rule.recipe(asking.recipe(recipe or Recipe())),
-        facts={"padding": asdict(padding) if padding else None, **asking.facts, **response_rule.facts(way)},
+        recipe=response_rule.recipe(prompt_form.recipe(recipe or Recipe())),
+        facts={
+            "padding": asdict(padding) if padding else None,
+            **prompt_form.facts,
+            **response_rule.facts(way),
+        },
     )
     by_side = dict(zip(SIDES, built, strict=False))
     unpadded = dict(zip(SIDES, built[len(SIDES) :], strict=False))
@@ -222,7 +231,7 @@ def _interleaved(weak: list[Sft], icl: list[Sft]) -> Iterator[Sft]:
 
 def _row(
     task: Task,
-    asking: Asking,
+    prompt_form: PromptForm,
     weak: Result,
     icl: Result,
     answer: Result,
@@ -233,7 +242,7 @@ def _row(
 
     Args:
         task: The task.
-        asking: How the strong model will be asked.
+        prompt_form: How the strong model will be asked.
         weak: The weak result on the question.
         icl: The icl result on it.
         answer: The one of them whose response the row has.
@@ -244,4 +253,4 @@ def _row(
     row = {"id": weak["id"], "content": content, "output": output}
     row |= {"system": icl["system"]} if "system" in icl else {}
     more = {key: answer[key] for key in keys if key in answer}  # type: ignore[literal-required]
-    return {**asking.asked(task, row, "content"), **more}  # type: ignore[typeddict-item]  # padded rows have keys of results
+    return {**prompt_form.applied(task, row, "content"), **more}  # type: ignore[typeddict-item]  # padded rows have keys of results

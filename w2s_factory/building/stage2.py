@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.agreement import Accuracy
-from w2s_factory.building.asking import Asking
 from w2s_factory.building.conversion import place_pairs
 from w2s_factory.building.dataset_files import Built, Recipe, Rows
 from w2s_factory.building.pair_sources import ORIGIN, Seeds, origins, sidecar
 from w2s_factory.building.pairs import SKIPPED, Judged
+from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.weak_answers import is_full_weak, joined_votes, judge_answers
 from w2s_factory.errors import UserError
@@ -96,7 +96,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     *,
     rules: PairRules | None = None,
     samples: SamplesLike | None = None,
-    asking: Asking | None = None,
+    prompt_form: PromptForm | None = None,
     response_rule: ResponseRule | None = None,
     form: PairForm | None = None,
     recipe: Recipe | None = None,
@@ -115,7 +115,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
         output: The pair file; None to write nothing.
         rules: The thresholds, the number of pairs and the seed; the published ones of the task if None.
         samples: The results of each seed, as `vote` takes them, to record the seed of each response.
-        asking: How M_plus will be asked; as it was for the samples if None.
+        prompt_form: How M_plus will be asked; as it was for the samples if None.
         response_rule: How responses are read, and the part of them to train on; the published way if None.
         form: The form of the pairs, `release` or `columns`; None for the form that the LLaMA-Factory version
             reads.
@@ -129,7 +129,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     votes = rows_of(votes, "votes", votes_in)
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     seeds = None if samples is None else Seeds(samples)
-    asking, response_rule = (asking or Asking()).of(task), response_rule or ResponseRule()
+    prompt_form, response_rule = (prompt_form or PromptForm()).of(task), response_rule or ResponseRule()
     full_weak = is_full_weak(weak)
     way = response_rule.way(task, *([] if full_weak else [weak]), votes)
     if full_weak:
@@ -145,13 +145,17 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     origins_file = Table("origins", rows) if output is None else sidecar(output)
     built = place_pairs(
         task,
-        (asking.asked(task, pair, "instruction") for judgement in judged for pair in judgement.pairs()),
+        (
+            prompt_form.applied(task, pair, "instruction")
+            for judgement in judged
+            for pair in judgement.pairs()
+        ),
         output,
-        system=asking.has_system(judged[0].vote),
+        system=prompt_form.has_system(judged[0].vote),
         form=form,
         inputs=(weak, votes, *(seeds.files if seeds else ())),
-        recipe=response_rule.recipe(asking.recipe(recipe or Recipe(preset="dpo"))),
+        recipe=response_rule.recipe(prompt_form.recipe(recipe or Recipe(preset="dpo"))),
         more={origins_file: Rows(rows, ORIGIN)} if isinstance(origins_file, Path) else None,
-        facts={"rules": asdict(rules), **asking.facts, **response_rule.facts(way)},
+        facts={"rules": asdict(rules), **prompt_form.facts, **response_rule.facts(way)},
     )
     return Stage2(counts, built, None if is_stdout(output) else origins_file)

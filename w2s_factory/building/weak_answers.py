@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.building.asking import zero_shot
 from w2s_factory.building.joining import (
     SAME_SPLIT,
     distinct_rows,
@@ -13,6 +12,7 @@ from w2s_factory.building.joining import (
     rows_by_id,
 )
 from w2s_factory.building.pairs import WeakAnswer, judge_votes, majority_answer
+from w2s_factory.building.prompt_form import zero_shot
 from w2s_factory.building.response_rule import ResponseRule, trainable_texts
 from w2s_factory.errors import UserError
 from w2s_factory.ranges import Share, problem

@@ -173,8 +173,8 @@ _config = heading("Training config (all stages but test)")
     "the prompt of a base model.",
 )  # fmt: skip
 @_chat(
-    "--system", metavar="TEXT", show_default="that of the rows; with --chat on: the task's, if it has one",
-    help="The system prompt with which the model to train is asked. Needs --chat on.",
+    "--system", metavar="TEXT", show_default="that of the rows; with --chat on: the task's, or none",
+    help='The system prompt with which the model to train is asked; "" for none. Needs --chat on.',
 )  # fmt: skip
 @_files(
     "--output", type=PATH, metavar="FILE", show_default="named after task, input and stage, in --output-dir",
@@ -259,7 +259,7 @@ def _build_gold(options: GoldOptions) -> None:
         raise UserError(problem, field="--split", hint="Leave it out")
     output = _output(options, inputs, f"{inputs.task.name}_{_stem(source, options.split)}")
     recipe = _recipe(options, inputs, preset="weak_full_sft", dataset=options.dataset_name)
-    built = building.build_gold(inputs.task, source, output, asking=options.asking, recipe=recipe)
+    built = building.build_gold(inputs.task, source, output, prompt_form=options.prompt_form, recipe=recipe)
     _print_dataset(inputs, built)
 
 
@@ -290,7 +290,7 @@ def _build_full_weak(options: FullWeakOptions) -> None:
         inputs.task,
         inputs.files["input"],
         output,
-        asking=options.asking,
+        prompt_form=options.prompt_form,
         response_rule=options.response_rule,
         recipe=recipe,
     )
@@ -314,7 +314,7 @@ def _build_stage1(options: Stage1Options) -> None:
             weak_name=options.weak_name or inputs.weak_name,
             iteration=options.iteration,
             padding=padding,
-            asking=options.asking,
+            prompt_form=options.prompt_form,
             response_rule=options.response_rule,
             recipe=recipe,
         )

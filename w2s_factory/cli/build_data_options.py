@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import click
 
     from w2s_factory.answers.thinking import ResponsePart
-    from w2s_factory.building import Asking, ResponseRule
+    from w2s_factory.building import PromptForm, ResponseRule
     from w2s_factory.records import PairForm
 
 
@@ -47,11 +47,11 @@ class DatasetOptions(StageOptions):
     system: str | None
 
     @property
-    def asking(self) -> Asking:
+    def prompt_form(self) -> PromptForm:
         """How the model to train will be asked."""
-        from w2s_factory.building import Asking
+        from w2s_factory.building import PromptForm
 
-        return Asking(chat=None if self.chat is None else self.chat == "on", system=self.system)
+        return PromptForm(chat=None if self.chat is None else self.chat == "on", system=self.system)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,7 @@ def build(inputs: Inputs, options: Stage2Options, output: Path, recipe: Recipe) 
             drop_duplicates=options.drop_duplicates,
         ),
         samples=options.samples,
-        asking=options.asking,
+        prompt_form=options.prompt_form,
         response_rule=options.response_rule,
         form=options.form,
         recipe=recipe,

@@ -120,7 +120,10 @@ class GenerateOptions:
     help="Ask in a chat, in the format of a chat template. on: the tokenizer's own. auto: likewise, or off "
     "with a note if it has none. FILE: a Jinja file. off: the task's own prompt, as published.",
 )  # fmt: skip
-@_chat("--system", metavar="TEXT", show_default="the task's, or none", help="The system prompt.")
+@_chat(
+    "--system", metavar="TEXT", show_default="the task's, or none",
+    help='The system prompt; "" for none, not even the task\'s.',
+)  # fmt: skip
 @_chat(
     "--thinking", type=click.Choice(["on", "off", "auto"]), show_default="auto",
     help="Whether the template asks the model to think before it answers. auto: as the template has it by "
@@ -194,7 +197,7 @@ class GenerateOptions:
     help="The longest response, in tokens.",
 )  # fmt: skip
 @_sampling(
-    "--stop", multiple=True, metavar="TEXT", show_default="the task's; none in a chat",
+    "--stop", multiple=True, metavar="TEXT", show_default="the task's; in a chat not the published ones",
     help="End a response before this text; repeatable.",
 )  # fmt: skip
 @_sampling("--no-stop", is_flag=True, help="Ignore all stop texts, also the task's.")

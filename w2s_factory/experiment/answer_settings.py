@@ -90,7 +90,7 @@ class ModelGeneration(Section):
         bos: The BOS token before a prompt: `auto` (as the tokenizer does), `add` or `none`.
         chat: `auto`, `on`, `off` or a Jinja file. None follows the training template: off with `vanilla`,
             `empty` and `fewshot`, else `auto`.
-        system: The system prompt of a chat.
+        system: The system prompt of a chat; "" for none, also where the task has one.
         thinking: Whether the chat template asks the model to think: `on`, `off`, or `auto`, as it does by
             default.
         demonstrations: The form of demonstrations in a chat: `turns` of the conversation, or one `text`.

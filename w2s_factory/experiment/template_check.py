@@ -130,7 +130,7 @@ def _difference(
         tell(f"Note: whether the {each.of} model is asked as it is trained is not checked: {problem}")
         return None
     thinking = thinking_of(experiment, each.of, trained=True) or "auto"
-    system = experiment.system(each.of) is not None
+    system = bool(experiment.system(each.of))
     if each.template == AUTO:
         find_template(
             folder, thinking=thinking, chat=each.chat, system=system, several_turns=False, python=python

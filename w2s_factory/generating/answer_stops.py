@@ -30,8 +30,7 @@ class AnswerStops:
         thinks = chat is not None and chat.markers is not None and chat.settings.thinking != "off"
         self.sampling = replace(sampling, stop=()) if thinks else sampling
         self._stop = sampling.stop if thinks else ()
-        own = [chat.markers] if chat is not None and chat.markers is not None else []
-        self._markers = (*own, *DEFAULT_MARKERS)
+        self._markers = DEFAULT_MARKERS if chat is None else chat.known_markers
 
     def applied(self, completion: Completion) -> Completion:
         """Return a completion whose answer ends before the first stop text; thinking is left as it is."""

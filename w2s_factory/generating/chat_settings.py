@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from w2s_factory.answers.thinking import Markers
+from w2s_factory.answers.thinking import DEFAULT_MARKERS, Markers
 from w2s_factory.chat import (
     OWN,
     SWITCHED,
@@ -41,10 +41,13 @@ class ChatSettings:
 
     Attributes:
         template: "auto" for the template of the model's tokenizer, or the path of a Jinja file.
-        system: The system prompt; None for none, which leaves a default to the template.
+        system: The system prompt; None for the task's, if it has one; "" for none, which leaves a default to
+            the template.
         thinking: Whether the template is asked to switch thinking on or off.
         demonstrations: Demonstrations as turns, or as one text with the question.
         markers: The markers of thinking, where they are not those that the model is known for.
+        date: The date that prompts have where the template writes it; None for the one with which a run
+            began, or today's.
     """
 
     template: str | Path = OWN
@@ -52,6 +55,7 @@ class ChatSettings:
     thinking: Thinking = "auto"
     demonstrations: DemonstrationForm = "turns"
     markers: Markers | None = None
+    date: datetime.date | None = None
 
     def __post_init__(self) -> None:
         for name, words, fits in (
@@ -60,11 +64,12 @@ class ChatSettings:
             ("thinking", "on, off or auto", self.thinking in get_args(Thinking)),
             ("demonstrations", "turns or text", self.demonstrations in get_args(DemonstrationForm)),
             ("markers", "Markers or None", isinstance(self.markers, (Markers, NoneType))),
+            ("date", "a date or None", isinstance(self.date, (datetime.date, NoneType))),
         ):
             if not fits:
                 raise UserError(f"expected {words}, got {shown(getattr(self, name))}", field=name)
-        if self.system is not None and not self.system.strip():
-            raise UserError("expected a system prompt, got an empty text", field="system")
+        if self.system and not self.system.strip():
+            raise UserError('expected a system prompt, or "" for none, got a blank text', field="system")
 
     @property
     def file(self) -> Path | None:
@@ -121,6 +126,11 @@ class Chat:
         markers = settings.markers or thinking_markers(template, vocabulary)
         return cls(settings=settings, template=template, markers=markers)
 
+    @property
+    def known_markers(self) -> tuple[Markers, ...]:
+        """The markers that responses may have: the model's, and those of known models."""
+        return (*([] if self.markers is None else [self.markers]), *DEFAULT_MARKERS)
+
     def request(self, name: Id, seed: Seed, conversation: Conversation) -> Request:
         """Return the request that asks a question in this chat.
 
@@ -141,8 +151,10 @@ class Chat:
         """Return the text that the model is given; of a server's template, the turns for a reader."""
         if self.template is None:
             return "\n".join(f"{turn.role}: {turn.content}" for turn in turns)
-        if turns not in self._rendered:  # the same for each seed, also after midnight
-            self._rendered[turns] = self.template.render(turns, thinking=self.settings.switch)
+        if turns not in self._rendered:  # the same for each seed
+            self._rendered[turns] = self.template.render(
+                turns, thinking=self.settings.switch, day=self.settings.date
+            )
         return self._rendered[turns]
 
     def recorded(self) -> dict[str, Any]:
@@ -150,14 +162,14 @@ class Chat:
         template, settings = self.template, self.settings
         facts: dict[str, Any] = {
             "template": "the server's" if template is None else _hash(template.text),
-            "system": settings.system,
+            "system": settings.system or None,
             "thinking": settings.thinking,
             "demonstrations": settings.demonstrations,
         }
         if settings.markers is not None:
             facts["markers"] = [settings.markers.start, settings.markers.end]
         if template is not None and template.names_the_date:
-            facts["date"] = datetime.now().date().isoformat()
+            facts["date"] = (settings.date or datetime.date.today()).isoformat()
         return facts
 
 

@@ -22,6 +22,7 @@ from w2s_factory.quantities import QuestionCount, Temperature
 from w2s_factory.ranges import Seed, check, check_fields
 from w2s_factory.records import rows_of
 from w2s_factory.tasks import get_task
+from w2s_factory.tasks.published_task import PUBLISHED_STOP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,7 +152,7 @@ class Generation:
     @cached_property
     def _conversations(self) -> list[tuple[Id, Conversation]]:
         chat = self.chat or ChatSettings()
-        ways: dict[str, Any] = {"system": chat.system, "one_text": chat.demonstrations == "text"}
+        ways: dict[str, Any] = {"system": chat.system or None, "one_text": chat.demonstrations == "text"}
         return [
             (
                 question.id,
@@ -230,10 +231,10 @@ def _checked_seeds(seeds: Any) -> tuple[Seed, ...]:
 def published_sampling(task: Task, temperature: Temperature = 0.0, *, in_chat: bool = False) -> Sampling:
     """Return the release's sampling for a task: the task's token limit and stop texts, and top_p 1.
 
-    In a chat there are no stop texts: those of a task end a base model's responses before it makes up the
-    next question, and a chat model ends its turn by itself.
+    In a chat the published stop texts do not apply: they end a base model's responses before it makes up the
+    next question, and a chat model ends its turn by itself. Others are those of a user's own task.
     """
-    stop = () if in_chat else task.stop
+    stop = tuple(text for text in task.stop if not (in_chat and text in PUBLISHED_STOP))
     return Sampling(temperature=temperature, max_tokens=task.max_tokens, stop=stop)
 
 

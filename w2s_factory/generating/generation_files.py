@@ -71,6 +71,15 @@ def seed_folder(root: Path, temperature: float, seed: int) -> Path:
     return root if temperature == 0 else root / f"t{float(temperature)}" / f"seed{seed}"
 
 
+def journals(root: Path, temperature: float) -> list[Path]:
+    """Return the journals of all parts of an output: greedy, or sampled, of all seeds; with their shards."""
+    seeds = [root] if temperature == 0 else sorted(seed_folder(root, temperature, 0).parent.glob("seed*"))
+    found = (
+        file for seed in seeds for file in (seed / JOURNAL, *sorted((seed / SHARDS).glob(f"*/{JOURNAL}")))
+    )
+    return [file for file in found if file.is_file()]
+
+
 def shard_folder(folder: Path, shard: Shard | None) -> Path:
     """Return the folder of a shard, `shards/2-of-4` in `folder`; `folder` itself if there is no shard."""
     return folder if shard is None else folder / SHARDS / f"{shard.index}-of-{shard.of}"

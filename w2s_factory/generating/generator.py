@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import datetime
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from w2s_factory.answers.thinking import split_thinking
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating.answer_stops import AnswerStops
 from w2s_factory.generating.engines import make_engine
 from w2s_factory.generating.engines.contract import Contracted
 from w2s_factory.generating.failures import Failures, ids_shown
-from w2s_factory.generating.generation_files import OUTPUT, seed_folder, shard_folder
-from w2s_factory.generating.part import Generated, Part
+from w2s_factory.generating.generation_files import JOURNAL, OUTPUT, journals, seed_folder, shard_folder
+from w2s_factory.generating.part import Generated, Part, noted_date
 from w2s_factory.processes import progress_bar, say
 from w2s_factory.quantities import MAX_FAILURES, FailedShare
 from w2s_factory.ranges import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from tqdm import tqdm
@@ -63,7 +65,7 @@ def generate(
     _tell_given_away(generation, tell)
     with ExitStack() as stack:
         engine = stack.enter_context(closing(_engine(generation)))
-        chat = _chat(generation, engine)
+        chat = _chat(generation, engine, restart=restart)
         parts: dict[int, Part] = {}
         for seed in generation.seeds:
             restarts = {"restart": restart, "restart_if_changed": restart_if_changed}
@@ -75,6 +77,8 @@ def generate(
             _complete(generation, engine, parts, stops, failures, tell)
         if failures.count:
             tell(f"{failures}; they count as unanswered, and --retry-failed requests them again")
+        if chat is not None and chat.settings.switch:
+            _tell_missing_thinking(chat, parts.values(), tell)
         return [_write(generation, engine, part) for part in parts.values()]
 
 
@@ -124,9 +128,20 @@ def _engine(generation: Generation) -> Contracted:
     return Contracted(generation.engine, engine)
 
 
-def _chat(generation: Generation, engine: Contracted) -> Chat | None:
-    """Return the chat as the engine's model takes it; None outside a chat."""
-    return None if generation.chat is None else engine.start_chat(generation.chat)
+def _chat(generation: Generation, engine: Contracted, *, restart: bool = False) -> Chat | None:
+    """Return the chat as the engine's model takes it; None outside a chat.
+
+    All parts of an output, shards and seeds, are asked with one date, that of the part begun first. With
+    `restart`, those to be started over do not count.
+    """
+    if generation.chat is None:
+        return None
+    own = [_folder(generation, seed) / JOURNAL for seed in generation.seeds]
+    others = journals(generation.output_dir, generation.sampling.temperature)
+    begun = [*([] if restart else own), *(file for file in others if file not in own)]
+    noted = next(filter(None, map(noted_date, begun)), None)
+    date = generation.chat.date or noted or datetime.date.today()
+    return engine.start_chat(replace(generation.chat, date=date))
 
 
 def _folder(generation: Generation, seed: int) -> Path:
@@ -205,3 +220,21 @@ def _tell_given_away(generation: Generation, tell: Callable[[str], None]) -> Non
             else "are kept, as published; see --exclude-demos"
         )
         tell(f"demonstrations give away the answers to questions of this run (id {ids}); they {done}")
+
+
+def _tell_missing_thinking(chat: Chat, parts: Iterable[Part], tell: Callable[[str], None]) -> None:
+    """Report that no response has any thinking, although it was asked for; a server may ignore the switch.
+
+    Responses cut at the token limit do not count: they may have no end of thinking.
+    """
+    ended = [response for part in parts for response in part.ended]
+    thoughts = (
+        split_thinking(text, opened=request.opens_thinking, markers=chat.known_markers).thinking
+        for request, text in ended
+    )
+    if ended and not any(thought.strip() for thought in thoughts):
+        tell(
+            f"none of the {len(ended):,} responses that ended by themselves has any thinking, although "
+            "--thinking on asks for it: the model or its server may have no such switch, or mark thinking "
+            "otherwise (--reasoning-start, --reasoning-end)"
+        )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.generation_files import JOURNAL, OUTPUT
+from w2s_factory.records import ANY, Form, Journal, Outputs, read, require, to_frame
 from w2s_factory.records import OUTPUT as OUTPUT_FORM
-from w2s_factory.records import Form, Journal, Outputs, require, to_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -29,6 +30,15 @@ ENTRY: Form[dict[str, Any]] = Form(
     optional={"error": (str,)},
 )
 """An entry of a journal; `error` is the reason why the engine refused the request."""
+
+
+def noted_date(journal: Path) -> date | None:
+    """Return the date that the prompts of a chat have, as a journal notes it; None if it notes none."""
+    try:
+        header = next(read(journal, ANY))
+        return date.fromisoformat(header["settings"]["chat"]["date"])
+    except (UserError, StopIteration, ValueError, KeyError, TypeError):  # `Part` reports a broken journal
+        return None
 
 
 @dataclass(frozen=True)
@@ -169,6 +179,14 @@ class Part:
     def missing(self) -> list[Request]:
         """The requests without a response, of which it is not known that they fail."""
         return [request for request in self.requests if request.id not in self._rows]
+
+    @property
+    def ended(self) -> Iterator[tuple[Request, str]]:
+        """The requests whose responses ended by themselves, with the texts that the model wrote."""
+        for request in self.requests:
+            row = self._rows.get(request.id)
+            if row is not None and row["finish"] == "stop":
+                yield request, row["text"]
 
     def batches(self, batches: Iterable[Sequence[Request]]) -> list[Sequence[Request]]:
         """Return those of the batches in which a response is missing."""

@@ -46,7 +46,7 @@ def merge_shards(output_dir: str | Path, *, here: bool = False, force: bool = Fa
     ) as outputs:
         for folder, parts in shards.items():
             outputs.rows(folder / OUTPUT, _joined(folder, parts), OUTPUT_FORM)
-            settings = {**_header(parts[0])["settings"], "shard": None}
+            settings = {**_header(parts[0])["settings"], "shard": None, **_dated(parts)}
             outputs.note(inputs=[part / OUTPUT for part in parts], settings=settings)
     return [folder / OUTPUT for folder in folders]
 
@@ -78,9 +78,27 @@ def _check(part: Path, first: Path) -> None:
     if not (part / OUTPUT).exists():
         raise UserError("this shard is not finished", file=part, hint="Start its command again")
     settings, others = _header(part)["settings"], _header(first)["settings"]
-    changed = [key for key in others if key != "shard" and settings.get(key) != others[key]]
+    changed = [
+        key
+        for key in others
+        if key != "shard" and _undated(key, settings.get(key)) != _undated(key, others[key])
+    ]
     if changed:
         raise UserError(f"this shard was made with another {', '.join(changed)} than {first.name}", file=part)
+
+
+def _undated(key: str, value: Any) -> Any:
+    """Return a setting without the date of a chat: shards that began on two days are of one run."""
+    if key != "chat" or not isinstance(value, dict):
+        return value
+    return {name: fact for name, fact in value.items() if name != "date"}
+
+
+def _dated(parts: Sequence[Path]) -> dict[str, Any]:
+    """Return the setting `chat` with the dates of all shards if they differ; nothing otherwise."""
+    chats = [_header(part)["settings"].get("chat") for part in parts]
+    dates = sorted({chat["date"] for chat in chats if isinstance(chat, dict) and "date" in chat})
+    return {"chat": {**chats[0], "date": dates}} if len(dates) > 1 else {}
 
 
 def _joined(folder: Path, parts: Sequence[Path]) -> Iterator[Output]:

@@ -10,6 +10,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.records import OLYMPIC_RAW
 from w2s_factory.tasks.base import Task
 from w2s_factory.tasks.fields import Split
+from w2s_factory.tasks.published_task import PUBLISHED_STOP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,7 +145,7 @@ TASK = OlympicArena(
     strong_preset="strong_lora_sft_math",  # it has 3 epochs, as recalled from the paper
     answer_key=r"\boxed{",
     max_tokens=2048,
-    stop=("Question", "Answer", "<|eot_id|>"),
+    stop=PUBLISHED_STOP,
     pairs_per_question=3,
     strip_response=False,
     demonstration_end="\n\n\n",

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from w2s_factory.answers.extraction import final_answer
 from w2s_factory.answers.normalisation import normalise
 from w2s_factory.tasks.base import Task
+
+NEXT_QUESTION: Final = ("Question", "Answer")
+"""Texts with which a base model, after its response, makes up the next question."""
+
+PUBLISHED_STOP: Final = (*NEXT_QUESTION, "<|eot_id|>")
+"""All stop texts of the published runs; the last one is OlympicArena's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +28,7 @@ class PublishedTask(Task):
     """
 
     answer_key: str = "####"
-    stop: tuple[str, ...] = ("Question", "Answer")
+    stop: tuple[str, ...] = NEXT_QUESTION
 
     def written_response(self, text: str) -> str:
         """Return a generated text without whitespace, and then without full stops, at both ends."""

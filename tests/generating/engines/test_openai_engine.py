@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,8 +18,9 @@ pytest.importorskip("transformers")
 
 from completions_server import CompletionsServer
 
+from w2s_factory.answers.thinking import Markers, split_thinking
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.generating import Model, Request, Sampling, make_engine
+from w2s_factory.generating import ChatSettings, Model, Request, Sampling, make_engine
 
 GREEDY = Sampling(max_tokens=4, stop=("Question",))
 
@@ -214,3 +216,44 @@ def test_a_model_the_server_has_not(own_server):
 def test_what_only_a_server_could_do(model, options, message):
     with pytest.raises(UserError, match=message):
         make_engine("openai", model, options)
+
+
+def answered(message, reason="stop", **settings):
+    """The text that is written for a server's message."""
+    engine = engine_at("http://127.0.0.1:1/v1")
+    engine.start_chat(ChatSettings(**settings))
+    given = {"content": None, "reasoning": None, **message}
+    return engine._written(SimpleNamespace(**given), reason)
+
+
+THINK, HARMONIC = Markers("<t>", "</t>"), Markers("<|channel|>a", "<|end|><|channel|>b")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "settings", "expected"),
+    [
+        ("so", "length", {"thinking": "on"}, "<think>so"),
+        ("so", "length", {"markers": THINK}, "<t>so"),
+        ("so", "length", {}, "so"),
+        ("so", "length", {"thinking": "off"}, "so"),
+        ("so", "length", {"thinking": "off", "markers": THINK}, "so"),
+        ("so", "stop", {"thinking": "on"}, "so"),
+        ("<think>so", "length", {"thinking": "on"}, "<think>so"),
+        ("so</think>5", "length", {"thinking": "on"}, "<think>\nso</think>5"),
+        ("so</think>5", "stop", {}, "<think>\nso</think>5"),
+        ("so</t>5", "stop", {"markers": THINK}, "<t>so</t>5"),
+        ("</think>5", "stop", {}, "</think>5"),
+        ("so</think>5", "stop", {"thinking": "off"}, "so</think>5"),
+    ],
+)
+def test_thinking_that_the_server_s_prompt_opened(content, reason, settings, expected):
+    text = answered({"content": content}, reason, **settings)
+    assert text == expected
+    markers = (settings.get("markers") or Markers("<think>", "</think>"),)
+    assert split_thinking(text, markers=markers).closed is (not text.endswith("so") or text == "so")
+
+
+def test_thinking_is_written_between_the_markers_named():
+    message = {"content": "5", "reasoning": "so"}
+    assert answered(message) == "<think>so</think>5"
+    assert answered(message, markers=HARMONIC) == "<|channel|>aso<|end|><|channel|>b5"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import openai
 from annotated_types import Ge, Gt, Le
 
-from w2s_factory.answers.thinking import DEFAULT_MARKERS
+from w2s_factory.answers.thinking import DEFAULT_MARKERS, with_start
 from w2s_factory.chat import THINKING_VARIABLES, read_template, thinking_markers
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating.chat_settings import Chat
@@ -21,6 +21,7 @@ from w2s_factory.terminal import first_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from w2s_factory.chat import ChatTemplate
     from w2s_factory.generating.chat_settings import ChatSettings
     from w2s_factory.generating.engines.base import Model
     from w2s_factory.generating.requests import Request, Sampling
@@ -179,7 +180,7 @@ class OpenAI:
             **self._asked(sampling, request),
         )
         choice = answer.choices[0]
-        text = self._written(choice.message, ended=choice.finish_reason == "stop")
+        text = self._written(choice.message, choice.finish_reason)
         return _completion(request, text, choice.finish_reason, answer.usage)
 
     def _asked(self, sampling: Sampling, request: Request) -> dict[str, Any]:
@@ -194,7 +195,7 @@ class OpenAI:
             **sampling.changed("presence_penalty"),
         }
 
-    def _written(self, message: Any, *, ended: bool) -> str:
+    def _written(self, message: Any, reason: str | None) -> str:
         """Return the text that the model wrote, with the markers between which a server found its thinking.
 
         vLLM's server calls it `reasoning`, or `reasoning_content` in earlier versions and in other servers.
@@ -204,16 +205,34 @@ class OpenAI:
 
         Args:
             message: The server's message.
-            ended: Whether the response ended by itself, not at the token limit.
+            reason: The reason why the response ended: `stop` by itself, `length` at the token limit.
         """
         content: str = message.content or ""
         thinking = getattr(message, "reasoning", None) or getattr(message, "reasoning_content", None)
-        if self._chat is None or not thinking:
+        if self._chat is None:
             return content
-        if self._chat.settings.switch is False and ended and not content:
+        if not thinking:
+            return self._opened(self._chat, content, cut=reason == "length")
+        if self._chat.settings.switch is False and reason == "stop" and not content:
             return str(thinking)
         markers = self._chat.markers or _MARKERS
         return f"{markers.start}{thinking}{markers.end if content else ''}{content}"
+
+    def _opened(self, chat: Chat, content: str, *, cut: bool) -> str:
+        """Return a response with the start of its thinking where only the prompt can have had it.
+
+        A server's own template is not known here, and may open the thinking. It did if the response has an
+        end without a start; also if the response was cut before any marker, and the model is known to think,
+        as thinking was asked for or its markers were named. Otherwise that thinking would pass for an answer.
+        """
+        markers, named = chat.markers or _MARKERS, chat.settings.markers
+        if chat.template is not None or chat.settings.switch is False or markers.start in content:
+            return content
+        thinking, end, _ = content.partition(markers.end)
+        if end:
+            return with_start(content, named) if thinking.strip() else content
+        thinks = chat.settings.switch is True or named is not None
+        return markers.start + content if cut and thinks else content
 
     @property
     def _template(self) -> dict[str, Any]:
@@ -228,7 +247,7 @@ class OpenAI:
         names = {} if switch is None else dict.fromkeys(THINKING_VARIABLES, switch)
         return {
             **({"chat_template_kwargs": names} if names else {}),
-            **({} if template is None else {"chat_template": template.text}),
+            **({} if template is None else {"chat_template": _sent(template, self._chat.settings)}),
         }
 
     @cached_property
@@ -248,6 +267,11 @@ class OpenAI:
         return DelegateError(
             f"{what}the server at {self._base_url} answers {status} ({first_line(error.message)})"
         )
+
+
+def _sent(template: ChatTemplate, settings: ChatSettings) -> str:
+    """Return the text of a template for the server, with the date of the run instead of the server's."""
+    return template.text if settings.date is None else template.dated(settings.date)
 
 
 def _completion(request: Request, text: str, reason: str | None, usage: Any) -> Completion:

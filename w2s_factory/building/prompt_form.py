@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asking:
+class PromptForm:
     """How the model to train will be asked, where that is not how the responses were asked for.
 
     Attributes:
         chat: Whether in a chat, so that rows hold the user turn, and `system` alone is their system prompt;
             False: by the task's prompt, without a system prompt; None: as the rows are.
-        system: The system prompt of the chat; None for the task's, if it has one.
+        system: The system prompt of the chat; None for the task's, if it has one; "" for none.
 
     Raises:
         UserError: There is a system prompt, and `chat` is not true.
@@ -40,11 +40,11 @@ class Asking:
         if self.system is not None and not self.chat:
             raise UserError("is the system prompt of a chat", field="--system", hint="Add --chat on")
 
-    def of(self, task: Task) -> Asking:
+    def of(self, task: Task) -> PromptForm:
         """Return the same with the task's system prompt, if a chat has none of its own."""
-        if not self.chat or self.system is not None or task.system is None:
+        if not self.chat:
             return self
-        return replace(self, system=task.system)
+        return replace(self, system=(task.system if self.system is None else self.system) or None)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -53,21 +53,28 @@ class Asking:
             return {}
         return {"chat": self.chat} | ({} if self.system is None else {"system": self.system})
 
-    def asked(self, task: Task, row: Mapping[str, Any], key: str) -> dict[str, Any]:
+    def applied(self, task: Task, row: Mapping[str, Any], key: str) -> dict[str, Any]:
         """Return a training row with its prompt and system prompt as the model will be asked.
 
         Args:
             task: The task.
             row: The row, whose prompt is zero-shot.
             key: The key of its prompt.
+
+        Raises:
+            UserError: The row is in another form, and its question cannot be found in the prompt.
         """
         if self.chat is None:
             return {**row}
-        from w2s_factory.prompts import question_in  # noqa: PLC0415  loads Jinja, which base models do not need
+        from w2s_factory.prompts import reworded  # noqa: PLC0415  loads Jinja, which base models do not need
 
-        question = question_in(task, row[key])
-        kept = {name: value for name, value in row.items() if name != "system"}
-        kept[key] = task.user_turn(question) if self.chat else task.prompt(question)
+        was_chat = True if "system" in row else None
+        prompt = reworded(task, row[key], in_chat=self.chat, was_in_chat=was_chat)
+        if prompt is None:
+            problem = f"the task {task.name} words prompts so that the question cannot be found in this one"
+            hint = "Leave out --chat and --system, and let responses be asked as the model to train will be"
+            raise UserError(problem, field=key, hint=hint).at(name=row.get("id"))
+        kept = {name: value for name, value in row.items() if name != "system"} | {key: prompt}
         return kept if self.system is None else {**kept, "system": self.system}
 
     def recipe(self, recipe: Recipe) -> Recipe:
@@ -104,8 +111,7 @@ def zero_shot(task: Task, prompt: str, asked: str) -> str | None:
         return None
     if asked == prompt:
         return prompt
-    from w2s_factory.prompts import question_in  # noqa: PLC0415  as above
+    from w2s_factory.prompts import reworded  # noqa: PLC0415  as above
 
-    question = question_in(task, prompt)
-    forms = (prompt, task.prompt(question), task.user_turn(question))
+    forms = (prompt, *(reworded(task, prompt, in_chat=chat) for chat in (False, True)))
     return max((form for form in forms if form and asked.endswith(form)), key=len, default=None)
