@@ -342,7 +342,7 @@ MISTAKES = [
     ("rows: {path: questions.csv, split: train}", r"own.yaml:4: .*: split is read only where the rows are in a folder"),
     ("splits: {train_1: 0.6, test: 0.5}", r'own.yaml:4: field "splits.test": expected shares of at most 1 in all, got 1.1'),
     ("splits: {train_1: 0, test: 0.5}", r'own.yaml:4: field "splits.train_1.share": expected a number above 0 and of at mo'),
-    ("splits: {train_1: {share: 0.5}, test: {}}", r'own.yaml:4: field "splits.test": takes all rows, of which train_1'),
+    ("splits: {train_1: {share: 0.5}, test: {}}", r'own.yaml:4: field "splits.test": takes all rows, so train_1 would share rows with it'),
     ("splits: {test: other.csv}", r'own.yaml:4: field "splits.test": no such file or folder: other.csv'),
     ("splits: {a b: 0.5}", r'own.yaml:4: field "splits.a b": expected a name of letters'),
     ("splits: {dev: 0.5, DEV: 0.5}", r"own.yaml:4: .*two splits have names that give the source OWN_DEV"),
