@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseRule:
-    """A rule by which a stage reads responses: what the user names, and for the rest the way in which they were scored.
+    """A rule by which a stage reads responses: as the user names it, or else as they were scored.
 
     Attributes:
         train_on: The part that is trained on.
