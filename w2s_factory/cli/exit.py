@@ -60,9 +60,10 @@ def leave(work: Callable[[], Any]) -> NoReturn:
             if isinstance(stream, io.TextIOWrapper):  # escapes characters that the terminal cannot show
                 stream.reconfigure(errors="backslashreplace")
             setattr(sys, attribute, _NamedStream(stream, name))
-    warnings.showwarning = _show
     try:
-        code = work()
+        with warnings.catch_warnings():
+            warnings.showwarning = _show
+            code = work()
     except SystemExit as ended:
         code = ended.code
     if sys.stdout is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from w2s_factory.answers.extraction import PUBLISHED
@@ -57,7 +58,7 @@ class NotedWay(NamedTuple):
     def facts_on_responses(self) -> dict[str, Any]:
         """What the manifest notes of the responses themselves: their answer key and markers, where named."""
         key = {} if self.answer_key is None else {"answer_key": self.answer_key}
-        return key | ({} if self.markers is None else {"reasoning": vars(self.markers)})
+        return key | ({} if self.markers is None else {"reasoning": asdict(self.markers)})
 
     def finds_as(self, other: NotedWay, *, same_key: bool) -> bool:
         """Return whether two ways find and compare answers alike; as published, their modes may differ.
