@@ -22,6 +22,7 @@ from w2s_factory.records import last_facts
 from w2s_factory.scoring import rule as rule_module
 from w2s_factory.scoring.noted_way import noted_way
 from w2s_factory.scoring.rule import scoring_rule
+from w2s_factory.scoring.unused_markers import UnusedMarkersWarning
 
 
 def written(path, found):
@@ -110,6 +111,8 @@ def test_other_markers(files, tmp_path):
     with pytest.raises(UserError, match=r'plain.jsonl: .*no response has the marker "<r>" or "</r>"'):
         score("gsm8k", golds, plain, tmp_path / "plain/results.jsonl", markers=markers, partial=True)
     assert not (tmp_path / "plain").exists()
+    with pytest.warns(UnusedMarkersWarning, match='plain.jsonl: no response has the marker "<r>"'):
+        score("gsm8k", golds, plain, markers=markers, markers_optional=True, partial=True)
     score("gsm8k", golds, plain, markers=Markers("<think>", "</think>"), partial=True)
     with pytest.raises(UserError, match="same marker"):
         Markers("<r>", "<r>")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from w2s_factory.errors import UserError, shown
 
@@ -41,6 +41,11 @@ class Markers:
                 hint="Without two different markers, thinking cannot be separated from the answer",
             )
 
+
+ResponsePart: TypeAlias = Literal["whole", "answer"]
+"""A part of a response: all of it, or the answer that follows the thinking."""
+
+RESPONSE_PARTS: Final[tuple[ResponsePart, ...]] = get_args(ResponsePart)
 
 HARMONY: Final = Markers("<|channel|>analysis<|message|>", "<|channel|>final<|message|>")
 """The markers of gpt-oss. Every channel but `final` counts as thinking, whatever its name."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from w2s_factory.answers.thinking import text_of
+from w2s_factory.answers.thinking import RESPONSE_PARTS, ResponsePart, text_of
 from w2s_factory.errors import UserError
 from w2s_factory.records import OUTPUT, Table, last_facts
 from w2s_factory.scoring.equality import equality
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
     from w2s_factory.scoring.rule import ScoringRule
     from w2s_factory.tasks import Task
 
-TrainOn: TypeAlias = Literal["whole", "answer"]
-"""The part of a response that is trained on: all of it, or the answer that follows the thinking."""
-
-PARTS: Final[tuple[TrainOn, ...]] = get_args(TrainOn)
-
 
 class Answer(NamedTuple):
     """The final answer of a response.
@@ -44,7 +39,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseRule:
-    """A rule by which a stage reads responses: as the user names it, or else as they were scored.
+    """A rule by which a stage reads responses: as the user says, and for the rest as they were scored.
 
     Attributes:
         train_on: The part that is trained on.
@@ -60,15 +55,15 @@ class ResponseRule:
         UserError: `train_on` is not one of the parts.
     """
 
-    train_on: TrainOn = "whole"
+    train_on: ResponsePart = "whole"
     markers: Markers | None = None
     extraction: str | Extraction | None = None
     mode: str | None = None
     scored: NotedWay | None = None
 
     def __post_init__(self) -> None:
-        if self.train_on not in PARTS:
-            problem = f"expected {' or '.join(PARTS)}, got {self.train_on!r}"
+        if self.train_on not in RESPONSE_PARTS:
+            problem = f"expected {' or '.join(RESPONSE_PARTS)}, got {self.train_on!r}"
             raise UserError(problem, field="train_on")
 
     def of(self, source: RowSource) -> ResponseRule:
@@ -215,5 +210,5 @@ def _as_scored(task: Task, row: Mapping[str, Any], file: object) -> Answer:
 
 def trainable_texts(row: Mapping[str, Any], markers: Markers | None) -> set[str]:
     """Return the texts of a response that a model may be trained on: the whole one, and its answer."""
-    texts = (ResponseRule(train_on=part, markers=markers).text(row) for part in PARTS)
+    texts = (ResponseRule(train_on=part, markers=markers).text(row) for part in RESPONSE_PARTS)
     return {text for text in texts if text is not None}

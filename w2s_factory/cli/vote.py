@@ -8,7 +8,14 @@ import click
 
 from w2s_factory.cli.help import option
 from w2s_factory.cli.next_steps import after_vote
-from w2s_factory.cli.options import PATH, TASKS, extraction_options, reasoning_markers
+from w2s_factory.cli.options import (
+    PATH,
+    TASKS,
+    extract_option,
+    mode_option,
+    reasoning_markers,
+    reasoning_options,
+)
 from w2s_factory.cli.output import messages_to_stderr, print_limits, print_warning
 from w2s_factory.folders import samples_in, seeds_in
 
@@ -39,10 +46,9 @@ if TYPE_CHECKING:
     show_default="answers are equal if their texts are",
     help=f"The task, which decides which answers are equal: {TASKS}.",
 )
-@extraction_options(default="the answers in the results", markers="as they were scored")
-@option(
-    "--mode",
-    type=click.Choice(["published", "symbolic", "math-verify"]),
+@extract_option(default="the answers in the results")
+@reasoning_options(as_scored=True)
+@mode_option(
     show_default="published with --extract, else as they were scored",
     help="How to compare answers that are found again: as in w2s-factory score.",
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any
 
 from w2s_factory.answers.extraction import Extraction, parse_extraction
-from w2s_factory.answers.thinking import parts_of, text_of
+from w2s_factory.answers.thinking import RESPONSE_PARTS, parts_of, text_of
 from w2s_factory.errors import UserError, listed, short
 from w2s_factory.folders import responses_in
 from w2s_factory.quantities import SEED, DemonstrationCount
@@ -32,14 +32,9 @@ from w2s_factory.tasks import TASK_FILES, get_task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2s_factory.answers.thinking import Markers
+    from w2s_factory.answers.thinking import Markers, ResponsePart
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
-
-ShownPart: TypeAlias = Literal["answer", "whole"]
-"""The part of a response that a demonstration shows: what follows the thinking, or all of it."""
-
-SHOWN_PARTS: Final[tuple[ShownPart, ...]] = get_args(ShownPart)
 
 PUBLISHED_SEED = SEED
 PUBLISHED_COUNT = 4
@@ -52,7 +47,7 @@ def pick_demonstrations(
     count: DemonstrationCount = PUBLISHED_COUNT,
     seed: Seed = PUBLISHED_SEED,
     correct_only: bool = False,
-    show: ShownPart = "answer",
+    show: ResponsePart = "answer",
     extract: str | Extraction | None = None,
     markers: Markers | None = None,
 ) -> list[Demonstration]:
@@ -111,7 +106,7 @@ def _wanted(task: Task, way: Extraction) -> str:
     return f'that hold the answer key "{task.answer_key}"' if task.answer_key else "that are not blank"
 
 
-def _shown(row: dict[str, Any], show: ShownPart, markers: Markers | None) -> dict[str, Any] | None:
+def _shown(row: dict[str, Any], show: ResponsePart, markers: Markers | None) -> dict[str, Any] | None:
     """Return a row with the part of its response that is shown; None if it has no answer."""
     text = text_of(row, markers, answer_alone=show == "answer")
     return None if text is None else row | {"response": text}
@@ -128,8 +123,8 @@ def _markers(named: Markers | None, source: RowSource, rows: Sequence[dict[str, 
 
 
 def _check_part(show: str) -> None:
-    if show not in SHOWN_PARTS:
-        raise UserError(f"expected {' or '.join(SHOWN_PARTS)}, got {short(show)}", field="show")
+    if show not in RESPONSE_PARTS:
+        raise UserError(f"expected {' or '.join(RESPONSE_PARTS)}, got {short(show)}", field="show")
 
 
 def named_demonstrations(
@@ -137,7 +132,7 @@ def named_demonstrations(
     ids: Sequence[Id],
     *,
     question: Id | None = None,
-    show: ShownPart = "answer",
+    show: ResponsePart = "answer",
     markers: Markers | None = None,
 ) -> list[Demonstration]:
     """Return the demonstrations with these ids, in this order, whatever their answers hold.

@@ -86,6 +86,7 @@ def score(  # noqa: PLR0913  each is an option of the command
     any_format: bool = False,
     extraction: str | Extraction | None = None,
     markers: Markers | None = None,
+    markers_optional: bool = False,
     timeout: Timeout = TIMEOUT,
     workers: Workers | None = None,
     partial: bool = False,
@@ -113,6 +114,8 @@ def score(  # noqa: PLR0913  each is an option of the command
         any_format: Whether to take the final answer in any format (`Task.extract_any`).
         extraction: The way to find the final answer (`answers.extraction.WAYS`); None for the task's own.
         markers: The markers of thinking; None for those recognised by default.
+        markers_optional: Whether to warn only if no response has these markers, since the model may not
+            think.
         timeout: The most seconds that one comparison may take.
         workers: The number of processes that compare; by default as many as cores.
         partial: Whether golds may be without a response.
@@ -134,7 +137,7 @@ def score(  # noqa: PLR0913  each is an option of the command
     if output is not None:
         outputs.claim(output, *next_to_it)
     rows, answers = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
-    check_markers(markers, [(responses, rows)])
+    check_markers(markers, [(responses, rows)], optional=markers_optional)
     try:
         opened = [is_opened(row) for row in rows]
         responded = [row["response"] for row in rows]

@@ -22,7 +22,10 @@ class UnusedMarkersWarning(UserWarning):
 
 
 def check_markers(
-    markers: Markers | None, files: Sequence[tuple[RowSource, Iterable[Mapping[str, Any]]]]
+    markers: Markers | None,
+    files: Sequence[tuple[RowSource, Iterable[Mapping[str, Any]]]],
+    *,
+    optional: bool = False,
 ) -> None:
     """Refuse markers that a user named and no response has: its thinking would count as the answer.
 
@@ -32,6 +35,7 @@ def check_markers(
     Args:
         markers: The markers named; None, or those of a known model, are not checked.
         files: Files with their rows, which have a `response`; all of them are read with these markers.
+        optional: Whether to warn only, since a model may not think.
 
     Raises:
         UserError: No response of any file has one of them, no prompt opened the thinking, and a model may
@@ -42,7 +46,7 @@ def check_markers(
     without = [source for source, rows in files if not _has(markers, rows)]
     problem = f'no response has the marker "{markers.start}" or "{markers.end}"'
     thinking = [source for source in without if _may_think(source)]
-    if thinking and len(without) == len(files):
+    if thinking and len(without) == len(files) and not optional:
         raise UserError(
             problem,
             file=thinking[0],

@@ -24,7 +24,7 @@ class Unfinished:
         key: The model's key.
         label: Its label.
         responses: The number of its responses.
-        thinking: The number of those whose thinking did not end.
+        thinking: The number of those without a final answer because their thinking did not end.
         failed: The number of requests that the engine refused.
     """
 
@@ -72,5 +72,6 @@ def _counted(model: Evaluated, files: Sequence[Path], markers: Markers | None) -
             if row.get("error"):
                 failed += 1
                 continue
-            thinking += not parts_of(row, markers).closed
+            if not row["pred"]:  # the published way finds answers in unfinished thinking, too
+                thinking += not parts_of(row, markers).closed
     return Unfinished(model.key, model.label, responses, thinking, failed)
