@@ -14,8 +14,8 @@ from .building import PairCounts as PairCounts
 from .building import PairRules as PairRules
 from .building import PairSource as PairSource
 from .building import PromptForm as PromptForm
-from .building import Reading as Reading
 from .building import Recipe as Recipe
+from .building import ResponseRule as ResponseRule
 from .building import Stage1 as Stage1
 from .building import Stage2 as Stage2
 from .building import build_full_weak as build_full_weak

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 import jinja2
 import jinja2.ext
@@ -32,6 +32,15 @@ if TYPE_CHECKING:
     from jinja2.parser import Parser
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
+
+Thinking: TypeAlias = Literal["on", "off", "auto"]
+"""Whether a model is to think; `auto` leaves this to the chat template, and to LLaMA-Factory (it does)."""
+
+SWITCHED: Final[Mapping[Thinking, bool | None]] = {"on": True, "off": False, "auto": None}
+"""The values of a template's variable that switches thinking; None leaves it to the template."""
+
+OWN: Final = "auto"
+"""The name of the chat template that belongs to a model's tokenizer, where a file may be named instead."""
 
 THINKING_VARIABLES = ("enable_thinking", "thinking")
 """The variables by which published templates switch thinking: Qwen3's and GLM's; DeepSeek V3.1's."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 _SHOWN = 60
@@ -131,6 +131,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return 'Did you mean "X"?' for the known name nearest to a name, or "" if none is near."""
     near = nearest(name, known)
     return "" if near is None else f'Did you mean "{near}"?'
+
+
+def nearest_or_all(name: str, known: Sequence[str]) -> str:
+    """Return a hint for an unknown name: the nearest known one, or else all of them."""
+    return did_you_mean(name, known) or f"Known: {', '.join(known) or 'none'}"
 
 
 def missing_package(

@@ -13,8 +13,8 @@ from w2s_factory import records
 from w2s_factory.answers.thinking import Markers
 from w2s_factory.building import (
     PromptForm,
-    Reading,
     Recipe,
+    ResponseRule,
     build_full_weak,
     build_gold,
     build_stage1,
@@ -201,19 +201,20 @@ TEXTS = [
 
 @pytest.mark.parametrize(("train_on", "response", "more", "expected"), TEXTS)
 def test_the_text_that_is_trained_on(train_on, response, more, expected):
-    assert Reading(train_on=train_on).text(response, more) == expected
+    assert ResponseRule(train_on=train_on).text({"response": response, **more}) == expected
 
 
 def test_markers_that_are_named_are_put_back_as_they_are():
-    reading = Reading(markers=Markers("<reason>", "</reason>"))
-    assert reading.text("2?</reason>1", OPENED) == "<reason>2?</reason>1"
-    assert Reading(markers=Markers("<think>", "</think>")).text("2?</think>1", OPENED) == "<think>2?</think>1"
-    assert reading.text("<think>never ends", {}) == "<think>never ends"
+    response_rule = ResponseRule(markers=Markers("<reason>", "</reason>"))
+    assert response_rule.text({"response": "2?</reason>1", **OPENED}) == "<reason>2?</reason>1"
+    known = ResponseRule(markers=Markers("<think>", "</think>"))
+    assert known.text({"response": "2?</think>1", **OPENED}) == "<think>2?</think>1"
+    assert response_rule.text({"response": "<think>never ends"}) == "<think>never ends"
 
 
 def test_a_part_that_there_is_not_is_refused():
     with pytest.raises(UserError, match="expected whole or answer, got 'thinking'"):
-        Reading(train_on="thinking")
+        ResponseRule(train_on="thinking")
 
 
 UNANSWERED = [
@@ -261,7 +262,7 @@ def test_pairs_of_a_chat():
         "system": "Think.",
     }
     assert differs["output"] == ["<think>\n2?\n</think>\n\n#### 1", "#### 7"]
-    answers = build_stage2(GSM8K, weak, votes, form="release", reading=Reading(train_on="answer"))
+    answers = build_stage2(GSM8K, weak, votes, form="release", response_rule=ResponseRule(train_on="answer"))
     assert [row["output"] for row in rows_of(answers.built)] == [["#### 1", "#### 3"], ["#### 1", "#### 7"]]
     assert check_pairs(answers.built.file, weak).clean
     plain = build_stage2(GSM8K, weak, votes, form="columns", prompt_form=PromptForm(chat=False))
@@ -299,15 +300,18 @@ IN_WORDS = [result(0, "The answer is 1.", "1"), result(1, "The answer is 1000.",
 def test_answers_are_found_again():
     with pytest.raises(UserError, match="agree on none"):
         hybrid(BOXED, IN_WORDS)
-    found = build_stage1(GSM8K, BOXED, IN_WORDS, reading=Reading(extraction="auto"))
+    found = build_stage1(GSM8K, BOXED, IN_WORDS, response_rule=ResponseRule(extraction="auto"))
     assert found.agreement.kept == 2
     outputs = [{key: row[key] for key in ("id", "prompt", "response")} for row in BOXED]
-    assert build_stage1(GSM8K, outputs, IN_WORDS, reading=Reading(extraction="auto")).agreement.kept == 2
+    assert (
+        build_stage1(GSM8K, outputs, IN_WORDS, response_rule=ResponseRule(extraction="auto")).agreement.kept
+        == 2
+    )
 
 
 def test_a_verdict_on_an_answer_that_is_not_found_again_is_unknown():
     weak = [{**BOXED[0], "result": False, "gold": "1"}, {**IN_WORDS[1], "result": True, "gold": "1000"}]
-    agreement = build_stage1(GSM8K, weak, IN_WORDS, reading=Reading(extraction="auto")).agreement
+    agreement = build_stage1(GSM8K, weak, IN_WORDS, response_rule=ResponseRule(extraction="auto")).agreement
     assert (agreement.weak_kept.known, agreement.weak_kept.right) == (1, 1)
 
 
@@ -320,7 +324,7 @@ def test_results_scored_in_different_ways_are_refused(tmp_path):
     with pytest.raises(UserError, match="was scored in another way"):
         build_stage1(GSM8K, weak, icl, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    build_stage1(GSM8K, weak, icl, tmp_path / "out", reading=Reading(extraction="auto"))
+    build_stage1(GSM8K, weak, icl, tmp_path / "out", response_rule=ResponseRule(extraction="auto"))
     lines = [json.loads(line) for line in (tmp_path / "out/manifest.jsonl").read_text().splitlines()]
     assert {line.get("extract") for line in lines} == {"auto"}
 
@@ -328,23 +332,25 @@ def test_results_scored_in_different_ways_are_refused(tmp_path):
 def test_pairs_with_answers_found_again():
     majority = [sample("\\boxed{1}", "1"), sample("It is \\boxed{1}", "1")]
     votes = [vote(0, majority, [sample("\\boxed{2}", "2")])]
-    reading = Reading(extraction="auto")
-    assert build_stage2(GSM8K, BOXED[:1], votes, reading=reading).counts.weak_chosen == 1
+    response_rule = ResponseRule(extraction="auto")
+    assert build_stage2(GSM8K, BOXED[:1], votes, response_rule=response_rule).counts.weak_chosen == 1
     assert build_stage2(GSM8K, BOXED[:1], votes).counts.weak_rejected == 1
     full = rows_of(build_full_weak(GSM8K, BOXED[:1]))
-    assert build_stage2(GSM8K, full, votes, reading=reading).counts.weak_chosen == 1
+    assert build_stage2(GSM8K, full, votes, response_rule=response_rule).counts.weak_chosen == 1
     with pytest.raises(UserError, match=r"the votes are on '1', where .no answer. is found now\. Vote with"):
-        build_stage2(GSM8K, BOXED[:1], votes, reading=Reading(extraction="published"))
+        build_stage2(GSM8K, BOXED[:1], votes, response_rule=ResponseRule(extraction="published"))
 
 
 def test_answers_alone_do_not_become_whole_responses(tmp_path):
     votes = [vote(0, [sample("#### 1", "1")], [sample("#### 2", "2")])]
     weak = build_full_weak(
-        GSM8K, [result(0, THOUGHT)], tmp_path / "full.json", reading=Reading(train_on="answer")
+        GSM8K, [result(0, THOUGHT)], tmp_path / "full.json", response_rule=ResponseRule(train_on="answer")
     )
     with pytest.raises(UserError, match="has the answers alone, without the thinking"):
         build_stage2(GSM8K, weak.file, votes)
-    assert build_stage2(GSM8K, weak.file, votes, reading=Reading(train_on="answer")).counts.pairs == 1
+    assert (
+        build_stage2(GSM8K, weak.file, votes, response_rule=ResponseRule(train_on="answer")).counts.pairs == 1
+    )
 
 
 @pytest.mark.parametrize(("version", "expected"), [("0.9.5", True), ("0.8.3", False)])
@@ -355,7 +361,7 @@ def test_a_config_of_answers_trains_without_thinking(version, expected, tmp_path
             GSM8K,
             [result(0, THOUGHT)],
             tmp_path / part / "full.json",
-            reading=Reading(train_on=part),
+            response_rule=ResponseRule(train_on=part),
             recipe=recipe,
         )
         assert ("\nenable_thinking: false" in made.config.read_text()) is thinking

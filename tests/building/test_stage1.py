@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from w2s_factory.building import EqualResultsWarning, build_stage1
 from w2s_factory.building.dataset_files import Recipe
-from w2s_factory.building.reading import Reading
+from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.errors import UserError
 from w2s_factory.records import Table
 from w2s_factory.tasks import get_task
@@ -191,7 +191,7 @@ def test_models_of_answers_alone_are_trained_without_thinking(tmp_path, train_on
         tmp_path,
         weak,
         icl,
-        reading=Reading(train_on=train_on),
+        response_rule=ResponseRule(train_on=train_on),
         recipe=Recipe(model="owner/model", version="0.9.5"),
     )
     for built in made.built.values():

@@ -200,3 +200,17 @@ def test_a_vote_over_seeds_with_a_gap_warns(folder):
     (folder / "t1.0/seed1").rename(folder / "t1.0/seed2")
     done = w2s("vote", "--input", "t1.0", "--output", "votes.jsonl", folder=folder)
     assert done.stderr == "warning: seeds are missing in t1.0 (seed1); the vote is over the others\n"
+
+
+def test_markers_of_a_model_that_was_not_asked_to_think_are_a_warning(folder):
+    seed = folder / "t1.0" / "seed0"
+    markers = ("--extract", "auto", "--reasoning-start", "<r>", "--reasoning-end", "</r>")
+    command = ("score", "--task", "gsm8k", "--golds", "golds.jsonl", "--input", "t1.0/seed0", *markers)
+    refused = w2s(*command, folder=folder, code=2)
+    problem = 't1.0/seed0/output.jsonl: no response has the marker "<r>" or "</r>"'
+    assert not (seed / "results.jsonl").exists()
+    assert "no response has the marker" in refused.stderr
+    (seed / "manifest.jsonl").write_text(json.dumps({"file": "output.jsonl", "settings": {}}) + "\n")
+    warned = w2s(*command, folder=folder)
+    assert warned.stderr.splitlines()[0] == f"warning: {problem}"
+    assert (seed / "results.jsonl").exists()

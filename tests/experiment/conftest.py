@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from w2s_factory.experiment.plan import Plan, plan
-from w2s_factory.experiment.spec import Experiment, Need
+from w2s_factory.experiment.resources import Need
+from w2s_factory.experiment.spec import Experiment
 from w2s_factory.experiment.steps import Step
 
 SMALL = {

@@ -107,20 +107,35 @@ def test_one_way_of_extraction_serves_scores_votes_and_pairs(planned):
     )
     for name in ("score_weak_test", "stage1_iter1", "vote", "pairs"):
         for command in words(found, name):
-            given = [option(command, key) for key in ("--extract", "--reasoning-start", "--reasoning-end")]
-            assert given == ["auto", "<t>", "</t>"]
-            assert option(command, "--mode") == "symbolic"
+            assert [option(command, key) for key in ("--extract", "--mode")] == ["auto", "symbolic"]
+            # later commands read the texts around thinking from the manifest next to the results
+            texts = ["<t>", "</t>"] if command[1] == "score" else [None, None]
+            assert [option(command, key) for key in ("--reasoning-start", "--reasoning-end")] == texts
     assert found.contents.reasoning == ("<t>", "</t>")
     assert len(words(found, "score_strong_test")) == 1  # "any format" is for answers that need a key
 
 
 def test_demonstrations_have_answers_that_are_found_in_the_same_way(planned):
     settings = {"scoring": {"extract": "auto"}, "reasoning": {"start": "<t>", "end": "</t>"}}
-    keys = ("--extract", "--reasoning-start", "--reasoning-end")
-    drawn = words(planned(**settings), "demonstrations")[0]
-    assert [option(drawn, key) for key in keys] == ["auto", "<t>", "</t>"]
+    assert option(words(planned(**settings), "demonstrations")[0], "--extract") == "auto"
     named = words(planned(**settings, demonstrations={"ids": [1, 2]}), "demonstrations")[0]
-    assert [option(named, key) for key in keys] == [None, "<t>", "</t>"]
+    assert option(named, "--extract") is None
+
+
+def test_only_a_model_that_is_asked_to_think_must_have_the_texts_around_thinking(planned):
+    settings = {"reasoning": {"start": "<t>", "end": "</t>"}, "strong": CHAT["strong"], "train_on": "answer"}
+    published = {"name": "w", "results": "/p/results.jsonl", "test_results": "/p/test.jsonl"}
+    as_it_is = {"name": "w", "model": "some/weak"}
+    for weak, thinking, needed in (
+        (published, "on", {"strong_test"}),
+        (as_it_is, "on", {"weak_test", "weak_train_2", "strong_test"}),
+        (as_it_is, None, set()),
+    ):
+        mixed = planned(**settings, weak=weak, generation={"thinking": thinking} if thinking else {})
+        names = ["weak_test", "weak_train_2", "strong_test", "full_weak_test", "iter1_hybrid_test"]
+        scores = {name: words(mixed, f"score_{name}")[-1] for name in names}
+        assert {name for name in names if "--reasoning-optional" not in scores[name]} == needed
+        assert all(option(command, "--reasoning-start") == "<t>" for command in scores.values())
 
 
 def test_published_results_are_scored_in_the_same_way(planned):
@@ -182,6 +197,16 @@ def test_a_stage_2_training_takes_the_strong_models_template(planned):
     assert "template=qwen3" not in words(named, "train_dpo")[0]  # as named: the file's own business
 
 
+@pytest.mark.parametrize("template", ["empty", "fewshot"])
+def test_a_stage_2_training_takes_a_template_without_a_chat_too(planned, template):
+    strong = {**SMALL["strong"], "overrides": {"template": template}}
+    found = planned(strong=strong, stage2={"methods": {"dpo": {}}})
+    dpo = words(found, "train_dpo")[0]
+    assert option(dpo, "--preset") == "dpo"
+    assert f"template={template}" in dpo
+    assert not any("--chat" in command for command in generations(found))
+
+
 def test_stops_and_failures_reach_generate(planned):
     [asked] = words(planned(generation={"stop": ["\n\n", "END"], "max_failures": 0.05}), "generate_weak_test")
     assert [asked[n + 1] for n, word in enumerate(asked) if word == "--stop"] == ["\n\n", "END"]
@@ -232,7 +257,7 @@ def test_the_sampling_of_a_models_authors_is_written_out(written, tmp_path, form
 
 
 def test_the_sampling_of_a_model_on_the_hub_is_not_known(written):
-    with pytest.raises(UserError, match=r'"generation.sampling".*some/weak, which is not in a folder'):
+    with pytest.raises(UserError, match=r'"generation.sampling".*some/weak is a name on the hub'):
         read_experiment(written(generation={"sampling": "model"}))
 
 

@@ -15,7 +15,8 @@ from w2s_factory.experiment.init import write_experiment
 from w2s_factory.experiment.load import read_experiment
 from w2s_factory.experiment.plan import plan
 from w2s_factory.experiment.plan_view import as_table, draw_plan
-from w2s_factory.experiment.spec import Experiment, GenerationSection, Resources
+from w2s_factory.experiment.resources import Resources
+from w2s_factory.experiment.spec import Experiment, GenerationSection
 from w2s_factory.experiment.workflow import Progress
 from w2s_factory.tasks import BUILT_IN
 

@@ -83,6 +83,7 @@ def test_responses_that_ended_before_an_answer_are_counted_by_model(run):
             1: {"response": "and so on", "prompt_opens_thinking": True, **wrong},
             2: {"response": "", "error": "too long", **wrong},
             3: {"response": "<think>\n1\n</think>\n2"},
+            4: {"response": "<think>\n#### 7", "pred": "7"},  # the published way finds an answer all the same
         },
     )
     edit_rows(run / "seed1/test/dpo/results.jsonl", {0: {"response": "[THINK] more", **wrong}})
@@ -94,7 +95,10 @@ def test_responses_that_ended_before_an_answer_are_counted_by_model(run):
 
 
 def test_own_texts_around_thinking_are_those_of_the_experiment(run):
-    edit_rows(run / "seed0/test/dpo/results.jsonl", {0: {"response": "<think>"}, 1: {"response": "((hm"}})
+    edit_rows(
+        run / "seed0/test/dpo/results.jsonl",
+        {0: {"response": "<think>", "pred": ""}, 1: {"response": "((hm", "pred": ""}},
+    )
     change(run, reasoning=["((", "))"])
     report(run)
     assert [row["thinking"] for row in table(run, "unfinished")] == ["1"]

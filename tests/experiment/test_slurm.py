@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from w2s_factory.experiment.resources import Need
 from w2s_factory.experiment.run import carry_out
-from w2s_factory.experiment.spec import Need
 from w2s_factory.experiment.workflow import snakemake_command
 
 pytestmark = pytest.mark.slurm

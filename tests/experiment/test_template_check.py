@@ -54,6 +54,12 @@ def test_the_published_prompt_needs_no_comparison(written, compared):
     assert compared.asked == []
 
 
+@pytest.mark.parametrize("template", ["vanilla", "fewshot"])
+def test_a_template_that_adds_nothing_needs_no_comparison(written, compared, template):
+    plan_experiment(written(**models(strong=template)))
+    assert compared.asked == []
+
+
 def test_each_model_is_compared_once(written, compared):
     stage2 = {"methods": {"dpo": {}, "sft_chosen": {}}}
     path = written(**models("llama3", "qwen3"), stage2=stage2, generation={"thinking": "on", "system": "x"})

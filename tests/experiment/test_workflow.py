@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from w2s_factory.errors import UserError
-from w2s_factory.experiment.spec import Need
+from w2s_factory.experiment.resources import Need
 from w2s_factory.experiment.workflow import as_workflow, resources_of, script_of, snakemake_command
 
 

@@ -14,7 +14,7 @@ from tests.chat_templates import QWEN3
 from w2s_factory import records
 from w2s_factory.building import (
     PromptForm,
-    Reading,
+    ResponseRule,
     build_full_weak,
     build_stage1,
     build_stage2,
@@ -119,7 +119,7 @@ def test_what_is_trained_is_what_was_asked_and_written(model: Path, tmp_path: Pa
     weak = [result(n, f"<think>\nWeak {n}.", f"#### {n}", pred=str(n), system="Weak system.") for n in (1, 2)]
     icl = [result(n, f"Strong {n}.", f"#### {n}", pred=str(n), system=SYSTEM, **opened) for n in (1, 2)]
     build_stage1(GSM8K, weak, icl, tmp_path / "whole")
-    build_stage1(GSM8K, weak, icl, tmp_path / "answer", reading=Reading(train_on="answer"))
+    build_stage1(GSM8K, weak, icl, tmp_path / "answer", response_rule=ResponseRule(train_on="answer"))
     plain = [{"id": n, "prompt": GSM8K.prompt(f"How many is {n}?"), "response": f"#### {n}"} for n in (1, 2)]
     build_full_weak(
         GSM8K, plain, tmp_path / "full/weak.json", prompt_form=PromptForm(chat=True, system=SYSTEM)

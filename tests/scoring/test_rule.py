@@ -20,7 +20,9 @@ from w2s_factory import (
 from w2s_factory.answers.thinking import Markers
 from w2s_factory.records import last_facts
 from w2s_factory.scoring import rule as rule_module
-from w2s_factory.scoring.rule import noted_way, scoring_rule
+from w2s_factory.scoring.noted_way import noted_way
+from w2s_factory.scoring.rule import scoring_rule
+from w2s_factory.scoring.unused_markers import UnusedMarkersWarning
 
 
 def written(path, found):
@@ -104,11 +106,13 @@ def test_other_markers(files, tmp_path):
     assert (one.pred, two.pred, two.ended) == ("1", "", False)
     golds, responses = files
     score("gsm8k", golds, responses, tmp_path / "out/results.jsonl", extraction="auto", markers=markers)
-    assert noted_way(tmp_path / "out/results.jsonl").reasoning == {"start": "<r>", "end": "</r>"}
+    assert noted_way(tmp_path / "out/results.jsonl").markers == markers
     plain = written(tmp_path / "plain.jsonl", [output(0, "\\boxed{1}")])
     with pytest.raises(UserError, match=r'plain.jsonl: .*no response has the marker "<r>" or "</r>"'):
         score("gsm8k", golds, plain, tmp_path / "plain/results.jsonl", markers=markers, partial=True)
     assert not (tmp_path / "plain").exists()
+    with pytest.warns(UnusedMarkersWarning, match='plain.jsonl: no response has the marker "<r>"'):
+        score("gsm8k", golds, plain, markers=markers, markers_optional=True, partial=True)
     score("gsm8k", golds, plain, markers=Markers("<think>", "</think>"), partial=True)
     with pytest.raises(UserError, match="same marker"):
         Markers("<r>", "<r>")
@@ -233,9 +237,13 @@ def test_seeds_scored_in_different_ways_are_refused_without_a_way(tmp_path):
 
 
 def test_votes_by_math_verify_join_the_first_equal_answer(tmp_path):
-    folder = seeds(tmp_path, "\\boxed{0.5}", "\\boxed{\\frac{1}{2}}", "\\boxed{3}", golds="0.5")
-    [row] = vote(folder, task="math", extraction="auto", mode="math-verify").to_frame().to_dict("records")
+    samples = ("\\boxed{0.5}", "\\boxed{\\frac{1}{2}}", "\\boxed{3}")
+    folder = seeds(tmp_path, *samples, golds="0.5")
+    unknown = [[{**output(0, sample), "pred": ""}] for sample in samples]
+    [row] = vote(unknown, task="math", extraction="auto", mode="math-verify").to_frame().to_dict("records")
     assert [each["pred"] for each in row["pos_responses"]] == ["0.5", "\\frac{1}{2}"]
+    same = seeds(tmp_path / "same", *samples, golds="0.5", mode="math-verify")
+    [row] = vote(same, task="math", extraction="auto", mode="math-verify").to_frame().to_dict("records")
     assert [each["result"] for each in row["pos_responses"]] == [True, True]
     scored = tmp_path / "scored"
     seeds(scored, "It is 0.50", "\\boxed{\\frac{1}{2}}", "\\boxed{3}", golds="0.5", mode="math-verify")

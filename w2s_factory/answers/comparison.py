@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from w2s_factory.answers import math_verify, symbolic
 from w2s_factory.answers.limits import Verdict, exceeded
@@ -21,7 +21,10 @@ from w2s_factory.ranges import check
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-MODES: Final = ("published", "symbolic", "math-verify")
+Mode: TypeAlias = Literal["published", "symbolic", "math-verify"]
+"""A way to compare answers with references."""
+
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 _ANTLR: Final = "antlr4-python3-runtime==4.11.*"
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from w2s_factory.errors import UserError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class Markers:
                 hint="Without two different markers, thinking cannot be separated from the answer",
             )
 
+
+ResponsePart: TypeAlias = Literal["whole", "answer"]
+"""A part of a response: all of it, or the answer that follows the thinking."""
+
+RESPONSE_PARTS: Final[tuple[ResponsePart, ...]] = get_args(ResponsePart)
 
 HARMONY: Final = Markers("<|channel|>analysis<|message|>", "<|channel|>final<|message|>")
 """The markers of gpt-oss. Every channel but `final` counts as thinking, whatever its name."""
@@ -95,6 +100,46 @@ def split_thinking(
     if not opened and not any(text in response for pair in tags for text in (pair.start, pair.end)):
         return ThinkingAndAnswer("", response, closed=True)
     return _of_tags(response, tags, opened=opened)
+
+
+def possible_markers(markers: Markers | None) -> tuple[Markers, ...]:
+    """Return the markers that may occur in responses: those given, or those known by default if None."""
+    return DEFAULT_MARKERS if markers is None else (markers,)
+
+
+def is_opened(row: Mapping[str, Any]) -> bool:
+    """Return whether the prompt of an output, result or sample opened the thinking."""
+    return bool(row.get("prompt_opens_thinking", False))
+
+
+def parts_of(row: Mapping[str, Any], markers: Markers | None = None) -> ThinkingAndAnswer:
+    """Return the thinking and the answer of the response in an output, result or sample of a vote.
+
+    Args:
+        row: The row.
+        markers: The markers of thinking; None for those known by default.
+    """
+    return split_thinking(row["response"], opened=is_opened(row), markers=possible_markers(markers))
+
+
+def text_of(row: Mapping[str, Any], markers: Markers | None = None, *, answer_alone: bool) -> str | None:
+    """Return a response as a model is shown it or trained on it; None if it has no answer.
+
+    It has none if the request failed or the thinking did not end. If the prompt opened the thinking, the
+    whole response begins with the marker that is in the prompt and not in the response: the prompts of
+    training end before it.
+
+    Args:
+        row: The output, result or sample of a vote.
+        markers: The markers of thinking; None for those known by default.
+        answer_alone: Whether to return the answer without the thinking.
+    """
+    parts = parts_of(row, markers)
+    if "error" in row or not parts.closed:
+        return None
+    if answer_alone:
+        return parts.answer
+    return with_start(row["response"], markers) if is_opened(row) else row["response"]
 
 
 def _comes_first(response: str, tags: Sequence[Markers]) -> bool:
@@ -154,8 +199,7 @@ def with_start(response: str, markers: Markers | None = None) -> str:
         response: The text that the model wrote.
         markers: The markers of thinking, which are taken as they are; None for those known by default.
     """
-    known = DEFAULT_MARKERS if markers is None else (markers,)
-    start = next((pair.start for pair in known if pair.end in response), "")
+    start = next((pair.start for pair in possible_markers(markers) if pair.end in response), "")
     if response.startswith(start):
         return response
     return (_OPENINGS.get(start, start) if markers is None else start) + response

@@ -10,7 +10,7 @@ from w2s_factory.building.gold import build_gold, build_test
 from w2s_factory.building.pair_check import PairCheck, check_pairs
 from w2s_factory.building.pair_sources import PairSource, explain_pair
 from w2s_factory.building.prompt_form import PromptForm
-from w2s_factory.building.reading import Reading
+from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.stage1 import EqualResultsWarning, Padding, Stage1, build_stage1
 from w2s_factory.building.stage2 import PairCounts, Stage2, build_stage2
 from w2s_factory.building.stage_inputs import Inputs, inputs_of
@@ -29,8 +29,8 @@ __all__ = [
     "PairSource",
     "PairThresholds",
     "PromptForm",
-    "Reading",
     "Recipe",
+    "ResponseRule",
     "Stage1",
     "Stage2",
     "build_full_weak",

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.joining import joined_results, naming_questions
-from w2s_factory.building.reading import Reading
+from w2s_factory.building.response_rule import ResponseRule
+from w2s_factory.scoring.unused_markers import check_markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from w2s_factory.building.reading import Answer
+    from w2s_factory.building.response_rule import Answer
     from w2s_factory.records import Result, RowSource
     from w2s_factory.tasks import Task
 
@@ -75,7 +76,7 @@ def agreeing(
     icl: RowSource,
     agreement: Agreement,
     others: list[tuple[Result, Result]] | None = None,
-    reading: Reading | None = None,
+    response_rule: ResponseRule | None = None,
 ) -> Iterator[tuple[Result, Result]]:
     """Yield the weak and the icl result on each question on which they agree, in weak order.
 
@@ -86,15 +87,20 @@ def agreeing(
         agreement: The counts, which are added to.
         others: A list that gets the results that do not agree and can be trained on; None if they are not
             needed.
-        reading: How responses are read; the published way if None.
+        response_rule: How responses are read; the published way if None.
 
     Raises:
         UserError: An id is in one file only or a duplicate, or is that of different questions.
     """
-    reading = reading or Reading()
-    joined = list(joined_results(task, weak, icl, reading.form(task)))
+    response_rule = response_rule or ResponseRule()
+    joined = list(joined_results(task, weak, icl, response_rule.form(task)))
     sides = list(zip(*joined, strict=True))
-    found = [reading.answers(task, side, file) for side, file in zip(sides, (weak, icl), strict=True)]
+    check_markers(response_rule.markers, list(zip((weak, icl), sides, strict=False)))
+    response_rules = [response_rule.of(file) for file in (weak, icl)]
+    found = [
+        each.answers(task, side, file)
+        for each, side, file in zip(response_rules, sides, (weak, icl), strict=True)
+    ]
     joined = [
         (_as_read(row, answer), _as_read(other, its_answer))
         for (row, other), answer, its_answer in zip(joined, *found, strict=True)
@@ -104,14 +110,18 @@ def agreeing(
         for (row, _), answer, its_answer in zip(joined, *found, strict=True)
     }
     with naming_questions(answers.items(), weak):
-        same = reading.equality(task, answers.values())
+        same = response_rules[0].equality(task, answers.values())
         agreement.limits = same.limits
         verdicts = [same(*pair) for pair in answers.values()]
     for (row, other), kept in zip(joined, verdicts, strict=True):
         agreement.count(row, other, kept=kept)
         if kept:
             yield row, other
-        elif others is not None and reading.is_trainable(row, other):
+        elif (
+            others is not None
+            and response_rules[0].is_trainable(row)
+            and response_rules[1].is_trainable(other)
+        ):
             others.append((row, other))
 
 

@@ -47,7 +47,8 @@ def check_pairs(pairs: RowsLike, weak: RowsLike, markers: Markers | None = None)
     Args:
         pairs: The pair file, in either form.
         weak: The weak model's results or full weak data.
-        markers: The markers of thinking in the weak model's responses; None for those recognised by default.
+        markers: The markers of thinking in the weak model's responses; None for those by which they
+            were scored.
 
     Raises:
         UserError: A file cannot be read, or there are no pairs.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from w2s_factory.building.pairs import Judged, WeakSide
-    from w2s_factory.building.reading import Reading
+    from w2s_factory.building.response_rule import ResponseRule
     from w2s_factory.quantities import PairThresholds
     from w2s_factory.records import Id, RowsLike, RowSource, Sample, Vote
     from w2s_factory.scoring.seeds import SamplesLike
@@ -164,14 +164,14 @@ class PairSource:
         weak: The weak model's results or full weak data.
         votes: The majority file.
         rules: The thresholds. The other rules have no part in whether a question gives a pair.
-        reading: How responses are read; the published way if None.
+        response_rule: How responses are read; the published way if None.
     """
 
     task: Task | str
     weak: RowsLike
     votes: RowsLike
     rules: PairThresholds
-    reading: Reading | None = None
+    response_rule: ResponseRule | None = None
 
 
 def explain_pair(pairs: RowsLike, name: Id, source: PairSource | None = None) -> str:
@@ -220,12 +220,12 @@ def _skipped(source: PairSource, name: str, path: RowSource) -> str:
     """
     task, weak = get_task(source.task), rows_of(source.weak, "weak", results_in)
     votes = rows_of(source.votes, "votes", votes_in)
-    joined = joined_votes(task, weak, votes, source.reading)
+    joined = joined_votes(task, weak, votes, source.response_rule)
     questions = [each for each in joined if str(each[1]["id"]) == name]
     if not questions:
         raise UserError(f'has no question "{name}"', file=votes)
     rules = PairRules(**asdict(source.rules))
-    [judged], _ = judge_answers(task, questions, rules, votes, source.reading)
+    [judged], _ = judge_answers(task, questions, rules, votes, source.response_rule)
     if judged.skipped is None:
         problem = f'has no pair of the question "{name}", to which these votes and thresholds give a pair'
         raise UserError(problem, file=path, hint="Name the files and thresholds that it was built with")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.known_templates import WITHOUT_CHAT
 from w2s_factory.llamafactory.presets import load_preset
 
 if TYPE_CHECKING:
@@ -83,8 +84,6 @@ class PromptForm:
             UserError: Its template trains prompts as they are.
         """
         if recipe.model is not None and self.chat:
-            from w2s_factory.llamafactory.asked_format import WITHOUT_CHAT  # noqa: PLC0415  loads Jinja
-
             preset = load_preset(recipe.preset).entries.get("template")
             template = recipe.settings.get("template", preset and preset.value)
             if template in WITHOUT_CHAT:

@@ -14,7 +14,7 @@ from w2s_factory.building.agreement import Agreement, agreeing
 from w2s_factory.building.dataset_files import WEAK_NAME, Built, Recipe, Rows, place_datasets
 from w2s_factory.building.joining import same_content
 from w2s_factory.building.prompt_form import PromptForm, zero_shot
-from w2s_factory.building.reading import Reading
+from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in
 from w2s_factory.quantities import FIRST_ITERATION, SEED, Iteration, PaddedSize
@@ -113,7 +113,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     iteration: Iteration = FIRST_ITERATION,
     padding: Padding | None = None,
     prompt_form: PromptForm | None = None,
-    reading: Reading | None = None,
+    response_rule: ResponseRule | None = None,
     recipe: Recipe | None = None,
 ) -> Stage1:
     """Build the weak, icl and hybrid datasets of the questions on which weak and icl results agree.
@@ -137,7 +137,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
         iteration: The iteration, for the names; 2 for results of the models that iteration 1 trained.
         padding: The number of questions to pad to, and the seed; None for no padding.
         prompt_form: How the strong model will be asked; as it was in the icl results if None.
-        reading: How responses are read, and the part of them to train on; the published way if None.
+        response_rule: How responses are read, and the part of them to train on; the published way if None.
         recipe: The layout and the training config; the defaults of `Recipe` if None.
 
     Raises:
@@ -148,20 +148,22 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     check(iteration, Iteration, "iteration")
     _refuse_one_object(weak, icl)
     task, weak, icl = get_task(task), rows_of(weak, "weak", results_in), rows_of(icl, "icl", results_in)
-    agreement, prompt_form, reading = (
+    agreement, prompt_form, response_rule = (
         Agreement(),
         (prompt_form or PromptForm()).of(task),
-        reading or Reading(),
+        response_rule or ResponseRule(),
     )
-    same_bytes, way = same_content(weak, icl), reading.way(task, weak, icl)
+    same_bytes, way = same_content(weak, icl), response_rule.way(task, weak, icl)
     if same_bytes:
         problem = f"{weak} and {icl} are equal, so they agree on everything"
         warnings.warn(problem, EqualResultsWarning, stacklevel=2)
     others: list[tuple[Result, Result]] = []
-    kept = list(agreeing(task, weak, icl, agreement, others if padding else None, reading))
+    kept = list(agreeing(task, weak, icl, agreement, others if padding else None, response_rule))
     if not kept:
         raise UserError(f"weak and icl agree on none of {agreement.questions} questions", file=weak)
-    sides = partial(_sides, partial(_row, task, prompt_form, reading), kept)
+    sides = partial(
+        _sides, partial(_row, task, prompt_form), response_rule.of(weak), response_rule.of(icl), kept
+    )
     sets = sides()
     if padding:
         padded = sides(padding.drawn(len(kept), others), keys=PADDED_KEYS)
@@ -175,8 +177,12 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
         },
         None if output_dir is None else Path(output_dir),
         inputs=(weak, icl),
-        recipe=reading.recipe(prompt_form.recipe(recipe or Recipe())),
-        facts={"padding": asdict(padding) if padding else None, **prompt_form.facts, **reading.facts(way)},
+        recipe=response_rule.recipe(prompt_form.recipe(recipe or Recipe())),
+        facts={
+            "padding": asdict(padding) if padding else None,
+            **prompt_form.facts,
+            **response_rule.facts(way),
+        },
     )
     by_side = dict(zip(SIDES, built, strict=False))
     unpadded = dict(zip(SIDES, built[len(SIDES) :], strict=False))
@@ -191,7 +197,9 @@ def _refuse_one_object(weak: RowsLike, icl: RowsLike) -> None:
 
 
 def _sides(
-    row: Callable[[Result, Result, Result, tuple[str, ...]], Sft],
+    row: Callable[[Result, Result, Result, str | None, tuple[str, ...]], Sft],
+    weak_rule: ResponseRule,
+    icl_rule: ResponseRule,
     kept: list[tuple[Result, Result]],
     others: Iterable[tuple[Result, Result]] = (),
     keys: tuple[str, ...] = (),
@@ -200,12 +208,17 @@ def _sides(
 
     Args:
         row: Returns a question's row, see `_row`.
+        weak_rule: How responses of the weak side are read.
+        icl_rule: How those of the icl side are read.
         kept: The weak and the icl result on each question kept.
         others: The weak and the icl result on each question added.
         keys: The keys of results that rows have, too.
     """
-    weak, weak_tail = ([row(*pair, pair[0], keys) for pair in pairs] for pairs in (kept, others))
-    icl, icl_tail = ([row(*pair, pair[1], keys) for pair in pairs] for pairs in (kept, others))
+    both = (kept, list(others))
+    weak, weak_tail = (
+        [row(*pair, pair[0], weak_rule.text(pair[0]), keys) for pair in pairs] for pairs in both
+    )
+    icl, icl_tail = ([row(*pair, pair[1], icl_rule.text(pair[1]), keys) for pair in pairs] for pairs in both)
     hybrid = [*_interleaved(weak, icl), *weak_tail, *icl_tail]
     return {"weak": weak + weak_tail, "icl": icl + icl_tail, "hybrid": hybrid}
 
@@ -219,10 +232,10 @@ def _interleaved(weak: list[Sft], icl: list[Sft]) -> Iterator[Sft]:
 def _row(
     task: Task,
     prompt_form: PromptForm,
-    reading: Reading,
     weak: Result,
     icl: Result,
     answer: Result,
+    output: str | None,
     keys: tuple[str, ...],
 ) -> Sft:
     """Return the row with a question's zero-shot prompt, as the strong model is asked, and a response to it.
@@ -230,14 +243,13 @@ def _row(
     Args:
         task: The task.
         prompt_form: How the strong model will be asked.
-        reading: How responses are read.
         weak: The weak result on the question.
         icl: The icl result on it.
         answer: The one of them whose response the row has.
+        output: The text of the response that is trained on.
         keys: The keys of results that rows have, too.
     """
     content = zero_shot(task, weak["prompt"], icl["prompt"])
-    output = reading.text(answer["response"], answer)
     row = {"id": weak["id"], "content": content, "output": output}
     row |= {"system": icl["system"]} if "system" in icl else {}
     more = {key: answer[key] for key in keys if key in answer}  # type: ignore[literal-required]

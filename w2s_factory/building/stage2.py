@@ -12,7 +12,7 @@ from w2s_factory.building.dataset_files import Built, Recipe, Rows
 from w2s_factory.building.pair_sources import ORIGIN, Seeds, origins, sidecar
 from w2s_factory.building.pairs import SKIPPED, Judged
 from w2s_factory.building.prompt_form import PromptForm
-from w2s_factory.building.reading import Reading
+from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.weak_answers import is_full_weak, joined_votes, judge_answers
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in, votes_in
@@ -97,7 +97,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     rules: PairRules | None = None,
     samples: SamplesLike | None = None,
     prompt_form: PromptForm | None = None,
-    reading: Reading | None = None,
+    response_rule: ResponseRule | None = None,
     form: PairForm | None = None,
     recipe: Recipe | None = None,
 ) -> Stage2:
@@ -116,7 +116,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
         rules: The thresholds, the number of pairs and the seed; the published ones of the task if None.
         samples: The results of each seed, as `vote` takes them, to record the seed of each response.
         prompt_form: How M_plus will be asked; as it was for the samples if None.
-        reading: How responses are read, and the part of them to train on; the published way if None.
+        response_rule: How responses are read, and the part of them to train on; the published way if None.
         form: The form of the pairs, `release` or `columns`; None for the form that the LLaMA-Factory version
             reads.
         recipe: The layout and the training config; the defaults of `Recipe` with the preset `dpo` if None.
@@ -129,13 +129,13 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     votes = rows_of(votes, "votes", votes_in)
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     seeds = None if samples is None else Seeds(samples)
-    prompt_form, reading = (prompt_form or PromptForm()).of(task), reading or Reading()
+    prompt_form, response_rule = (prompt_form or PromptForm()).of(task), response_rule or ResponseRule()
     full_weak = is_full_weak(weak)
-    way = reading.way(task, *([] if full_weak else [weak]), votes)
+    way = response_rule.way(task, *([] if full_weak else [weak]), votes)
     if full_weak:
-        reading.refuse_other_part(weak)
-    questions = list(joined_votes(task, weak, votes, reading))
-    judged, limits = judge_answers(task, questions, rules, votes, reading)
+        response_rule.refuse_other_part(weak)
+    questions = list(joined_votes(task, weak, votes, response_rule))
+    judged, limits = judge_answers(task, questions, rules, votes, response_rule)
     counts = PairCounts(limits=limits)
     for judgement in judged:
         counts.count(judgement)
@@ -154,8 +154,8 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
         system=prompt_form.has_system(judged[0].vote),
         form=form,
         inputs=(weak, votes, *(seeds.files if seeds else ())),
-        recipe=reading.recipe(prompt_form.recipe(recipe or Recipe(preset="dpo"))),
+        recipe=response_rule.recipe(prompt_form.recipe(recipe or Recipe(preset="dpo"))),
         more={origins_file: Rows(rows, ORIGIN)} if isinstance(origins_file, Path) else None,
-        facts={"rules": asdict(rules), **prompt_form.facts, **reading.facts(way)},
+        facts={"rules": asdict(rules), **prompt_form.facts, **response_rule.facts(way)},
     )
     return Stage2(counts, built, None if is_stdout(output) else origins_file)

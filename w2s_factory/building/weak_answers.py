@@ -13,11 +13,12 @@ from w2s_factory.building.joining import (
 )
 from w2s_factory.building.pairs import WeakAnswer, judge_votes, majority_answer
 from w2s_factory.building.prompt_form import zero_shot
-from w2s_factory.building.reading import Reading, trainable_texts
+from w2s_factory.building.response_rule import ResponseRule, trainable_texts
 from w2s_factory.errors import UserError
 from w2s_factory.ranges import Share, problem
 from w2s_factory.records import ANY, OUTPUT, SFT, VOTE, read
-from w2s_factory.scoring.rule import noted_way
+from w2s_factory.scoring.noted_way import noted_way
+from w2s_factory.scoring.unused_markers import check_markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,12 +27,11 @@ if TYPE_CHECKING:
     from w2s_factory.building.pairs import Judged
     from w2s_factory.quantities import PairRules
     from w2s_factory.records import Id, Place, RowSource, Sample, Vote
-    from w2s_factory.scoring.rule import NotedWay
     from w2s_factory.tasks import Task
 
 
 def weak_responses(
-    task: Task, source: RowSource, reading: Reading, way: NotedWay | None = None
+    task: Task, source: RowSource, response_rule: ResponseRule, votes: RowSource
 ) -> dict[Id, WeakAnswer]:
     """Return the weak model's responses by id, from its results or from its full weak data.
 
@@ -40,8 +40,8 @@ def weak_responses(
     Args:
         task: The task.
         source: The results or the full weak data.
-        reading: How responses are read.
-        way: The way in which answers of full weak data are found; by default the task's own.
+        response_rule: How responses are read.
+        votes: The votes; answers of full weak data are found as those were.
 
     Raises:
         UserError: The file is neither, or has a duplicate id.
@@ -53,14 +53,16 @@ def weak_responses(
             {"id": row["id"], "prompt": row["content"], "response": row["output"]}
             for _, row in distinct_rows(source, SFT)
         ]
-        reading = reading.like(way) if way else reading
+        response_rule = response_rule.of_full_weak(source, votes)
     else:
-        rows = [row for _, row in distinct_rows(source, reading.form(task))]
-    answers = reading.answers(task, rows, source, scored=not full_weak)
+        response_rule = response_rule.of(source)
+        rows = [row for _, row in distinct_rows(source, response_rule.form(task))]
+    check_markers(response_rule.markers, [(source, rows)])
+    answers = response_rule.answers(task, rows, source, scored=not full_weak)
     return {
         row["id"]: WeakAnswer(
             row["prompt"],
-            reading.text(row["response"], row),
+            response_rule.text(row),
             *answer,
             row.get("result") if row.get("pred", answer.pred) == answer.pred else None,
         )
@@ -75,23 +77,22 @@ def weak_texts(source: RowSource, markers: Markers | None = None) -> dict[Id, se
 
     Args:
         source: The outputs, results or full weak data.
-        markers: The markers of thinking; None for those recognised by default.
+        markers: The markers of thinking; None for those by which the responses were scored.
 
     Raises:
         UserError: The file is neither outputs nor full weak data, or has a duplicate id.
     """
-    rows: dict[Id, tuple[str, Mapping[str, Any]]]
+    rows: dict[Id, Mapping[str, Any]]
     if is_full_weak(source):
-        rows = {name: (row["output"], {}) for name, (_, row) in rows_by_id(source, SFT).items()}
+        rows = {name: {"response": row["output"]} for name, (_, row) in rows_by_id(source, SFT).items()}
     else:
-        rows = {name: (row["response"], row) for name, (_, row) in rows_by_id(source, OUTPUT).items()}
-    return {
-        name: {response, *trainable_texts(response, row, markers)} for name, (response, row) in rows.items()
-    }
+        rows = {name: row for name, (_, row) in rows_by_id(source, OUTPUT).items()}
+    markers = noted_way(source).markers if markers is None else markers
+    return {name: {row["response"], *trainable_texts(row, markers)} for name, row in rows.items()}
 
 
 def joined_votes(
-    task: Task, weak: RowSource, votes: RowSource, reading: Reading | None = None
+    task: Task, weak: RowSource, votes: RowSource, response_rule: ResponseRule | None = None
 ) -> Iterator[tuple[WeakAnswer, Vote]]:
     """Yield each vote with the weak model's response to its question, in the order of the votes.
 
@@ -99,13 +100,13 @@ def joined_votes(
         task: The task.
         weak: The weak model's results or full weak data.
         votes: The majority file.
-        reading: How responses are read; the published way if None.
+        response_rule: How responses are read; the published way if None.
 
     Raises:
         UserError: A vote has no weak response or a weak response no vote, they answer different questions,
             an id is a duplicate, a confidence is not a share, or a vote has no majority.
     """
-    responses = weak_responses(task, weak, reading or Reading(), noted_way(votes))
+    responses = weak_responses(task, weak, response_rule or ResponseRule(), votes)
     left = dict(responses)
     for place, vote in distinct_rows(votes, VOTE):
         name = vote["id"]
@@ -127,7 +128,7 @@ def judge_answers(
     questions: Sequence[tuple[WeakAnswer, Vote]],
     rules: PairRules,
     votes: RowSource,
-    reading: Reading | None = None,
+    response_rule: ResponseRule | None = None,
 ) -> tuple[list[Judged], int]:
     """Judge weak answers by the votes on their questions, as the task compares answers.
 
@@ -136,7 +137,7 @@ def judge_answers(
         questions: The questions, as `joined_votes` yields them.
         rules: The thresholds, the number of pairs and the seed.
         votes: The file of the votes, for messages.
-        reading: How responses are read; the published way if None.
+        response_rule: How responses are read; the published way if None.
 
     Returns:
         The judgement of each question, and the number of comparisons that a limit of time or memory ended.
@@ -144,29 +145,31 @@ def judge_answers(
     Raises:
         UserError: The task's comparison fails; names the question.
     """
-    reading = reading or Reading()
-    majorities = _majority_answers(task, [vote for _, vote in questions], votes, reading)
+    response_rule = (response_rule or ResponseRule()).of(votes)
+    majorities = _majority_answers(task, [vote for _, vote in questions], votes, response_rule)
     texts = {vote["id"]: (weak.compared, majorities[vote["id"]]) for weak, vote in questions}
 
     def text(sample: Sample) -> str | None:
-        return reading.text(sample["response"], sample)
+        return response_rule.text(sample)
 
     with naming_questions(texts.items(), votes):
-        equal = reading.equality(task, texts.values())
+        equal = response_rule.equality(task, texts.values())
         judged = judge_votes(questions, rules, lambda _, vote: equal(*texts[vote["id"]]), text)
         return list(judged), equal.limits
 
 
-def _majority_answers(task: Task, votes: Sequence[Vote], file: RowSource, reading: Reading) -> dict[Id, str]:
+def _majority_answers(
+    task: Task, votes: Sequence[Vote], file: RowSource, response_rule: ResponseRule
+) -> dict[Id, str]:
     """Return the text by which each vote's majority answer is compared, by id.
 
     Raises:
         UserError: Answers are found again, and not as they were for a vote; names its id.
     """
-    if not reading.reads_again:
+    if not response_rule.reads_again:
         return {vote["id"]: majority_answer(vote) for vote in votes}
     samples = [{"id": vote["id"], **vote["pos_responses"][0]} for vote in votes]
-    answers = reading.answers(task, samples, file)
+    answers = response_rule.answers(task, samples, file)
     for sample, answer in zip(samples, answers, strict=True):
         if answer.pred != sample["pred"]:
             raise UserError(

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from w2s_factory.answers.thinking import RESPONSE_PARTS
 from w2s_factory.cli import build_data_stage2
 from w2s_factory.cli.build_data_options import READ, STAGES, refuse_unread
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_dataset, after_questions, shown
-from w2s_factory.cli.options import PATH, TASKS, number, number_options
+from w2s_factory.cli.options import (
+    PATH,
+    TASKS,
+    extract_option,
+    mode_option,
+    number,
+    number_options,
+    reasoning_options,
+)
 from w2s_factory.cli.output import (
     messages_to_stderr,
     print_agreement,
@@ -86,31 +95,23 @@ _config = heading("Training config (all stages but test)")
     "from a file: the split whose rows the task reads itself.",
 )  # fmt: skip
 @_responses(
-    "--train-on", type=click.Choice(["whole", "answer"]), default="whole", show_default=True,
-    help="The part of a response to train on. answer: what follows the thinking of a model that thinks; its "
-    "training config has enable_thinking: false.",
+    "--train-on", type=click.Choice(RESPONSE_PARTS), default="whole", show_default=True,
+    help="The part of a response to train on. whole: with the thinking, whose start is put back where the "
+    "prompt ended with it. answer: what follows the thinking of a model that thinks; its training config has "
+    "enable_thinking: false.",
 )  # fmt: skip
-@_responses(
-    "--reasoning-start", metavar="TEXT", show_default="those of known models, such as <think>",
-    help="The text that starts thinking in a response. Put back before responses whose prompt ended with it.",
-)  # fmt: skip
-@_responses(
-    "--reasoning-end", metavar="TEXT", show_default="those of known models, such as </think>",
-    help="The text that ends thinking in a response.",
-)  # fmt: skip
+@reasoning_options(_responses, as_scored=True)
 @_weak(
     "--weak", type=PATH, metavar="FILE",
     help="The weak model's results (results.jsonl), or their folder; for stage 2 also its full weak data. In "
     "iteration 2 of stage 1: results of the model trained on the weak set of iteration 1.",
 )  # fmt: skip
-@_weak(
-    "--extract", metavar="[published|auto|boxed|number|regex:PATTERN]", show_default="as they were scored",
-    help="Find the final answers in the responses again, in this way (see score). Without it, files that "
-    "were scored in different ways are refused.",
+@extract_option(
+    _weak, "as they were scored",
+    "Finds the answers in the responses again; without it, files scored in different ways are refused.",
 )  # fmt: skip
-@_weak(
-    "--mode", type=click.Choice(("published", "symbolic", "math-verify")),
-    show_default="the task's comparison of answers as they were scored",
+@mode_option(
+    _weak, show_default="published with --extract, else as they were scored",
     help="How to compare the answers, as in score. Finds them in the responses again.",
 )  # fmt: skip
 @_weak(
@@ -172,8 +173,8 @@ _config = heading("Training config (all stages but test)")
     "the prompt of a base model.",
 )  # fmt: skip
 @_chat(
-    "--system", metavar="TEXT", show_default="that of the rows; with --chat on: the task's, or none",
-    help='The system prompt with which the model to train is asked; "" for none. Needs --chat on.',
+    "--system", metavar="TEXT", show_default="that of the rows; with --chat on: the task's, if it has one",
+    help="The system prompt with which the model to train is asked. Needs --chat on.",
 )  # fmt: skip
 @_files(
     "--output", type=PATH, metavar="FILE", show_default="named after task, input and stage, in --output-dir",
@@ -290,7 +291,7 @@ def _build_full_weak(options: FullWeakOptions) -> None:
         inputs.files["input"],
         output,
         prompt_form=options.prompt_form,
-        reading=options.reading,
+        response_rule=options.response_rule,
         recipe=recipe,
     )
     _print_dataset(inputs, built)
@@ -314,7 +315,7 @@ def _build_stage1(options: Stage1Options) -> None:
             iteration=options.iteration,
             padding=padding,
             prompt_form=options.prompt_form,
-            reading=options.reading,
+            response_rule=options.response_rule,
             recipe=recipe,
         )
     print_inputs(inputs)

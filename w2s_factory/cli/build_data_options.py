@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     import click
 
-    from w2s_factory.building import PromptForm, Reading
-    from w2s_factory.building.reading import TrainOn
+    from w2s_factory.answers.thinking import ResponsePart
+    from w2s_factory.building import PromptForm, ResponseRule
     from w2s_factory.records import PairForm
 
 
@@ -58,20 +58,20 @@ class DatasetOptions(StageOptions):
 class TextOptions:
     """The options of the stages that read the texts of responses."""
 
-    train_on: TrainOn
+    train_on: ResponsePart
     reasoning_start: str | None
     reasoning_end: str | None
 
     @property
-    def reading(self) -> Reading:
+    def response_rule(self) -> ResponseRule:
         """How responses are read.
 
         Raises:
             UserError: Only one of the markers of thinking is named.
         """
-        from w2s_factory.building import Reading
+        from w2s_factory.building import ResponseRule
 
-        return Reading(
+        return ResponseRule(
             train_on=self.train_on, markers=reasoning_markers(self.reasoning_start, self.reasoning_end)
         )
 
@@ -80,17 +80,17 @@ class TextOptions:
 class ResponseOptions(TextOptions):
     """The options of the stages that read the final answers of responses, too."""
 
-    extract: str | None
+    extraction: str | None
     mode: str | None
 
     @property
-    def reading(self) -> Reading:
+    def response_rule(self) -> ResponseRule:
         """How responses are read.
 
         Raises:
             UserError: Only one of the markers of thinking is named.
         """
-        return replace(super().reading, extraction=self.extract, mode=self.mode)
+        return replace(super().response_rule, extraction=self.extraction, mode=self.mode)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +175,7 @@ _MARKERS: Final = {"reasoning_start", "reasoning_end"}
 
 INSPECTIONS: Final = {
     "explain": {
-        *("task_name", "output", "weak", "votes", "train_on", "extract", "mode"),
+        *("task_name", "output", "weak", "votes", "train_on", "extraction", "mode"),
         *_MARKERS,
         *(field.name for field in fields(PairThresholds)),
     },

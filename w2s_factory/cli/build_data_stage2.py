@@ -27,7 +27,7 @@ def inspect(options: Stage2Options) -> bool:
     if options.explain:
         _explain(options, options.explain)
     elif options.check:
-        _check(options.check, options.weak, options.reading.markers)
+        _check(options.check, options.weak, options.response_rule.markers)
     return bool(options.explain or options.check)
 
 
@@ -49,7 +49,7 @@ def build(inputs: Inputs, options: Stage2Options, output: Path, recipe: Recipe) 
         ),
         samples=options.samples,
         prompt_form=options.prompt_form,
-        reading=options.reading,
+        response_rule=options.response_rule,
         form=options.form,
         recipe=recipe,
     )
@@ -92,7 +92,7 @@ def _source(options: Stage2Options) -> PairSource | None:
         raise UserError(problem, field="--explain")
     thresholds = building.PairThresholds(**options.thresholds)
     return building.PairSource(
-        get_task(options.task_name), options.weak, options.votes, thresholds, options.reading
+        get_task(options.task_name), options.weak, options.votes, thresholds, options.response_rule
     )
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from w2s_factory.answers.thinking import RESPONSE_PARTS
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_demonstrations
-from w2s_factory.cli.options import PATH, TASKS, number, reasoning_markers
+from w2s_factory.cli.options import (
+    PATH,
+    TASKS,
+    extract_option,
+    number,
+    reasoning_markers,
+    reasoning_options,
+)
 from w2s_factory.cli.output import messages_to_stderr, print_warning
 from w2s_factory.errors import UserError
 from w2s_factory.folders import responses_in
@@ -17,6 +25,8 @@ from w2s_factory.ranges import Seed
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from w2s_factory.answers.thinking import ResponsePart
 
 _files = heading("Input and output")
 _part = heading("Models that think")
@@ -49,21 +59,11 @@ _named = heading("Or name them")
     "does for OlympicArena.",
 )  # fmt: skip
 @_part(
-    "--show", type=click.Choice(["answer", "whole"]), default="answer", show_default=True,
+    "--show", type=click.Choice(RESPONSE_PARTS), default="answer", show_default=True,
     help="The part of a response to show: what follows the thinking, or all of it.",
 )  # fmt: skip
-@_part(
-    "--extract", metavar="WAY", show_default="the task's",
-    help="The way to find the answer that a drawn response must have, as in the command score.",
-)  # fmt: skip
-@_part(
-    "--reasoning-start", metavar="TEXT", show_default="those of known models, such as <think>",
-    help="The text that starts thinking in a response.",
-)  # fmt: skip
-@_part(
-    "--reasoning-end", metavar="TEXT", show_default="those of known models, such as </think>",
-    help="The text that ends thinking in a response.",
-)  # fmt: skip
+@extract_option(_part, more="A drawn response must have one.")
+@reasoning_options(_part, as_scored=True)
 @option("--force", is_flag=True, help="Overwrite a file that has other content.")
 def command(
     task_name: str,
@@ -73,8 +73,8 @@ def command(
     seed: int | None,
     count: int | None,
     correct_only: bool,
-    show: Literal["answer", "whole"],
-    extract: str | None,
+    show: ResponsePart,
+    extraction: str | None,
     reasoning_start: str | None,
     reasoning_end: str | None,
     output: Path,
@@ -96,7 +96,7 @@ def command(
     from w2s_factory.tasks import get_task
 
     task, source = get_task(task_name), responses_in(source)
-    drawn = seed is not None or count is not None or correct_only or extract is not None
+    drawn = seed is not None or count is not None or correct_only or extraction is not None
     _refuse_mixed(ids, question, drawn=drawn)
     markers = reasoning_markers(reasoning_start, reasoning_end)
     names = [name.strip() for name in (ids or "").split(",")]
@@ -113,10 +113,10 @@ def command(
             seed=seed,
             correct_only=correct_only,
             show=show,
-            extract=extract,
+            extract=extraction,
             markers=markers,
         )
-        facts = {"seed": seed, "correct_only": correct_only} | ({"extract": extract} if extract else {})
+        facts = {"seed": seed, "correct_only": correct_only} | ({"extract": extraction} if extraction else {})
     facts |= {} if show == "answer" else {"show": show}
     with Outputs(inputs=[source], force=force) as outputs:
         outputs.rows(output, picked, DEMONSTRATION)

@@ -1,4 +1,4 @@
-"""Leaving the process: its exit code, and for a failure one line on stderr."""
+"""Leaving the process: its exit code, and for a failure or a warning one line on stderr."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -22,6 +23,9 @@ INTERRUPTED = 130
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """The system's errors for a full or read-only disk, which name no file where a temporary one is concerned."""
+
+
+_SHOW = warnings.showwarning
 
 
 class _NamedStream:
@@ -57,12 +61,22 @@ def leave(work: Callable[[], Any]) -> NoReturn:
                 stream.reconfigure(errors="backslashreplace")
             setattr(sys, attribute, _NamedStream(stream, name))
     try:
-        code = work()
+        with warnings.catch_warnings():
+            warnings.showwarning = _show
+            code = work()
     except SystemExit as ended:
         code = ended.code
     if sys.stdout is not None:
         sys.stdout.flush()
     sys.exit(code)
+
+
+def _show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """Print a warning of this package as one line, and others as Python does."""
+    if issubclass(category, UserWarning) and category.__module__.startswith("w2s_factory."):
+        click.secho(f"warning: {one_line(str(message))}", fg="yellow", err=True)
+    else:
+        _SHOW(message, category, *place, **more)
 
 
 def fail(error: BaseException) -> NoReturn:

@@ -10,7 +10,7 @@ import click
 
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_generation
-from w2s_factory.cli.options import PATH, TASKS, number, reasoning_markers
+from w2s_factory.cli.options import PATH, TASKS, number, reasoning_markers, reasoning_options
 from w2s_factory.errors import UserError, one_line
 from w2s_factory.quantities import (
     MAX_FAILURES,
@@ -133,14 +133,7 @@ class GenerateOptions:
     "--demonstrations", type=click.Choice(["turns", "text"]), show_default="turns",
     help="Demonstrations as turns of the conversation, or as one text with the question, as published.",
 )  # fmt: skip
-@_chat(
-    "--reasoning-start", metavar="TEXT", show_default="those of known models, such as <think>",
-    help="The text that starts thinking in a response.",
-)  # fmt: skip
-@_chat(
-    "--reasoning-end", metavar="TEXT", show_default="those of known models, such as </think>",
-    help="The text that ends thinking in a response.",
-)  # fmt: skip
+@reasoning_options(_chat)
 @_model(
     "--model", required=True, metavar="PATH",
     help="The model: a folder, or a name on the Hugging Face Hub. With --engine openai: its name on the "
@@ -207,7 +200,7 @@ class GenerateOptions:
     "--stop", multiple=True, metavar="TEXT", show_default="the task's; in a chat not the published ones",
     help="End a response before this text; repeatable.",
 )  # fmt: skip
-@_sampling("--no-stop", is_flag=True, help="End responses at no text, not even at the task's.")
+@_sampling("--no-stop", is_flag=True, help="Ignore all stop texts, also the task's.")
 @_output(
     "--output-dir", type=PATH, metavar="DIR", required=True,
     help="The folder for output.jsonl; for samples, of t1.0/seed0/output.jsonl, ...",
@@ -295,6 +288,7 @@ def _chat_of(options: GenerateOptions) -> ChatSettings | None:
             model is missing.
     """
     from w2s_factory import generating
+    from w2s_factory.chat import OWN
     from w2s_factory.processes import say
 
     if options.chat == "off":
@@ -308,7 +302,7 @@ def _chat_of(options: GenerateOptions) -> ChatSettings | None:
         problem = "no such file; expected auto, on, off, or the path of a Jinja file"
         raise UserError(problem, file=options.chat, field="--chat")
     settings = generating.ChatSettings(
-        template=generating.OWN if own else Path(options.chat),
+        template=OWN if own else Path(options.chat),
         system=options.system,
         thinking=options.thinking or "auto",
         demonstrations=options.demonstrations or "turns",

@@ -165,39 +165,61 @@ def _finite(bound: float) -> float | None:
     return bound if math.isfinite(bound) else None
 
 
-def extraction_options(
-    add: Callable[..., Callable[[Any], Any]] = option, default: str = "the task's, published for the paper's"
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that adds `--extract`, `--reasoning-start` and `--reasoning-end`.
+def extract_option(
+    add: Callable[..., Callable[[Any], Any]] = option,
+    default: str = "the task's, published for the paper's",
+    more: str = "",
+) -> Callable[[Any], Any]:
+    """Return a decorator that adds `--extract`.
 
     Args:
         add: The decorator that adds an option, such as one made by `heading`.
-        default: The way used without `--extract`, for the help.
+        default: The way used without it, for the help.
+        more: What the help says of it for this command alone.
     """
-    way = (
+    text = (
         "How to find the final answer. auto: the last box, or else the text after the key or after 'the "
         "answer is', or else the last number. Also: boxed, number, published, regex:PATTERN (the group of "
         "its last match)."
     )
-    start = "The text with which thinking starts. Only what follows the thinking is the answer."
-    described = (
-        ("--extract", "extraction", "WAY", default, way),
-        ("--reasoning-start", "reasoning_start", "TEXT", "<think>, [THINK], harmony channels", start),
-        (
-            "--reasoning-end",
-            "reasoning_end",
-            "TEXT",
-            "that of the start",
-            "The text with which thinking ends.",
-        ),
-    )
+    text += f" {more}" if more else ""
+    return add("--extract", "extraction", metavar="WAY", show_default=default, help=text)
+
+
+def reasoning_options(
+    add: Callable[..., Callable[[Any], Any]] = option, *, as_scored: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds `--reasoning-start` and `--reasoning-end`, of which neither goes alone.
+
+    Args:
+        add: The decorator that adds an option, such as one made by `heading`.
+        as_scored: Whether the texts by which responses were scored come before the known ones.
+    """
+    noted = "as they were scored, else " if as_scored else ""
 
     def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
-        for flag, name, metavar, shown, text in reversed(described):
-            command = add(flag, name, metavar=metavar, show_default=shown, help=text)(command)
+        for name, where, other, known in (
+            ("end", "ends", "start", "</think>, [/THINK], harmony channels"),
+            ("start", "starts", "end", "<think>, [THINK], harmony channels"),
+        ):
+            text = f"The text with which thinking {where} in a response. Needs --reasoning-{other}."
+            described = {"metavar": "TEXT", "show_default": noted + known, "help": text}
+            command = add(f"--reasoning-{name}", f"reasoning_{name}", **described)(command)
         return command
 
     return decorated
+
+
+def mode_option(add: Callable[..., Callable[[Any], Any]] = option, **attributes: Any) -> Callable[[Any], Any]:
+    """Return a decorator that adds `--mode`, the way of comparing answers.
+
+    Args:
+        add: The decorator that adds an option, such as one made by `heading`.
+        attributes: Its default, or the words for it, and its help.
+    """
+    from w2s_factory.answers.comparison import MODES
+
+    return add("--mode", type=click.Choice(MODES), **attributes)
 
 
 def reasoning_markers(start: str | None, end: str | None) -> Markers | None:

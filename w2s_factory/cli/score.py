@@ -10,7 +10,16 @@ from click.core import ParameterSource
 
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_scoring
-from w2s_factory.cli.options import DASH, PATH, TASKS, extraction_options, number, reasoning_markers
+from w2s_factory.cli.options import (
+    DASH,
+    PATH,
+    TASKS,
+    extract_option,
+    mode_option,
+    number,
+    reasoning_markers,
+    reasoning_options,
+)
 from w2s_factory.cli.output import messages_to_stderr, print_warning
 from w2s_factory.errors import UserError
 from w2s_factory.folders import OUTPUT, RESULTS, samples_in, seeds_in
@@ -20,8 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.scoring.score import ScoreSummary
-
-_MODES = click.Choice(["published", "symbolic", "math-verify"])
 
 _files = heading("Input and output")
 _answers = heading("Finding the final answer")
@@ -42,6 +49,7 @@ class ScoreOptions:
     extraction: str | None
     reasoning_start: str | None
     reasoning_end: str | None
+    reasoning_optional: bool
     timeout: float
     workers: int | None
     partial: bool
@@ -71,8 +79,14 @@ class ScoreOptions:
     "--answer-key", metavar="TEXT", show_default="the task's, such as ####",
     help="The text that precedes the final answer.",
 )  # fmt: skip
-@extraction_options(_answers)
-@_comparison("--mode", type=_MODES, default="published", show_default=True, help="How to compare: see above.")
+@extract_option(_answers)
+@reasoning_options(_answers)
+@_answers(
+    "--reasoning-optional", is_flag=True,
+    help="Only warn if no response has the texts of --reasoning-start and --reasoning-end: the model may not "
+    "think.",
+)  # fmt: skip
+@mode_option(_comparison, default="published", show_default=True, help="How to compare: see above.")
 @_comparison(
     "--compare", metavar="MODE,MODE...",
     help="Score in each of these modes, print the responses on which they disagree, and write nothing.",
@@ -168,6 +182,7 @@ def _score_file(options: ScoreOptions, responses: Path, results: Path) -> ScoreS
         any_format=options.answers == "any",
         extraction=options.extraction,
         markers=reasoning_markers(options.reasoning_start, options.reasoning_end),
+        markers_optional=options.reasoning_optional,
         timeout=options.timeout,
         workers=options.workers,
         partial=options.partial,
@@ -234,9 +249,9 @@ def _print_summary(summary: ScoreSummary, options: ScoreOptions, name: str) -> N
     if summary.empty:
         click.echo(f"{name}{summary.empty} without a final answer")
     if summary.unclosed:
-        click.echo(f"{name}{summary.unclosed} unanswered: thinking did not end")
+        click.echo(f"{name}of these, {summary.unclosed}: thinking did not end")
     if summary.failed:
-        click.echo(f"{name}{summary.failed} unanswered: the request failed")
+        click.echo(f"{name}of these, {summary.failed}: the request failed")
     for limit, count in summary.limits.items():
         click.echo(
             f"{name}{count} counted as wrong, their comparison was stopped ({limit}): see scoring_report.json"
@@ -250,5 +265,7 @@ def _refuse_unread(ctx: click.Context, options: ScoreOptions) -> None:
             raise click.UsageError(
                 f"--compare names the modes itself and writes no file: leave out --{name}."
             )
+    if options.reasoning_optional:
+        raise click.UsageError("--compare does not read --reasoning-optional.")
     if options.answers == "any":
         raise click.UsageError("--compare works with --answers keyed only.")

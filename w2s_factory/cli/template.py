@@ -11,8 +11,9 @@ from w2s_factory.cli.help import option
 from w2s_factory.cli.options import environment_options
 
 if TYPE_CHECKING:
+    from w2s_factory.chat import Thinking
     from w2s_factory.llamafactory.template import TemplateStatus
-    from w2s_factory.llamafactory.template_parity import TemplateComparison, Thinking
+    from w2s_factory.llamafactory.template_parity import TemplateComparison
 
 
 @click.group()

@@ -8,7 +8,14 @@ import click
 
 from w2s_factory.cli.help import option
 from w2s_factory.cli.next_steps import after_vote
-from w2s_factory.cli.options import PATH, TASKS, extraction_options, reasoning_markers
+from w2s_factory.cli.options import (
+    PATH,
+    TASKS,
+    extract_option,
+    mode_option,
+    reasoning_markers,
+    reasoning_options,
+)
 from w2s_factory.cli.output import messages_to_stderr, print_limits, print_warning
 from w2s_factory.folders import samples_in, seeds_in
 
@@ -39,11 +46,10 @@ if TYPE_CHECKING:
     show_default="answers are equal if their texts are",
     help=f"The task, which decides which answers are equal: {TASKS}.",
 )
-@extraction_options(default="the answers in the results")
-@option(
-    "--mode",
-    type=click.Choice(["published", "symbolic", "math-verify"]),
-    show_default="published, with --task",
+@extract_option(default="the answers in the results")
+@reasoning_options(as_scored=True)
+@mode_option(
+    show_default="published with --extract, else as they were scored",
     help="How to compare answers that are found again: as in w2s-factory score.",
 )
 @option("--force", is_flag=True, help="Overwrite a file that has other content.")
@@ -63,8 +69,9 @@ def command(
     answer of the lowest seed. A response without an answer counts as a vote for no answer, except where its
     thinking did not end or its request failed: then it does not vote.
 
-    With --extract or --mode, answers are found again in the responses, which needs --task. Without them, all
-    seeds must have been scored in the same way.
+    With --extract, --mode or markers of thinking, answers are found again in the responses, which needs
+    --task. Without --extract, all seeds must have been scored in the same way. The verdicts of math-verify
+    need results scored by it: only score reads the gold answers as they were written.
 
     \b
     Example:

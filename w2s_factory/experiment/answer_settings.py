@@ -9,6 +9,9 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from annotated_types import Ge
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, model_validator
 
+from w2s_factory.answers.comparison import Mode
+from w2s_factory.answers.extraction import PUBLISHED
+from w2s_factory.chat import Thinking
 from w2s_factory.experiment.section import Section, off, switch
 from w2s_factory.generating.engines.base import Bos, Model
 from w2s_factory.generating.generation_files import Shards
@@ -76,8 +79,6 @@ def _template_file(chat: str, info: ValidationInfo) -> str:
 Chat: TypeAlias = Annotated[str, BeforeValidator(switch), AfterValidator(_template_file)]
 """How a question becomes a prompt: by a chat template (`auto`, `on`, or the path of a Jinja file), or not."""
 
-Thinking: TypeAlias = Annotated[Literal["on", "off", "auto"], BeforeValidator(switch)]
-
 
 class ModelGeneration(Section):
     """The settings with which a model answers; None leaves a setting to `generation:`, or to its default.
@@ -88,7 +89,7 @@ class ModelGeneration(Section):
         max_tokens: The most tokens of a response; the task's limit if None.
         bos: The BOS token before a prompt: `auto` (as the tokenizer does), `add` or `none`.
         chat: `auto`, `on`, `off` or a Jinja file. None follows the training template: off with `vanilla`,
-            else `auto`.
+            `empty` and `fewshot`, else `auto`.
         system: The system prompt of a chat; "" for none, also where the task has one.
         thinking: Whether the chat template asks the model to think: `on`, `off`, or `auto`, as it does by
             default.
@@ -105,7 +106,7 @@ class ModelGeneration(Section):
     bos: Bos | None = None
     chat: Chat | None = None
     system: str | None = None
-    thinking: Thinking | None = None
+    thinking: Annotated[Thinking | None, BeforeValidator(switch)] = None
     demonstrations: Literal["turns", "text"] | None = None
     sampling: Annotated[SamplingSection | None, BeforeValidator(_by_name)] = None
     stop: list[str] | None = None
@@ -158,12 +159,8 @@ class ScoringSection(Section):
             the task's own if None.
     """
 
-    mode: Literal["published", "symbolic", "math-verify"] = "published"
+    mode: Mode = PUBLISHED
     extract: str | None = None
-
-
-TrainOn: TypeAlias = Literal["whole", "answer"]
-"""The part of a response on which a model is trained."""
 
 
 class ReasoningSection(Section):

@@ -10,9 +10,9 @@ from w2s_factory.errors import UserError
 from w2s_factory.experiment.answer_settings import CHAT
 from w2s_factory.experiment.run_contents import Evaluated
 from w2s_factory.experiment.step_options import (
-    extraction_options,
     generate_options,
     mode_options,
+    scoring_options,
     temperature_of,
 )
 from w2s_factory.tasks import Task
@@ -49,7 +49,7 @@ def answer(
         options += ["--samples", "1", "--first-seed", str(draft.seed), "--temperature", str(temperature)]
         written = f"{folder}/t{float(temperature)}/seed{draft.seed}"
     _generate(draft, who, split, folder, label, [f"{written}/output.jsonl"], options)
-    _score(draft, split, [written], label, any_format=any_format)
+    _score(draft, who, split, [written], label, any_format=any_format)
     return f"{written}/{RESULTS}"
 
 
@@ -93,7 +93,7 @@ def sample(
         job = label if len(part) == count else f"{label}_{first}"
         _generate(draft, who, split, folder, job, files, [*_shown(draft, demos), *options])
     folders = [f"{sampled}/seed{seed}" for seed in seeds]
-    _score(draft, split, folders, label, any_format=any_format)
+    _score(draft, who, split, folders, label, any_format=any_format)
     return sampled, [f"{folder}/{RESULTS}" for folder in folders]
 
 
@@ -138,7 +138,15 @@ def _of_shard(file: str, shard: int, shards: int) -> str:
     return f"{folder}/shards/{shard}-of-{shards}/{name}"
 
 
-def _score(draft: Draft, split: str, folders: Sequence[str], label: str, *, any_format: bool = False) -> None:
+def _score(
+    draft: Draft,
+    who: Answerer,
+    split: str,
+    folders: Sequence[str],
+    label: str,
+    *,
+    any_format: bool = False,
+) -> None:
     """Add the scoring of all folders as one job: starting a job takes longer than scoring a folder.
 
     With `any_format`, the first folder is also scored in any format.
@@ -156,7 +164,7 @@ def _score(draft: Draft, split: str, folders: Sequence[str], label: str, *, any_
             how = (
                 [*mode_options(draft.experiment), "--answers", "any"]
                 if name == ANY_FORMAT
-                else extraction_options(draft.experiment)
+                else scoring_options(draft.experiment, who)
             )
             commands.append([*command, *how, "--output", f"{folder}/{name}", "--force"])
             writes.append(f"{folder}/{name}")

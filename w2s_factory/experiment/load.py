@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.errors import UserError, nearest
+from w2s_factory.errors import UserError, nearest, nearest_or_all
 from w2s_factory.experiment.answer_settings import ModelGeneration, SamplingSection
 from w2s_factory.experiment.spec import Experiment
 from w2s_factory.generating.model_sampling import model_sampling
 from w2s_factory.model_names import is_path
 from w2s_factory.records.yaml_files import read_yaml
-from w2s_factory.records.yaml_models import nearest_or_all, place_of, validated
+from w2s_factory.records.yaml_models import place_of, validated
 from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _recommended(model: str, field: str) -> dict[str, Any]:
     """
     if not Path(model).is_dir():
         raise UserError(
-            f"expected values with {model}, which is not in a folder, got model",
+            f"`sampling: model` needs the model in a folder; {model} is a name on the hub",
             field=field,
             hint="Write temperature, top_p ... as its generation_config.json has them, or name its folder",
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from w2s_factory.experiment.plan import Plan
-    from w2s_factory.experiment.spec import Kind
+    from w2s_factory.experiment.resources import Kind
     from w2s_factory.experiment.steps import Step
 
 _NAMED = 4

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from w2s_factory.errors import DelegateError, UserError, W2SError
+from w2s_factory.errors import DelegateError, UserError, W2SError, nearest_or_all
 from w2s_factory.experiment.load import file_of, read_experiment
 from w2s_factory.experiment.plan import REPORT, Plan, plan
 from w2s_factory.experiment.run_folder import (
@@ -22,15 +22,14 @@ from w2s_factory.experiment.run_folder import (
     unwritable,
     writing,
 )
-from w2s_factory.experiment.spec import AUTO, VANILLA
 from w2s_factory.experiment.template_check import check_templates
 from w2s_factory.experiment.training_arguments import TrainingSection
 from w2s_factory.experiment.workflow import Progress, script_of, snakemake_command
 from w2s_factory.generating.engines import engine_names
 from w2s_factory.llamafactory.configs import make_config
+from w2s_factory.llamafactory.known_templates import AUTO, VANILLA
 from w2s_factory.processes import kill_family, say
 from w2s_factory.quantities import Jobs
-from w2s_factory.records.yaml_models import nearest_or_all
 from w2s_factory.terminal import end_of_log
 
 if TYPE_CHECKING:

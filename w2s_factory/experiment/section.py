@@ -1,26 +1,13 @@
-"""The base class of an experiment file's sections; names that files may have; switches written as `on`."""
+"""The base class of an experiment file's sections, and switches written as `on`."""
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, TypeAlias, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from w2s_factory.experiment.training_arguments import refuse
 from w2s_factory.ranges import is_number, problem
-
-_NAME = re.compile(r"\w[\w.-]*")
-
-
-def _names_files(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f'expected letters, digits, _, . and -, not beginning with . or -, got "{name}"')
-    return name
-
-
-Name: TypeAlias = Annotated[str, AfterValidator(_names_files)]
-"""A name that files, folders and datasets may have."""
 
 
 class Section(BaseModel):

@@ -1,20 +1,21 @@
-"""The experiment file as pydantic models: the models, stages and resources, and `Experiment` for the whole.
+"""The experiment file as pydantic models: the models and stages, and `Experiment` for the whole.
 
-How models answer is in `answer_settings`, trainings are in `training_arguments`. Ranges and defaults come
-from the library (`quantities`, `PairRules`, `Shards` ...); those only of an experiment are declared here.
+How models answer is in `answer_settings`, trainings are in `training_arguments`, and where jobs run is in
+`resources`. Ranges and defaults come from the library (`quantities`, `PairRules`, `Shards` ...); those only
+of an experiment are declared here.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from annotated_types import Ge, Le, MaxLen, MinLen
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from w2s_factory.answers.thinking import ResponsePart
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.answer_settings import (
     EvaluationSection,
@@ -22,9 +23,9 @@ from w2s_factory.experiment.answer_settings import (
     ModelGeneration,
     ReasoningSection,
     ScoringSection,
-    TrainOn,
 )
-from w2s_factory.experiment.section import Name, Section, off
+from w2s_factory.experiment.resources import Environments, LlamaFactory, Resources
+from w2s_factory.experiment.section import Section, off
 from w2s_factory.experiment.training_arguments import (
     Overrides,
     PresetName,
@@ -34,6 +35,7 @@ from w2s_factory.experiment.training_arguments import (
 )
 from w2s_factory.generating.demonstrations import PUBLISHED_COUNT, PUBLISHED_SEED
 from w2s_factory.llamafactory.configs import StageTwoModel
+from w2s_factory.llamafactory.known_templates import VANILLA, WITHOUT_CHAT
 from w2s_factory.llamafactory.presets import preset_names
 from w2s_factory.quantities import (
     PUBLISHED_SAMPLES,
@@ -47,6 +49,7 @@ from w2s_factory.quantities import (
     Samples,
 )
 from w2s_factory.ranges import Seed
+from w2s_factory.records.yaml_models import Name
 from w2s_factory.tasks import Task, get_task
 from w2s_factory.tasks.registry import is_task_file
 
@@ -125,83 +128,6 @@ class Limit(Section):
 
     train_2: QuestionCount | None = None
     split: QuestionCount | None = None
-
-
-Kind: TypeAlias = Literal["data", "train", "export", "generate", "score", "vote", "report"]
-"""The kind of a step, which decides its resources and its interpreter."""
-
-
-def _amount(text: str) -> str:
-    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})? ?[A-Za-z]{1,12}", text):
-        raise ValueError(f'expected a number and its unit (64GB, 12h), got "{text}"')
-    return text
-
-
-Gpus: TypeAlias = Annotated[int, Ge(0), Le(1_024)]
-"""Whole GPUs of a job."""
-
-
-Amount: TypeAlias = Annotated[str, AfterValidator(_amount)]
-"""Memory or time of a job: a number and its unit."""
-
-Threads: TypeAlias = Annotated[int, Ge(1), Le(4_096)]
-"""Processor cores of a job."""
-
-
-class LlamaFactory(Section):
-    """The settings of LLaMA-Factory.
-
-    Attributes:
-        version: The version for which configs and pairs are written; the installed one if None.
-        cpu: Train on a machine without a GPU, without the presets' bf16, which needs one.
-    """
-
-    version: str | None = None
-    cpu: bool = False
-
-
-class Environments(Section):
-    """The Python interpreters of other environments; None is the one that runs `run`.
-
-    Attributes:
-        train: The interpreter of the environment with LLaMA-Factory.
-        generate: The interpreter of the environment with the engine and `w2s-factory`.
-    """
-
-    train: str | None = None
-    generate: str | None = None
-
-
-class Need(Section):
-    """The resources of each job of a kind.
-
-    Attributes:
-        gpus: Whole GPUs.
-        threads: Processor cores.
-        mem: Memory, as Snakemake reads it ("64GB").
-        runtime: Time, as Snakemake reads it ("12h").
-        more: Further resources of Snakemake's executors (`slurm_partition` ...).
-    """
-
-    gpus: Gpus = 0
-    threads: Threads = 1
-    mem: Amount | None = None
-    runtime: Amount | None = None
-    more: dict[str, str | int] = {}
-
-
-class Resources(Section):
-    """The resources of jobs by kind; `data` holds for all that neither train, merge adapters nor generate."""
-
-    train: Need = Need()
-    export: Need = Need()
-    generate: Need = Need()
-    data: Need = Need()
-
-    def of(self, kind: Kind) -> Need:
-        """Return the resources of a kind of step."""
-        own = {"train": self.train, "export": self.export, "generate": self.generate}
-        return own.get(kind, self.data)
 
 
 VotingSamples: TypeAlias = Annotated[Samples, Ge(2)]
@@ -303,12 +229,6 @@ Of: TypeAlias = Literal["weak", "strong"]
 """The model from which an answering model comes: the weak one or the strong one."""
 
 
-VANILLA = "vanilla"
-"""The training template that is no chat: the published prompt, then the answer."""
-
-AUTO = "auto"
-"""The training template that stands for the one of the model's own chat template."""
-
 Repetition: TypeAlias = Annotated[int, Ge(0), Le(100_000)]
 """A number that a repetition adds to every published seed; the seeds of samples stay within 32 bits."""
 
@@ -357,7 +277,7 @@ class Experiment(Section):
     generation: GenerationSection = GenerationSection()
     scoring: ScoringSection = ScoringSection()
     reasoning: ReasoningSection | None = None
-    train_on: TrainOn = "whole"
+    train_on: ResponsePart = "whole"
     demonstrations: Demonstrations = Demonstrations()
     limit: Limit = Limit()
     llamafactory: LlamaFactory = LlamaFactory()
@@ -417,7 +337,8 @@ class Experiment(Section):
         template = self.strong_training.value("template")
         if method.preset is not None or template in (None, VANILLA):
             return TrainingSection(preset=method.preset or name, overrides=method.overrides)
-        preset = f"chat_{name}" if f"chat_{name}" in preset_names() else name
+        chat = template not in WITHOUT_CHAT and f"chat_{name}" in preset_names()
+        preset = f"chat_{name}" if chat else name
         training = TrainingSection(preset=preset, overrides=method.overrides)
         if "template" in method.overrides or training.value("template") == template:
             return training
@@ -442,7 +363,7 @@ class Experiment(Section):
         if chosen is not None:
             return "on" if chosen == "auto" else chosen
         training = self.weak.train if of == "weak" and self.weak.train else self.strong_training
-        return "off" if training.value("template") in (None, VANILLA) else "on"
+        return "off" if training.value("template") in (None, *WITHOUT_CHAT) else "on"
 
     def limited(self, split: str) -> int | None:
         """Return how many questions of a split are asked; None is all."""

@@ -11,10 +11,10 @@ from w2s_factory.experiment.answer_steps import RESULTS, answer, evaluate, sampl
 from w2s_factory.experiment.run_contents import Agreed, Evaluated, Preferred
 from w2s_factory.experiment.spec import Methods, ReferenceFree, Side
 from w2s_factory.experiment.step_options import (
-    answer_options,
     asking_options,
+    extract_options,
     extraction_options,
-    reasoning_options,
+    scoring_options,
     training_data_options,
 )
 from w2s_factory.experiment.steps import Answerer
@@ -108,12 +108,7 @@ def _scored(draft: Draft, published: str, split: str) -> str:
     golds = draft.tree.golds(split)
     results = f"{draft.tree.answers(split, _weak_name(draft))}/{RESULTS}"
     command = ["score", "--task", draft.task.argument, "--golds", golds, "--input", published]
-    command += [
-        *extraction_options(draft.experiment),
-        "--output",
-        results,
-        "--force",
-    ]
+    command += [*scoring_options(draft.experiment, None), "--output", results, "--force"]
     draft.add(f"score_weak_{split}", "score", command, reads=[golds, published], writes=[results])
     return results
 
@@ -192,7 +187,7 @@ def _full_weak(draft: Draft, weak_results: str) -> tuple[str, str]:
     stem = f"{draft.weak_stem}full_weak"
     file = draft.tree.dataset(stem)
     command = ["build-data", "--stage", "full-weak", "--task", draft.task.argument]
-    command += ["--input", weak_results, *reasoning_options(draft.experiment)]
+    command += ["--input", weak_results]
     command += training_data_options(draft.experiment, "strong")
     command += ["--layout", "release", "--output", file, "--no-config", "--force"]
     draft.add("full_weak", "data", command, reads=[weak_results], writes=[file])
@@ -204,12 +199,12 @@ def _demonstrations(draft: Draft, weak_results: str) -> str:
     file = f"{draft.tree.root}/data/demonstrations.json"
     command = ["demos", "--task", draft.task.argument, "--from", weak_results, "--output", file, "--force"]
     if shown.ids is not None:
-        command += ["--ids", ",".join(map(str, shown.ids)), *reasoning_options(draft.experiment)]
+        command += ["--ids", ",".join(map(str, shown.ids))]
     else:
         check(shown.seed + draft.seed, Seed, "demonstrations.seed")
         command += ["--seed", str(shown.seed + draft.seed), "--count", str(shown.count)]
         command += ["--correct-only"] if shown.correct_only else []
-        command += answer_options(draft.experiment)
+        command += extract_options(draft.experiment)
     draft.add("demonstrations", "data", command, reads=[weak_results], writes=[file])
     return file
 

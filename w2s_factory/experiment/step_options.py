@@ -39,16 +39,33 @@ def temperature_of(experiment: Experiment, who: Answerer) -> float:
 
 def extraction_options(experiment: Experiment) -> list[str]:
     """Return the options of `score`, `vote` and `build-data` by which they find and compare answers alike."""
-    return [*mode_options(experiment), *answer_options(experiment)]
+    return [*mode_options(experiment), *extract_options(experiment)]
 
 
-def answer_options(experiment: Experiment) -> list[str]:
-    """Return the options of the same commands and of `demos` by which they find answers."""
-    return [*_named({"extract": experiment.scoring.extract}), *reasoning_options(experiment)]
+def extract_options(experiment: Experiment) -> list[str]:
+    """Return the option of the same commands and of `demos` that names the way to find answers."""
+    return _named({"extract": experiment.scoring.extract})
 
 
-def reasoning_options(experiment: Experiment) -> list[str]:
-    """Return the options of the same commands that name the texts around thinking."""
+def scoring_options(experiment: Experiment, who: Answerer | None) -> list[str]:
+    """Return the options of `score` for a model's responses; None stands for published results.
+
+    The texts around thinking are needed here alone: the later commands read them from the manifest. Only the
+    responses of a model that is asked to think, and was not trained on other responses, must have them.
+    """
+    options = [*extraction_options(experiment), *_reasoning(experiment)]
+    if experiment.reasoning is None or (who is not None and _must_think(experiment, who)):
+        return options
+    return [*options, "--reasoning-optional"]
+
+
+def _must_think(experiment: Experiment, who: Answerer) -> bool:
+    asked = experiment.chat(who.of) != "off" and thinking_of(experiment, who.of, trained=False) == "on"
+    return asked and not who.made
+
+
+def _reasoning(experiment: Experiment) -> list[str]:
+    """Return the options of `generate` and `score` that name the texts around thinking."""
     reasoning = experiment.reasoning
     return _named({"reasoning-start": reasoning.start, "reasoning-end": reasoning.end}) if reasoning else []
 
@@ -107,7 +124,7 @@ def _chat(
     thinking = thinking_of(experiment, who.of, trained=bool(who.made))
     shown = settings.demonstrations if demonstrated else None
     named = {"chat": chat, "system": experiment.system(who.of), "thinking": thinking, "demonstrations": shown}
-    return [*_named(named), *reasoning_options(experiment)]
+    return [*_named(named), *_reasoning(experiment)]
 
 
 def _drawing(sampling: SamplingSection) -> list[str]:

@@ -15,8 +15,9 @@ from w2s_factory.llamafactory.dataset_info import RELEASE_DATA
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from w2s_factory.experiment.resources import Kind, Need
     from w2s_factory.experiment.run_contents import Agreed, Evaluated, Preferred
-    from w2s_factory.experiment.spec import Experiment, Kind, Need, Of
+    from w2s_factory.experiment.spec import Experiment, Of
     from w2s_factory.tasks import Task
 
 

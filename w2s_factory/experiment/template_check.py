@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from w2s_factory.chat import OWN
 from w2s_factory.errors import UserError
-from w2s_factory.experiment.spec import AUTO, VANILLA
 from w2s_factory.experiment.step_options import thinking_of
-from w2s_factory.generating.chat_settings import OWN
-from w2s_factory.llamafactory.known_templates import find_llamafactory, tokenizer_folder
+from w2s_factory.llamafactory.known_templates import (
+    AUTO,
+    WITHOUT_CHAT,
+    find_llamafactory,
+    tokenizer_folder,
+)
 from w2s_factory.llamafactory.template_parity import check_template, find_template
 
 if TYPE_CHECKING:
@@ -38,7 +42,11 @@ class _TrainedFormat:
 
     @property
     def fits(self) -> bool:
-        return self.template in (None, VANILLA) and self.chat == "off"
+        return not self.trains_chat and self.chat == "off"
+
+    @property
+    def trains_chat(self) -> bool:
+        return self.template not in (None, *WITHOUT_CHAT)
 
     @property
     def contradiction(self) -> str | None:
@@ -47,7 +55,7 @@ class _TrainedFormat:
             return (
                 f"the {self.of} model is trained in the chat template {self.template}, but asked without it"
             )
-        if self.template in (None, VANILLA):
+        if not self.trains_chat:
             return (
                 f"the {self.of} model is asked in a chat, but trained with {self.template or 'no template'}"
             )

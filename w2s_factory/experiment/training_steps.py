@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from w2s_factory.experiment.spec import AUTO, VANILLA
 from w2s_factory.experiment.step_options import template_options, training_options
 from w2s_factory.experiment.steps import Answerer
+from w2s_factory.llamafactory.known_templates import AUTO, WITHOUT_CHAT
 from w2s_factory.llamafactory.presets import FOLDER
 from w2s_factory.llamafactory.settings import as_yaml
 from w2s_factory.shipped import shipped
@@ -67,7 +67,7 @@ def fit(  # noqa: PLR0913  each describes the training
     make += training_options(draft.experiment, start.of)
     make += _python(draft) if training.value("template") == AUTO else []
     train = ["train", config, "--force", *_python(draft), *template_options(draft.experiment, start.of)]
-    allowed = draft.allow_other_template and training.value("template") not in (None, VANILLA)
+    allowed = draft.allow_other_template and training.value("template") not in (None, *WITHOUT_CHAT)
     train += ["--allow-other-template"] if allowed else []
     written = f"{folder}/{NOTED}"
     reads = [file, *training.files, *start.reads]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from w2s_factory.experiment.plan import Plan
-    from w2s_factory.experiment.spec import Environments, Need
+    from w2s_factory.experiment.resources import Environments, Need
     from w2s_factory.experiment.steps import Step
 
 PLAN: Final = "plan.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from w2s_factory.generating.chat_settings import OWN, Chat, ChatSettings
+from w2s_factory.generating.chat_settings import Chat, ChatSettings
 from w2s_factory.generating.demonstrations import (
     PUBLISHED_COUNT,
     PUBLISHED_SEED,
@@ -29,7 +29,6 @@ from w2s_factory.generating.shards import merge_shards
 from w2s_factory.prompts import Question, few_shot_prompt, questions_of, read_questions, split_file
 
 __all__ = [
-    "OWN",
     "PUBLISHED_COUNT",
     "PUBLISHED_SEED",
     "Chat",

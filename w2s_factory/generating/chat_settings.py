@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from w2s_factory.answers.thinking import DEFAULT_MARKERS, Markers
 from w2s_factory.chat import (
+    OWN,
+    SWITCHED,
     ChatTemplate,
+    Thinking,
     Turn,
     opens_thinking,
     read_template,
@@ -28,14 +31,8 @@ if TYPE_CHECKING:
     from w2s_factory.ranges import Seed
     from w2s_factory.records import Id
 
-Thinking: TypeAlias = Literal["on", "off", "auto"]
-"""Whether a model is asked to think before it answers; `auto` leaves it to the template."""
-
 DemonstrationForm: TypeAlias = Literal["turns", "text"]
 """Demonstrations as turns of the conversation, or as one text with the question, as published."""
-
-OWN = "auto"
-"""The template of the model's tokenizer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +79,7 @@ class ChatSettings:
     @property
     def switch(self) -> bool | None:
         """Thinking as a template's variable has it; None to leave it to the template."""
-        return {"on": True, "off": False, "auto": None}[self.thinking]
+        return SWITCHED[self.thinking]
 
     def template_for(self, folder: Path) -> ChatTemplate:
         """Return the template for the model in a folder.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any
 
 from w2s_factory.answers.extraction import Extraction, parse_extraction
-from w2s_factory.answers.thinking import DEFAULT_MARKERS, split_thinking, with_start
+from w2s_factory.answers.thinking import RESPONSE_PARTS, parts_of, text_of
 from w2s_factory.errors import UserError, listed, short
 from w2s_factory.folders import responses_in
 from w2s_factory.quantities import SEED, DemonstrationCount
@@ -25,19 +25,16 @@ from w2s_factory.records import (
     read_placed,
     rows_of,
 )
+from w2s_factory.scoring.noted_way import noted_way
+from w2s_factory.scoring.unused_markers import check_markers
 from w2s_factory.tasks import TASK_FILES, get_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2s_factory.answers.thinking import Markers, ThinkingAndAnswer
+    from w2s_factory.answers.thinking import Markers, ResponsePart
     from w2s_factory.records import Demonstration, Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
-
-ShownPart: TypeAlias = Literal["answer", "whole"]
-"""The part of a response that a demonstration shows: what follows the thinking, or all of it."""
-
-SHOWN_PARTS: Final[tuple[ShownPart, ...]] = get_args(ShownPart)
 
 PUBLISHED_SEED = SEED
 PUBLISHED_COUNT = 4
@@ -50,7 +47,7 @@ def pick_demonstrations(
     count: DemonstrationCount = PUBLISHED_COUNT,
     seed: Seed = PUBLISHED_SEED,
     correct_only: bool = False,
-    show: ShownPart = "answer",
+    show: ResponsePart = "answer",
     extract: str | Extraction | None = None,
     markers: Markers | None = None,
 ) -> list[Demonstration]:
@@ -67,7 +64,7 @@ def pick_demonstrations(
         show: The part of a response to show.
         extract: The way to find the answer of a response, where the answer key does not mark it; None for
             the task's own.
-        markers: The markers of thinking; None for those recognised by default.
+        markers: The markers of thinking; None for those by which the responses were scored.
 
     Raises:
         UserError: The source cannot be read, holds fewer such rows, or has duplicate ids; or a number is out
@@ -79,6 +76,7 @@ def pick_demonstrations(
     _check_part(show)
     way = parse_extraction(task.extraction if extract is None else extract)
     rows = _rows(source, results=correct_only)
+    markers = _markers(markers, source, rows)
     Random(seed).shuffle(rows)
     fit = (
         shown
@@ -95,7 +93,7 @@ def pick_demonstrations(
 
 def _answers(task: Task, way: Extraction, row: dict[str, Any], markers: Markers | None) -> bool:
     """Return whether a response has an answer: it holds the answer key, or any text if there is no key."""
-    answer = _parts(row, markers).answer
+    answer = parts_of(row, markers).answer
     if not way.is_published:
         return way(answer, task.answer_key, numbers=task.answers_are_numbers) != ""
     return task.answer_key in answer if task.answer_key else not answer.isspace() and answer != ""
@@ -108,28 +106,25 @@ def _wanted(task: Task, way: Extraction) -> str:
     return f'that hold the answer key "{task.answer_key}"' if task.answer_key else "that are not blank"
 
 
-def _parts(row: dict[str, Any], markers: Markers | None) -> ThinkingAndAnswer:
-    known = DEFAULT_MARKERS if markers is None else (markers,)
-    return split_thinking(row["response"], opened=row.get("prompt_opens_thinking", False), markers=known)
+def _shown(row: dict[str, Any], show: ResponsePart, markers: Markers | None) -> dict[str, Any] | None:
+    """Return a row with the part of its response that is shown; None if it has no answer."""
+    text = text_of(row, markers, answer_alone=show == "answer")
+    return None if text is None else row | {"response": text}
 
 
-def _shown(row: dict[str, Any], show: ShownPart, markers: Markers | None) -> dict[str, Any] | None:
-    """Return a row with the part of its response that is shown; None if its thinking did not end.
+def _markers(named: Markers | None, source: RowSource, rows: Sequence[dict[str, Any]]) -> Markers | None:
+    """Return the markers named, or else those by which the responses were scored.
 
-    A failed request has no response either. The whole response begins with the start of thinking, also where
-    the prompt had begun it.
+    Raises:
+        UserError: No response has the markers named.
     """
-    parts = _parts(row, markers)
-    if "error" in row or not parts.closed:
-        return None
-    opened = row.get("prompt_opens_thinking", False)
-    whole = with_start(row["response"], markers) if opened else row["response"]
-    return row | {"response": parts.answer if show == "answer" else whole}
+    check_markers(named, [(source, rows)])
+    return noted_way(source).markers if named is None else named
 
 
 def _check_part(show: str) -> None:
-    if show not in SHOWN_PARTS:
-        raise UserError(f"expected {' or '.join(SHOWN_PARTS)}, got {short(show)}", field="show")
+    if show not in RESPONSE_PARTS:
+        raise UserError(f"expected {' or '.join(RESPONSE_PARTS)}, got {short(show)}", field="show")
 
 
 def named_demonstrations(
@@ -137,7 +132,7 @@ def named_demonstrations(
     ids: Sequence[Id],
     *,
     question: Id | None = None,
-    show: ShownPart = "answer",
+    show: ResponsePart = "answer",
     markers: Markers | None = None,
 ) -> list[Demonstration]:
     """Return the demonstrations with these ids, in this order, whatever their answers hold.
@@ -148,7 +143,7 @@ def named_demonstrations(
         question: The id of the row whose prompt is shown with every response, instead of the response's own.
             The release's demonstrations for OlympicArena are like this, by mistake.
         show: The part of a response to show.
-        markers: The markers of thinking; None for those recognised by default.
+        markers: The markers of thinking; None for those by which the responses were scored.
 
     Raises:
         UserError: The source cannot be read, lacks an id, or has duplicate ids; an id in `ids` is empty,
@@ -163,6 +158,7 @@ def named_demonstrations(
         problem = f"expected different ids, got {', '.join(repeated)} more than once"
         raise UserError(problem, field="ids")
     rows = _by_name(source)
+    markers = _markers(markers, source, [row for named in rows.values() for row in named])
     asked = [] if question is None else [str(question)]
     ambiguous = [name for name in [*names, *asked] if len(rows.get(name, ())) > 1]
     if ambiguous:

@@ -65,6 +65,8 @@ NUMBERS: Final[Mapping[str, Any]] = {
     "lora_alpha": Count | None,
     "lora_dropout": ProperPart,
     "loraplus_lr_ratio": Positive | None,
+    # quantisation of the base while it is loaded
+    "quantization_bit": Annotated[int, Ge(1), Le(8)] | None,  # 1 to 8 by HQQ, 4 or 8 by bitsandbytes
     # preference training
     "pref_beta": Positive,
     "pref_ftx": Weight,

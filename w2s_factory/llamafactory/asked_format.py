@@ -9,10 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from w2s_factory.chat import template_of
+from w2s_factory.chat import OWN, template_of
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.installation import installed_version
-from w2s_factory.llamafactory.known_templates import find_llamafactory, tokenizer_folder
+from w2s_factory.llamafactory.known_templates import (
+    AUTO,
+    WITHOUT_CHAT,
+    find_llamafactory,
+    tokenizer_folder,
+)
 from w2s_factory.llamafactory.settings import as_yaml
 from w2s_factory.llamafactory.template_parity import check_template, find_template
 from w2s_factory.llamafactory.versions import for_installed
@@ -21,18 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from w2s_factory.chat import Thinking
     from w2s_factory.llamafactory.datasets import Dataset
     from w2s_factory.llamafactory.installation import Installation
     from w2s_factory.llamafactory.presets import Preset
-    from w2s_factory.llamafactory.template_parity import TemplateComparison, Thinking
+    from w2s_factory.llamafactory.template_parity import TemplateComparison
     from w2s_factory.llamafactory.training_config import Config
     from w2s_factory.llamafactory.versions import Version
-
-AUTO: Final = "auto"
-"""The template of a preset that stands for the one that equals the model's own chat template."""
-
-WITHOUT_CHAT: Final = ("vanilla", "empty", "fewshot")
-"""Templates that add no text before or after a prompt, so that no chat template asks it."""
 
 _WITHOUT_TEMPLATE: Final = ("pt",)
 """Stages that train texts without a template."""
@@ -80,7 +80,7 @@ def with_found_template(
         name = find_template(
             model,
             thinking=_thinking(values),
-            chat="auto" if chat is None else chat,
+            chat=OWN if chat is None else chat,
             system=_has_system(values, datasets),
             several_turns=False,
             python=python,
@@ -112,7 +112,7 @@ def settle_template(
     """Refuse a training whose template differs from what generation will ask, or warn of the difference.
 
     Where the two cannot be compared, for instance because the model has no chat template of its own, the user
-    is told why and the training goes on: nothing is known to differ.
+    gets a note and the training goes on: nothing is known to differ.
 
     Args:
         config: The training configuration.
@@ -175,7 +175,7 @@ def _compared(
         values["template"],
         folder,
         thinking=thinking,
-        chat="auto" if chat is None else chat,
+        chat=OWN if chat is None else chat,
         system=_has_system(values, datasets),
         several_turns=False,
         python=installation.python,

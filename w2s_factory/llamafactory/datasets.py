@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from w2s_factory.errors import UserError, did_you_mean
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
 from w2s_factory.llamafactory.dataset_info import columns_of
+from w2s_factory.llamafactory.known_templates import WITHOUT_CHAT
 from w2s_factory.llamafactory.preference_methods import trains_on_pairs
 from w2s_factory.records import read_object
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from w2s_factory.llamafactory.training_config import Config
     from w2s_factory.llamafactory.versions import Version
     from w2s_factory.records import PairForm
-
-_WITHOUT_SYSTEM: Final = ("vanilla", "empty", "fewshot")
-"""Templates that add no text to a prompt."""
 
 _LISTED: Final = 12
 """How many names of datasets a message lists at most."""
@@ -106,7 +104,7 @@ class Dataset:
         Raises:
             UserError: Its rows have a system prompt, and the template has no place for it.
         """
-        if template in _WITHOUT_SYSTEM and "system" in self.columns:
+        if template in WITHOUT_CHAT and "system" in self.columns:
             raise self._wrong(
                 f"has a system prompt, which the template {template} joins to the prompt without a separator",
                 "Set the chat template by which the model will be asked: template=NAME",

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
     from w2s_factory.llamafactory.installation import Installation
 
+VANILLA: Final = "vanilla"
+"""The template of the published trainings: the prompt as it is, then the answer."""
+
+WITHOUT_CHAT: Final = (VANILLA, "empty", "fewshot")
+"""Templates that add no text before or after a prompt, so that no chat template asks it."""
+
+AUTO: Final = "auto"
+"""The template of a preset that stands for the one that equals the model's own chat template."""
+
 _SINCE: Final = "0.9.2"
 """The first release whose modules have the names that the program imports."""
 

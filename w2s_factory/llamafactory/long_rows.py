@@ -17,6 +17,7 @@ from w2s_factory import records
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory.dataset_info import NAME as INDEX
 from w2s_factory.llamafactory.installation import run_inside
+from w2s_factory.llamafactory.known_templates import VANILLA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -103,7 +104,7 @@ def measure(config: Config, dataset: Dataset, installation: Installation) -> Len
         CannotCountError: The dataset, the template or the tokenizer is of a kind that is not counted.
         UserError: A row lacks a column, or a column holds something other than text.
     """
-    published = config.values.get("template") == "vanilla"
+    published = config.values.get("template") == VANILLA
     _refuse_what_is_not_counted(
         config, dataset, _COUNTED_COLUMNS if published else _COUNTED_COLUMNS | {"system"}
     )

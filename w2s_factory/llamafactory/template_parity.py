@@ -11,23 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
-from w2s_factory.chat import NoChatTemplateError, Turn, read_template, template_of
+from w2s_factory.chat import OWN, SWITCHED, NoChatTemplateError, Turn, read_template, template_of
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.known_templates import ask_templates, find_llamafactory, tokenizer_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from w2s_factory.chat import ChatTemplate
-
-Thinking: TypeAlias = Literal["on", "off", "auto"]
-"""Whether a model is to think; `auto` leaves this to the chat template, and to LLaMA-Factory (it does)."""
+    from w2s_factory.chat import ChatTemplate, Thinking
 
 Part: TypeAlias = Literal["prompt", "labels"]
 """The tokens up to a response, or those that are trained: the response and its end."""
 
 _PARTS: Final[tuple[Part, ...]] = ("prompt", "labels")
-_ASKED_THINKING: Final = {"on": True, "off": False, "auto": None}
 _SHOWN: Final = 30
 """Characters of the text before a difference that are shown."""
 
@@ -125,7 +121,7 @@ def check_template(
     model: str | Path,
     *,
     thinking: Thinking = "auto",
-    chat: str | Path = "auto",
+    chat: str | Path = OWN,
     system: bool | None = None,
     several_turns: bool | None = None,
     python: str | Path | None = None,
@@ -162,7 +158,7 @@ def find_template(
     model: str | Path,
     *,
     thinking: Thinking = "auto",
-    chat: str | Path = "auto",
+    chat: str | Path = OWN,
     system: bool | None = None,
     several_turns: bool | None = None,
     python: str | Path | None = None,
@@ -275,7 +271,7 @@ class AskedTexts:
 def asked_texts(
     model: str | Path,
     thinking: Thinking = "auto",
-    chat: str | Path = "auto",
+    chat: str | Path = OWN,
     conversations: Iterable[SampleConversation] = CONVERSATIONS,
 ) -> AskedTexts:
     """Return the texts with which generation asks, to be compared with several templates at once.
@@ -290,12 +286,12 @@ def asked_texts(
         UserError: As for `check_template`.
     """
     folder = tokenizer_folder(model)
-    template = template_of(folder) if chat == "auto" else read_template(Path(chat), folder)
+    template = template_of(folder) if chat == OWN else read_template(Path(chat), folder)
     accepted: list[tuple[SampleConversation, dict[Part, str]]] = []
     refused: dict[str, UserError] = {}
     for conversation in conversations:
         try:
-            accepted.append((conversation, rendered(template, conversation, _ASKED_THINKING[thinking])))
+            accepted.append((conversation, rendered(template, conversation, SWITCHED[thinking])))
         except UserError as error:
             refused[conversation.name] = error
     if not accepted:

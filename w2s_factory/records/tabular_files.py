@@ -8,12 +8,12 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from w2s_factory.errors import UserError, missing_package, nearest
+from w2s_factory.errors import UserError, missing_package, nearest_or_all
 from w2s_factory.records.reader import Place, csv_separator, is_whole_number, read_placed, read_text
 from w2s_factory.records.rows import ANY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     Row = dict[str, Any]
     Placed = tuple[Place, Row]
@@ -110,7 +110,8 @@ def split_files(folder: Path, config: str | None, split: str | None) -> list[Pat
     inside = folder / config if config and (folder / config).is_dir() else folder
     if config and inside == folder and folder.name != config:
         configs = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        raise UserError("has no such folder", file=folder, field="config", hint=_known(config, configs))
+        hint = nearest_or_all(config, configs)
+        raise UserError("has no such folder", file=folder, field="config", hint=hint)
     found: dict[str, list[Path]] = {}
     for place in (inside, inside / "data"):
         for path in sorted(place.iterdir()) if place.is_dir() and not found else ():
@@ -123,7 +124,8 @@ def split_files(folder: Path, config: str | None, split: str | None) -> list[Pat
         raise UserError("is missing", file=inside, field="split", hint=f"It has {', '.join(found)}")
     name = next(iter(found)) if split is None else split
     if name not in found:
-        raise UserError(f'has no split "{split}"', file=inside, field="split", hint=_known(name, found))
+        hint = nearest_or_all(name, list(found))
+        raise UserError(f'has no split "{split}"', file=inside, field="split", hint=hint)
     return _of_one_kind(found[name], inside)
 
 
@@ -134,12 +136,6 @@ def _of_one_kind(files: Sequence[Path], folder: Path) -> list[Path]:
         names = ", ".join(file.name for file in files)
         raise UserError(f"holds the split in several formats: {names}", file=folder, hint="Name one file")
     return list(files)
-
-
-def _known(name: str, known: Iterable[str]) -> str | None:
-    names = list(known)
-    near = nearest(name, names)
-    return f'Did you mean "{near}"?' if near else f"It has {', '.join(names)}" if names else None
 
 
 def _configs(folder: Path) -> str | None:

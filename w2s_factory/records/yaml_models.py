@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
-from w2s_factory.errors import UserError, did_you_mean, short
+from w2s_factory.errors import UserError, nearest_or_all, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,19 @@ _EXPECTED: Final = {
     "list_type": "a list",
 }
 """The expected kind of value, by pydantic's name for the error."""
+
+NAME: Final = re.compile(r"\w[\w.-]*")
+"""A name that files, folders and datasets may have."""
+
+
+def _names_files(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(f'expected letters, digits, _, . and -, not beginning with . or -, got "{name}"')
+    return name
+
+
+Name: TypeAlias = Annotated[str, AfterValidator(_names_files)]
+"""Text that is checked to be such a name."""
 
 
 def validated(
@@ -151,8 +165,3 @@ def _model(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model(part))), None)
-
-
-def nearest_or_all(name: str, known: Sequence[str]) -> str:
-    """Return a hint for an unknown name: the nearest known one, or else all of them."""
-    return did_you_mean(name, known) or f"Known: {', '.join(known) or 'none'}"

@@ -7,8 +7,7 @@ from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
 from w2s_factory.answers.comparison import decide
-from w2s_factory.answers.extraction import PUBLISHED
-from w2s_factory.answers.thinking import DEFAULT_MARKERS, split_thinking
+from w2s_factory.answers.thinking import parts_of
 from w2s_factory.errors import HookError, UserError
 from w2s_factory.scoring.rule import rule_of
 
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
 
     from w2s_factory.answers.thinking import Markers
     from w2s_factory.records import Result, RowSource
-    from w2s_factory.scoring.rule import NotedWay, ScoringRule
+    from w2s_factory.scoring.noted_way import NotedWay
+    from w2s_factory.scoring.rule import ScoringRule
     from w2s_factory.tasks import Task
 
 _AT_ONCE = 500
@@ -32,7 +32,8 @@ class AnswerClasses:
         task: The task that says which answers are equal; None if only the same text is, as published.
         rule: The rule by which answers are found again in the responses, and compared; None for the `pred`
             of the samples.
-        markers: The markers of thinking, by which a sample without a `pred` is known not to vote.
+        markers: The markers of thinking, by which a sample without a `pred` is known not to vote; None for
+            those recognised by default.
         scored: For each seed whether its samples have the verdicts of the rule; those of others are replaced.
         limits: The number of comparisons so far that a limit of time or memory ended; these answers count
             as unequal.
@@ -40,7 +41,7 @@ class AnswerClasses:
 
     task: Task | None = None
     rule: ScoringRule | None = None
-    markers: Sequence[Markers] = DEFAULT_MARKERS
+    markers: Markers | None = None
     scored: Sequence[bool] = ()
     limits: int = 0
 
@@ -131,28 +132,35 @@ def classes_as_scored(task: Task | None, files: Sequence[RowSource], way: NotedW
     Raises:
         UserError: As `scoring_rule`.
     """
-    if task is None or PUBLISHED in (way.extract, way.mode):
+    if task is None or not way.compares_as_scored:
         return AnswerClasses(task, markers=way.markers)
     return AnswerClasses(task, rule_of(task, way), scored=[True] * len(files))
 
 
-def is_unanswered(row: Mapping[str, Any], markers: Sequence[Markers] = DEFAULT_MARKERS) -> bool:
+def is_unanswered(row: Mapping[str, Any], markers: Markers | None = None) -> bool:
     """Return whether a row has no answer because its request failed or its thinking did not end.
 
     Such a row never votes. A row whose `pred` is not empty has an answer, however it was found.
     """
-    if row["pred"]:
-        return False
-    opened = row.get("prompt_opens_thinking", False)
-    return "error" in row or not split_thinking(row["response"], opened=opened, markers=markers).closed
+    return not row["pred"] and ("error" in row or not parts_of(row, markers).closed)
 
 
 def _judged(
     rows: list[Result], texts: Sequence[str], kept: Sequence[bool], rule: ScoringRule
 ) -> list[Result]:
-    """Return samples with the rule's verdicts, where their gold is known and their own are not kept."""
-    golds = [rule.gold(gold, gold) for gold in (row.get("gold", "") for row in rows)]
+    """Return samples with the rule's verdicts, where their gold is known and their own are not kept.
+
+    Raises:
+        UserError: A verdict needs the gold as written, and results have the normalised one alone.
+    """
+    golds = [row.get("gold", "") for row in rows]
     new = ["result" in row and not keep for row, keep in zip(rows, kept, strict=True)]
+    if rule.comparison.as_written and any(new):
+        raise UserError(
+            f"results scored otherwise lack the gold as written, with which {rule.mode} compares",
+            field="gold",
+            hint=f"Score them so first: w2s-factory score --mode {rule.mode} --extract {rule.extraction.way}",
+        )
     verdicts = decide(compress(zip(texts, golds, strict=True), new), rule.comparison)
     return [
         {**row, "result": verdicts[text, gold].result} if is_new else row

@@ -7,12 +7,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from w2s_factory.answers.thinking import is_opened
 from w2s_factory.errors import UserError, listed
 from w2s_factory.folders import responses_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import Table, rows_of
 from w2s_factory.scoring.golds import read_outputs
 from w2s_factory.scoring.results import Scored, at_its_row, score_responses
+from w2s_factory.scoring.unused_markers import check_markers
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -142,6 +144,7 @@ def compare_modes(  # noqa: PLR0913  each is an option of the command
     answers = [answer for answer in known if answer is not None]
     if not rows:
         raise UserError("holds no golds, so there are no verdicts to compare", file=golds, field="answer")
+    check_markers(markers, [(responses, rows)])
     texts = [row["response"] for row in rows]
     score = functools.partial(
         score_responses,
@@ -151,7 +154,7 @@ def compare_modes(  # noqa: PLR0913  each is an option of the command
         answer_key=answer_key,
         extraction=extraction,
         markers=markers,
-        opened=[row.get("prompt_opens_thinking", False) for row in rows],
+        opened=[is_opened(row) for row in rows],
         timeout=timeout,
         workers=workers,
     )

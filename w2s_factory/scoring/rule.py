@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from w2s_factory.answers import math_verify
 from w2s_factory.answers.comparison import comparison, decide, whole_answers
 from w2s_factory.answers.extraction import AUTO, PUBLISHED, Extraction, parse_extraction
-from w2s_factory.answers.thinking import DEFAULT_MARKERS, Markers, split_thinking
+from w2s_factory.answers.thinking import is_opened, possible_markers, split_thinking
 from w2s_factory.errors import UserError
 from w2s_factory.processes import cores
-from w2s_factory.records import Table, last_facts
 from w2s_factory.scoring.equality import Equality, equality
+from w2s_factory.scoring.noted_way import NotedWay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from w2s_factory.answers.comparison import Comparison
+    from w2s_factory.answers.thinking import Markers
     from w2s_factory.quantities import Workers
-    from w2s_factory.records import RowSource
     from w2s_factory.tasks import Task
 
 _ONE_PROCESS = 16_000_000
@@ -28,33 +28,6 @@ _ONE_PROCESS = 16_000_000
 
 _CHUNK = 2_000_000
 """Characters of responses that a worker gets at once."""
-
-
-class NotedWay(NamedTuple):
-    """A way to find and compare answers, as manifests note it.
-
-    Attributes:
-        extract: The way to find them.
-        mode: The mode of comparison.
-        reasoning: The markers of thinking by `start` and `end`; None for those recognised by default.
-    """
-
-    extract: str = PUBLISHED
-    mode: str = PUBLISHED
-    reasoning: dict[str, str] | None = None
-
-    @property
-    def markers(self) -> Sequence[Markers]:
-        """The markers of thinking."""
-        return (Markers(**self.reasoning),) if self.reasoning else DEFAULT_MARKERS
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the manifest of votes and training sets notes; empty if answers are found as published."""
-        if self.extract == PUBLISHED:
-            return {}
-        mode = {"mode": self.mode} if self.mode != PUBLISHED else {}
-        return {"extract": self.extract} | mode | ({"reasoning": self.reasoning} if self.reasoning else {})
 
 
 class Found(NamedTuple):
@@ -134,7 +107,7 @@ class ScoringRule:
             self.extraction,
             self.task.answer_key if self.answer_key is None else self.answer_key,
             self.task.answers_are_numbers,
-            self._markers,
+            possible_markers(self.markers),
             self.compares_whole_answers,
         )
         searched = _searched(search, list(zip(responses, opened, strict=True)), workers)
@@ -147,7 +120,7 @@ class ScoringRule:
     def find_in(self, rows: Sequence[Mapping[str, Any]], workers: Workers | None = None) -> list[Found]:
         """Return the final answer of each output, result, or sample of a vote; as `find`."""
         responses = [row["response"] for row in rows]
-        return self.find(responses, [row.get("prompt_opens_thinking", False) for row in rows], workers)
+        return self.find(responses, [is_opened(row) for row in rows], workers)
 
     def compared(self, found: Found) -> str:
         """Return the text of an answer that is compared: normalised, as written, or the whole answer part."""
@@ -170,13 +143,7 @@ class ScoringRule:
     @property
     def way(self) -> NotedWay:
         """The way to find and compare answers, as `noted_way` returns it."""
-        return NotedWay(
-            self.extraction.way, self.mode, None if self.markers is None else asdict(self.markers)
-        )
-
-    @property
-    def _markers(self) -> tuple[Markers, ...]:
-        return DEFAULT_MARKERS if self.markers is None else (self.markers,)
+        return NotedWay(self.extraction.way, self.mode, self.markers, self.answer_key, self.any_format)
 
     def _published(self, responses: Sequence[str], opened: Sequence[bool]) -> list[Found]:
         """Return the answers that the task's own method finds in whole responses."""
@@ -192,7 +159,7 @@ class ScoringRule:
         return self.task.extract(response, answer_key=self.answer_key)
 
     def _ended(self, response: str, opened: bool) -> bool:
-        return split_thinking(response, opened=opened, markers=self._markers).closed
+        return split_thinking(response, opened=opened, markers=possible_markers(self.markers)).closed
 
 
 def scoring_rule(
@@ -256,53 +223,56 @@ def each_row(method: Callable[[Any], Any], texts: Sequence[Any]) -> list[Any]:
     return [found[text] for text in texts]
 
 
-def noted_way(source: RowSource) -> NotedWay:
-    """Return the way in which results were scored or votes counted, as the manifest next to them notes it.
-
-    It is the published one if the manifest has no line about the file, and for rows in memory.
-    """
-    said = {} if isinstance(source, Table) else last_facts(source)
-    names = {name: said[name] for name in ("extract", "mode") if isinstance(said.get(name), str)}
-    markers = said.get("reasoning")
-    if isinstance(markers, dict) and all(isinstance(markers.get(end), str) for end in ("start", "end")):
-        return NotedWay(**names, reasoning={"start": markers["start"], "end": markers["end"]})
-    return NotedWay(**names)
-
-
 def rule_of(task: Task, way: NotedWay) -> ScoringRule:
     """Return the rule of a task by which results were scored, as their manifest notes it.
 
     Raises:
         UserError: As `scoring_rule`.
     """
-    markers = Markers(**way.reasoning) if way.reasoning else None
-    return scoring_rule(task, way.mode, extraction=way.extract, markers=markers)
+    return scoring_rule(
+        task,
+        way.mode,
+        extraction=None if way.any_format else way.extract,
+        markers=way.markers,
+        answer_key=way.answer_key,
+        any_format=way.any_format,
+    )
 
 
-def refuse_different_ways(sources: Sequence[RowSource]) -> NotedWay:
-    """Return the way in which all these files were scored.
+def rule_again(
+    task: Task,
+    way: NotedWay | None,
+    *,
+    extraction: str | Extraction | None = None,
+    mode: str | None = None,
+    markers: Markers | None = None,
+) -> ScoringRule:
+    """Return the rule by which answers are found again: as they were scored, but for what is named.
 
-    Files scored as published may differ in their mode, which changes no answer.
+    Args:
+        task: The task.
+        way: The way in which they were scored; None if it is not known: then the task's own.
+        extraction: The way to find them; None for that by which they were scored.
+        mode: The mode that compares them; None for that which compares them as scored, and the published
+            one for those found in another way.
+        markers: The markers of thinking; None for those by which they were scored.
 
     Raises:
-        UserError: Two were scored in different ways, so that their answers cannot be compared.
+        UserError: As `scoring_rule`.
     """
-    ways = [noted_way(source) for source in sources]
-    for source, way in zip(sources, ways, strict=True):
-        if way.facts != ways[0].facts:
-            raise UserError(
-                f"was scored in another way ({_named(way)}) than {sources[0]} ({_named(ways[0])})",
-                file=source,
-                hint="Score both in the same way, or find the answers again with --extract",
-            )
-    return ways[0]
-
-
-def _named(way: NotedWay) -> str:
-    """Return a way in words."""
-    mode = "" if way.mode == PUBLISHED else f", mode {way.mode}"
-    markers = f", thinking from {way.reasoning['start']} to {way.reasoning['end']}" if way.reasoning else ""
-    return f"extract {way.extract}{mode}{markers}"
+    way = way or NotedWay(task.extraction)
+    extract = way.extract if extraction is None else parse_extraction(extraction).way
+    as_scored = extraction is None and way.compares_as_scored
+    return rule_of(
+        task,
+        NotedWay(
+            extract,
+            mode or (way.mode if as_scored else PUBLISHED),
+            way.markers if markers is None else markers,
+            way.answer_key if extract in (PUBLISHED, AUTO) else None,
+            any_format=way.any_format and extraction is None,
+        ),
+    )
 
 
 _Searched = tuple[str, str, bool]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.answers.extraction import PUBLISHED
-from w2s_factory.answers.thinking import DEFAULT_MARKERS
+from w2s_factory.answers.thinking import is_opened
 from w2s_factory.errors import UserError
 from w2s_factory.folders import outputs_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
@@ -17,6 +17,7 @@ from w2s_factory.records import ANSWERED, Outputs, Table, is_stdout, rows_of, to
 from w2s_factory.scoring.golds import read_outputs
 from w2s_factory.scoring.results import at_its_row, score_by
 from w2s_factory.scoring.rule import scoring_rule
+from w2s_factory.scoring.unused_markers import check_markers
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from w2s_factory.answers.extraction import Extraction
     from w2s_factory.answers.thinking import Markers
-    from w2s_factory.records import Output, RowsLike, RowSource
+    from w2s_factory.records import Output, RowsLike
     from w2s_factory.scoring.results import Scored
     from w2s_factory.tasks import Task
 
@@ -85,6 +86,7 @@ def score(  # noqa: PLR0913  each is an option of the command
     any_format: bool = False,
     extraction: str | Extraction | None = None,
     markers: Markers | None = None,
+    markers_optional: bool = False,
     timeout: Timeout = TIMEOUT,
     workers: Workers | None = None,
     partial: bool = False,
@@ -112,6 +114,8 @@ def score(  # noqa: PLR0913  each is an option of the command
         any_format: Whether to take the final answer in any format (`Task.extract_any`).
         extraction: The way to find the final answer (`answers.extraction.WAYS`); None for the task's own.
         markers: The markers of thinking; None for those recognised by default.
+        markers_optional: Whether to warn only if no response has these markers, since the model may not
+            think.
         timeout: The most seconds that one comparison may take.
         workers: The number of processes that compare; by default as many as cores.
         partial: Whether golds may be without a response.
@@ -133,10 +137,9 @@ def score(  # noqa: PLR0913  each is an option of the command
     if output is not None:
         outputs.claim(output, *next_to_it)
     rows, answers = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
-    if markers is not None and markers not in DEFAULT_MARKERS:
-        _refuse_unused(markers, rows, responses)
+    check_markers(markers, [(responses, rows)], optional=markers_optional)
     try:
-        opened = [row.get("prompt_opens_thinking", False) for row in rows]
+        opened = [is_opened(row) for row in rows]
         responded = [row["response"] for row in rows]
         scored = score_by(rule, responded, answers, opened, timeout=timeout, workers=workers)
     except UserError as error:
@@ -158,24 +161,6 @@ def score(  # noqa: PLR0913  each is an option of the command
             outputs.text(path, text)
         outputs.note(packages=packages, **settings)
     return summary
-
-
-def _refuse_unused(markers: Markers, rows: Sequence[Output], responses: RowSource) -> None:
-    """Refuse markers that a user chose and no response has: its thinking would count as the answer.
-
-    Raises:
-        UserError: No response has one of them, and no prompt opened the thinking.
-    """
-    texts = (markers.start, markers.end)
-    if not any(
-        row.get("prompt_opens_thinking") or any(text in row["response"] for text in texts) for row in rows
-    ):
-        raise UserError(
-            f'no response has the marker "{markers.start}" or "{markers.end}"',
-            file=responses,
-            field="--reasoning-start",
-            hint="Check both markers; leave them out for a model that does not think",
-        )
 
 
 def _summary(rows: Sequence[Output], scored: Sequence[Scored], results: Path | Table) -> ScoreSummary:

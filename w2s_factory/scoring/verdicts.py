@@ -13,7 +13,7 @@ from w2s_factory.ranges import check
 from w2s_factory.records import ANSWERED, Table, read_placed
 from w2s_factory.scoring.answer_classes import AnswerClasses, classes_as_scored
 from w2s_factory.scoring.metrics import pass_at_k, wilson_interval
-from w2s_factory.scoring.rule import noted_way
+from w2s_factory.scoring.noted_way import noted_way
 from w2s_factory.scoring.seeds import read_together, seed_sources
 from w2s_factory.scoring.vote import majority
 
@@ -149,7 +149,7 @@ def shares_right(seeds: Mapping[int, RowSource], k: Samples, name: str) -> tuple
 def _classes(task: Task | None, files: Sequence[RowSource]) -> AnswerClasses:
     """Return the classes of answers, as scored if all files were scored in the same way."""
     ways = [noted_way(file) for file in files]
-    same = all(way.facts == ways[0].facts for way in ways)
+    same = all(way.finds_as(ways[0], same_key=True) for way in ways)
     return classes_as_scored(task, files, ways[0]) if same else AnswerClasses(task)
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2s_factory.answers.extraction import PUBLISHED
 from w2s_factory.errors import UserError
-from w2s_factory.records import ANSWERED, VOTE, Outputs, Table, to_frame
+from w2s_factory.records import ANSWERED, VOTE, Outputs, Table, read, to_frame
 from w2s_factory.scoring.answer_classes import AnswerClasses, classes_as_scored
+from w2s_factory.scoring.noted_way import known_way, noted_way, refuse_different_ways
 from w2s_factory.scoring.results import texts_of
-from w2s_factory.scoring.rule import noted_way, refuse_different_ways, scoring_rule
+from w2s_factory.scoring.rule import rule_again
 from w2s_factory.scoring.seeds import missing_seeds, read_together, seed_sources
+from w2s_factory.scoring.unused_markers import check_markers
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -101,9 +102,10 @@ def vote(
         task: The task that says which answers are equal (see `AnswerClasses`); None if only the same text is,
             as published.
         extraction: The way to find the answers again in the responses (`answers.extraction.WAYS`); None to
-            take them from the results, unless there is a `mode`: then the task's own.
-        mode: The mode that compares answers found again; by default `published`.
-        markers: The markers of thinking for answers found again; None for those recognised by default.
+            take them from the results, or to find them as they were scored if there is a `mode` or `markers`.
+        mode: The mode that compares answers found again; None for the published one, or for that in which
+            they were scored if `extraction` is None, too.
+        markers: The markers of thinking for answers found again; None for those by which they were scored.
         force: Whether to overwrite a file that has other content.
 
     Raises:
@@ -146,12 +148,23 @@ def _classes(
 ) -> AnswerClasses:
     """Return the classes of answers: those of the results, or found again if a way or a mode is named."""
     if extraction is None and mode is None and markers is None:
-        return classes_as_scored(task, files, refuse_different_ways(files))
+        return classes_as_scored(task, files, refuse_different_ways(files, same_key=True))
     if task is None:
         hint = "The task says where answers are and when they are equal"
         raise UserError("is needed to find answers again", field="--task", hint=hint)
-    rule = scoring_rule(task, mode or PUBLISHED, extraction=extraction, markers=markers)
-    return AnswerClasses(task, rule, scored=[noted_way(file) == rule.way for file in files])
+    rows = (row for file in files for row in read(file, ANSWERED))
+    check_markers(markers, [(files[0], rows)])
+    if extraction is None:
+        refuse_different_ways(files, same_key=True)
+    rules = [
+        rule_again(task, known_way(file), extraction=extraction, mode=mode, markers=markers) for file in files
+    ]
+    for file, rule in zip(files, rules, strict=True):
+        if rule.way != rules[0].way:
+            problem = f"was scored with other markers of thinking or another answer key than {files[0]}"
+            raise UserError(problem, file=file, hint="Score all seeds in the same way")
+    scored = [rule.way.judges_as(noted_way(file)) for file in files]
+    return AnswerClasses(task, rules[0], scored=scored)
 
 
 def _votes(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,13 +24,11 @@ from w2s_factory.quantities import MAX_TOKENS, SEED, MaxTokens
 from w2s_factory.ranges import Seed, Share, problem
 from w2s_factory.records.tabular_files import is_data_file
 from w2s_factory.records.yaml_files import YamlFile, read_yaml
-from w2s_factory.records.yaml_models import place_of, validated
+from w2s_factory.records.yaml_models import NAME, Name, place_of, validated
 from w2s_factory.tasks.row_template import RowTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_NAME = re.compile(r"\w[\w.-]*")
 
 _EXPERIMENT = "This is an experiment, not a task: its key task names one, and w2s-factory run carries it out"
 """The hint for a file that has the keys of an experiment."""
@@ -70,12 +67,6 @@ def _parsed(parse: Callable[[str], Any]) -> AfterValidator:
         return text
 
     return AfterValidator(check)
-
-
-def _name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f'expected letters, digits, _, . and -, not beginning with . or -, got "{name}"')
-    return name
 
 
 def _not_empty(text: str) -> str:
@@ -247,7 +238,7 @@ class TaskFile(FileSection):
         seed: The seed with which shares are drawn.
     """
 
-    name: Annotated[str, AfterValidator(_name)] | None = None
+    name: Name | None = None
     rows: Annotated[RowsSection, BeforeValidator(_rows)] = RowsSection()
     columns: ColumnsSection = ColumnsSection()
     prompt: JinjaText | None = None
@@ -346,7 +337,7 @@ def _check_place(definition: Definition, name: str) -> None:
     """Check that the rows of a split are in one place, and that it exists if it is a file or folder."""
     split, own = definition.splits[name], definition.content.splits.get(name)
     section = ("splits", name) if own and (own.path or own.hub) else ("rows",)
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise definition.error("expected a name of letters, digits, _, . and -", "splits", name)
     if bool(split.path) == bool(split.hub):
         problem = "has both path and hub" if split.path else "does not say where the rows are"
@@ -373,8 +364,9 @@ def _check_shares(definition: Definition) -> None:
         shares = {name: definition.splits[name].share for name in names}
         whole = [name for name, share in shares.items() if share is None]
         if whole and len(names) > 1:
-            problem = f"takes all rows, of which {', '.join(name for name in names if name != whole[0])} "
-            raise definition.error(f"{problem}takes some, too", "splits", whole[0], hint="Give it a share")
+            others = ", ".join(name for name in names if name != whole[0])
+            problem = f"takes all rows, so {others} would share rows with it"
+            raise definition.error(problem, "splits", whole[0], hint="Give it a share")
         total = sum((exact_share(share) for share in shares.values()), Fraction(0))
         if total > 1:
             problem = f"expected shares of at most 1 in all, got {float(total):g} for {', '.join(names)}"

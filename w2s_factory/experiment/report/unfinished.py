@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from w2s_factory.answers.thinking import DEFAULT_MARKERS, Markers, split_thinking
+from w2s_factory.answers.thinking import Markers, parts_of
 from w2s_factory.records import ANSWERED, read
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Unfinished:
         key: The model's key.
         label: Its label.
         responses: The number of its responses.
-        thinking: The number of those whose thinking did not end.
+        thinking: The number of those without a final answer because their thinking did not end.
         failed: The number of requests that the engine refused.
     """
 
@@ -52,7 +52,7 @@ def unfinished(run: Run) -> list[Unfinished]:
         UserError: Results cannot be read.
     """
     given = run.contents.reasoning
-    markers = DEFAULT_MARKERS if given is None else (Markers(*given),)
+    markers = None if given is None else Markers(*given)
     models: dict[str, list[Evaluated]] = {}
     for model in run.contents.models:
         if run.has(model.results):
@@ -64,7 +64,7 @@ def unfinished(run: Run) -> list[Unfinished]:
     return [counts for counts in counted if counts.thinking or counts.failed]
 
 
-def _counted(model: Evaluated, files: Sequence[Path], markers: Sequence[Markers]) -> Unfinished:
+def _counted(model: Evaluated, files: Sequence[Path], markers: Markers | None) -> Unfinished:
     responses = thinking = failed = 0
     for file in files:
         for row in read(file, ANSWERED):
@@ -72,6 +72,6 @@ def _counted(model: Evaluated, files: Sequence[Path], markers: Sequence[Markers]
             if row.get("error"):
                 failed += 1
                 continue
-            opened = row.get("prompt_opens_thinking", False)
-            thinking += not split_thinking(row["response"], opened=opened, markers=markers).closed
+            if not row["pred"]:  # the published way finds answers in unfinished thinking, too
+                thinking += not parts_of(row, markers).closed
     return Unfinished(model.key, model.label, responses, thinking, failed)
