@@ -84,7 +84,7 @@ LINES = [
          " --chat in/chat.jinja --system Think. --thinking auto --demonstrations text --demos in/demos.json"
          " --reasoning-start [T] --reasoning-end [/T]"),
     Line("demos --task arithmetic --from in/output.jsonl --count 2 --output out/demos.json --show whole"
-         " --extract auto --reasoning-start [T] --reasoning-end [/T]"),
+         " --extract auto --reasoning-start <think> --reasoning-end </think>"),
     Line("merge-shards in/shards"),
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --output out/results.jsonl"),
     Line("score --task arithmetic --golds in/golds.jsonl --input in/output.jsonl --compare published,symbolic"),
