@@ -185,5 +185,5 @@ def test_a_response_without_an_answer_is_no_demonstration(row, show):
 
 
 def test_the_part_shown_is_one_of_two():
-    with pytest.raises(UserError, match="expected answer or whole, got 'all'"):
+    with pytest.raises(UserError, match="expected whole or answer, got 'all'"):
         named_demonstrations(THOUGHTS, [0], show="all")

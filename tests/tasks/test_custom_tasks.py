@@ -29,7 +29,7 @@ from w2s_factory import (
     vote,
 )
 from w2s_factory.answers.comparison import Comparison
-from w2s_factory.experiment.stages import raw_file
+from w2s_factory.experiment.stages import raw_files
 from w2s_factory.generating import split_file
 from w2s_factory.records import Form
 from w2s_factory.tasks.fields import Example
@@ -551,7 +551,7 @@ def test_raw_files_of_a_task_without_splits():
         the_task, release = OWN, None
 
     with pytest.raises(UserError, match='has no split "train_2"'):
-        raw_file(Asked(), "train_2")
+        raw_files(Asked(), "train_2")
 
 
 NOT_TEXT = [
