@@ -11,6 +11,7 @@ import yaml
 
 from tests.experiment.conftest import SMALL
 from w2s_factory.errors import UserError
+from w2s_factory.experiment.answer_settings import GenerationSection
 from w2s_factory.experiment.load import read_experiment
 from w2s_factory.experiment.plan import plan
 from w2s_factory.experiment.spec import Experiment
@@ -287,3 +288,15 @@ def test_mistakes_are_named_with_their_place(written, changes, message):
         read_experiment(written(**changes))
     assert Path(str(caught.value.file)).name == "experiment.yaml"
     assert caught.value.line
+
+
+def test_a_generation_is_written_in_the_order_of_earlier_files():
+    written = GenerationSection(
+        max_tokens=64, samples_per_job=5, engine="transformers", options={"batch_size": 2}
+    )
+    assert [*written.model_dump(exclude_defaults=True)] == [
+        "engine",
+        "options",
+        "samples_per_job",
+        "max_tokens",
+    ]

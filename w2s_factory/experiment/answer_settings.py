@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from annotated_types import Ge
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
 
 from w2s_factory.answers.comparison import Mode
 from w2s_factory.answers.extraction import PUBLISHED
@@ -137,6 +144,13 @@ class GenerationSection(ModelGeneration):
     shards: Shards = 1
     samples_per_job: Samples | None = None
     bos: Bos = Model.bos
+
+    @model_serializer(mode="wrap")
+    def _jobs_first(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the keys in the order in which experiment files have been written so far."""
+        values: dict[str, Any] = write(self)
+        first = [key for key in ("engine", "options", "shards", "samples_per_job") if key in values]
+        return {key: values[key] for key in (*first, *(key for key in values if key not in first))}
 
     def changed(self, own: ModelGeneration | None) -> GenerationSection:
         """Return these settings with those of one model laid over them, key by key."""
