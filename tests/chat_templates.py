@@ -1,4 +1,4 @@
-"""Chat templates of six families and a few more, written anew after the formats that their authors publish."""
+"""Chat templates of six families and a few more, written by hand after the formats that their authors publish."""
 
 CHATML = """\
 {%- for message in messages -%}

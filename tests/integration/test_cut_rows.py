@@ -82,7 +82,7 @@ def preprocessed(
     }
     jobs = []
     for arguments in cases.values():
-        limit = CUTOFF - bool(arguments.get("packing"))  # packed rows could not be told from each other
+        limit = CUTOFF - bool(arguments.get("packing"))  # packed rows could not be distinguished
         jobs += [arguments | {"packing": False, "cutoff_len": length} for length in (limit, 10_000)]
     examples = preprocess_each(jobs, folder)
     pairs = zip(examples[::2], examples[1::2], strict=True)

@@ -1,4 +1,4 @@
-"""What is compared before a training, and what follows from it; tests/integration asks LLaMA-Factory itself."""
+"""The comparison of formats before a training, and its results; tests/integration asks LLaMA-Factory itself."""
 
 from __future__ import annotations
 
