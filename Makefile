@@ -43,7 +43,8 @@ test-brief: $(READY)  ## run some tests of each marked group but vLLM's
 		tests/install/test_wheel.py \
 		tests/experiment/test_report_browser.py \
 		tests/experiment/test_slurm.py \
-		tests/generating/test_killed.py
+		tests/generating/test_killed.py \
+		tests/release/test_published_release.py
 
 coverage: $(READY) $(VLLM)/.ready  ## measure the branch coverage of all tests, in the processes that they start, too
 	$(BIN)/coverage erase

@@ -359,7 +359,7 @@ def seconds(response):
     return best
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map("".join),
     st.lists(st.sampled_from(PIECES), max_size=2).map("".join),

@@ -18,6 +18,15 @@ SMALL = {
 }
 
 
+@pytest.fixture
+def empty_figures(monkeypatch):
+    """Put a report's figures together and leave them empty: matplotlib takes seconds to write them."""
+    from matplotlib.figure import Figure
+
+    empty = '<svg viewBox="0 0 1 1">\n</svg>'
+    monkeypatch.setattr(Figure, "savefig", lambda _, file, **options: file.write(empty))
+
+
 def changed(values, **changes):
     """`values` with other values; a dotted name in a dict reaches into sections."""
     return {**values, **changes}

@@ -219,6 +219,7 @@ def test_arguments_that_snakemake_refuses_are_one_line(run, of_shell, arguments,
     assert printed == []
 
 
+@pytest.mark.slow
 def test_what_a_failed_step_wrote_is_cut(run):
     with pytest.raises(DelegateError, match="failed: seed0/b"):
         run(
@@ -257,6 +258,7 @@ def test_what_a_killed_run_left_working_is_ended(run):
         other.wait()
 
 
+@pytest.mark.slow
 def test_seeds_and_shards_of_earlier_plans_are_removed(run):
     def sampled(*seeds):
         files = [f"out/t1.0/seed{seed}/x" for seed in seeds] + [

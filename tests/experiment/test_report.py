@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from tests.experiment.made_runs import ACCURACIES, make_run
 from w2s_factory import UserError, evaluate, report
@@ -67,10 +66,8 @@ def drawn_run(small, tmp_path):
 
 
 @pytest.fixture
-def run(drawn_run, monkeypatch):
-    """The same, whose figures are put together and left empty: matplotlib takes seconds to write them."""
-    empty = '<svg viewBox="0 0 1 1">\n</svg>'
-    monkeypatch.setattr(Figure, "savefig", lambda _, file, **options: file.write(empty))
+def run(drawn_run, empty_figures):
+    """The same, whose figures are left empty."""
     return drawn_run
 
 

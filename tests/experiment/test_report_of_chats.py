@@ -16,7 +16,7 @@ QUESTIONS = 40
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, empty_figures):
     """A made run of two seeds, in a folder of its own."""
     make_run(tmp_path, seeds=(0, 1), questions=QUESTIONS, asked=30)
     return tmp_path

@@ -116,6 +116,7 @@ def test_it_ends_in_a_report_with_every_step_done_once(undisturbed):
     assert len([name for name in files if name.endswith("adapter_model.safetensors")]) == 3
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_in_the_same_files(undisturbed, experiment, tmp_path):
     draw, folder, file = random.Random(0), tmp_path / "run", experiment()
     _, steps, expected, lasts = undisturbed
@@ -137,6 +138,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_files(undisturbed, experim
     assert set(finished) <= set(steps)
 
 
+@pytest.mark.slow
 def test_an_edited_confidence_reruns_what_depends_on_it(undisturbed, experiment):
     folder = undisturbed[0]
     assert run(experiment(), folder) == []

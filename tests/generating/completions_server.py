@@ -10,12 +10,14 @@ import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from w2s_factory.answers.thinking import split_thinking
 from w2s_factory.chat import Turn, opens_thinking
-from w2s_factory.generating import ChatSettings, Model, Request, Sampling
-from w2s_factory.generating.engines.transformers import Transformers
+from w2s_factory.generating import ChatSettings, Model, Request, Sampling, make_engine
+
+if TYPE_CHECKING:
+    from w2s_factory.generating import Engine
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class CompletionsServer:
         self.reasoning_key, self.prompt_ids, self._folder = reasoning_key, [], Path(tempfile.mkdtemp())
         self.faults, self.asked, self.headers = list(faults), [], {}
         self._model, self._lock = str(model), threading.Lock()
-        self._engines: dict[str, Transformers] = {}
+        self._engines: dict[str, Engine] = {}
         self._http = _Quick(("127.0.0.1", port), self._handler())
         self.port = self._http.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/v1"
@@ -94,7 +96,9 @@ class CompletionsServer:
         bos = "auto" if body.get("add_special_tokens", True) else "none"
         with self._lock:
             self.asked.append(body)
-            engine = self._engines.setdefault(bos, Transformers(Model(self._model, bos=bos), device="cpu"))
+            engine = self._engines.setdefault(
+                bos, make_engine("transformers", Model(self._model, bos=bos), {"device": "cpu"})
+            )
             done = self._done(engine, Seeded(0, 0, body["prompt"], draw_seed=body.get("seed") or 0), body)
         return self.body("text_completion", done, {"text": done.text})
 
@@ -105,7 +109,7 @@ class CompletionsServer:
         ]
         with self._lock:
             self.asked.append(body)
-            engine = Transformers(Model(self._model), device="cpu")
+            engine = make_engine("transformers", Model(self._model), {"device": "cpu"})
             chat = engine.start_chat(ChatSettings(thinking=switch, template=self._template(body)))
             prompt = chat.prompt(tuple(Turn(**message) for message in body["messages"]))
             self.prompt_ids = [token for token, _ in engine.tokens(prompt)]

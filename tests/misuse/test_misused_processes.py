@@ -178,7 +178,10 @@ def lines_of(folder):
     return sum(path.read_bytes().count(b"\n") for path in folder.glob("out/**/manifest.jsonl"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", SIGNALS if ASKED else SIGNALS[:2])
 def test_a_signal_at_any_time_loses_nothing(start, folder, number):
     draw = random.Random(int(number))
     for line in [SCORE, STAGE1, GENERATE]:

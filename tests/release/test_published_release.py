@@ -6,7 +6,7 @@ import pytest
 
 from w2s_factory.release import audit, verify_release
 
-pytestmark = pytest.mark.release
+pytestmark = [pytest.mark.release, pytest.mark.slow]
 
 SFT = "data/llama_factory"
 

@@ -25,9 +25,6 @@ from w2s_factory.generating import (
 )
 from w2s_factory.prompts import Conversation
 
-pytest.importorskip("openai")
-pytest.importorskip("transformers")
-
 QUESTIONS = [{"question": "there and together"}, {"question": "there"}]
 SYSTEM = ChatSettings(system="them")
 GREEDY = Sampling(max_tokens=20)

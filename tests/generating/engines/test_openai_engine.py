@@ -12,10 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
-pytest.importorskip("openai")
-pytest.importorskip("transformers")
-
 from completions_server import CompletionsServer
 
 from w2s_factory.answers.thinking import Markers, split_thinking

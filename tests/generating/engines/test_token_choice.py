@@ -5,16 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-
-pytest.importorskip("transformers")
-
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM
 
 from w2s_factory.generating import Model, Request, Sampling, make_engine
-from w2s_factory.generating.engines.token_choice import Penalties, SeededDraws, processors
 
 SCORES = st.lists(st.floats(-6, 6, width=32), min_size=2, max_size=8, unique=True)
 
@@ -48,6 +42,10 @@ def expected_chances(scores, sampling):
     ],
 )
 def test_tokens_are_drawn_with_the_chances_that_the_filters_leave(options):
+    import torch
+
+    from w2s_factory.generating.engines.token_choice import SeededDraws
+
     sampling = Sampling(**{"temperature": 1.0, **options})
     scores, count = [0.1, 2.0, 1.2, 0.9, -3.0], 20_000
     draws = SeededDraws(range(count), sampling)
@@ -61,6 +59,10 @@ def test_tokens_are_drawn_with_the_chances_that_the_filters_leave(options):
 @settings(max_examples=200, deadline=None)
 @given(SCORES, st.floats(0.2, 3), st.floats(0, 1), st.integers(0, 9))
 def test_only_tokens_that_pass_every_filter_can_be_drawn(scores, temperature, min_p, top_k):
+    import torch
+
+    from w2s_factory.generating.engines.token_choice import SeededDraws
+
     scores = [round(score, 2) + 0.001 * place for place, score in enumerate(scores)]  # no two round to one
     sampling = Sampling(temperature=temperature, min_p=min_p, top_k=top_k)
     left = SeededDraws([0], sampling)(None, torch.tensor([scores]))[0]
@@ -73,6 +75,10 @@ def test_only_tokens_that_pass_every_filter_can_be_drawn(scores, temperature, mi
 
 @given(SCORES, st.lists(st.integers(0, 7), max_size=4), st.lists(st.integers(0, 7), max_size=4))
 def test_penalties_are_those_of_the_formula(scores, prompt, written):
+    import torch
+
+    from w2s_factory.generating.engines.token_choice import Penalties
+
     sampling = Sampling(presence_penalty=0.5, repetition_penalty=1.5)
     size = len(scores)
     prompt, written = [0, *(t % size for t in prompt)], [t % size for t in written]
@@ -86,6 +92,8 @@ def test_penalties_are_those_of_the_formula(scores, prompt, written):
 
 
 def test_a_neutral_greedy_sampling_changes_no_score():
+    from w2s_factory.generating.engines.token_choice import processors
+
     assert list(processors([0], [[1]], Sampling())) == []
     assert len(processors([0], [[1]], Sampling(temperature=1.0))) == 1
 
@@ -102,6 +110,9 @@ def greedy(tiny, sampling, batch_size):
 
 def test_a_greedy_run_with_a_repetition_penalty_is_that_of_transformers(tiny):
     """Padding is part of no prompt: a batch gives what each row alone gives."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
     plain, sampling = Sampling(max_tokens=24), Sampling(max_tokens=24, repetition_penalty=1.6)
     rows = greedy(tiny, sampling, 2)
     assert rows == greedy(tiny, sampling, 1) != greedy(tiny, plain, 1)

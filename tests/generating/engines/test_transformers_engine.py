@@ -6,20 +6,11 @@ import json
 import shutil
 
 import pytest
-
-pytest.importorskip("transformers")
-pytest.importorskip("peft")
-
-import peft
-import torch
 from tiny_models import lora, make_adapter
-from transformers import AutoModelForCausalLM
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating import Model, Request, Sampling, make_engine
-from w2s_factory.generating.engines.token_choice import SeededDraws
 from w2s_factory.generating.engines.vllm_arguments import rank_served
-from w2s_factory.generating.engines.weights import merged_folder
 
 PROMPTS = [
     "Question: What is 1 + 2?\nAnswer:",
@@ -48,6 +39,10 @@ def test_padding_changes_no_response(tiny):
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.5, 1.0), (1.0, 0.6)])
 def test_draws_have_the_models_own_chances(temperature, top_p):
+    import torch
+
+    from w2s_factory.generating.engines.token_choice import SeededDraws
+
     scores = torch.tensor([2.0, 1.0, 0.0, -1.0, -9.0])
     count = 20_000
     draws = SeededDraws(range(count), Sampling(temperature=temperature, top_p=top_p))
@@ -61,6 +56,10 @@ def test_draws_have_the_models_own_chances(temperature, top_p):
 
 
 def test_the_nucleus_holds_the_token_that_crosses_top_p():
+    import torch
+
+    from w2s_factory.generating.engines.token_choice import SeededDraws
+
     scores = torch.log(torch.tensor([0.1, 0.5, 0.4]))
     draws = SeededDraws(range(5000), Sampling(temperature=1.0, top_p=0.7))
     seen = torch.bincount(draws(None, scores.expand(5000, -1)).argmax(dim=-1), minlength=3) / 5000
@@ -91,6 +90,9 @@ def test_bos(tiny, tmp_path):
 
 def test_end_of_sequence_ends_a_response(tiny, tmp_path):
     """A model that always writes end-of-sequence next."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
     ending = shutil.copytree(tiny, tmp_path / "ending")
     model = AutoModelForCausalLM.from_pretrained(ending)
     with torch.no_grad():
@@ -137,18 +139,32 @@ TARGETS = {"target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM"}
 MERGED = {
     "lora": lora,
     "dora": lambda: lora(use_dora=True),
-    "loha": lambda: peft.LoHaConfig(r=4, **TARGETS),
-    "lokr": lambda: peft.LoKrConfig(r=4, **TARGETS),
-    "ia3": lambda: peft.IA3Config(
-        target_modules=["q_proj", "down_proj"], feedforward_modules=["down_proj"], task_type="CAUSAL_LM"
+    "loha": lambda: adapter_kind("LoHaConfig", r=4, **TARGETS),
+    "lokr": lambda: adapter_kind("LoKrConfig", r=4, **TARGETS),
+    "ia3": lambda: adapter_kind(
+        "IA3Config",
+        target_modules=["q_proj", "down_proj"],
+        feedforward_modules=["down_proj"],
+        task_type="CAUSAL_LM",
     ),
-    "oft": lambda: peft.OFTConfig(r=0, oft_block_size=16, **TARGETS),
+    "oft": lambda: adapter_kind("OFTConfig", r=0, oft_block_size=16, **TARGETS),
 }
-BESIDE = {"prompt tuning": lambda: peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)}
+BESIDE = {
+    "prompt tuning": lambda: adapter_kind("PromptTuningConfig", task_type="CAUSAL_LM", num_virtual_tokens=4)
+}
+
+
+def adapter_kind(name, **settings):
+    """Return a configuration of peft by its class's name."""
+    import peft
+
+    return getattr(peft, name)(**settings)
 
 
 @pytest.mark.parametrize("kind", [*MERGED, *BESIDE])
 def test_adapters_of_every_kind(kind, tiny, tmp_path):
+    from w2s_factory.generating.engines.weights import merged_folder
+
     adapter = make_adapter(tmp_path / "adapter", tiny, (MERGED | BESIDE)[kind]())
     plain, adapted = written(tiny), written(tiny, adapter)
     assert adapted != plain
@@ -164,6 +180,10 @@ def test_adapters_of_every_kind(kind, tiny, tmp_path):
 
 
 def test_no_weights_nor_index_of_a_sharded_base_lie_beside_a_merged_model(tiny, lora_adapter, tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    from w2s_factory.generating.engines.weights import merged_folder
+
     sharded = shutil.copytree(tiny, tmp_path / "sharded", ignore=shutil.ignore_patterns("*.safetensors"))
     AutoModelForCausalLM.from_pretrained(tiny).save_pretrained(sharded, max_shard_size="100KB")
     (sharded / "pytorch_model.bin").write_bytes(b"pickled")
@@ -179,7 +199,8 @@ def test_no_weights_nor_index_of_a_sharded_base_lie_beside_a_merged_model(tiny, 
 
 def peft_writes(base, adapter, prompt):
     """Greedy decoding by peft itself, unmerged and unpadded."""
-    from transformers import AutoTokenizer
+    import peft
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = peft.PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).eval()
@@ -239,6 +260,8 @@ def configured(**values):
     ],
 )
 def test_adapters_that_are_broken(tiny, lora_adapter, tmp_path, harm, message):
+    from w2s_factory.generating.engines.weights import merged_folder
+
     adapter = shutil.copytree(lora_adapter, tmp_path / "adapter")
     harm(adapter)
     with pytest.raises(UserError, match=message):
