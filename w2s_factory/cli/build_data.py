@@ -1,4 +1,4 @@
-"""`w2s-factory build-data`: datasets, their index and configs; without inputs, from this run or the example."""
+"""`w2s-factory build-data`: datasets, index and configs; without inputs, from this run or the example."""
 
 from __future__ import annotations
 
