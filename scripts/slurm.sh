@@ -99,7 +99,7 @@ if [[ -w $CGROUP ]]; then
 else
     echo "slurm.sh: memory is not enforced: $CGROUP cannot be written to" >&2
 fi
-echo "Name=gpu Count=$cpus" >"$S/gres.conf"
+for n in $(seq "$cpus"); do echo "Name=gpu File=/dev/tty$n"; done >"$S/gres.conf"  # any device file will do
 
 {
     cat <<END
@@ -108,7 +108,7 @@ SlurmctldHost=$(hostname -s)(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$S/munge/socket
+AuthInfo=socket=$S/munge/socket,cred_expire=5
 CredType=cred/munge
 SlurmctldPort=16817
 SlurmctldPidFile=$S/slurmctld.pid

@@ -190,7 +190,7 @@ def _us() -> Owner:
     return Owner(
         host=platform.node(),
         machine=_content("/etc/machine-id"),
-        boot=_content("/proc/sys/kernel/random/boot_id") or f"{platform.node()} {psutil.boot_time():.0f}",
+        boot=_boot(),
         namespace=_namespace(),
         pid=os.getpid(),
         started=_started(os.getpid()),
@@ -205,6 +205,11 @@ def _content(file: str) -> str:
         return Path(file).read_text("utf-8").strip()
     except OSError:
         return ""
+
+
+def _boot() -> str:
+    """Return the id of this machine's start."""
+    return _content("/proc/sys/kernel/random/boot_id") or f"{platform.node()} {psutil.boot_time():.0f}"
 
 
 def _namespace() -> str:
