@@ -176,19 +176,23 @@ def test_a_failed_node_is_named(run, cluster):
     assert "its node failed. Run the same command again, or set `resources.retries`" in run.text
 
 
+BEGUN = {"a": ([], ["a.txt"], "echo >> begun; echo half > a.txt; sleep 8; echo whole > a.txt")}
+
+
 @pytest.mark.parametrize("retries", [0, 1])
 def test_a_job_comes_back_from_a_failed_node_as_often_as_allowed(run, cluster, retries):
     def kill():
+        until((run.folder / "begun").exists, what="the step runs")
         nodes.append(cluster.job(run.folder, "a", "RUNNING").node)
         cluster.kill_node(nodes[0])
 
     nodes = []
-    plan = run.plan({"a": ([], ["a.txt"], "echo >> begun; sleep 8; echo 1 > a.txt")}, retries=retries)
+    plan = run.plan(BEGUN, retries=retries)
     try:
         with meanwhile(kill):
             if retries:
                 run(plan)
-                assert (run.folder / "a.txt").read_text() == "1\n"
+                assert (run.folder / "a.txt").read_text() == "whole\n"
                 assert (run.folder / "begun").read_text() == "\n\n"
                 assert "back in the queue" in run.text
             else:
@@ -204,12 +208,12 @@ def test_a_preempted_job_is_named_or_comes_back(run, cluster, partition, retries
     """Slurm ends jobs of `main` for good, and puts those of `scavenge` back in the queue itself."""
 
     def preempt():
+        until((run.folder / "begun").exists, what="the step runs")
         node = cluster.job(run.folder, "a", "RUNNING").node
         cluster.submit("--partition=urgent", f"--nodelist={node}", "--ntasks=2", "--mem=100", sleep=5)
 
     more = {"slurm_partition": partition, "slurm_extra": "--nodelist=n1"}
-    steps = {"a": ([], ["a.txt"], "echo >> begun; sleep 8; echo 1 > a.txt")}
-    plan = run.plan(steps, retries=retries, threads=2, more=more)
+    plan = run.plan(BEGUN, retries=retries, threads=2, more=more)
     with meanwhile(preempt):
         if retries or partition == "scavenge":
             run(plan)

@@ -129,6 +129,8 @@ def _remove(file: Path, text: str) -> bool:
     """
     aside = file.with_name(f"{file.name}.{secrets.token_hex(6)}")
     try:
+        if file.read_text("utf-8") != text:
+            return False
         file.rename(aside)
     except FileNotFoundError:
         return False

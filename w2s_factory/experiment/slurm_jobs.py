@@ -157,8 +157,8 @@ def settle(
         time.sleep(EVERY)
         still = {job.id for job in left_jobs(folder, [slurm.NAME])}
         for number in [number for number in left if number not in still]:
-            job = slurm.described(number)
-            tell(f"    job {number} has ended{f' as {job.state}' if job else ''}")
+            ended = slurm.described(number)
+            tell(f"    job {number} has ended{f' as {ended.state}' if ended else ''}")
             del left[number]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from w2s_factory.experiment import slurm
 from w2s_factory.experiment.workflow import REMOTE_KINDS
-from w2s_factory.terminal import end_of_log, shortened
+from w2s_factory.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -242,6 +242,10 @@ _OUT_OF_MEMORY: Final = ("oom-kill event", "oom_kill event", "Exceeded job memor
 """What Slurm writes into a job's log when one of its steps has no memory left."""
 
 
+_READ: Final = 2**20
+"""The bytes at the end of a job's log that are read."""
+
+
 def how_it_ended(submission: Submission, known: Job | None) -> Job | None:
     """Return how a step's job ended, by Slurm's word; None if Slurm no longer knows it.
 
@@ -253,10 +257,18 @@ def how_it_ended(submission: Submission, known: Job | None) -> Job | None:
     """
     job = known or slurm.described(submission.job)
     if job is not None and job.state == "FAILED":
-        said = "\n".join(end_of_log(submission.log))
+        said = _text(submission.log)
         if any(words in said for words in _OUT_OF_MEMORY) or slurm.steps_out_of_memory(job.id):
             return replace(job, state="OUT_OF_MEMORY", reason="OutOfMemory")
     return job
+
+
+def _text(log: Path) -> str:
+    """Return the end of a job's log; "" if it cannot be read."""
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _READ))
+        return file.read().decode("utf-8", "replace")
+    return ""
 
 
 def end_in_words(job: Job, step: Step, log: Path) -> str:
