@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from tests.conftest import ROOT
-from w2s_factory.experiment.slurm import Job, known_jobs
+from w2s_factory.experiment.slurm import SlurmJob, known_jobs
 
 SCRIPT = ROOT / "scripts/slurm.sh"
 CONFIG = Path("/etc/slurm/slurm.conf")
@@ -81,11 +81,11 @@ class Cluster:
     def stop(self):
         subprocess.run([SCRIPT, "down", self.folder / "slurm"], check=True, stdout=subprocess.DEVNULL)
 
-    def jobs(self, folder=None) -> list[Job]:
+    def jobs(self, folder=None) -> list[SlurmJob]:
         """The jobs of a run's folder, those that have ended included."""
         return [job for job in known_jobs() if folder is None or job.folder == str(folder)]
 
-    def job(self, folder, step: str, state: str) -> Job:
+    def job(self, folder, step: str, state: str) -> SlurmJob:
         """The job of a step, once it is in a state."""
 
         def found():

@@ -6,7 +6,6 @@ import errno
 import json
 import multiprocessing
 import os
-from dataclasses import asdict, replace
 
 import pytest
 
@@ -53,19 +52,19 @@ def no_slurm(monkeypatch):
     ],
 )  # fmt: skip
 def test_when_an_owner_has_ended(owner, locked, ended):
-    assert replace(US, **owner).has_ended(US, locked=locked) is ended
+    assert US.model_copy(update=owner).has_ended(US, locked=locked) is ended
 
 
 @pytest.mark.parametrize(("restarts", "ended"), [("0", True), ("1", False)])
 def test_a_job_that_slurm_started_again_takes_its_own_lock(restarts, ended):
-    us = replace(US, job="9", cluster="c", restarts="1")
-    owner = replace(us, boot="b2", machine="m2", restarts=restarts)
+    us = US.model_copy(update={"job": "9", "cluster": "c", "restarts": "1"})
+    owner = us.model_copy(update={"boot": "b2", "machine": "m2", "restarts": restarts})
     assert owner.has_ended(us, locked=True) is ended
 
 
 def left(folder, **values):
     """A record of a killed process."""
-    text = json.dumps(asdict(replace(run_lock._us(), **values)))
+    text = run_lock._us().model_copy(update=values).model_dump_json()
     (folder / OWNER).write_text(text)
     return text
 

@@ -8,15 +8,14 @@ is replaced only when the process has ended without doubt, or when the user says
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import secrets
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psutil
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment import slurm
@@ -30,8 +29,7 @@ OWNER: Final = ".run.owner"
 _HINT: Final = "If it has ended, add --take-over"
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(BaseModel):
     """The process that holds the lock of a folder.
 
     Attributes:
@@ -45,6 +43,8 @@ class Owner:
         restarts: How often Slurm had put that job back in the queue.
         cluster: The Slurm cluster of that job.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     host: str
     machine: str
@@ -173,18 +173,15 @@ def _write(file: Path, text: str) -> None:
 
 
 def _text(owner: Owner) -> str:
-    return json.dumps(asdict(owner), indent=1) + "\n"
+    return owner.model_dump_json(indent=1) + "\n"
 
 
 def _read(text: str) -> Owner | None:
     """Return the owner that a record names; None if the record is damaged."""
     try:
-        values = json.loads(text)
-        owner = Owner(**values)
-    except (ValueError, TypeError):
+        return Owner.model_validate_json(text)
+    except ValidationError:
         return None
-    expected = {name: type(value) for name, value in asdict(_us()).items()}
-    return owner if all(type(getattr(owner, name)) is kind for name, kind in expected.items()) else None
 
 
 def _us() -> Owner:

@@ -61,7 +61,7 @@ class NoAnswerError(Exception):
 
 
 @dataclass(frozen=True)
-class Job:
+class SlurmJob:
     """A job as Slurm describes it.
 
     Attributes:
@@ -183,7 +183,7 @@ def _min_job_age() -> int:
 _COLUMNS: Final = "%i|%T|%r|%j|%k|%N|%l|%Z"  # the folder comes last, since it may contain the separator
 
 
-def active_jobs() -> list[Job]:
+def active_jobs() -> list[SlurmJob]:
     """Return our jobs that have not ended, those that are ending included.
 
     Raises:
@@ -192,7 +192,7 @@ def active_jobs() -> list[Job]:
     return [job for job in _jobs() if job.active]
 
 
-def known_jobs() -> list[Job]:
+def known_jobs() -> list[SlurmJob]:
     """Return our jobs that the controller knows: the active ones, and for MinJobAge those that have ended.
 
     Raises:
@@ -201,14 +201,14 @@ def known_jobs() -> list[Job]:
     return _jobs("--states=all")
 
 
-def _jobs(*options: str) -> list[Job]:
+def _jobs(*options: str) -> list[SlurmJob]:
     rows = _ask("squeue", "--noheader", f"--user={getpass.getuser()}", f"--format={_COLUMNS}", *options)
     return [_row(row) for row in rows.splitlines() if row.count("|") >= _COLUMNS.count("|")]
 
 
-def _row(row: str) -> Job:
+def _row(row: str) -> SlurmJob:
     number, state, reason, name, comment, node, limit, folder = row.split("|", _COLUMNS.count("|"))
-    return Job(
+    return SlurmJob(
         number,
         state,
         reason=_said(reason),
@@ -220,7 +220,7 @@ def _row(row: str) -> Job:
     )
 
 
-def described(number: str) -> Job | None:
+def described(number: str) -> SlurmJob | None:
     """Return a job by its number, also one that has ended; None if Slurm no longer knows it.
 
     The controller knows ended jobs for MinJobAge, the accounting longer.
@@ -235,9 +235,9 @@ def described(number: str) -> Job | None:
         return None
 
 
-def _of_controller(number: str, answer: str) -> Job:
+def _of_controller(number: str, answer: str) -> SlurmJob:
     values = dict(re.findall(r"(?:^|\s)([A-Za-z]+)=(\S*)", answer))
-    return Job(
+    return SlurmJob(
         number,
         values.get("JobState", "UNKNOWN"),
         reason=_said(values.get("Reason", "")),
@@ -248,7 +248,7 @@ def _of_controller(number: str, answer: str) -> Job:
     )
 
 
-def _of_accounting(number: str) -> Job | None:
+def _of_accounting(number: str) -> SlurmJob | None:
     columns = "State,Reason,NodeList,Timelimit,ExitCode"
     rows = _ask(
         "sacct", "--allocations", "--noheader", "--parsable2", f"--jobs={number}", f"--format={columns}"
@@ -256,7 +256,7 @@ def _of_accounting(number: str) -> Job | None:
     if not rows.strip():
         return None
     state, reason, node, limit, code = rows.splitlines()[0].split("|")
-    return Job(
+    return SlurmJob(
         number,
         state.split()[0],
         reason=_said(reason),

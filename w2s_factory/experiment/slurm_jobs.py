@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
 import os
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ValidationError
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.experiment import slurm
@@ -22,7 +23,7 @@ from w2s_factory.processes import kill_family
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from w2s_factory.experiment.slurm import Job
+    from w2s_factory.experiment.slurm import SlurmJob
 
 JobsLeft: TypeAlias = Literal["wait", "cancel"]
 """What is done with jobs that an earlier run left in Slurm."""
@@ -36,7 +37,7 @@ EVERY: float = 5.0
 """Seconds between two looks at jobs that are waited for."""
 
 
-def left_jobs(folder: Path, command: Sequence[str] = (), *, sure: bool = True) -> list[Job]:
+def left_jobs(folder: Path, command: Sequence[str] = (), *, sure: bool = True) -> list[SlurmJob]:
     """Return the jobs of a folder's runs that Slurm still has, on whatever node.
 
     Slurm is asked if the folder's last run left a record of its jobs, or if this one submits jobs.
@@ -84,7 +85,7 @@ def _log(folder: Path) -> str:
     return ""
 
 
-def _is_submitted_in(job: Job, folder: Path) -> bool:
+def _is_submitted_in(job: SlurmJob, folder: Path) -> bool:
     """Return whether a job is one of this folder, and not of the folder of which this one is a copy."""
     there = Path(job.folder)
     return not there.exists() or there.samefile(folder)
@@ -124,7 +125,7 @@ def end_earlier(
 
 def settle(
     folder: Path,
-    jobs: Sequence[Job],
+    jobs: Sequence[SlurmJob],
     names: Mapping[str, str],
     how: JobsLeft,
     tell: Callable[[str], None],
@@ -162,7 +163,7 @@ def settle(
             del left[number]
 
 
-def _named(job: Job, names: Mapping[str, str]) -> str:
+def _named(job: SlurmJob, names: Mapping[str, str]) -> str:
     where = f" on {job.node}" if job.node else ""
     why = f" ({job.reason})" if job.reason else ""
     return f"{names.get(job.rule, job.rule or job.name)}: job {job.id}, {job.state}{where}{why}"
@@ -201,7 +202,7 @@ def adopt(folder: Path) -> None:
     steps = [step for step in _steps(folder) if _lacks_note(folder, step)]
     if not steps:
         return
-    rules, files = [step["rule"] for step in steps], [file for step in steps for file in step["writes"]]
+    rules, files = [step.rule for step in steps], [file for step in steps for file in step.writes]
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(folder)]
     command += ["--nolock", "--cores", "1", "--max-checksum-file-size", COMPARED_BYTES]
     command += ["--touch", "--rerun-triggers", "mtime", "--allowed-rules", *rules]
@@ -220,22 +221,36 @@ def adopt(folder: Path) -> None:
         raise DelegateError(f"Snakemake failed with exit code {done.returncode}", hint=f"See {log}")
 
 
-def _steps(folder: Path) -> list[dict[str, Any]]:
+class _PlannedStep(BaseModel):
+    """A step as the folder's plan describes it, which also says what it does."""
+
+    rule: str
+    writes: list[str]
+    local: bool
+
+
+class _PlannedSteps(BaseModel):
+    """The folder's plan."""
+
+    steps: list[_PlannedStep]
+
+
+def _steps(folder: Path) -> list[_PlannedStep]:
     """Return the steps of the folder's plan that an executor sends to other machines."""
     try:
-        plan = json.loads((folder / PLAN).read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
+        plan = _PlannedSteps.model_validate_json((folder / PLAN).read_text("utf-8"))
+    except (OSError, ValidationError):  # no run got as far as submitting jobs
         return []
-    return [step for step in plan["steps"] if not step["local"]]
+    return [step for step in plan.steps if not step.local]
 
 
-def _lacks_note(folder: Path, step: dict[str, Any]) -> bool:
+def _lacks_note(folder: Path, step: _PlannedStep) -> bool:
     """Return whether all files of a step are there, complete, and Snakemake has no note of them."""
     return all(
         (folder / file).exists()
         and not _note(folder, "metadata", file).exists()
         and not _note(folder, "incomplete", file).exists()
-        for file in step["writes"]
+        for file in step.writes
     )
 
 

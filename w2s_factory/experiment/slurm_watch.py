@@ -17,7 +17,7 @@ from w2s_factory.terminal import shortened
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from w2s_factory.experiment.slurm import Job
+    from w2s_factory.experiment.slurm import SlurmJob
     from w2s_factory.experiment.steps import Step
 
 EVERY: float = 30.0
@@ -104,7 +104,7 @@ class Watch:
     retries: int | None
     tell: Callable[[str], None]
     submissions: Submissions = field(default_factory=Submissions)
-    ends: dict[str, Job] = field(default_factory=dict)
+    ends: dict[str, SlurmJob] = field(default_factory=dict)
     _since: dict[str, float] = field(default_factory=dict)
     _told: set[tuple[str, str]] = field(default_factory=set)
     _ran: set[str] = field(default_factory=set)
@@ -141,7 +141,7 @@ class Watch:
             if step is not None and job.id not in self.ends:
                 self._see(job, step)
 
-    def _see(self, job: Job, step: Step) -> None:
+    def _see(self, job: SlurmJob, step: Step) -> None:
         if job.state == "PENDING" and job.id in self._ran:
             self._came_back(job, step)
         elif job.state == "PENDING":
@@ -152,7 +152,7 @@ class Watch:
         if job.state in ("PREEMPTED", "NODE_FAIL"):
             self._lost(job, step)
 
-    def _waits(self, job: Job, step: Step) -> None:
+    def _waits(self, job: SlurmJob, step: Step) -> None:
         """Name a job that has waited for long, once for each reason."""
         waited = time.monotonic() - self._since.setdefault(job.id, time.monotonic())
         if waited >= PATIENCE and (job.id, job.reason) not in self._told:
@@ -161,7 +161,7 @@ class Watch:
             text = f"job {job.id} waits in Slurm's queue{reason}. {_advice_waiting(job, step)}"
             self.tell(f"{step.name}: {text}. Its log will be {self.submissions.of[step.rule].log}")
 
-    def _came_back(self, job: Job, step: Step) -> None:
+    def _came_back(self, job: SlurmJob, step: Step) -> None:
         """Name a job that Slurm has put back in the queue; cancel it once it comes back too often."""
         self._ran.discard(job.id)
         now = slurm.described(job.id) or job
@@ -173,7 +173,7 @@ class Watch:
                 f"{step.name}: Slurm puts job {job.id} back in the queue: it was preempted or lost its node"
             )
 
-    def _lost(self, job: Job, step: Step) -> None:
+    def _lost(self, job: SlurmJob, step: Step) -> None:
         """Put a job back that was preempted or has lost its node, or let Snakemake see that it has ended."""
         now = slurm.described(job.id) or job
         if self.retries is not None and now.restarts < self.retries:
@@ -220,7 +220,7 @@ _WAITING: Final = {
 """What to do about jobs that wait, by how Slurm's reason begins (squeue(1), "JOB REASON CODES")."""
 
 
-def _advice_waiting(job: Job, step: Step) -> str:
+def _advice_waiting(job: SlurmJob, step: Step) -> str:
     found = (advice for reason, advice in _WAITING.items() if job.reason.startswith(reason))
     advice = next(found, "`scontrol show job {job}` describes it")
     return advice.format(kind=_section(step), job=job.id)
@@ -246,7 +246,7 @@ _READ: Final = 2**20
 """The bytes at the end of a job's log that are read."""
 
 
-def how_it_ended(submission: Submission, known: Job | None) -> Job | None:
+def how_it_ended(submission: Submission, known: SlurmJob | None) -> SlurmJob | None:
     """Return how a step's job ended, by Slurm's word; None if Slurm no longer knows it.
 
     A job one of whose steps ran out of memory counts as FAILED in Slurm; here it is OUT_OF_MEMORY.
@@ -271,7 +271,7 @@ def _text(log: Path) -> str:
     return ""
 
 
-def end_in_words(job: Job, step: Step, log: Path) -> str:
+def end_in_words(job: SlurmJob, step: Step, log: Path) -> str:
     """Return how a job ended as a line for the user: state, reason, what to change, and Slurm's log."""
     why, advice = _ENDS.get(job.state, ("", "`scontrol show job {job}` describes it"))
     reason = f" ({job.reason})" if job.reason else ""
