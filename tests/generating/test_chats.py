@@ -135,7 +135,9 @@ def test_a_run_records_the_chat_and_only_then(thinker, tmp_path):
     }
     assert "chat" not in preview(asked(thinker, tmp_path, None)).settings
     generate(asked(thinker, tmp_path))
-    with pytest.raises(UserError, match=r"was started with other settings: .*; chat was .*null, .* is {"):
+    with pytest.raises(
+        UserError, match=r"was started with other settings: chat was .*null, .* is {.*; the prompts have"
+    ):
         generate(asked(thinker, tmp_path, ChatSettings(system="them")))
     with pytest.raises(UserError, match=r"was started with other settings: .*chat was"):
         generate(asked(thinker, tmp_path, None))

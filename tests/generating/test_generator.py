@@ -140,6 +140,25 @@ def test_a_changed_setting_is_refused_and_named(generation, options, change, nam
     generate(changed, restart=True)
 
 
+def test_a_changed_setting_is_refused_before_the_engine_is_started(generation, monkeypatch):
+    generate(generation)
+    monkeypatch.setattr(generator, "make_engine", lambda *_: pytest.fail("the engine was started"))
+    with pytest.raises(UserError, match="max_tokens was 1024, is 7"):
+        generate(replace(generation, sampling=Sampling(max_tokens=7)))
+
+
+def test_a_changed_hash_is_said_in_words_after_what_can_be_read(generation, tmp_path):
+    generate(generation)
+    write(tmp_path / "other.jsonl", [{"question": f"r{n}"} for n in range(5)])
+    changed = replace(generation, questions=tmp_path / "other.jsonl", sampling=Sampling(stop=("x",)))
+    with pytest.raises(UserError) as refused:
+        generate(changed)
+    assert refused.value.problem == (
+        'was started with other settings: stop was [], is ["x"]; the questions have changed; '
+        "the prompts have changed"
+    )
+
+
 def test_a_changed_setting_can_begin_the_run_anew(generation):
     [made] = generate(generation)
     changed = replace(generation, limit=3)
@@ -213,7 +232,7 @@ def test_a_changed_demonstration_is_refused(tmp_path, generation):
     [made] = generate(few_shot)
     assert rows(made.file)[0]["prompt"] == "p r\n\nQuestion: q0\nAnswer:"
     write(tmp_path / "demos.json", [{**shown, "response": "R"}], force=True)
-    with pytest.raises(UserError, match="demonstrations was"):
+    with pytest.raises(UserError, match="other settings: the demonstrations have changed; the prompts have"):
         generate(replace(few_shot))
 
 

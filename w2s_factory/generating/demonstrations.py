@@ -116,10 +116,11 @@ def _markers(named: Markers | None, source: RowSource, rows: Sequence[dict[str, 
     """Return the markers named, or else those by which the responses were scored.
 
     Raises:
-        UserError: No response has the markers named.
+        UserError: No response has the markers named; or the results were scored from other responses.
     """
     check_markers(named, [(source, rows)])
-    return noted_way(source).markers if named is None else named
+    scored = noted_way(source)
+    return scored.markers if named is None else named
 
 
 def _check_part(show: str) -> None:

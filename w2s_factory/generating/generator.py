@@ -14,7 +14,7 @@ from w2s_factory.generating.engines import make_engine
 from w2s_factory.generating.engines.contract import Contracted
 from w2s_factory.generating.failures import Failures, ids_shown
 from w2s_factory.generating.generation_files import JOURNAL, OUTPUT, journals, seed_folder, shard_folder
-from w2s_factory.generating.part import Generated, Part, noted_date
+from w2s_factory.generating.part import Generated, Part, check_settings, noted_date
 from w2s_factory.processes import progress_bar, say
 from w2s_factory.quantities import MAX_FAILURES, FailedShare
 from w2s_factory.ranges import check
@@ -63,6 +63,8 @@ def generate(
     """
     check(max_failures, FailedShare, "max_failures")
     _tell_given_away(generation, tell)
+    if not (restart or restart_if_changed):
+        _check_settings(generation)
     with ExitStack() as stack:
         engine = stack.enter_context(closing(_engine(generation)))
         chat = _chat(generation, engine, restart=restart)
@@ -147,6 +149,14 @@ def _chat(generation: Generation, engine: Contracted, *, restart: bool = False) 
 def _folder(generation: Generation, seed: int) -> Path:
     folder = seed_folder(generation.output_dir, generation.sampling.temperature, seed)
     return shard_folder(folder, generation.shard)
+
+
+def _check_settings(generation: Generation) -> None:
+    """Refuse to continue a run with other settings, as far as they are known without the engine."""
+    if generation.chat is not None:
+        return
+    for seed in generation.seeds:
+        check_settings(_folder(generation, seed), generation.settings({}, seed))
 
 
 def _part(generation: Generation, engine: Contracted, chat: Chat | None, seed: int, **restarts: bool) -> Part:
