@@ -16,6 +16,7 @@ from chained import completed, questions, run
 from w2s_factory import records
 from w2s_factory.cli.next_steps import after_adapter, after_model
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory import preflight
 from w2s_factory.tasks import get_task
 
 TASK = ["--task", "gsm8k"]
@@ -29,6 +30,16 @@ def test_gold_then_train(folder):
     gold = run(
         "build-data", "--stage", "gold", *TASK, "--input", "train_1.jsonl", "--model", "path/to/weak-model"
     )
+    run(*gold.next("train"))
+
+
+@pytest.mark.parametrize(("gpu", "more"), [(True, []), (False, ["use_cpu=true", "bf16=false"])])
+def test_without_a_gpu_training_is_on_the_cpu(folder, monkeypatch, gpu, more):
+    monkeypatch.setattr(preflight, "seems_without_gpu", lambda: not gpu)
+    gold = run(
+        "build-data", "--stage", "gold", *TASK, "--input", "train_1.jsonl", "--model", "path/to/weak-model"
+    )
+    assert gold.next("train")[2:] == more
     run(*gold.next("train"))
 
 

@@ -54,7 +54,7 @@ def shown(path: object) -> object:
 def after_dataset(built: Built) -> None:
     """Print how to train on a dataset."""
     if built.config is not None:
-        print_next_command("train", built.config)
+        print_next_command("train", built.config, *_on_cpu(built.config))
         return
     if built.index is None:  # rows in memory or on the standard output
         return
@@ -63,6 +63,14 @@ def after_dataset(built: Built) -> None:
         f"--dataset-dir {shlex.quote(_shown(built.index.parent))} and add --preset, --model, --output-dir "
         "and --output"
     )
+
+
+def _on_cpu(config: Path) -> list[str]:
+    """Return the arguments without which a config cannot be trained here, where there is no GPU."""
+    from w2s_factory.llamafactory.preflight import cpu_arguments, seems_without_gpu
+    from w2s_factory.llamafactory.training_config import read_config
+
+    return cpu_arguments(read_config(config).values) if seems_without_gpu() else []
 
 
 def after_config(preset: str, version: str | None, config: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import DelegateError, UserError, W2SError, nearest_or_all
+from w2s_factory.experiment.gpu_check import check_gpu, gpu_note
 from w2s_factory.experiment.load import file_of, read_experiment
 from w2s_factory.experiment.plan import REPORT, Plan, plan
 from w2s_factory.experiment.run_folder import (
@@ -193,6 +194,11 @@ def plan_experiment(
     return planned
 
 
+def note_on_gpu(planned: Plan, file: object) -> str | None:
+    """Return a note if a training needs a GPU and none seems to be here; see `gpu_check.gpu_note`."""
+    return gpu_note(planned, _trainings(planned.experiment), file)
+
+
 def run(
     file: str | Path,
     *,
@@ -224,10 +230,11 @@ def run(
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     planned = plan_experiment(file, preset, force=force, ahead=False, tell=tell)
-    name = planned.experiment.name
+    name, here = planned.experiment.name, executor in (None, "local") and not arguments
     folder = Path(output_dir or RUNS / (f"{name}_{preset}" if preset else name)).absolute()
     command = snakemake_command(planned, folder, jobs=jobs, executor=executor, arguments=arguments)
-    carry_out(planned, folder, command, source=file_of(file), tell=tell)
+    gpu_for = file if here else None
+    carry_out(planned, folder, command, source=file_of(file), gpu_for=gpu_for, tell=tell)
     return Ran(folder, folder / REPORT, _answer(folder, planned))
 
 
@@ -252,6 +259,7 @@ def carry_out(
     command: Sequence[str],
     *,
     source: Path | None = None,
+    gpu_for: object = None,
     tell: Callable[[str], None] = say,
 ) -> None:
     """Bring a folder up to date with a plan.
@@ -261,15 +269,20 @@ def carry_out(
         folder: The run's folder, absolute.
         command: The `snakemake_command` that does it.
         source: The experiment file that was read, which is never overwritten.
+        gpu_for: The experiment file as the user named it, if its trainings run on this machine, which then
+            must have the GPU that they need; None if they may run elsewhere.
         tell: The function that gets a line for each finished step.
 
     Raises:
-        UserError: An input is missing, another run is active in the folder, or a file cannot be written.
+        UserError: An input is missing, another run is active in the folder, a file cannot be written, or a
+            training needs a GPU and there is none.
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     refuse_others(planned.experiment.name, folder)  # before anything is written there
     with held(folder):
         prepare(planned, folder, source)
+        if gpu_for is not None:
+            check_gpu(planned, _trainings(planned.experiment), gpu_for, folder)
         progress = Progress({step.rule: step.name for step in planned.steps}, tell)
         start = _size(folder / LOG)
         code = _snakemake(command, folder, progress)
