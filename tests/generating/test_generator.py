@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 from echo_engine import Echo
+from small_runs import asking, rows
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating import (
-    Generation,
     Model,
     Sampling,
     Shard,
@@ -40,18 +40,7 @@ def printed():
 
 @pytest.fixture
 def generation(tmp_path, options):
-    write(tmp_path / "questions.jsonl", [{"question": f"q{n}"} for n in range(5)])
-    return Generation(
-        task=get_task("gsm8k"),
-        questions=tmp_path / "questions.jsonl",
-        model=Model("m"),
-        engine="echo",
-        output_dir=tmp_path / "out",
-    )
-
-
-def rows(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return asking(tmp_path, 5, engine="echo")
 
 
 def test_rows_in_the_order_of_the_questions(tmp_path, generation):

@@ -94,6 +94,9 @@ StopText: TypeAlias = Annotated[str, AfterValidator(_not_nothing)]
 JinjaText: TypeAlias = Annotated[str, _parsed(RowTemplate)]
 """A Jinja template."""
 
+Place: TypeAlias = tuple[str, str | None, str | None]
+"""A data file, folder or data set on the hub, with the configuration and the split."""
+
 ShareOfRows: TypeAlias = Annotated[Share, Gt(0)]
 """A share of the rows, above 0."""
 
@@ -297,6 +300,11 @@ class Definition:
         line, field = place_of(self.yaml.root, where), ".".join(map(str, where))
         return UserError(problem, file=self.path, line=line, field=field or None, hint=hint)
 
+    def place(self, section: RowsSection) -> Place:
+        """Return the place of rows, the same for paths to the same file or folder."""
+        where = str(section.hub) if section.hub else str(self.local(section).resolve())
+        return where, section.config, section.split
+
     def local(self, section: RowsSection) -> Path:
         """Return the path of rows that are not on the hub."""
         return self.path.parent / Path(section.path or "").expanduser()
@@ -357,9 +365,9 @@ def _check_place(definition: Definition, name: str) -> None:
 
 def _check_shares(definition: Definition) -> None:
     """Check that splits do not take the same rows: shares of a place add up to at most all of it."""
-    by_place: dict[str, list[str]] = {}
+    by_place: dict[Place, list[str]] = {}
     for name, split in definition.splits.items():
-        by_place.setdefault(str(split.place), []).append(name)
+        by_place.setdefault(definition.place(split), []).append(name)
     for names in by_place.values():
         shares = {name: definition.splits[name].share for name in names}
         whole = [name for name, share in shares.items() if share is None]
