@@ -331,3 +331,10 @@ def test_an_empty_journal_of_a_shard_is_named(tmp_path, generation):
     (tmp_path / "out/shards/1-of-2/output.journal.jsonl").write_text("")
     with pytest.raises(UserError, match=r"1-of-2/output\.journal\.jsonl: expected the settings .* --restart"):
         merge_shards(tmp_path / "out")
+
+
+def test_a_blank_prompt_is_refused(generation, monkeypatch):
+    monkeypatch.setattr(type(generation.task), "prompt", lambda _, question: " ")
+    with pytest.raises(UserError, match=r"^id 0: the task gsm8k gives a blank prompt$"):
+        generate(generation)
+    assert not generation.output_dir.exists()
