@@ -1,4 +1,4 @@
-"""`w2s-factory build-data`: datasets, the index that lists them, and a training config for each."""
+"""`w2s-factory build-data`: datasets, index and configs; without inputs, from this run or the example."""
 
 from __future__ import annotations
 
