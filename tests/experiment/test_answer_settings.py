@@ -313,3 +313,24 @@ def test_a_generation_is_written_in_the_order_of_earlier_files():
         "samples_per_job",
         "max_tokens",
     ]
+
+
+SERVER = {"base_url": "http://127.0.0.1:1/v1"}
+
+
+@pytest.mark.parametrize(
+    ("options", "stage2", "words"),
+    [
+        (SERVER, None, "the server has to load it"),
+        ({**SERVER, "load_adapters": True}, {"methods": {"dpo": {}}}, "a base model that no server has"),
+    ],
+)
+def test_what_a_server_cannot_answer_is_found_when_the_run_is_planned(planned, options, stage2, words):
+    changes = {"generation": {"engine": "openai", "options": options}, "stage2": stage2}
+    with pytest.raises(UserError, match=words):
+        planned(**changes)
+
+
+def test_adapters_that_a_server_loads_can_be_planned(planned):
+    options = {**SERVER, "load_adapters": True}
+    assert planned(generation={"engine": "openai", "options": options}, stage2=None).steps
