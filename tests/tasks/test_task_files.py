@@ -48,6 +48,7 @@ columns:
   solution: answer
   answer: {column: answer, regex: '#### (.+)'}
 compare: number
+stop: ["Question:"]
 splits:
   train_1: {split: train, share: 0.5}
   train_2: {split: train, share: 0.5}
@@ -129,11 +130,11 @@ def test_gsm8k_from_a_copy_of_the_hub_in_ten_lines(folder):
     assert (shown.sizes, shown.scored, shown.right) == (sizes, 3, 3)
     task = task_of(folder, GSM8K.replace("test: test", "test: tset"), "school.yaml")
     with pytest.raises(
-        UserError, match=r'school.yaml:9: field "splits.test": gsm8k/main has no split "tset". Did you'
+        UserError, match=r'school.yaml:10: field "splits.test": gsm8k/main has no split "tset". Did you'
     ):
         task.own_rows("test")
     task = task_of(folder, GSM8K.replace("main", "man"), "school.yaml")
-    with pytest.raises(UserError, match=r'school.yaml:7: .*: gsm8k has no such folder. Did you mean "main"'):
+    with pytest.raises(UserError, match=r'school.yaml:8: .*: gsm8k has no such folder. Did you mean "main"'):
         task.own_rows("train_1")
 
 
@@ -321,6 +322,9 @@ def test_a_new_task_file_is_valid_and_says_so(folder):
     write_task_file("./new.yaml")
     (folder / "questions.csv").write_text(CSV.replace("problem,result", "question,answer"))
     assert show_task("./new.yaml").sizes == {"train_1": 2, "train_2": 2, "test": 1}
+    task = get_task("./new.yaml")
+    assert task.stop == ("Question:",)
+    assert task.prompt("q").startswith(task.stop[0])
     text = (folder / "new.yaml").read_text()
     commented = [line[2:] for line in text.splitlines() if re.match(r"# [a-z]+: [^|]", line)]
     for line in commented:  # each optional key is one that a task file has

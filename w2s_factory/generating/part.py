@@ -181,6 +181,11 @@ class Part:
         return [request for request in self.requests if request.id not in self._rows]
 
     @property
+    def texts(self) -> list[str]:
+        """The texts that the model wrote, without those of failed requests."""
+        return [row["text"] for name, row in self._rows.items() if name not in self.failed]
+
+    @property
     def ended(self) -> Iterator[tuple[Request, str]]:
         """The requests whose responses ended by themselves, with the texts that the model wrote."""
         for request in self.requests:
