@@ -255,7 +255,8 @@ def test_solutions_are_written_as_the_file_says(folder):
 def test_gold_answers_that_are_not_numbers_are_counted(folder):
     (folder / "questions.csv").write_text(CSV.replace(",16,", ",4:20,"))
     whole = TASK.partition("splits")[0]
-    assert show_task(task_of(folder, whole)).not_numbers == {"test": 1}
+    shown = show_task(task_of(folder, whole))
+    assert (shown.not_numbers, shown.first_not_number) == ({"test": 1}, {"test": 14})
     assert show_task(task_of(folder, whole.replace("number", "text"))).not_numbers == {"test": 0}
 
 
@@ -347,6 +348,8 @@ MISTAKES = [
     ("splits: {train_1: 0.6, test: 0.5}", r'own.yaml:4: field "splits.test": expected shares of at most 1 in all, got 1.1'),
     ("splits: {train_1: 0, test: 0.5}", r'own.yaml:4: field "splits.train_1.share": expected a number above 0 and of at mo'),
     ("splits: {train_1: {share: 0.5}, test: {}}", r'own.yaml:4: field "splits.test": takes all rows, so train_1 would share rows with it'),
+    ("splits: {train_1: 0.5, test: 20%}", r'own.yaml:4: field "splits.test.share": 20% is not a share; write 0.2$'),
+    ("splits: {test: {share: 12.5 %}}", r'own.yaml:4: field "splits.test.share": 12.5 % is not a share; write 0.125$'),
     ("splits: {test: other.csv}", r'own.yaml:4: field "splits.test": no such file or folder: other.csv'),
     ("splits: {a b: 0.5}", r'own.yaml:4: field "splits.a b": expected a name of letters'),
     ("splits: {dev: 0.5, DEV: 0.5}", r"own.yaml:4: .*two splits have names that give the source OWN_DEV"),
@@ -442,6 +445,12 @@ def test_own_files(folder):
     assert get_task("arithmetic").own_files("test") == []
     assert get_task("arithmetic").own_rows("test") is None
     assert get_task("arithmetic").argument == "arithmetic"
+
+
+def test_a_task_file_named_without_its_suffix(folder):
+    task_of(folder, TASK)
+    with pytest.raises(UserError, match=r'no task "own". Did you mean "./own.yaml"\?'):
+        get_task("own")
 
 
 def test_missing_task_files(folder):
