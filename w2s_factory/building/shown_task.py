@@ -113,14 +113,13 @@ def show_task(
         _shown_row(task, number, test, text, found.get(id(test)))
         for number, (test, text) in enumerate(chosen[:SHOWN])
     ]
+    not_numbers = {each: _not_numbers(task, read or []) for each, read in tests.items()}
     return ShownTask(
         task=task,
         sizes={each: None if read is None else len(read) for each, read in tests.items()},
         without_gold={each: _unknown(read or []) for each, read in tests.items()},
-        not_numbers={each: len(_not_numbers(task, read or [])) for each, read in tests.items()},
-        first_not_number={
-            each: found[0] for each, read in tests.items() if (found := _not_numbers(task, read or []))
-        },
+        not_numbers={each: len(ids) for each, ids in not_numbers.items()},
+        first_not_number={each: ids[0] for each, ids in not_numbers.items() if ids},
         split=name,
         rows=rows,
         scored=sum(each.result is not None for each in scored),
