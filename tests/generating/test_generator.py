@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 from echo_engine import Echo
+from small_runs import asking, rows
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating import (
-    Generation,
     Model,
     Sampling,
     Shard,
@@ -41,18 +41,7 @@ def printed():
 
 @pytest.fixture
 def generation(tmp_path, options):
-    write(tmp_path / "questions.jsonl", [{"question": f"q{n}"} for n in range(5)])
-    return Generation(
-        task=get_task("gsm8k"),
-        questions=tmp_path / "questions.jsonl",
-        model=Model("m"),
-        engine="echo",
-        output_dir=tmp_path / "out",
-    )
-
-
-def rows(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return asking(tmp_path, 5, engine="echo")
 
 
 def test_rows_in_the_order_of_the_questions(tmp_path, generation):
@@ -353,3 +342,10 @@ def test_an_empty_journal_of_a_shard_is_named(tmp_path, generation):
     (tmp_path / "out/shards/1-of-2/output.journal.jsonl").write_text("")
     with pytest.raises(UserError, match=r"1-of-2/output\.journal\.jsonl: expected the settings .* --restart"):
         merge_shards(tmp_path / "out")
+
+
+def test_a_blank_prompt_is_refused(generation, monkeypatch):
+    monkeypatch.setattr(type(generation.task), "prompt", lambda _, question: " ")
+    with pytest.raises(UserError, match=r"^id 0: the task gsm8k gives a blank prompt$"):
+        generate(generation)
+    assert not generation.output_dir.exists()

@@ -167,10 +167,28 @@ def test_semicolons_separate_columns_too(folder):
     assert build_test(task, task.own_rows("test"), split="test")[0]["question"] == "One, or two?"
 
 
+def test_the_same_file_by_two_paths_is_divided_once(folder):
+    (folder / "inner").mkdir()
+    (folder / "link.csv").symlink_to("questions.csv")
+    keys = "columns: {question: problem, answer: result}\n"
+    rows = "{path: ./inner/../questions.csv, share: 0.4}"
+    task = task_of(
+        folder,
+        f"rows: questions.csv\n{keys}splits: {{a: {rows}, b: {{path: link.csv, share: 0.4}}, c: 0.2}}\n",
+    )
+    drawn = [name for split in task.splits for name in ids(task, split)]
+    assert sorted(drawn) == [11, 12, 13, 14, 15]
+    with pytest.raises(UserError, match=r'field "splits.b": expected shares of at most 1 in all, got 1.1'):
+        task_of(
+            folder, f"rows: questions.csv\n{keys}splits: {{a: {rows}, b: {{path: link.csv, share: 0.7}}}}\n"
+        )
+
+
 PROMPTS = [
     ("", "Question: Q\nAnswer:", "Q"),
     ("prompt: 'Solve: {{ question }}'\n", "Solve: Q", "Solve: Q"),
     ("prompt: |\n  {{ question }} ({{ topic | upper }})\n", "Q (SUMS)", "Q (SUMS)"),
+    ("prompt: '{{ question }} {{ topic | tojson }}'\n", 'Q "sums"', 'Q "sums"'),
     ("prompt: '{% for c in range(2) %}{{ c }}{% endfor %} {{ question }}'\n", "01 Q", "01 Q"),
 ]
 
@@ -184,6 +202,12 @@ def test_prompts(folder, key, prompt, turn):
     assert task.user_turn(question.text) == turn
     golds = build_test(task, task.own_rows("test"), split="test")
     assert golds[0]["question"] in prompt  # so that golds are recognised as those of the questions asked
+
+
+def test_a_column_may_have_the_name_of_a_function_of_jinja(folder):
+    (folder / "questions.csv").write_text("question,answer,range\nQ,1,\"<1 to 'ten'>\"\n")
+    task = task_of(folder, "rows: questions.csv\nprompt: '{{ question }} {{ range }} {{ range | tojson }}'\n")
+    assert show_task(task).rows[0].prompt == "Q <1 to 'ten'> \"<1 to 'ten'>\""
 
 
 def test_questions_from_elsewhere(folder):
@@ -365,6 +389,7 @@ MISTAKES = [
     ("name: a/b", r'own.yaml:5: field "name": expected letters, digits'),
     ("name: gsm8k", r'own.yaml: field "name": the name "gsm8k" is that of a task of the package'),
     ("weak: {}", r'own.yaml:5: field "weak": is not a known key. This is an experiment, not a task'),
+    ("prompt: '{{ " + "(" * 500 + "1" + ")" * 500 + " }}'", r'own.yaml:5: field "prompt": is not a Jinja template \(RecursionError'),
     ("extract: guess", r'own.yaml:5: field "extract": '),
     ("extract: 'regex:(a'", r'own.yaml:5: field "extract": '),
     ("stop: [a, '']", r'own.yaml:5: field "stop.1": an empty text would end'),
@@ -404,6 +429,11 @@ LATER = [
     ("seed: 1", "id,problem,result\n1,Q,1\n", r'own.yaml:4: field "splits.\w+": has no rows: a share of 0\.\d of 1 is none'),
     ("seed: 1", CSV.replace("really", '"really'), r"questions.csv:\d: is not CSV|expected 4 columns"),
     ("prompt: '{{ questoin }}'", CSV, r'own.yaml:5: field "prompt": needs "questoin", which is not a column. Did you mean "q'),
+    ("prompt: '{{ range }}{{ question }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \(expected a value to write, got'),
+    ("prompt: '{{ question.upper }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \(expected a value to write, got the function upper'),
+    ("prompt: '{{ none }}{{ question }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \(a value is null'),
+    ("prompt: '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \(RecursionError'),
+    ("prompt: '{{ question | truncate(-1) }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \(AssertionError'),
     ("prompt: '{{ topic.x.y }}{{ question }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \('),
     ("prompt: '{% if id == 12 %}{% else %}{{ topic }}{% endif %}'", CSV, r'own.yaml:5: field "prompt": renders an empty text \(row of id 12'),
     ("prompt: '{% if question == \"What is 2*2?\" %}{% else %}{{ question }}{% endif %}'", CSV,

@@ -13,7 +13,7 @@ from w2s_factory.scoring.rule import scoring_rule
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from os import PathLike
     from pathlib import Path
 
@@ -125,6 +125,21 @@ def show_task(
         scored=sum(each.result is not None for each in scored),
         right=sum(each.result is True for each in scored),
     )
+
+
+def check_rows(task: Task, splits: Iterable[str]) -> None:
+    """Check the rows of splits that a task reads from files of its own; those of the hub are not loaded.
+
+    Raises:
+        UserError: A row cannot be read, or has no prompt or no usable gold answer.
+    """
+    for split in splits:
+        rows = task.own_rows(split) if len(task.own_files(split)) > 1 else None  # the first is the task's
+        for place, raw in () if rows is None else read_placed(rows, ANY):
+            try:
+                task.test_row(raw, task.split(split).tag)
+            except UserError as error:
+                raise place.locate(error) from error
 
 
 def _source(task: Task, split: str, release: Path | None) -> RowSource:
