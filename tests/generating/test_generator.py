@@ -101,6 +101,9 @@ def test_a_run_says_that_responses_go_on_with_new_questions(generation, options,
     assert printed == [
         '5 of 5 responses go on with a new "Question:". Set --stop "Question:", then --restart'
     ]
+    stopped = replace(generation, sampling=Sampling(stop=("###",)))
+    generate(stopped, restart=True, tell=printed.append)
+    assert 'Set --stop "###" --stop "Question:", then' in printed[1]
 
 
 def test_a_finished_run_asks_nothing(generation):

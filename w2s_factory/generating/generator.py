@@ -227,8 +227,8 @@ def _tell_given_away(generation: Generation, tell: Callable[[str], None]) -> Non
 
 def _tell_new_questions(generation: Generation, parts: Iterable[Part], tell: Callable[[str], None]) -> None:
     """Report that many responses go on with questions of the model's own."""
-    texts = [text for part in parts for text in part.texts]
-    if line := new_questions(generation.task, generation.all_questions, texts):
+    texts, stop = [text for part in parts for text in part.texts], generation.sampling.stop
+    if line := new_questions(generation.task, generation.all_questions, texts, stop):
         tell(line)
 
 

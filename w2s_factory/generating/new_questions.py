@@ -23,13 +23,16 @@ _SHORTEST = 3
 """The fewest characters of a text that is looked for: shorter ones are part of many answers."""
 
 
-def new_questions(task: Task, questions: Sequence[Question], responses: Collection[str]) -> str | None:
+def new_questions(
+    task: Task, questions: Sequence[Question], responses: Collection[str], stop: Sequence[str] = ()
+) -> str | None:
     """Return a line about responses that go on with a new question; None if few or none do.
 
     Args:
         task: The task, which words the prompts.
         questions: The questions that were asked.
         responses: The texts that the model wrote.
+        stop: The texts that ended responses in this run, which the advice keeps.
     """
     opening = _opening(task, questions[:_READ])
     if len(opening) < _SHORTEST:
@@ -37,10 +40,10 @@ def new_questions(task: Task, questions: Sequence[Question], responses: Collecti
     count = sum(opening in response.lstrip().partition("\n")[2] for response in responses)
     if count < max(1, _FREQUENT * len(responses)):
         return None
-    stop = json.dumps([opening], ensure_ascii=False)
-    setting = f"Set --stop {json.dumps(opening, ensure_ascii=False)}"
+    stops = [*stop, opening]
+    setting = f"Set {' '.join(f'--stop {json.dumps(text, ensure_ascii=False)}' for text in stops)}"
     if task.file is not None and task.file.suffix != ".py":
-        setting = f"Set stop: {stop} in the task file (or --stop)"
+        setting = f"Set stop: {json.dumps(stops, ensure_ascii=False)} in the task file (or --stop)"
     return (
         f'{count:,} of {len(responses):,} responses go on with a new "{opening}". {setting}, then --restart'
     )
