@@ -17,6 +17,7 @@ from w2s_factory.generating import (
     generator,
     merge_shards,
 )
+from w2s_factory.records import write
 
 COUNT = 250
 
@@ -192,3 +193,19 @@ def test_an_engine_that_foresees_wrongly_is_named(generation, monkeypatch, found
         generate(generation)
     assert str(caught.value).startswith("engine mine: ")
     assert message in str(caught.value)
+
+
+def test_demonstrations_are_named_where_a_prompt_is_too_long(generation, engine, tmp_path):
+    shown = [{"id": n, "prompt": "Question: p\nAnswer:", "response": "r" * 30} for n in (901, 902)]
+    write(tmp_path / "demos.jsonl", [{**each, "source": "", "sha256": ""} for each in shown])
+    with_them = replace(generation, demonstrations=tmp_path / "demos.jsonl")
+    engine(foreseen=range(COUNT))
+    message = r"too long; its 2 demonstrations have 98 characters\), .*Give fewer or shorter demonstrations"
+    with pytest.raises(UserError, match=message):
+        generate(with_them, restart=True)
+    engine(refused=range(COUNT))
+    with pytest.raises(DelegateError, match=r"answers 400\), .* Remove the cause"):
+        generate(with_them, restart=True)
+    engine(foreseen=range(COUNT))
+    with pytest.raises(UserError, match=r"too long\), .* Remove the cause"):
+        generate(generation, restart=True)

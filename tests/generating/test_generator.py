@@ -19,6 +19,7 @@ from w2s_factory.generating import (
     merge_shards,
     preview,
 )
+from w2s_factory.generating.part import Part
 from w2s_factory.records import write
 from w2s_factory.records.journal import Journal
 from w2s_factory.tasks import get_task
@@ -90,6 +91,19 @@ def test_an_interrupted_run_asks_only_for_parts_that_miss_something(generation, 
     assert [id_ for _, id_ in Echo.asked] == [n for n in (4, 3, 2, 1, 0) if n not in finished]
     kept = rows(made.file.with_name("output.journal.jsonl"))[1:]
     assert sorted(row["id"] for row in kept) == [0, 1, 2, 3, 4]
+
+
+def test_a_run_says_that_responses_go_on_with_new_questions(generation, options, printed, monkeypatch):
+    generate(generation, tell=printed.append)
+    assert printed == []
+    monkeypatch.setattr(Part, "texts", ["2\nQuestion: and more?"] * 5)
+    generate(generation, tell=printed.append)
+    assert printed == [
+        '5 of 5 responses go on with a new "Question:". Set --stop "Question:", then --restart'
+    ]
+    stopped = replace(generation, sampling=Sampling(stop=("###",)))
+    generate(stopped, restart=True, tell=printed.append)
+    assert 'Set --stop "###" --stop "Question:", then' in printed[1]
 
 
 def test_a_finished_run_asks_nothing(generation):

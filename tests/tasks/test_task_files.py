@@ -48,6 +48,7 @@ columns:
   solution: answer
   answer: {column: answer, regex: '#### (.+)'}
 compare: number
+stop: ["Question:"]
 splits:
   train_1: {split: train, share: 0.5}
   train_2: {split: train, share: 0.5}
@@ -129,11 +130,11 @@ def test_gsm8k_from_a_copy_of_the_hub_in_ten_lines(folder):
     assert (shown.sizes, shown.scored, shown.right) == (sizes, 3, 3)
     task = task_of(folder, GSM8K.replace("test: test", "test: tset"), "school.yaml")
     with pytest.raises(
-        UserError, match=r'school.yaml:9: field "splits.test": gsm8k/main has no split "tset". Did you'
+        UserError, match=r'school.yaml:10: field "splits.test": gsm8k/main has no split "tset". Did you'
     ):
         task.own_rows("test")
     task = task_of(folder, GSM8K.replace("main", "man"), "school.yaml")
-    with pytest.raises(UserError, match=r'school.yaml:7: .*: gsm8k has no such folder. Did you mean "main"'):
+    with pytest.raises(UserError, match=r'school.yaml:8: .*: gsm8k has no such folder. Did you mean "main"'):
         task.own_rows("train_1")
 
 
@@ -278,7 +279,8 @@ def test_solutions_are_written_as_the_file_says(folder):
 def test_gold_answers_that_are_not_numbers_are_counted(folder):
     (folder / "questions.csv").write_text(CSV.replace(",16,", ",4:20,"))
     whole = TASK.partition("splits")[0]
-    assert show_task(task_of(folder, whole)).not_numbers == {"test": 1}
+    shown = show_task(task_of(folder, whole))
+    assert (shown.not_numbers, shown.first_not_number) == ({"test": 1}, {"test": 14})
     assert show_task(task_of(folder, whole.replace("number", "text"))).not_numbers == {"test": 0}
 
 
@@ -345,6 +347,9 @@ def test_a_new_task_file_is_valid_and_says_so(folder):
     write_task_file("./new.yaml")
     (folder / "questions.csv").write_text(CSV.replace("problem,result", "question,answer"))
     assert show_task("./new.yaml").sizes == {"train_1": 2, "train_2": 2, "test": 1}
+    task = get_task("./new.yaml")
+    assert task.stop == ("Question:",)
+    assert task.prompt("q").startswith(task.stop[0])
     text = (folder / "new.yaml").read_text()
     commented = [line[2:] for line in text.splitlines() if re.match(r"# [a-z]+: [^|]", line)]
     for line in commented:  # each optional key is one that a task file has
@@ -367,6 +372,8 @@ MISTAKES = [
     ("splits: {train_1: 0.6, test: 0.5}", r'own.yaml:4: field "splits.test": expected shares of at most 1 in all, got 1.1'),
     ("splits: {train_1: 0, test: 0.5}", r'own.yaml:4: field "splits.train_1.share": expected a number above 0 and of at mo'),
     ("splits: {train_1: {share: 0.5}, test: {}}", r'own.yaml:4: field "splits.test": takes all rows, so train_1 would share rows with it'),
+    ("splits: {train_1: 0.5, test: 20%}", r'own.yaml:4: field "splits.test.share": 20% is not a share; write 0.2$'),
+    ("splits: {test: {share: 12.5 %}}", r'own.yaml:4: field "splits.test.share": 12.5 % is not a share; write 0.125$'),
     ("splits: {test: other.csv}", r'own.yaml:4: field "splits.test": no such file or folder: other.csv'),
     ("splits: {a b: 0.5}", r'own.yaml:4: field "splits.a b": expected a name of letters'),
     ("splits: {dev: 0.5, DEV: 0.5}", r"own.yaml:4: .*two splits have names that give the source OWN_DEV"),
@@ -468,6 +475,12 @@ def test_own_files(folder):
     assert get_task("arithmetic").own_files("test") == []
     assert get_task("arithmetic").own_rows("test") is None
     assert get_task("arithmetic").argument == "arithmetic"
+
+
+def test_a_task_file_named_without_its_suffix(folder):
+    task_of(folder, TASK)
+    with pytest.raises(UserError, match=r'no task "own". Did you mean "./own.yaml"\?'):
+        get_task("own")
 
 
 def test_missing_task_files(folder):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -57,6 +59,16 @@ def _not_empty(text: str) -> str:
     if not text.strip():
         raise ValueError("expected text that is not blank")
     return text
+
+
+_PER_CENT = re.compile(r"\s*([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%\s*")
+
+
+def _not_per_cent(value: Any) -> Any:
+    """Return a share; refuse one in per cent, which YAML reads as text, with the number to write."""
+    if isinstance(value, str) and (match := _PER_CENT.fullmatch(value)):
+        raise ValueError(f"{value.strip()} is not a share; write {Decimal(match[1]) / 100:f}")
+    return value
 
 
 def _regex(pattern: str) -> Extraction:
@@ -111,7 +123,7 @@ class SplitSection(RowsSection):
         share: The share of the rows, drawn with the task's seed; None for all of them.
     """
 
-    share: Annotated[ShareOfRows | None, _in_range(ShareOfRows | None)] = None
+    share: Annotated[ShareOfRows | None, _in_range(ShareOfRows | None), BeforeValidator(_not_per_cent)] = None
 
     @property
     def place(self) -> RowsSection:
@@ -157,6 +169,8 @@ def _splits(value: Any) -> Any:
 
 def _split(value: Any) -> Any:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return {"share": value}
+    if isinstance(value, str) and _PER_CENT.fullmatch(value):
         return {"share": value}
     if isinstance(value, str):
         return {"path": value} if is_data_file(value) else {"split": value}
