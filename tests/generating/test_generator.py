@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 from echo_engine import Echo
+from small_runs import asking, rows
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating import (
-    Generation,
     Model,
     Sampling,
     Shard,
@@ -19,6 +19,7 @@ from w2s_factory.generating import (
     merge_shards,
     preview,
 )
+from w2s_factory.generating.part import Part
 from w2s_factory.records import write
 from w2s_factory.records.journal import Journal
 from w2s_factory.tasks import get_task
@@ -40,18 +41,7 @@ def printed():
 
 @pytest.fixture
 def generation(tmp_path, options):
-    write(tmp_path / "questions.jsonl", [{"question": f"q{n}"} for n in range(5)])
-    return Generation(
-        task=get_task("gsm8k"),
-        questions=tmp_path / "questions.jsonl",
-        model=Model("m"),
-        engine="echo",
-        output_dir=tmp_path / "out",
-    )
-
-
-def rows(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return asking(tmp_path, 5, engine="echo")
 
 
 def test_rows_in_the_order_of_the_questions(tmp_path, generation):
@@ -101,6 +91,19 @@ def test_an_interrupted_run_asks_only_for_parts_that_miss_something(generation, 
     assert [id_ for _, id_ in Echo.asked] == [n for n in (4, 3, 2, 1, 0) if n not in finished]
     kept = rows(made.file.with_name("output.journal.jsonl"))[1:]
     assert sorted(row["id"] for row in kept) == [0, 1, 2, 3, 4]
+
+
+def test_a_run_says_that_responses_go_on_with_new_questions(generation, options, printed, monkeypatch):
+    generate(generation, tell=printed.append)
+    assert printed == []
+    monkeypatch.setattr(Part, "texts", ["2\nQuestion: and more?"] * 5)
+    generate(generation, tell=printed.append)
+    assert printed == [
+        '5 of 5 responses go on with a new "Question:". Set --stop "Question:", then --restart'
+    ]
+    stopped = replace(generation, sampling=Sampling(stop=("###",)))
+    generate(stopped, restart=True, tell=printed.append)
+    assert 'Set --stop "###" --stop "Question:", then' in printed[1]
 
 
 def test_a_finished_run_asks_nothing(generation):
@@ -361,3 +364,10 @@ def test_an_empty_journal_of_a_shard_is_named(tmp_path, generation):
     (tmp_path / "out/shards/1-of-2/output.journal.jsonl").write_text("")
     with pytest.raises(UserError, match=r"1-of-2/output\.journal\.jsonl: expected the settings .* --restart"):
         merge_shards(tmp_path / "out")
+
+
+def test_a_blank_prompt_is_refused(generation, monkeypatch):
+    monkeypatch.setattr(type(generation.task), "prompt", lambda _, question: " ")
+    with pytest.raises(UserError, match=r"^id 0: the task gsm8k gives a blank prompt$"):
+        generate(generation)
+    assert not generation.output_dir.exists()

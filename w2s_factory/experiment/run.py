@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from w2s_factory.building.shown_task import check_rows
 from w2s_factory.errors import DelegateError, UserError, W2SError, nearest_or_all
 from w2s_factory.experiment.gpu_check import check_gpu, gpu_note
 from w2s_factory.experiment.load import file_of, read_experiment
@@ -177,7 +178,8 @@ def plan_experiment(
         tell: The function that gets warnings and notes.
 
     Raises:
-        UserError: The file cannot be used; with the line, or the training argument that is unknown.
+        UserError: The file cannot be used; with the line, or the training argument that is unknown. Or rows
+            of a task from a file cannot be used.
         DelegateError: Chat templates are to be compared, and LLaMA-Factory cannot be imported.
     """
     experiment = read_experiment(file, preset)
@@ -191,6 +193,8 @@ def plan_experiment(
         raise UserError(
             error.problem, file=error.file or file, line=error.line, field=error.field, hint=error.hint
         ) from None
+    task = experiment.the_task
+    check_rows(task, [name for name in ("train_1", "train_2", experiment.split) if name in task.splits])
     return planned
 
 

@@ -14,6 +14,7 @@ from w2s_factory.generating.engines import make_engine
 from w2s_factory.generating.engines.contract import Contracted
 from w2s_factory.generating.failures import Failures, ids_shown
 from w2s_factory.generating.generation_files import JOURNAL, OUTPUT, journals, seed_folder, shard_folder
+from w2s_factory.generating.new_questions import new_questions
 from w2s_factory.generating.part import Generated, Part, check_settings, noted_date
 from w2s_factory.processes import progress_bar, say
 from w2s_factory.quantities import MAX_FAILURES, FailedShare
@@ -73,7 +74,7 @@ def generate(
             restarts = {"restart": restart, "restart_if_changed": restart_if_changed}
             part = _part(generation, engine, chat, seed, retry_failed=retry_failed, **restarts)
             parts[seed] = stack.enter_context(closing(part))
-        failures = Failures(list(parts.values()), max_failures)
+        failures = Failures(list(parts.values()), max_failures, generation.shown)
         if not all(part.complete for part in parts.values()):
             stops = AnswerStops(generation.sampling, chat)
             _complete(generation, engine, parts, stops, failures, tell)
@@ -81,6 +82,8 @@ def generate(
             tell(f"{failures}; they count as unanswered, and --retry-failed requests them again")
         if chat is not None and chat.settings.switch:
             _tell_missing_thinking(chat, parts.values(), tell)
+        if chat is None:
+            _tell_new_questions(generation, parts.values(), tell)
         return [_write(generation, engine, part) for part in parts.values()]
 
 
@@ -230,6 +233,13 @@ def _tell_given_away(generation: Generation, tell: Callable[[str], None]) -> Non
             else "are kept, as published; see --exclude-demos"
         )
         tell(f"demonstrations give away the answers to questions of this run (id {ids}); they {done}")
+
+
+def _tell_new_questions(generation: Generation, parts: Iterable[Part], tell: Callable[[str], None]) -> None:
+    """Report that many responses go on with questions of the model's own."""
+    texts, stop = [text for part in parts for text in part.texts], generation.sampling.stop
+    if line := new_questions(generation.task, generation.all_questions, texts, stop):
+        tell(line)
 
 
 def _tell_missing_thinking(chat: Chat, parts: Iterable[Part], tell: Callable[[str], None]) -> None:

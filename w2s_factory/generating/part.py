@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -64,6 +65,15 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
         return
     if "chat" not in then and (len(begun) > 1 or (folder / OUTPUT).exists()):
         _refuse_others(journal, known, {key: settings[key] for key in known})
+
+
+def failed_in(journal: Path) -> int:
+    """Return how many requests of an unfinished generation failed, and were not answered later."""
+    last: dict[Any, bool] = {}
+    with suppress(UserError):  # the last line of a run that was killed may be half written
+        for entry in islice(read(journal, ANY), 1, None):
+            last[entry.get("id")] = "error" in entry
+    return sum(last.values())
 
 
 @dataclass(frozen=True)
@@ -204,6 +214,11 @@ class Part:
     def missing(self) -> list[Request]:
         """The requests without a response, of which it is not known that they fail."""
         return [request for request in self.requests if request.id not in self._rows]
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts that the model wrote, without those of failed requests."""
+        return [row["text"] for name, row in self._rows.items() if name not in self.failed]
 
     @property
     def ended(self) -> Iterator[tuple[Request, str]]:
