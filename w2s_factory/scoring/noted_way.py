@@ -112,7 +112,9 @@ def _refuse_outdated(results: Path, said: Mapping[str, Any]) -> None:
     Responses are hashed only where they were written after the results.
     """
     responses = results.with_name(OUTPUT)
-    if not responses.is_file() or responses.stat().st_mtime <= results.stat().st_mtime:
+    if not (responses.is_file() and results.is_file()):
+        return
+    if responses.stat().st_mtime <= results.stat().st_mtime:
         return
     inputs = said.get("inputs")
     noted = [each for each in inputs if isinstance(each, dict)] if isinstance(inputs, list) else []
@@ -128,8 +130,11 @@ def _refuse_outdated(results: Path, said: Mapping[str, Any]) -> None:
 def _is_file(noted: str, file: Path) -> bool:
     """Return whether the path of an input in a manifest is that of a file, whose folder may have moved."""
     path = Path(noted)
-    if path.exists():
-        return path.samefile(file)
+    try:
+        if path.exists():
+            return path.samefile(file)
+    except OSError:  # it cannot be a file: its name is too long
+        return False
     return path.name == file.name and path.parent.name in ("", file.parent.name)
 
 
