@@ -30,6 +30,9 @@ Amount: TypeAlias = Annotated[str, AfterValidator(_amount)]
 Threads: TypeAlias = Annotated[int, Ge(1), Le(4_096)]
 """Processor cores of a job."""
 
+SaveSteps: TypeAlias = Annotated[int, Ge(1), Le(1_000_000)]
+"""Training steps from one checkpoint to the next."""
+
 Retries: TypeAlias = Annotated[int, Ge(0), Le(100)]
 """How often a job is put back in the queue of a cluster."""
 
