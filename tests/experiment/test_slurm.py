@@ -363,6 +363,7 @@ def test_the_lock_of_a_run_in_a_slurm_job_is_taken_once_slurm_has_ended_the_job(
         elsewhere.setenv("SLURM_JOB_ID", number)
         elsewhere.setenv("SLURM_CLUSTER_NAME", "loop")
         elsewhere.setattr(run_lock, "_boot", lambda: "another machine's")
+        elsewhere.setattr(run_lock.platform, "node", lambda: "there")
         run.folder.mkdir()
         lock = run_lock.lock_folder(run.folder)
         lock.__enter__()
@@ -379,9 +380,10 @@ def test_the_lock_of_a_run_in_a_slurm_job_is_taken_once_slurm_has_ended_the_job(
 
 
 def test_where_nothing_answers_nothing_is_submitted(run, monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="sacct is not installed and squeue is not installed") as refused:
-        run(run.plan(PAIR))
+    with monkeypatch.context() as without:
+        without.setenv("PATH", str(tmp_path))
+        with pytest.raises(UserError, match="sacct is not installed and squeue is not installed") as refused:
+            run(run.plan(PAIR))
     assert refused.value.exit_code == 2
     assert not run.folder.exists()
 
