@@ -140,34 +140,32 @@ def executor_arguments(given: Sequence[str], retries: int | None) -> list[str]:
 
 
 def status_command() -> str:
-    """Return the command by which the executor follows its jobs: `sacct`, or `squeue` without accounting.
+    """Return the command by which the executor follows its jobs: `squeue` or `sacct`.
 
-    The plugin (2.8) takes `sacct` where it is installed and notes its failures at debug level only: on a
-    cluster without accounting it would wait for ever.
+    `squeue` is taken where the controller knows ended jobs for long enough, else `sacct`, which needs
+    accounting. Left to itself, the plugin (2.8) takes `sacct` wherever it is installed and notes its failures
+    at debug level only: without accounting it would wait for ever. Of `sacct` it does not understand the
+    state `CANCELLED by UID` and would wait for ever, too.
 
     Raises:
-        UserError: Neither answers, or the controller forgets ended jobs too soon for `squeue`.
+        UserError: Neither answers, or only `squeue` does and the controller forgets ended jobs too soon.
     """
-    try:
-        _ask("sacct", "--allocations", "--noheader", "--starttime=now", "--format=JobIDRaw")
-    except NoAnswerError as error:
-        without = str(error)
-    else:
-        return "sacct"
+    problems = []
     try:
         active_jobs()
         age = _min_job_age()
+        if age >= SHORTEST_AGE:
+            return "squeue"
+        problems.append(f"MinJobAge is {age} seconds, below the {SHORTEST_AGE} that squeue needs")
     except NoAnswerError as error:
-        problem = f"expected Slurm to answer, but {without} and {error}"
-        raise UserError(problem, field="--executor", hint="Run it where `squeue` works") from None
-    if age < SHORTEST_AGE:
-        problem = (
-            f"expected sacct to answer or MinJobAge to be at least {SHORTEST_AGE} seconds, "
-            f"but {without} and MinJobAge is {age}"
-        )
-        hint = "The ends of jobs would be missed: ask the cluster's administrators for one of the two"
-        raise UserError(problem, field="--executor", hint=hint)
-    return "squeue"
+        problems.append(str(error))
+    try:
+        _ask("sacct", "--allocations", "--noheader", "--starttime=now", "--format=JobIDRaw")
+    except NoAnswerError as error:
+        problem = f"expected Slurm to say how jobs end, but {' and '.join([*problems, str(error)])}"
+        hint = "Run it where Slurm's commands work; its administrators can set MinJobAge or accounting"
+        raise UserError(problem, field="--executor", hint=hint) from None
+    return "sacct"
 
 
 def _min_job_age() -> int:

@@ -108,6 +108,7 @@ class Watch:
     _since: dict[str, float] = field(default_factory=dict)
     _told: set[tuple[str, str]] = field(default_factory=set)
     _ran: set[str] = field(default_factory=set)
+    _uses_sacct: bool = False
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @contextlib.contextmanager
@@ -116,6 +117,7 @@ class Watch:
         if slurm.NAME not in command:
             yield
             return
+        self._uses_sacct = "sacct" in command
         thread = threading.Thread(target=self._look_until_stopped, daemon=True)
         thread.start()
         try:
@@ -151,6 +153,12 @@ class Watch:
             self._ran.add(job.id)
         if job.state in ("PREEMPTED", "NODE_FAIL"):
             self._lost(job, step)
+        elif job.state == "CANCELLED" and self._uses_sacct:
+            self.ends[job.id] = job
+            text = (
+                f"{step.name}: its job {job.id} was cancelled, which the executor does not learn from sacct"
+            )
+            self.tell(f"{text}. Once the other jobs have ended, press Ctrl-C and run the command again")
 
     def _waits(self, job: SlurmJob, step: Step) -> None:
         """Name a job that has waited for long, once for each reason."""
