@@ -155,10 +155,12 @@ class Watch:
             self._lost(job, step)
         elif job.state == "CANCELLED" and self._uses_sacct:
             self.ends[job.id] = job
-            text = (
-                f"{step.name}: its job {job.id} was cancelled, which the executor does not learn from sacct"
-            )
-            self.tell(f"{text}. Once the other jobs have ended, press Ctrl-C and run the command again")
+            self._unnoticed(job, step)
+
+    def _unnoticed(self, job: SlurmJob, step: Step) -> None:
+        """Say that a job has ended in a way that the executor (2.8) does not notice."""
+        text = f"{step.name}: its job {job.id} ended as {job.state}, which Snakemake does not notice"
+        self.tell(f"{text}. Once the other jobs have ended, press Ctrl-C and run the command again")
 
     def _waits(self, job: SlurmJob, step: Step) -> None:
         """Name a job that has waited for long, once for each reason."""
@@ -191,10 +193,10 @@ class Watch:
             try:
                 slurm.end_for_good(job.id)
             except slurm.NoAnswerError:
-                text = f"{step.name}: its job {job.id} was ended as {job.state} and does not come back"
-                self.tell(
-                    f"{text}. Snakemake waits for it all the same: press Ctrl-C and run the command again"
-                )
+                self._unnoticed(now, step)
+            else:
+                if self._uses_sacct:
+                    self._unnoticed(now, step)
 
     def ends_of(self, failed: Iterable[Step]) -> dict[str, End]:
         """Return how Slurm ended the jobs of failed steps, or why it did not accept them, by rule."""
