@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.train
 
-STEPS = ("max_steps=120", "save_strategy=steps", "save_steps=10", "lora_dropout=0.1")
+STEPS = ("max_steps=60", "save_strategy=steps", "save_steps=10", "lora_dropout=0.1")
 
 
 def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
@@ -60,12 +60,7 @@ def test_a_killed_training_is_resumed(config: Path, tmp_path: Path) -> None:
     resumed = w2s("train", config, *STEPS, "--resume", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     name, _, step = str(noted(out)["resumed_from"]).partition("-")
-    assert (name, 20 <= int(step) < 120) == ("checkpoint", True)
+    assert (name, 20 <= int(step) < 60) == ("checkpoint", True)
     adapter = (out / "adapter_model.safetensors").read_bytes()
     assert adapter == (tmp_path / "undisturbed/adapter_model.safetensors").read_bytes()
     assert "resumed_from" not in noted(tmp_path / "undisturbed")
-
-    other = w2s("train", config, *STEPS, "learning_rate=2e-3", "--resume", "--force", cwd=tmp_path)
-    assert other.returncode == 0, other.stderr
-    assert "resumed_from" not in noted(out)
-    assert (out / "adapter_model.safetensors").read_bytes() != adapter
