@@ -12,12 +12,13 @@ READY := $(VENV)/.ready
 VLLM := .venv-vllm
 # Groups of tests, by marker: each takes long, or needs what not every machine has. pyproject.toml describes them.
 MARKED := train or install or browser or vllm or slurm or slow
+SLURM_BRIEF := squeue and (two_nodes or running-apart or waits_for_long or refuses or asks_for or nothing or lock_of)
 # A worker for each core; one that has no test left takes them from the others.
 PARALLEL := -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart test test-all test-brief coverage misuse test-hostile test-browser setup-vllm test-vllm
-.PHONY: lint bench bench-vllm data clean
+.PHONY: setup-slurm test-slurm test-slurm-brief lint bench bench-vllm data clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,23 +33,24 @@ test: $(READY)  ## run the contributor's tests, four minutes on two cores (parit
 	$(BIN)/python -m pytest $(PARALLEL) -m "not ($(MARKED))" $(ARGS)
 
 test-all: $(READY)  ## run all tests, those that train, install, and need a browser or vLLM among them (no time limit)
-	$(BIN)/python -m pytest $(PARALLEL) -m "not vllm" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not (vllm or slurm)" $(ARGS)
+	$(MAKE) test-slurm
 	$(MAKE) test-vllm
 
-test-brief: $(READY)  ## run some tests of each marked group but vLLM's
-	$(BIN)/python -m pytest $(PARALLEL) -m "($(MARKED)) and not vllm" $(ARGS) \
+test-brief: $(READY)  ## run some tests of each marked group but vLLM's and Slurm's
+	$(BIN)/python -m pytest $(PARALLEL) -m "($(MARKED)) and not (vllm or slurm)" $(ARGS) \
 		tests/integration/test_training.py \
 		tests/integration/test_vanilla_preprocessing.py \
 		tests/llamafactory/test_launch.py \
 		tests/install/test_wheel.py \
 		tests/experiment/test_report_browser.py \
-		tests/experiment/test_slurm.py \
 		tests/generating/test_killed.py \
 		tests/release/test_published_release.py
 
 coverage: $(READY) $(VLLM)/.ready  ## measure the branch coverage of all tests, in the processes that they start, too
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest $(PARALLEL) -m "not vllm" --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not (vllm or slurm)" --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -m slurm tests/experiment --cov --cov-append --cov-report= $(ARGS)
 	PYTHONPATH=. $(VLLM)/bin/python -m pytest -m vllm tests/generating --cov --cov-append --cov-report= $(ARGS)
 	$(BIN)/coverage report --skip-covered
 
@@ -66,6 +68,16 @@ setup-vllm: $(VLLM)/.ready  ## make the environment in .venv-vllm/, in which vLL
 
 test-vllm: $(VLLM)/.ready  ## run the tests that need vLLM, on the CPU, in an environment of its own
 	PYTHONPATH=. $(VLLM)/bin/python -m pytest -m vllm tests/generating $(ARGS)
+
+setup-slurm: $(READY)  ## install Debian's Slurm, which the tests start on the loopback, as root
+	bash scripts/slurm.sh install
+
+# One Slurm at a time: never in parallel.
+test-slurm: $(READY)  ## run the tests that need a real Slurm (make setup-slurm), up to 40 minutes on two cores
+	$(BIN)/python -m pytest -m slurm tests/experiment $(ARGS)
+
+test-slurm-brief: $(READY)  ## run some of the tests that need a real Slurm, under six minutes
+	$(BIN)/python -m pytest -m slurm tests/experiment $(ARGS) -k "$(SLURM_BRIEF)"
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .

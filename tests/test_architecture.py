@@ -238,12 +238,15 @@ WRITES = (
     "copyfile",
 )
 WRITERS = {
-    "experiment/run_folder.py": {"rmtree", "open"},  # seeds that are no longer planned; the run's lock
+    "experiment/run_folder.py": {"rmtree"},  # seeds that are no longer planned
+    "experiment/run_lock.py": {"open", "rename", "unlink"},  # the run's lock
+    "experiment/slurm_jobs.py": {"open", "unlink"},  # the record of a run's jobs; the log of Snakemake
     "experiment/run.py": {"touch", "open"},  # the log of Snakemake
     "generating/engines/weights.py": {"copy"},  # into a temporary folder
     "generating/part.py": {"unlink"},  # what --restart throws away, which is not an input
     "llamafactory/training_config.py": {"write_text"},  # into a temporary folder
     "llamafactory/template.py": {"unlink"},  # what it installed
+    "llamafactory/resume.py": {"rmtree"},  # checkpoints of other trainings
     "release/fetch_release.py": {"replace"},  # a whole clone
 }
 """Files besides `records/` that write, move or remove files themselves, and how."""

@@ -19,7 +19,7 @@ import psutil
 from w2s_factory.errors import DelegateError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import FrameType
 
@@ -30,8 +30,8 @@ ItemT = TypeVar("ItemT")
 FALLBACK: Final = ".w2s-factory.lock"
 """The lock file in folders of file systems that cannot lock a folder itself."""
 
-_NO_FOLDER_LOCKS: Final = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
-"""Errors of file systems that cannot lock a folder; NFS, for one, locks only what is open for writing."""
+NO_LOCKS: Final = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
+"""Errors of file systems that cannot lock this; NFS, for one, locks only what is open for writing."""
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def _lock_folder(handle: int, folder: Path, held: ExitStack) -> None:
     try:
         _lock(handle, wait=True)
     except OSError as error:
-        if error.errno not in _NO_FOLDER_LOCKS:
+        if error.errno not in NO_LOCKS:
             raise UserError(f"cannot be locked ({error.strerror})", file=folder) from None
         from filelock import FileLock  # noqa: PLC0415  as below
 
@@ -191,26 +191,30 @@ def _send(mark: str, number: int) -> None:
             process.send_signal(number)
 
 
-def kill_family(variable: str, value: str) -> None:
+def kill_family(variable: str, value: str, spared: Callable[[Mapping[str, str]], bool] | None = None) -> None:
     """Kill all processes, except this one, that have a value in an environment variable; wait for their end.
 
     Args:
         variable: The variable, which children inherit.
         value: The value that marks the family.
+        spared: Returns whether a process stays, from its environment; all are killed if None.
     """
-    family = _family(variable, value)
+    family = _family(variable, value, spared)
     for process in family:
         with contextlib.suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(family, timeout=GRACE)
 
 
-def _family(variable: str, value: str) -> list[psutil.Process]:
-    """Return the living processes, except this one, that have a value in an environment variable."""
+def _family(
+    variable: str, value: str, spared: Callable[[Mapping[str, str]], bool] | None = None
+) -> list[psutil.Process]:
+    """Return the living processes, except this one and those spared, that have a value in a variable."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):  # those that we may not read are not ours
-            if process.pid != os.getpid() and process.environ().get(variable) == value:
+            environ = {} if process.pid == os.getpid() else process.environ()
+            if environ.get(variable) == value and not (spared and spared(environ)):
                 found.append(process)
     return found
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.experiment.conftest import SMALL
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.load import read_experiment
 from w2s_factory.experiment.plan import plan
@@ -355,3 +356,19 @@ def test_seeds_stay_within_what_a_generator_takes(planned):
         UserError, match=r"demonstrations.seed.*expected a whole number from 0 to 4,294,967,295"
     ):
         planned(demonstrations={"seed": 2**32 - 1}, seeds=[0, 1])
+
+
+def test_trainings_are_resumed_only_where_the_experiment_asks_for_it(planned):
+    def trainings(**changes):
+        return {step.name: step.commands for step in planned(**changes).steps if step.kind == "train"}
+
+    plain, resumed = trainings(), trainings(resume_training=50)
+    assert plain.keys() == resumed.keys()
+    for name, (make, train) in resumed.items():
+        assert train == (*plain[name][1], "--resume")
+        assert [word for word in make if word not in plain[name][0]] == [
+            "save_strategy=steps",
+            "save_steps=50",
+        ]
+    own = trainings(resume_training=50, strong={**SMALL["strong"], "overrides": {"save_steps": 7}})
+    assert "save_steps=7" in next(make for name, (make, _) in own.items() if "iter1" in name)

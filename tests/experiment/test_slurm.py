@@ -1,72 +1,403 @@
-"""`--executor slurm` reaches the plugin, and that sbatch: what comes after it is played by scripts."""
+"""`--executor slurm` on a real Slurm of two nodes, with steps that are shell commands."""
 
 from __future__ import annotations
 
-import os
+import pickle
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
+import psutil
 import pytest
 
-from w2s_factory.experiment.resources import Need
+from tests.experiment.cluster import Cluster, asked, meanwhile, missing, until
+from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.experiment import run_lock, slurm, slurm_watch
+from w2s_factory.experiment.plan import Plan
+from w2s_factory.experiment.resources import Need, Resources
 from w2s_factory.experiment.run import carry_out
+from w2s_factory.experiment.slurm_jobs import RECORD
 from w2s_factory.experiment.workflow import snakemake_command
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
 
-PROGRAMS = {
-    # Notes how it was called, runs the wrapped command at once, and answers with the job's number.
-    "sbatch": """
-        number=$(($(cat "$PLAYED/number" 2>/dev/null || echo 100) + 1)); echo $number > "$PLAYED/number"
-        for word in "$@"; do
-            case "$word" in --wrap=*) wrapped=${word#--wrap=};; *) echo "$word" >> "$PLAYED/sbatch";; esac
-        done
-        if SLURM_JOB_ID=$number bash -c "$wrapped" > "$PLAYED/$number.out" 2>&1
-        then state=COMPLETED; else state=FAILED; fi
-        echo "$number|$state" >> "$PLAYED/states"; echo $number
-    """,
-    "sacct": 'cat "$PLAYED/states"',
-    "squeue": 'tr "|" " " < "$PLAYED/states"',
-    "sinfo": "echo 'PARTITION'; echo 'main*'",
-    "scontrol": "echo 'MinJobAge = 300 sec'",
-    "sacctmgr": "echo me",
-    "scancel": "true",
-    "srun": 'while case "$1" in -*) true;; *) false;; esac; do shift; done; exec "$@"',
-}
+MEMORY = "700MB"
+"""The memory of a step: Snakemake, which runs it on its node, needs a few hundred megabytes itself."""
+
+SOON = ("--slurm-init-seconds-before-status-checks", "1")
+
+
+@pytest.fixture(scope="module", params=["squeue", "sacct"])
+def cluster(request, tmp_path_factory):
+    """A Slurm without accounting, and one with it whose controller soon forgets ended jobs."""
+    if lacks := missing():
+        pytest.skip(f"a Slurm needs {lacks}: scripts/slurm.sh install")
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    started = Cluster(tmp_path_factory.mktemp("cluster"), accounting=request.param == "sacct")
+    try:
+        started.start(**({"SLURM_MIN_JOB_AGE": "150"} if started.accounting else {}))
+        yield started
+    finally:
+        started.stop()
+
+
+class OnSlurm:
+    """A folder, and plans of shell commands carried out in it."""
+
+    def __init__(self, folder, of_shell):
+        self.folder, self._of_shell, self.printed = folder, of_shell, []
+
+    def plan(self, steps, retries=None, **needs) -> Plan:
+        """The plan of the steps, each a training to the executor; a step's own needs follow its command."""
+        plan = self._of_shell({name: step[:3] for name, step in steps.items()})
+        need = {"mem": MEMORY, "runtime": "10m", **needs}
+        on_nodes = tuple(
+            replace(step, kind="train", need=Need.model_validate({**need, **(own[3] if own[3:] else {})}))
+            for step, own in zip(plan.steps, steps.values(), strict=True)
+        )
+        experiment = plan.experiment.model_copy(update={"resources": Resources(retries=retries)})
+        return Plan(experiment, on_nodes, plan.contents)
+
+    def __call__(self, plan, *arguments, executor="slurm", folder=None, **options):
+        folder = folder or self.folder
+        given = (*SOON, *arguments) if executor else arguments
+        self.printed = []
+        command = snakemake_command(plan, folder, jobs=4, executor=executor, arguments=given)
+        carry_out(plan, folder, command, tell=self.printed.append, **options)
+
+    def fails(self, plan, *arguments, **options) -> str:
+        """Carry a plan out that fails; the error."""
+        with pytest.raises(DelegateError) as failed:
+            self(plan, *arguments, **options)
+        return str(failed.value)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.printed)
+
+    def files(self, folder=None) -> dict[str, bytes]:
+        """The content of the steps' files."""
+        return {path.name: path.read_bytes() for path in (folder or self.folder).glob("*.txt")}
 
 
 @pytest.fixture
-def played(tmp_path, monkeypatch):
-    """A PATH with programs that play Slurm; the folder where they note what they were asked."""
-    pytest.importorskip(
-        "snakemake_executor_plugin_slurm", reason="pip install snakemake-executor-plugin-slurm"
-    )
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, text in PROGRAMS.items():
-        (programs / name).write_text(f"#!/bin/bash\n{text}\n")
-        (programs / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PLAYED", str(tmp_path))
-    return tmp_path
+def run(cluster, of_shell, tmp_path, monkeypatch):
+    monkeypatch.setattr(slurm_watch, "EVERY", 1.0)
+    yield OnSlurm(tmp_path / "run", of_shell)
+    cluster.cancel_all()
 
 
-def test_a_training_is_submitted_with_what_it_needs(of_shell, played):
-    plan = of_shell(
-        {"data": ([], ["a.txt"], "echo 1 > a.txt"), "train": (["a.txt"], ["b.txt"], "cat a.txt > b.txt")}
+PAIR = {
+    "a": ([], ["a.txt"], "echo $SLURMD_NODENAME $(date +%s) > a.where; sleep 6; seq 1000 > a.txt; date +%s >> a.where"),
+    "b": ([], ["b.txt"], "echo $SLURMD_NODENAME $(date +%s) > b.where; sleep 6; seq 2000 > b.txt; date +%s >> b.where"),
+    "c": (["a.txt", "b.txt"], ["c.txt"], "cat a.txt b.txt | md5sum > c.txt"),
+}  # fmt: skip
+
+
+def test_two_nodes_work_at_once_and_write_what_one_machine_writes(run, cluster, tmp_path):
+    plan = run.plan(PAIR, threads=2)  # a whole node each
+    run(plan)
+    nodes, begins, ends = zip(
+        *((run.folder / f"{name}.where").read_text().split() for name in "ab"), strict=True
     )
-    data, train = plan.steps
-    need = Need(
-        gpus=2, threads=3, mem="4GB", runtime="2h", more={"slurm_partition": "gpu", "slurm_account": "me"}
+    assert set(nodes) == {"n1", "n2"}
+    assert max(begins) < min(ends)
+    assert cluster.per_step(run.folder) == {"a": 1, "b": 1, "c": 1}
+    assert not (run.folder / RECORD).exists()
+    assert not (run.folder / run_lock.OWNER).exists()
+    on_slurm = run.files()
+    run(plan, executor=None, folder=tmp_path / "here")
+    assert on_slurm == run.files(tmp_path / "here")
+    run(plan)
+    assert run.printed == ["nothing to do: every step is complete"]
+
+
+def test_the_command_that_answers_is_used(run, cluster):
+    command = snakemake_command(run.plan(PAIR), run.folder, jobs=1, executor="slurm", arguments=())
+    uses = command[command.index("--slurm-status-command") + 1]
+    assert uses == ("sacct" if cluster.accounting else "squeue")
+    own = ["--slurm-status-command=squeue"]
+    command = snakemake_command(run.plan(PAIR), run.folder, jobs=1, executor="slurm", arguments=own)
+    assert "--slurm-status-command" not in command
+
+
+def test_a_step_asks_for_what_it_needs(run, cluster):
+    needs = {"gpus": 2, "threads": 2, "runtime": "2m", "more": {"slurm_partition": "urgent"}}
+    run(run.plan({"a": ([], ["a.txt"], "echo $CUDA_VISIBLE_DEVICES > a.txt; scontrol show job $SLURM_JOB_ID >> a.txt")}, **needs))  # fmt: skip
+    gpus, _, asked_for = (run.folder / "a.txt").read_text().partition("\n")
+    assert gpus == "0,1"
+    for words in ("Partition=urgent", "TimeLimit=00:02:00", "CPUs/Task=2", "MinMemoryNode=700M", "gpu:2"):
+        assert words in asked_for
+
+
+ENDS = {
+    "cancelled": ([], ["cancelled.txt"], "sleep 300"),
+    "late": ([], ["late.txt"], "echo begun; sleep 300", {"runtime": "1m"}),
+    "large": ([], ["large.txt"], "python3 -c \"print(len(b'x' * (2 << 30)))\""),
+    "wrong": ([], ["wrong.txt"], "echo why; exit 3"),
+}
+
+
+def test_how_slurm_ended_a_job_is_named(run, cluster):
+    def cancel():
+        asked("scancel", cluster.job(run.folder, "cancelled", "RUNNING").id)
+
+    states = {"cancelled": "CANCELLED", "late": "TIMEOUT", "large": "OUT_OF_MEMORY", "wrong": "FAILED"}
+    if cluster.accounting:  # the executor does not understand the state "CANCELLED by 0"
+        del states["cancelled"]
+    with meanwhile(cancel if "cancelled" in states else lambda: None):
+        error = run.fails(run.plan({step: ENDS[step] for step in states}), "--keep-going")
+    for step, state in states.items():
+        assert f"seed0/{step} ({state})" in error
+        line = next(line for line in run.printed if line.startswith("Slurm ended") and f"_{step}/" in line)
+        assert f" as {state}" in line
+        log = run.folder / ".snakemake/slurm_logs" / f"rule_seed0_{step}"
+        assert str(log) in line
+        assert list(log.glob("*.log"))
+    assert "time limit of 00:01:00. Raise `resources.train.runtime`" in run.text
+    assert "more memory than it had asked for. Raise `resources.train.mem`" in run.text
+    assert "failed with exit code" in run.text
+    assert not [job for job in cluster.jobs(run.folder) if job.active]
+
+
+def test_a_failed_node_is_named(run, cluster):
+    def kill():
+        nodes.append(cluster.job(run.folder, "a", "RUNNING").node)
+        cluster.kill_node(nodes[0])
+
+    nodes = []
+    plan = run.plan({"a": ([], ["a.txt"], "sleep 300")})
+    try:
+        with meanwhile(kill):
+            error = run.fails(plan, "--slurm-no-requeue")
+    finally:
+        cluster.revive_node(nodes[0])
+    assert "seed0/a (NODE_FAIL)" in error
+    assert f"on {nodes[0]} as NODE_FAIL" in run.text
+    assert "its node failed. Run the same command again, or set `resources.retries`" in run.text
+
+
+BEGUN = {"a": ([], ["a.txt"], "echo >> begun; echo half > a.txt; sleep 8; echo whole > a.txt")}
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_job_comes_back_from_a_failed_node_as_often_as_allowed(run, cluster, retries):
+    def kill():
+        until((run.folder / "begun").exists, what="the step runs")
+        nodes.append(cluster.job(run.folder, "a", "RUNNING").node)
+        cluster.kill_node(nodes[0])
+
+    nodes = []
+    plan = run.plan(BEGUN, retries=retries)
+    try:
+        with meanwhile(kill):
+            if retries:
+                run(plan)
+                assert (run.folder / "a.txt").read_text() == "whole\n"
+                assert (run.folder / "begun").read_text() == "\n\n"
+                assert "back in the queue" in run.text
+            else:
+                assert "seed0/a (NODE_FAIL)" in run.fails(plan)
+    finally:
+        cluster.revive_node(nodes[0])
+    assert cluster.per_step(run.folder) == {"a": 1}
+
+
+@pytest.mark.parametrize("retries", [None, 1])
+@pytest.mark.parametrize("partition", ["main", "scavenge"])
+def test_a_preempted_job_is_named_or_comes_back(run, cluster, partition, retries):
+    """Slurm ends jobs of `main` for good, and puts those of `scavenge` back in the queue itself."""
+
+    def preempt():
+        until((run.folder / "begun").exists, what="the step runs")
+        node = cluster.job(run.folder, "a", "RUNNING").node
+        cluster.submit("--partition=urgent", f"--nodelist={node}", "--ntasks=2", "--mem=100", sleep=5)
+
+    more = {"slurm_partition": partition, "slurm_extra": "--nodelist=n1"}
+    plan = run.plan(BEGUN, retries=retries, threads=2, more=more)
+    with meanwhile(preempt):
+        if retries or partition == "scavenge":
+            run(plan)
+            assert (run.folder / "begun").read_text() == "\n\n"
+        else:
+            assert "seed0/a (PREEMPTED)" in run.fails(plan)
+            assert "another job took its place" in run.text
+    assert cluster.per_step(run.folder) == {"a": 1}
+
+
+def test_a_job_that_waits_for_long_is_named(run, cluster, monkeypatch):
+    def drain(state):
+        more = ["reason=a test"] if state == "drain" else []
+        asked("scontrol", "update", "nodename=n1,n2", f"state={state}", *more)
+
+    def go_on():
+        until(lambda: "seed0/a: job" in run.text and "seed0/b: job" in run.text, what="both are named")
+        asked("scancel", cluster.job(run.folder, "b", "PENDING").id)
+        drain("resume")
+
+    monkeypatch.setattr(slurm_watch, "PATIENCE", 2.0)
+    steps = {
+        "a": ([], ["a.txt"], "echo 1 > a.txt"),
+        "b": ([], ["b.txt"], "echo 1 > b.txt", {"runtime": "5h"}),
+    }
+    drain("drain")
+    with meanwhile(go_on):
+        error = run.fails(run.plan(steps), "--keep-going")
+    assert (run.folder / "a.txt").read_text() == "1\n"
+    assert error.startswith("failed: seed0/b (CANCELLED)")
+    drained, limited = (
+        next(line for line in run.printed if line.startswith(f"seed0/{step}: job")) for step in "ab"
     )
-    plan = replace(plan, steps=(data, replace(train, kind="train", need=need)))
-    folder = played / "run"
-    soon = ["--slurm-init-seconds-before-status-checks", "1"]
-    printed = []
-    command = snakemake_command(plan, folder, jobs=2, executor="slurm", arguments=soon)
-    carry_out(plan, folder, command, tell=printed.append)
-    assert (folder / "b.txt").read_text() == "1\n"
-    assert [line.split("  ")[0] for line in printed] == ["[1/2] seed0/data", "[2/2] seed0/train"]
-    asked = (played / "sbatch").read_text()
-    for words in ("gpu", "120", "--cpus-per-task=3", "--gpus=2"):
-        assert words in asked
-    assert (played / "number").read_text() == "101\n"  # one job: data steps stay at home
+    assert "waits in Slurm's queue (" in drained
+    assert "`sinfo -R` says why" in drained
+    assert ".snakemake/slurm_logs/rule_seed0_a/" in drained
+    assert "(PartitionTimeLimit). Lower `resources.train.runtime`" in limited
+
+
+def test_a_job_that_slurm_refuses_is_named(run):
+    error = run.fails(run.plan({"a": ([], ["a.txt"], "true")}, mem="900TB"))
+    assert "seed0/a (not submitted)" in error
+    assert "Memory specification can not be satisfied" in run.text
+
+
+RUN_IT = """
+import pickle, sys
+from pathlib import Path
+from w2s_factory.experiment.run import carry_out
+plan, command, folder, options = pickle.loads(Path(sys.argv[1]).read_bytes())
+carry_out(plan, folder, command, **options)
+"""
+
+
+class Killed:
+    """A run in processes of their own, to be killed."""
+
+    def __init__(self, run, plan, *, apart: bool):
+        """Start it; `apart` hides the processes of jobs from it, as if they were on other machines."""
+        command = snakemake_command(plan, run.folder, jobs=4, executor="slurm", arguments=SOON)
+        file = run.folder.with_suffix(".plan")
+        file.write_bytes(pickle.dumps((plan, command, run.folder, {})))
+        hidden = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"] if apart else []
+        self.log = run.folder.with_suffix(".log")
+        with self.log.open("w") as printed:
+            self.process = subprocess.Popen(
+                [*hidden, sys.executable, "-c", RUN_IT, str(file)], stdout=printed, stderr=printed
+            )
+        self.apart = apart
+
+    def kill(self):
+        """Kill it at once: with all its processes if it is apart, otherwise without those it has started."""
+        one = psutil.Process(self.process.pid)
+        if self.apart:
+            one = until(one.children, what="the run starts")[0]
+        one.send_signal(signal.SIGKILL)
+        self.process.wait(30)
+
+
+MOMENTS = {
+    "submitted": lambda cluster, folder: cluster.jobs(folder),
+    "running": lambda cluster, folder: [j for j in cluster.jobs(folder) if j.state == "RUNNING"],
+    "one has ended": lambda cluster, folder: (folder / "a.txt").exists(),
+}
+SLOW = {
+    "a": ([], ["a.txt"], "echo >> a.begun; sleep 4; seq 1000 > a.txt"),
+    "b": ([], ["b.txt"], "echo >> b.begun; sleep 12; seq 2000 > b.txt"),
+    "c": (["a.txt", "b.txt"], ["c.txt"], "cat a.txt b.txt | md5sum > c.txt"),
+}
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "alone"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_after_a_kill_no_step_runs_twice(run, cluster, tmp_path, moment, apart):
+    plan = run.plan(SLOW)
+    killed = Killed(run, plan, apart=apart)
+    until(lambda: MOMENTS[moment](cluster, run.folder), what=moment)
+    killed.kill()
+    again = Killed(run, plan, apart=apart)
+    assert again.process.wait(180) == 0, again.log.read_text()
+    assert cluster.per_step(run.folder) == {"a": 1, "b": 1, "c": 1}
+    assert {name: (run.folder / f"{name}.begun").read_text() for name in "ab"} == {"a": "\n", "b": "\n"}
+    assert "that an earlier run left in Slurm" in again.log.read_text()
+    on_slurm = run.files()
+    run(plan, executor=None, folder=tmp_path / "here")
+    assert on_slurm == run.files(tmp_path / "here")
+
+
+def test_a_step_that_a_job_left_completed_is_repeated_when_it_is_edited(run, cluster):
+    killed = Killed(run, run.plan(BEGUN), apart=True)
+    cluster.job(run.folder, "a", "RUNNING")
+    killed.kill()
+    edited = {"a": ([], ["a.txt"], "echo edited > a.txt")}
+    run(run.plan(edited))
+    assert "has ended as COMPLETED" in run.text
+    assert (run.folder / "begun").read_text() == "\n"
+    assert (run.folder / "a.txt").read_text() == "edited\n"
+    assert cluster.per_step(run.folder) == {"a": 2}
+
+
+def test_jobs_left_can_be_cancelled(run, cluster):
+    plan = run.plan({"a": ([], ["a.txt"], "echo >> begun; sleep 15; echo 1 > a.txt")})
+    killed = Killed(run, plan, apart=True)
+    first = cluster.job(run.folder, "a", "RUNNING")
+    killed.kill()
+    run(plan, jobs_left="cancel")
+    assert f"job {first.id} has ended as CANCELLED" in run.text
+    assert slurm.described(first.id).state == "CANCELLED"
+    assert cluster.per_step(run.folder) == {"a": 2}
+    assert (run.folder / "a.txt").read_text() == "1\n"
+
+
+def test_a_run_without_the_executor_waits_for_jobs_left_too(run, cluster):
+    plan = run.plan({"a": ([], ["a.txt"], "echo >> begun; sleep 6; echo 1 > a.txt")})
+    killed = Killed(run, plan, apart=True)
+    cluster.job(run.folder, "a", "RUNNING")
+    killed.kill()
+    run(plan, executor=None)
+    assert run.printed[-1] == "nothing to do: every step is complete"
+    assert (run.folder / "begun").read_text() == "\n"
+
+
+def test_the_lock_of_a_run_in_a_slurm_job_is_taken_once_slurm_has_ended_the_job(run, cluster, monkeypatch):
+    number = cluster.submit("--mem=100")
+    until(lambda: slurm.described(number).state == "RUNNING", what="it runs")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("SLURM_JOB_ID", number)
+        elsewhere.setenv("SLURM_CLUSTER_NAME", "loop")
+        elsewhere.setattr(run_lock, "_boot", lambda: "another machine's")
+        elsewhere.setattr(run_lock.platform, "node", lambda: "there")
+        run.folder.mkdir()
+        lock = run_lock.lock_folder(run.folder)
+        lock.__enter__()
+        record = (run.folder / run_lock.OWNER).read_text()
+        lock.__exit__(None, None, None)
+    (run.folder / run_lock.OWNER).write_text(record)  # as a kill leaves it
+    plan = run.plan({"a": ([], ["a.txt"], "echo 1 > a.txt")})
+    with pytest.raises(UserError, match=r"another run may be active .*--take-over"):
+        run(plan, executor=None)
+    asked("scancel", number)
+    until(lambda: not slurm.described(number).active, what="it ends")
+    run(plan, executor=None)
+    assert (run.folder / "a.txt").read_text() == "1\n"
+
+
+def test_where_nothing_answers_nothing_is_submitted(run, monkeypatch, tmp_path):
+    with monkeypatch.context() as without:
+        without.setenv("PATH", str(tmp_path))
+        with pytest.raises(UserError, match="squeue is not installed and sacct is not installed") as refused:
+            run(run.plan(PAIR))
+    assert refused.value.exit_code == 2
+    assert not run.folder.exists()
+
+
+def test_where_jobs_may_be_left_but_slurm_does_not_answer_nothing_runs(run, monkeypatch, tmp_path):
+    plan = run.plan({"a": ([], ["a.txt"], "echo 1 > a.txt")})
+    run.folder.mkdir()
+    (run.folder / RECORD).write_text("w2s-0123456789abcdef\n")
+    with monkeypatch.context() as without:
+        without.setenv("PATH", str(tmp_path))
+        with pytest.raises(UserError, match="may have left jobs in Slurm, which does not answer"):
+            run(plan, executor=None)
+    assert not (run.folder / "a.txt").exists()
+    run(plan, executor=None)
+    assert (run.folder / "a.txt").exists()

@@ -14,6 +14,8 @@ from w2s_factory.quantities import Jobs
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from w2s_factory.experiment.slurm_jobs import JobsLeft
+
 _experiment = heading("Experiment")
 _plan = heading("Show the plan instead of running it")
 _where = heading("Where jobs run")
@@ -44,6 +46,14 @@ _where = heading("Where jobs run")
     "--executor", metavar="NAME", show_default="this machine",
     help="The Snakemake executor that runs the jobs, such as slurm.",
 )  # fmt: skip
+@_where(
+    "--jobs-left", type=click.Choice(["wait", "cancel"]), default="wait", show_default=True,
+    help="What to do first with jobs that an earlier run left in Slurm: wait for their end or cancel them.",
+)  # fmt: skip
+@_where(
+    "--take-over", is_flag=True,
+    help="Continue although a run on another machine may still be active in the folder. Make sure it is not.",
+)  # fmt: skip
 def command(
     file: Path,
     arguments: tuple[str, ...],
@@ -54,6 +64,8 @@ def command(
     dag: Path | None,
     jobs: int | None,
     executor: str | None,
+    jobs_left: JobsLeft,
+    take_over: bool,
 ) -> None:
     """Run or resume an experiment, up to its report.
 
@@ -93,6 +105,8 @@ def command(
         executor=executor,
         arguments=arguments,
         force=force,
+        jobs_left=jobs_left,
+        take_over=take_over,
     )
     if ran.answer:
         click.echo(ran.answer)

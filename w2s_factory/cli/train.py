@@ -42,6 +42,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Only warn of a template that differs from the chat template in which generation will ask.",
 )
+@option(
+    "--resume",
+    is_flag=True,
+    help="Resume an interrupted training from its last checkpoint, if its settings, data and model are the "
+    "same. Checkpoints of other trainings in output_dir are removed.",
+)
 @option("--force", is_flag=True, help="Overwrite trained weights in output_dir.")
 def command(
     config: Path,
@@ -51,6 +57,7 @@ def command(
     on_long: OnLong,
     chat: Path | None,
     allow_other_template: bool,
+    resume: bool,
     force: bool,
 ) -> None:
     """Train from a YAML config, and check the resulting weights.
@@ -74,6 +81,7 @@ def command(
         on_long=on_long,
         chat=chat,
         allow_other_template=allow_other_template,
+        resume=resume,
         force=force,
     )
     if trained.weights is None:

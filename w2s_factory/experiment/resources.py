@@ -30,6 +30,12 @@ Amount: TypeAlias = Annotated[str, AfterValidator(_amount)]
 Threads: TypeAlias = Annotated[int, Ge(1), Le(4_096)]
 """Processor cores of a job."""
 
+SaveSteps: TypeAlias = Annotated[int, Ge(1), Le(1_000_000)]
+"""Training steps from one checkpoint to the next."""
+
+Retries: TypeAlias = Annotated[int, Ge(0), Le(100)]
+"""How often a job is put back in the queue of a cluster."""
+
 
 class LlamaFactory(Section):
     """The settings of LLaMA-Factory.
@@ -74,12 +80,22 @@ class Need(Section):
 
 
 class Resources(Section):
-    """The resources of jobs by kind; `data` holds for all that neither train, merge adapters nor generate."""
+    """The resources of jobs by kind.
+
+    Attributes:
+        train: Those of trainings.
+        export: Those of steps that merge an adapter into its model.
+        generate: Those of steps that generate.
+        data: Those of all other steps.
+        retries: How often Slurm may start a job again that was preempted or whose node failed; None leaves it
+            to the cluster.
+    """
 
     train: Need = Need()
     export: Need = Need()
     generate: Need = Need()
     data: Need = Need()
+    retries: Retries | None = None
 
     def of(self, kind: Kind) -> Need:
         """Return the resources of a kind of step."""

@@ -24,9 +24,11 @@ from w2s_factory.experiment.run_folder import (
     unwritable,
     writing,
 )
+from w2s_factory.experiment.slurm_jobs import end_earlier, recorded
+from w2s_factory.experiment.slurm_watch import Watch
 from w2s_factory.experiment.template_check import check_templates
 from w2s_factory.experiment.training_arguments import TrainingSection
-from w2s_factory.experiment.workflow import Progress, script_of, snakemake_command
+from w2s_factory.experiment.workflow import LOG, Progress, script_of, snakemake_command
 from w2s_factory.generating.engines import engine_names
 from w2s_factory.llamafactory.configs import make_config
 from w2s_factory.llamafactory.known_templates import AUTO, VANILLA
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
     from w2s_factory.experiment.answer_settings import ModelGeneration
     from w2s_factory.experiment.plan import Plan
+    from w2s_factory.experiment.slurm_jobs import JobsLeft
+    from w2s_factory.experiment.slurm_watch import End
     from w2s_factory.experiment.spec import Experiment
 
 
@@ -136,7 +140,6 @@ def _trainings(experiment: Experiment) -> Iterator[tuple[str, TrainingSection, s
 
 
 RUNS: Final = Path("runs")
-LOG: Final = "logs/snakemake.log"
 
 _GRACE = 10.0
 """Seconds for Snakemake, once interrupted, to end its jobs and cancel those of a cluster."""
@@ -203,7 +206,7 @@ def note_on_gpu(planned: Plan, file: object) -> str | None:
     return gpu_note(planned, _trainings(planned.experiment), file)
 
 
-def run(
+def run(  # noqa: PLR0913  each is an option of the command
     file: str | Path,
     *,
     output_dir: str | Path | None = None,
@@ -212,6 +215,8 @@ def run(
     executor: str | None = None,
     arguments: Sequence[str] = (),
     force: bool = False,
+    jobs_left: JobsLeft = "wait",
+    take_over: bool = False,
     tell: Callable[[str], None] = say,
 ) -> Ran:
     """Run an experiment up to its report; complete steps are not repeated.
@@ -227,18 +232,29 @@ def run(
         executor: The Snakemake executor that runs the jobs (`slurm` ...); this machine if None.
         arguments: Further arguments of Snakemake.
         force: Warn of a training template that differs from what generation will ask, instead of refusing it.
+        jobs_left: Whether to `wait` for jobs that an earlier run left in Slurm, or to `cancel` them.
+        take_over: Continue although another run may be active in the folder, on another machine.
         tell: The function that gets a line for each finished step.
 
     Raises:
-        UserError: The file cannot be used, an input is missing, or another run is active in the folder.
+        UserError: The file cannot be used, an input is missing, another run is or may be active in the
+            folder, or Slurm does not answer.
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     planned = plan_experiment(file, preset, force=force, ahead=False, tell=tell)
     name, here = planned.experiment.name, executor in (None, "local") and not arguments
     folder = Path(output_dir or RUNS / (f"{name}_{preset}" if preset else name)).absolute()
     command = snakemake_command(planned, folder, jobs=jobs, executor=executor, arguments=arguments)
-    gpu_for = file if here else None
-    carry_out(planned, folder, command, source=file_of(file), gpu_for=gpu_for, tell=tell)
+    carry_out(
+        planned,
+        folder,
+        command,
+        source=file_of(file),
+        gpu_for=file if here else None,
+        jobs_left=jobs_left,
+        take_over=take_over,
+        tell=tell,
+    )
     return Ran(folder, folder / REPORT, _answer(folder, planned))
 
 
@@ -264,6 +280,8 @@ def carry_out(
     *,
     source: Path | None = None,
     gpu_for: object = None,
+    jobs_left: JobsLeft = "wait",
+    take_over: bool = False,
     tell: Callable[[str], None] = say,
 ) -> None:
     """Bring a folder up to date with a plan.
@@ -275,25 +293,35 @@ def carry_out(
         source: The experiment file that was read, which is never overwritten.
         gpu_for: The experiment file as the user named it, if its trainings run on this machine, which then
             must have the GPU that they need; None if they may run elsewhere.
+        jobs_left: Whether to `wait` for jobs that an earlier run left in Slurm, or to `cancel` them.
+        take_over: Continue although another run may be active in the folder, on another machine.
         tell: The function that gets a line for each finished step.
 
     Raises:
-        UserError: An input is missing, another run is active in the folder, a file cannot be written, or a
-            training needs a GPU and there is none.
+        UserError: An input is missing, another run is or may be active in the folder, a file cannot be
+            written, or a training needs a GPU and there is none.
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     refuse_others(planned.experiment.name, folder)  # before anything is written there
-    with held(folder):
+    names = {step.rule: step.name for step in planned.steps}
+    with held(folder, take_over=take_over):
+        end_earlier(folder, command, names, jobs_left, take_over=take_over, tell=tell)
         prepare(planned, folder, source)
         if gpu_for is not None:
             check_gpu(planned, _trainings(planned.experiment), gpu_for, folder)
-        progress = Progress({step.rule: step.name for step in planned.steps}, tell)
-        start = _size(folder / LOG)
-        code = _snakemake(command, folder, progress)
+        progress, start = Progress(names, tell), _size(folder / LOG)
+        watch = Watch({step.rule: step for step in planned.steps}, planned.experiment.resources.retries, tell)
+        with recorded(folder, command), watch.watching(command):
+            code = _snakemake(command, folder, progress, watch)
         if code != 0:
-            raise _failed(planned, folder, progress, code, tell, start)
+            raise _failed(planned, folder, progress, watch, code, tell, start)
     if progress.total == 0:
         tell("nothing to do: every step is complete")
+
+
+def _with_state(name: str, end: End | None) -> str:
+    """Return a step's name and, if Slurm ended its job, the state of that job."""
+    return name if end is None or not end.state else f"{name} ({end.state})"
 
 
 def _size(log: Path) -> int:
@@ -301,8 +329,8 @@ def _size(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def _snakemake(command: Sequence[str], folder: Path, progress: Progress) -> int:
-    """Run Snakemake to its end and return its exit code; its output goes to the log and into `progress`."""
+def _snakemake(command: Sequence[str], folder: Path, progress: Progress, watch: Watch) -> int:
+    """Run Snakemake to its end and return its exit code; `progress` and `watch` get what it prints."""
     log = folder / LOG
     with writing(log):
         log.parent.mkdir(exist_ok=True)
@@ -323,6 +351,7 @@ def _snakemake(command: Sequence[str], folder: Path, progress: Progress) -> int:
             written.write(line)
             written.flush()
             progress.take(line)
+            watch.submissions.take(line)
         return process.wait()
 
 
@@ -348,7 +377,13 @@ def _ended_with_us(process: subprocess.Popen[str], folder: Path) -> Iterator[Non
 
 
 def _failed(
-    planned: Plan, folder: Path, progress: Progress, code: int, tell: Callable[[str], None], start: int
+    planned: Plan,
+    folder: Path,
+    progress: Progress,
+    watch: Watch,
+    code: int,
+    tell: Callable[[str], None],
+    start: int,
 ) -> W2SError:
     """Return the error to raise, after passing the end of each failed step's log to `tell`.
 
@@ -356,15 +391,18 @@ def _failed(
     this run.
     """
     failed = [step for step in planned.steps if step.rule in progress.failed]
+    states = watch.ends_of(failed)
     for step in failed:
         tell(f"\n{step.name} failed; the end of {folder / step.log}:")
         tell("\n".join(f"    {line}" for line in end_of_log(folder / step.log)))
         script = " && ".join(script_of(step, planned.experiment.environments))
         tell(f"To repeat it alone: cd {shlex.quote(str(folder))} && {script}")
+        if step.rule in states:
+            tell(states[step.rule].text)
     ends = [*(end_of_log(folder / step.log) for step in failed), end_of_log(folder / LOG, start)]
     refused = next(filter(None, (unwritable(end, folder) for end in ends)), None)
     if failed and refused is None:
-        names = ", ".join(step.name for step in failed)
+        names = ", ".join(_with_state(step.name, states.get(step.rule)) for step in failed)
         return DelegateError(
             f"failed: {names}", hint="Fix the cause and run the same command again: it continues from there"
         )

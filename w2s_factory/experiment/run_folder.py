@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.run_contents import CONTENTS
+from w2s_factory.experiment.run_lock import LOCK, lock_folder
+from w2s_factory.experiment.slurm import JOB, own_job
 from w2s_factory.experiment.workflow import PLAN, SCRIPTS, as_json, as_workflow, script_of
-from w2s_factory.processes import kill_family, lock_at_once
+from w2s_factory.processes import kill_family
 from w2s_factory.records import Outputs, is_same_file
 from w2s_factory.records.reader import read_text
 from w2s_factory.records.yaml_files import LARGEST, dump_yaml, read_yaml
@@ -68,24 +70,27 @@ EXPERIMENT = "experiment.yaml"
 MARK = "W2S_FACTORY_EXPERIMENT"
 """The environment variable by which the processes of a run are found; its value is the run's folder."""
 
-_LOCK = ".run.lock"
 _PART = re.compile(r"seed\d+|\d+-of-\d+")
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Lock the folder for the block, after ending processes that a killed run left there.
+def held(folder: Path, *, take_over: bool = False) -> Iterator[None]:
+    """Lock the folder for the block, after ending processes that a killed run left on this machine.
+
+    Processes of Slurm jobs are not among them.
+
+    Args:
+        folder: The folder.
+        take_over: Take the lock even from a run that may still be active on another machine.
 
     Raises:
-        UserError: Another run is active in the folder.
+        UserError: Another run is active in the folder, or may be.
     """
     with contextlib.ExitStack() as stack:
-        with writing(folder / _LOCK):
+        with writing(folder / LOCK):
             folder.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context((folder / _LOCK).open("a"))
-            if not lock_at_once(lock.fileno()):
-                raise UserError("another run is active in this folder", file=folder)
-        kill_family(MARK, str(folder))
+            stack.enter_context(lock_folder(folder, take_over=take_over))
+        kill_family(MARK, str(folder), lambda environ: environ.get(JOB, "") not in ("", own_job()))
         yield
 
 

@@ -24,7 +24,7 @@ from w2s_factory.experiment.answer_settings import (
     ReasoningSection,
     ScoringSection,
 )
-from w2s_factory.experiment.resources import Environments, LlamaFactory, Resources
+from w2s_factory.experiment.resources import Environments, LlamaFactory, Resources, SaveSteps
 from w2s_factory.experiment.section import Section, off
 from w2s_factory.experiment.training_arguments import (
     Overrides,
@@ -256,6 +256,8 @@ class Experiment(Section):
         demonstrations: The demonstrations of weak ICL.
         limit: The number of questions asked.
         llamafactory: The settings of LLaMA-Factory.
+        resume_training: The number of training steps from one checkpoint to the next, from which an
+            interrupted training is resumed; None starts it over.
         environments: The interpreters of other environments.
         resources: The resources of jobs by kind.
         seeds: The whole pipeline is repeated for each; the number is added to every published seed.
@@ -281,6 +283,7 @@ class Experiment(Section):
     demonstrations: Demonstrations = Demonstrations()
     limit: Limit = Limit()
     llamafactory: LlamaFactory = LlamaFactory()
+    resume_training: SaveSteps | None = None
     environments: Environments = Environments()
     resources: Resources = Resources()
     seeds: Annotated[list[Repetition], MinLen(1), MaxLen(100)] = [0]

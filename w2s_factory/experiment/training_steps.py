@@ -56,7 +56,9 @@ def fit(  # noqa: PLR0913  each describes the training
         The trained model.
     """
     folder, config = draft.tree.model(name), draft.tree.config(name)
-    settings = {"seed": SEED + draft.seed, **training.overrides}
+    every = draft.experiment.resume_training
+    saves = {} if every is None else {"save_strategy": "steps", "save_steps": every}
+    settings = {"seed": SEED + draft.seed, **saves, **training.overrides}
     if "deepspeed" in settings:
         settings["deepspeed"] = _deepspeed_file(settings["deepspeed"])
     adapter = ["--adapter", start.adapter] if goes_on and start.adapter else []
@@ -67,6 +69,7 @@ def fit(  # noqa: PLR0913  each describes the training
     make += training_options(draft.experiment, start.of)
     make += _python(draft) if training.value("template") == AUTO else []
     train = ["train", config, "--force", *_python(draft), *template_options(draft.experiment, start.of)]
+    train += [] if every is None else ["--resume"]
     allowed = draft.allow_other_template and training.value("template") not in (None, *WITHOUT_CHAT)
     train += ["--allow-other-template"] if allowed else []
     written = f"{folder}/{NOTED}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
+from w2s_factory.experiment import slurm
 from w2s_factory.experiment.run_contents import CONTENTS
 from w2s_factory.experiment.steps import OURS
 from w2s_factory.quantities import Jobs
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.steps import Step
 
 PLAN: Final = "plan.json"
+LOG: Final = "logs/snakemake.log"
 SCRIPTS: Final = "scripts"
 SNAKEFILE: Final = Path(__file__).with_name("Snakefile")
 REMOTE_KINDS: Final = ("train", "export", "generate")
@@ -65,7 +67,7 @@ def snakemake_command(
     Snakemake's own lock is off: `run` holds a lock of its own, which ends with its process.
 
     Raises:
-        UserError: The executor is not installed, or `jobs` is out of its range.
+        UserError: The executor is not installed, Slurm does not answer, or `jobs` is out of its range.
     """
     check(jobs, Jobs | None, "jobs")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(folder)]
@@ -77,6 +79,8 @@ def snakemake_command(
     else:
         check_executor(str(executor))
         command += ["--executor", str(executor), "--jobs", str(jobs or CLUSTER_JOBS)]
+    if executor == slurm.NAME:
+        command += slurm.executor_arguments(arguments, plan.experiment.resources.retries)
     return [*command, *arguments]
 
 

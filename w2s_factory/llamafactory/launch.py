@@ -19,6 +19,7 @@ from w2s_factory.llamafactory.preflight import (
     check_quantizer,
     check_training,
 )
+from w2s_factory.llamafactory.resume import from_checkpoint, resumed_from
 from w2s_factory.llamafactory.template import with_vanilla
 from w2s_factory.llamafactory.trained_weights import Weights, check_weights, kind_of, snapshot, weight_files
 from w2s_factory.llamafactory.training_config import read_config, write_merged
@@ -46,7 +47,7 @@ class Trained:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 
-def train(
+def train(  # noqa: PLR0913  each is a property of a training
     config: str | Path,
     overrides: str | Iterable[str] = (),
     *,
@@ -55,6 +56,7 @@ def train(
     on_long: OnLong = "drop",
     chat: str | Path | None = None,
     allow_other_template: bool = False,
+    resume: bool = False,
     force: bool = False,
 ) -> Trained:
     """Train with LLaMA-Factory, and check the weights it leaves.
@@ -72,6 +74,8 @@ def train(
             and leaving them to be cut.
         chat: A Jinja file with the chat template in which generation will ask the model; by default its own.
         allow_other_template: Train although the template differs from that chat template.
+        resume: Resume an interrupted training of the same settings and inputs from its last checkpoint, and
+            remove checkpoints of other ones.
         force: Overwrite trained weights, as the override `overwrite_output_dir=true` does.
 
     Raises:
@@ -93,14 +97,17 @@ def train(
     check_quantizer(asked, installation.python)
     settle_template(asked, datasets, installation, say, chat=chat, allow=allow_other_template)
     used, dropped = settle_long_rows(asked, datasets, installation, on_long, say)
+    data = [dataset.file for dataset in datasets if dataset.file]
+    if resume:
+        used = from_checkpoint(used, asked, data, on_long=on_long, llamafactory=installation.version)
     before = snapshot(output_dir, kind)
     _start(installation, "train", used)
     if os.environ.get("NODE_RANK", "0") != "0":
         return Trained(None, dropped)
     base = asked.values["model_name_or_path"]
     weights = check_weights(output_dir, kind, before=before, python=installation.python, base=base)
-    data = [dataset.file for dataset in datasets if dataset.file]
-    return Trained(_noted(asked, weights, installation, data, dropped), dropped)
+    resumed = resumed_from(used) if resume else None
+    return Trained(_noted(asked, weights, installation, data, dropped, resumed), dropped)
 
 
 def export(
@@ -182,12 +189,14 @@ def _noted(
     installation: Installation,
     data: Iterable[Path] = (),
     dropped: Mapping[str, int] | None = None,
+    resumed: str | None = None,
 ) -> Weights:
     """Add a line to the manifest next to the weights; return the weights.
 
     If the line cannot be written, the weights are returned with the reason, since they exist nevertheless.
     """
     facts: dict[str, Any] = {} if dropped is None else {"rows_dropped": dropped}
+    facts |= {"resumed_from": resumed} if resumed else {}
     try:
         records.note(
             weights.files,
