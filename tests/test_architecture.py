@@ -238,6 +238,7 @@ WRITES = (
     "copyfile",
 )
 WRITERS = {
+    "experiment/restoration.py": {"unlink"},  # what is damaged and cannot be restored
     "experiment/run_folder.py": {"rmtree", "open"},  # seeds that are no longer planned; the run's lock
     "experiment/run.py": {"touch", "open"},  # the log of Snakemake
     "generating/engines/weights.py": {"copy"},  # into a temporary folder
