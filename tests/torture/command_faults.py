@@ -263,10 +263,10 @@ WEIGHTS = Line(
 )
 
 
-def deleted_weights(world: World, draw: Random) -> Result:
-    """Delete weights or configs of the model and adapter that are to answer."""
+def deleted_model(world: World, draw: Random) -> Result:
+    """Delete the model or adapter that is to answer, or its config."""
     world.expected(WEIGHTS)
-    names = ["model/config.json", "adapter/adapter_model.safetensors", "adapter/adapter_config.json"]
+    names = ["model", "model/config.json", "adapter", "adapter/adapter_config.json"]
     gone = world.folder / "in" / draw.choice(names)
     kept = gone.with_name("kept")
     gone.rename(kept)
@@ -274,7 +274,7 @@ def deleted_weights(world: World, draw: Random) -> Result:
     assert outcome.code == 2, (gone, outcome)
     assert [name for name in world.changed() if name.startswith("out")] == []
     kept.rename(gone)
-    return Result("deleted weights", "generate", ended(outcome, WEIGHTS), finish(world, WEIGHTS))
+    return Result("deleted model", "generate", ended(outcome, WEIGHTS), finish(world, WEIGHTS))
 
 
 SABOTAGE = (
@@ -375,7 +375,7 @@ KINDS: dict[str, tuple[int, Callable[[World, Random], Result]]] = {
     "spoilt_input": (150, spoilt_input),
     "spoilt_output": (90, spoilt_output),
     "spoilt_journal": (40, spoilt_journal),
-    "deleted_weights": (20, deleted_weights),
+    "deleted_model": (20, deleted_model),
     "delegate": (20, delegate),
     "server": (40, server),
 }

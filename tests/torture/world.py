@@ -70,8 +70,8 @@ class World:
     def check_nothing_half_written(self, line: Line, *, killed: bool) -> None:
         """Assert that each file is as before, as the undisturbed command writes it, or not there.
 
-        A journal may hold some of its lines. A killed process may leave hidden temporary files, and the last
-        line of a journal unfinished.
+        A journal may hold some of its lines, with their hashes. A killed process may leave hidden temporary
+        files, and the last line of a journal unfinished.
         """
         expected = self.expected_while(line)
         for name, content in self.changed().items():
@@ -83,6 +83,9 @@ class World:
             elif name.endswith(JOURNAL):
                 lines = _lines(content, last_may_be_torn=killed)
                 assert set(lines) <= set(_lines(expected[name])), f"{name} has other lines"
+            elif name.endswith(".hashes"):
+                finished = self.folder / name.removesuffix(".hashes").replace("/.output.journal", "/output")
+                assert killed or not finished.exists(), f"{name} was left after the journal was finished"
             else:
                 assert name in expected, f"{name} is not written by the undisturbed command"
                 assert content == expected[name], f"{name} is half written"
