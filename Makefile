@@ -2,10 +2,12 @@
 #   make PYTHON=python3.12 ...   another Python
 #   make test ARGS="-k stage1"   arguments for pytest
 #   make quickstart ARGS="--preset smoke"   arguments for w2s-factory run
+#   make torture FAULTS=100 SEED=7   the number of faults, and the seed from which they are drawn
 
 PYTHON ?= python3
 ARGS ?=
 TRIES ?= 20000
+FAULTS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -17,7 +19,7 @@ SLURM_BRIEF := squeue and (two_nodes or running-apart or waits_for_long or refus
 PARALLEL := -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-all test-brief coverage misuse test-hostile test-browser setup-vllm test-vllm
+.PHONY: help setup quickstart test test-all test-brief coverage misuse torture test-hostile test-browser setup-vllm test-vllm
 .PHONY: setup-slurm test-slurm test-slurm-brief lint bench bench-vllm data clean
 
 help:  ## show this
@@ -57,6 +59,11 @@ coverage: $(READY) $(VLLM)/.ready  ## measure the branch coverage of all tests, 
 misuse: $(READY)  ## try 20,000 misused commands, files, rows and tasks (TRIES=N: another number, SEED=N: other tries)
 	W2S_MISUSE=$(TRIES) W2S_MISUSE_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 \
 		$(if $(SEED),--hypothesis-seed=$(SEED)) tests/misuse $(ARGS)
+
+torture: $(READY)  ## meet commands and whole runs with 1,000 faults (FAULTS=N: another number, SEED=N: other faults)
+	@mkdir -p build && rm -f build/faults.jsonl
+	W2S_FAULTS=$(FAULTS) W2S_FAULTS_SEED=$(SEED) W2S_FAULTS_LOG=build/faults.jsonl \
+		$(BIN)/python -m pytest $(PARALLEL) tests/torture $(ARGS)
 
 test-hostile: $(READY)  ## score 10,000 hostile answers in each mode, half a second each (a quarter of an hour)
 	W2S_HOSTILE=10000 $(BIN)/python -m pytest --timeout 0 -s tests/answers/test_hostile.py

@@ -371,3 +371,38 @@ def test_a_blank_prompt_is_refused(generation, monkeypatch):
     with pytest.raises(UserError, match=r"^id 0: the task gsm8k gives a blank prompt$"):
         generate(generation)
     assert not generation.output_dir.exists()
+
+
+def test_a_response_file_that_is_not_its_journals_is_kept_and_the_remedy_named(generation):
+    [made] = generate(generation)
+    made.file.write_text(made.file.read_text().replace("echo 1", "echo 9"))
+    with pytest.raises(UserError, match=r"other content.*from the journal.*--restart") as refused:
+        generate(generation)
+    assert "--force" not in str(refused.value)
+
+
+def test_a_damaged_line_of_an_unfinished_journal_is_requested_again_and_reported(
+    generation, options, tmp_path
+):
+    [made] = generate(generation)
+    expected, journal = made.file.read_text(), tmp_path / "out/output.journal.jsonl"
+    whole = sorted(journal.read_text().splitlines())
+    made.file.unlink()
+    journal.unlink()
+    options["stop_after"], said = 3, []
+    with pytest.raises(DelegateError):
+        generate(generation, tell=said.append)
+    del options["stop_after"]
+    assert journal.with_name(".output.journal.jsonl.hashes").exists()
+    journal.write_text(journal.read_text().replace("echo 3", "echt 3"))
+    Echo.asked = []
+    generate(generation, tell=said.append)
+    assert f"{journal}: dropped 1 damaged line; missing responses are requested again" in said
+    assert sorted(asked for _, asked in Echo.asked) == [0, 1, 2, 3]  # 2 is in the batch of 3
+    assert made.file.read_text() == expected
+    assert sorted(journal.read_text().splitlines()) == whole
+    assert sorted(path.name for path in journal.parent.iterdir()) == [
+        "manifest.jsonl",
+        "output.journal.jsonl",
+        "output.jsonl",
+    ]

@@ -17,6 +17,7 @@ import yaml
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory import launch
+from w2s_factory.records import content_hash
 
 LEAVES_WEIGHTS = """
 import json, os, struct, sys, yaml
@@ -163,6 +164,24 @@ def test_a_finished_training_is_told_whatever_becomes_of_its_manifest(
     assert done.stdout.splitlines()[0] == f"Trained: adapter in {tmp_path / 'out'}"
     assert done.stderr.splitlines()[-1].startswith("warning: the training was not recorded in the manifest: ")
     assert str(manifest) in done.stderr
+
+
+@pytest.mark.train
+def test_the_manifest_has_the_hashes_of_what_belongs_to_the_weights(
+    config: Path, delegate, tmp_path: Path
+) -> None:
+    pytest.importorskip("safetensors")
+    more = """
+for name in ("tokenizer.json", "chat_template.jinja", "merges.txt", "README.md", "trainer_log.jsonl"):
+    open(out + "/" + name, "w").write(name)
+os.makedirs(out + "/checkpoint-1.json")
+"""
+    cli = delegate(LEAVES_WEIGHTS.replace("BASE", "'some/model'").replace("BYTES", "bytes(4)") + more)
+    launch.train(config, llamafactory_cli=cli)
+    files = json.loads((tmp_path / "out/manifest.jsonl").read_text())["files"]
+    belonging = {"adapter_config.json", "tokenizer.json", "chat_template.jinja", "merges.txt"}
+    assert set(files) == {*belonging, "trainer_log.jsonl"}
+    assert files["tokenizer.json"] == content_hash(tmp_path / "out/tokenizer.json")
 
 
 ARGUMENTS = """

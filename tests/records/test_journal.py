@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import Journal
+from w2s_factory.records.journal import has_intact_header
 
 HEADER = {"settings": {"a": 1}}
 
@@ -105,3 +106,82 @@ def test_a_disk_that_fails_is_named(tmp_path, monkeypatch, name):
     monkeypatch.setattr(os, name, fail)
     with pytest.raises(UserError, match=r"j: cannot be written \(Input/output error\)"):
         journal.close() if name == "fsync" else journal.start_over(HEADER)
+
+
+ROWS = [{"id": number, "text": "x" * (number % 5)} for number in range(5)]
+
+
+def growing(path, rows=ROWS):
+    with Journal(path, HEADER) as journal:
+        for row in rows:
+            journal.append(row)
+    return path.read_bytes()
+
+
+@given(st.data())
+def test_a_flipped_bit_costs_the_rows_of_its_line_and_no_others(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("journal") / "j"
+    whole = growing(path)
+    place, bit = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 7))
+    flipped = bytes([*whole[:place], whole[place] ^ 1 << bit, *whole[place + 1 :]])
+    path.write_bytes(flipped)
+    with Journal(path, HEADER) as journal:
+        assert journal.header == HEADER
+        assert [row for row in journal.rows if row not in ROWS] == []
+        missing = [row for row in ROWS if row not in journal.rows]
+        assert len(missing) <= 2  # two if the break between them was hit
+        for row in missing:
+            journal.append(row)
+        journal.finish()
+    lines = path.read_bytes().splitlines()
+    assert sorted(lines) == sorted(whole.splitlines())
+    assert [name.name for name in path.parent.iterdir()] == ["j"]
+
+
+def test_damaged_lines_are_counted_and_stay_until_the_end(tmp_path):
+    whole = growing(tmp_path / "j")
+    (tmp_path / "j").write_bytes(whole.replace(b'"id": 1', b'"id": 9'))
+    for _ in range(2):
+        with Journal(tmp_path / "j", HEADER) as journal:
+            assert (journal.damaged, [row["id"] for row in journal.rows]) == (1, [0, 2, 3, 4])
+    with Journal(tmp_path / "j", HEADER) as journal:
+        journal.finish()
+        assert journal.damaged == 0
+    assert [row["id"] for row in rows_of(tmp_path / "j")] == [0, 2, 3, 4]
+
+
+def test_a_damaged_header_of_other_settings_is_refused_or_starts_over(tmp_path):
+    whole = growing(tmp_path / "j")
+    (tmp_path / "j").write_bytes(whole.replace(b"settings", b"sEttings"))
+    assert not has_intact_header(tmp_path / "j")
+    with pytest.raises(UserError, match="j:1: the settings of its run are damaged"):
+        Journal(tmp_path / "j", {"settings": "others"})
+    with Journal(tmp_path / "j", {"settings": "others"}, drop_broken=True) as journal:
+        assert (journal.header, journal.rows) == ({"settings": "others"}, [])
+
+
+def test_a_journal_without_hashes_is_taken_as_it_is_and_gets_them(tmp_path):
+    whole = growing(tmp_path / "j", ROWS[:2])
+    (tmp_path / ".j.hashes").unlink()
+    (tmp_path / "j").write_bytes(whole.replace(b'"id": 1', b'"id": 9'))
+    assert has_intact_header(tmp_path / "j")
+    with Journal(tmp_path / "j", HEADER) as journal:
+        assert [row["id"] for row in journal.rows] == [0, 9]
+        journal.append({"id": 3})
+    (tmp_path / "j").write_bytes((tmp_path / "j").read_bytes().replace(b'"id": 9', b'"id": 8'))
+    assert [row["id"] for row in rows_of(tmp_path / "j")] == [0, 3]
+
+
+def test_broken_lines_of_a_journal_without_hashes_may_be_dropped(tmp_path):
+    (tmp_path / "j").write_text('{"h": 1}\n{"id": \n{"id": 2}\n')
+    with Journal(tmp_path / "j", HEADER, drop_broken=True) as journal:
+        assert (journal.rows, journal.damaged) == ([{"id": 2}], 1)
+
+
+def test_hashes_that_a_full_disk_cut_off_cost_nothing(tmp_path, monkeypatch):
+    growing(tmp_path / "j")
+    with (tmp_path / ".j.hashes").open("ab") as hashes:
+        hashes.write(b"\nabc")
+    with Journal(tmp_path / "j", HEADER) as journal:
+        journal.append({"id": 7})
+    assert [row["id"] for row in rows_of(tmp_path / "j")] == [0, 1, 2, 3, 4, 7]

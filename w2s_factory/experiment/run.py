@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from w2s_factory.errors import DelegateError, UserError, W2SError, nearest_or_al
 from w2s_factory.experiment.gpu_check import check_gpu, gpu_note
 from w2s_factory.experiment.load import file_of, read_experiment
 from w2s_factory.experiment.plan import REPORT, Plan, plan
+from w2s_factory.experiment.restoration import restore
 from w2s_factory.experiment.run_folder import (
     MARK,
     held,
@@ -28,7 +30,7 @@ from w2s_factory.experiment.slurm_jobs import end_earlier, recorded
 from w2s_factory.experiment.slurm_watch import Watch
 from w2s_factory.experiment.template_check import check_templates
 from w2s_factory.experiment.training_arguments import TrainingSection
-from w2s_factory.experiment.workflow import LOG, Progress, script_of, snakemake_command
+from w2s_factory.experiment.workflow import LOG, RESTORED, Progress, script_of, snakemake_command
 from w2s_factory.generating.engines import engine_names
 from w2s_factory.llamafactory.configs import make_config
 from w2s_factory.llamafactory.known_templates import AUTO, VANILLA
@@ -37,13 +39,14 @@ from w2s_factory.quantities import Jobs
 from w2s_factory.terminal import end_of_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from w2s_factory.experiment.answer_settings import ModelGeneration
     from w2s_factory.experiment.plan import Plan
     from w2s_factory.experiment.slurm_jobs import JobsLeft
     from w2s_factory.experiment.slurm_watch import End
     from w2s_factory.experiment.spec import Experiment
+    from w2s_factory.experiment.steps import Step
 
 
 def check_trainings(experiment: Experiment) -> None:
@@ -255,22 +258,22 @@ def run(  # noqa: PLR0913  each is an option of the command
         take_over=take_over,
         tell=tell,
     )
-    return Ran(folder, folder / REPORT, _answer(folder, planned))
+    return Ran(folder, folder / REPORT, _answer(folder, planned, may_be_older=bool(arguments)))
 
 
-def _answer(folder: Path, planned: Plan) -> str:
+def _answer(folder: Path, planned: Plan, *, may_be_older: bool) -> str:
     """Return the first line that the report's step printed; "" if the report is older than its files.
 
-    It is older if Snakemake's arguments stop it before (`-- -n`, `-- --until STEP`).
+    It may be older if Snakemake's arguments stop it before (`-- -n`, `-- --until STEP`).
     """
     report = next(step for step in planned.steps if step.writes == (REPORT,))
     files = [folder / file for file in (*report.reads, *report.writes, report.log)]
     if not all(file.exists() for file in files):
         return ""
     newest = max(file.stat().st_mtime for file in files[:-2])
-    if (folder / REPORT).stat().st_mtime < newest:
+    if may_be_older and (folder / REPORT).stat().st_mtime < newest:
         return ""
-    return (folder / report.log).read_text("utf-8").partition("\n")[0]
+    return (folder / report.log).read_text("utf-8", "replace").partition("\n")[0]
 
 
 def carry_out(
@@ -309,14 +312,48 @@ def carry_out(
         prepare(planned, folder, source)
         if gpu_for is not None:
             check_gpu(planned, _trainings(planned.experiment), gpu_for, folder)
-        progress, start = Progress(names, tell), _size(folder / LOG)
-        watch = Watch({step.rule: step for step in planned.steps}, planned.experiment.resources.retries, tell)
-        with recorded(folder, command), watch.watching(command):
-            code = _snakemake(command, folder, progress, watch)
-        if code != 0:
-            raise _failed(planned, folder, progress, watch, code, tell, start)
-    if progress.total == 0:
+        repeat = partial(_repeat, planned, folder, command, tell)
+        restored = restore(planned, folder, repeat, _environment(folder), tell)
+        total = _carry_out(planned, folder, command, tell).total
+    if total == 0 and not restored:
         tell("nothing to do: every step is complete")
+
+
+def _carry_out(
+    planned: Plan,
+    folder: Path,
+    command: Sequence[str],
+    tell: Callable[[str], None],
+    only: Sequence[Step] = (),
+) -> Progress:
+    """Carry out what is not up to date, or steps to restore alone; return what was to do and was done.
+
+    Raises:
+        UserError: A file cannot be written, or Snakemake refuses its arguments.
+        DelegateError: A step failed.
+    """
+    progress, start = Progress({step.rule: step.name for step in planned.steps}, tell), _size(folder / LOG)
+    watch = Watch({step.rule: step for step in planned.steps}, planned.experiment.resources.retries, tell)
+    with recorded(folder, command), watch.watching(command):
+        code = _snakemake(command, folder, progress, watch, {RESTORED: " ".join(step.rule for step in only)})
+    if code != 0:
+        raise _failed(planned, folder, progress, watch, code, tell, start)
+    return progress
+
+
+def _repeat(
+    planned: Plan, folder: Path, command: Sequence[str], tell: Callable[[str], None], steps: Sequence[Step]
+) -> bool:
+    """Repeat complete steps and nothing else; return whether Snakemake did (it does not with `-- -n`).
+
+    Raises:
+        UserError: A file cannot be written, or Snakemake refuses its arguments.
+        DelegateError: A step failed.
+    """
+    rules = [step.rule for step in steps]
+    start = command.index("--snakefile")  # before the arguments of the user
+    command = [*command[:start], "--forcerun", *rules, *command[start:]]
+    return _carry_out(planned, folder, command, tell, steps).done >= len(steps)
 
 
 def _with_state(name: str, end: End | None) -> str:
@@ -329,7 +366,9 @@ def _size(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def _snakemake(command: Sequence[str], folder: Path, progress: Progress, watch: Watch) -> int:
+def _snakemake(
+    command: Sequence[str], folder: Path, progress: Progress, watch: Watch, environ: Mapping[str, str]
+) -> int:
     """Run Snakemake to its end and return its exit code; `progress` and `watch` get what it prints."""
     log = folder / LOG
     with writing(log):
@@ -338,7 +377,7 @@ def _snakemake(command: Sequence[str], folder: Path, progress: Progress, watch: 
     process = subprocess.Popen(
         list(command),
         cwd=folder,
-        env=_environment(folder),
+        env={**_environment(folder), **environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

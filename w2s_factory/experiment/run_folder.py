@@ -17,7 +17,7 @@ from w2s_factory.experiment.run_lock import LOCK, lock_folder
 from w2s_factory.experiment.slurm import JOB, own_job
 from w2s_factory.experiment.workflow import PLAN, SCRIPTS, as_json, as_workflow, script_of
 from w2s_factory.processes import kill_family
-from w2s_factory.records import Outputs, is_same_file
+from w2s_factory.records import Outputs, is_same_file, read_object
 from w2s_factory.records.reader import read_text
 from w2s_factory.records.yaml_files import LARGEST, dump_yaml, read_yaml
 
@@ -139,6 +139,9 @@ def _kept(source: Path | None, written: Path, text: str) -> list[Path]:
 def refuse_others(name: str, folder: Path) -> None:
     """Refuse a folder that is not that of a run of this experiment; a new or empty one is accepted.
 
+    Both the run's copy of the experiment and the list of its contents have its name, since one of them may be
+    damaged; both are written again.
+
     Raises:
         UserError: It holds an experiment file without a run, or the run of another experiment, or it is not a
             folder.
@@ -146,7 +149,7 @@ def refuse_others(name: str, folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError("is not a folder", file=folder, hint="Name another folder: --output-dir DIR")
     there = folder / EXPERIMENT
-    if not there.exists():
+    if not there.exists() or _name_in_contents(folder) == name:
         return
     if not (folder / PLAN).exists():
         raise UserError(
@@ -161,6 +164,14 @@ def refuse_others(name: str, folder: Path) -> None:
             file=folder,
             hint="Name another folder: --output-dir DIR",
         )
+
+
+def _name_in_contents(folder: Path) -> object:
+    """Return the experiment's name in the list of a run's contents; None if it cannot be read."""
+    try:
+        return read_object(folder / CONTENTS).get("name")
+    except UserError:
+        return None
 
 
 def _remove_unplanned(plan: Plan, folder: Path) -> None:

@@ -33,6 +33,9 @@ PLAN: Final = "plan.json"
 LOG: Final = "logs/snakemake.log"
 SCRIPTS: Final = "scripts"
 SNAKEFILE: Final = Path(__file__).with_name("Snakefile")
+RESTORED: Final = "W2S_FACTORY_RESTORED"
+"""The environment variable by which the Snakefile gets the rules of steps that alone are repeated."""
+
 REMOTE_KINDS: Final = ("train", "export", "generate")
 """Kinds of steps that an executor sends to other machines; the others take seconds and run here."""
 

@@ -74,6 +74,9 @@ def generate(
             restarts = {"restart": restart, "restart_if_changed": restart_if_changed}
             part = _part(generation, engine, chat, seed, retry_failed=retry_failed, **restarts)
             parts[seed] = stack.enter_context(closing(part))
+            if damaged := part.journal.damaged:
+                lines = "1 damaged line" if damaged == 1 else f"{damaged:,} damaged lines"
+                tell(f"{part.journal.path}: dropped {lines}; missing responses are requested again")
         failures = Failures(list(parts.values()), max_failures, generation.shown)
         if not all(part.complete for part in parts.values()):
             stops = AnswerStops(generation.sampling, chat)

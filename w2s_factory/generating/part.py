@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.generation_files import JOURNAL, OUTPUT
-from w2s_factory.records import ANY, Form, Journal, Outputs, read, require, to_frame
+from w2s_factory.records import ANY, Form, Journal, Outputs, read, require, to_frame, wrong_row
 from w2s_factory.records import OUTPUT as OUTPUT_FORM
+from w2s_factory.records.journal import has_intact_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -61,7 +62,9 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
         begun = list(islice(read(journal, ANY), 2))
         then = begun[0]["settings"]
         known = {key: then[key] for key in settings if key in then}
-    except (UserError, LookupError, TypeError):  # `Part` reports a broken journal
+        if not has_intact_header(journal):
+            return
+    except (OSError, UserError, LookupError, TypeError):  # `Part` reports a broken journal
         return
     if "chat" not in then and (len(begun) > 1 or (folder / OUTPUT).exists()):
         _refuse_others(journal, known, {key: settings[key] for key in known})
@@ -138,7 +141,7 @@ class Part:
         if unknown and not (restart or restart_if_changed):
             raise UserError("exists without a journal of its settings", file=self.file, hint=_ELSEWHERE)
         header = {"settings": settings, "rows": len(requests), "questions": questions}
-        self.journal = Journal(journal, header, restart=restart)
+        self.journal = Journal(journal, header, restart=restart, drop_broken=restart_if_changed)
         try:
             if restart or unknown:
                 self.file.unlink(missing_ok=True)  # it would be taken for the file of this run
@@ -148,7 +151,7 @@ class Part:
             raise
         self._rows: dict[Id, dict[str, Any]] = {}
         self.failed: dict[Id, str] = {}
-        for row in self._journal_rows():
+        for row in self._journal_rows(drop_others=restart_if_changed):
             self._keep(row)
         self._may_replace = any("error" in row for row in self.journal.rows)
         if retry_failed:
@@ -176,13 +179,15 @@ class Part:
             self.journal.start_over(header)
             self.file.unlink(missing_ok=True)
 
-    def _journal_rows(self) -> list[dict[str, Any]]:
-        """Return the responses in the journal.
+    def _journal_rows(self, *, drop_others: bool) -> list[dict[str, Any]]:
+        """Return the responses in the journal; `drop_others` drops entries that are not of this run.
 
         Raises:
-            UserError: An entry is not a response to one of the requests.
+            UserError: An entry is not a response to one of the requests, without `drop_others`.
         """
         ids = {request.id for request in self.requests}
+        if drop_others:
+            return [row for row in self.journal.rows if not wrong_row(row, ENTRY) and row["id"] in ids]
         for line, row in enumerate(self.journal.rows, 2):
             try:
                 require(row, ENTRY)
@@ -254,12 +259,13 @@ class Part:
         """Write `output.jsonl` in the order of the questions, and its manifest line with further facts."""
         at_limit = sum(row["finish"] == "length" for row in self._rows.values())
         producer = f"the engine, or written_response of the task {task.name}"
-        with Outputs(inputs=self._inputs) as outputs:
+        with Outputs(inputs=self._inputs, remedy=_NOT_ITS_JOURNAL) as outputs:
             rows = (self._output(task, request) for request in self.requests)
             outputs.rows(self.file, rows, OUTPUT_FORM, producer=producer, replace=self._may_replace)
             if self.failed:
                 facts["failed"] = len(self.failed)
             outputs.note(settings=self._settings, rows=self.finished, at_limit=at_limit, **facts)
+        self.journal.finish()
         return Generated(self.file, self.finished, at_limit, len(self.failed))
 
     def _output(self, task: Task, request: Request) -> Output:
@@ -310,6 +316,7 @@ def _chat_response(task: Task, text: str) -> str:
 
 
 _ELSEWHERE = "Name another --output-dir, or start over with --restart"
+_NOT_ITS_JOURNAL = f"It or its journal was changed: delete it to write it from the journal. {_ELSEWHERE}"
 
 
 _HASHED: Final[Mapping[str, str]] = {

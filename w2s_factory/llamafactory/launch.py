@@ -21,7 +21,14 @@ from w2s_factory.llamafactory.preflight import (
 )
 from w2s_factory.llamafactory.resume import from_checkpoint, resumed_from
 from w2s_factory.llamafactory.template import with_vanilla
-from w2s_factory.llamafactory.trained_weights import Weights, check_weights, kind_of, snapshot, weight_files
+from w2s_factory.llamafactory.trained_weights import (
+    Weights,
+    belonging,
+    check_weights,
+    kind_of,
+    snapshot,
+    weight_files,
+)
 from w2s_factory.llamafactory.training_config import read_config, write_merged
 from w2s_factory.processes import run, say
 
@@ -198,6 +205,7 @@ def _noted(
     facts: dict[str, Any] = {} if dropped is None else {"rows_dropped": dropped}
     facts |= {"resumed_from": resumed} if resumed else {}
     try:
+        files = {path.name: records.content_hash(path) for path in belonging(weights)}
         records.note(
             weights.files,
             inputs=[config.path, *(file for file in data if file.is_file())],
@@ -205,6 +213,7 @@ def _noted(
             llamafactory=installation.version,
             model=config.values["model_name_or_path"],
             seed=config.values.get("seed"),
+            files=files,
             **facts,
         )
     except UserError as error:

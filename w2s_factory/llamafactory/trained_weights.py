@@ -67,6 +67,16 @@ def weight_files(folder: str | Path, kind: Kind) -> tuple[Path, ...]:
     return tuple(Path(folder, name) for name in sorted(set(shards.values())))
 
 
+_BELONGING = {".json", ".jinja", ".model"}
+_BY_NAME = {"merges.txt", "vocab.txt", "trainer_log.jsonl"}
+
+
+def belonging(weights: Weights) -> tuple[Path, ...]:
+    """Return the files that belong to weights: configs, tokenizer, chat template, the trainer's log."""
+    files = (path for path in sorted(weights.folder.iterdir()) if path.is_file())
+    return tuple(path for path in files if path.suffix in _BELONGING or path.name in _BY_NAME)
+
+
 def snapshot(folder: str | Path, kind: Kind) -> Snapshot:
     """Return the state of the files of weights, which shows later whether they were written again."""
     files = [file for file in weight_files(folder, kind) if file.is_file()]

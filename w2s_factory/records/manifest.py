@@ -79,7 +79,7 @@ def common(*, inputs: Iterable[Source] = (), packages: Sequence[str] = (), **fac
         UserError: An input cannot be read.
     """
     return {
-        "command": [Path(sys.argv[0]).name, *_without_secrets(sys.argv[1:])],
+        "command": [Path(sys.argv[0]).name, *without_secrets(sys.argv[1:])],
         "inputs": [_hashed(source)._asdict() for source in inputs],
         "versions": {name: _version(name) for name in ("w2s-factory", *packages)},
         **_hidden(facts),
@@ -138,11 +138,38 @@ def _end_of_lines(file: FileIO) -> int:
 
 def current(folder: Path) -> dict[str, str]:
     """Return the hash in the last line about each file of a folder, by file name."""
+    return {name: said["sha256"] for name, said in last_lines(folder).items()}
+
+
+def last_lines(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the last line about each file of a folder that has its hash, by file name."""
     return {
-        said["file"]: said["sha256"]
+        said["file"]: said
         for said in _lines(folder)
-        if isinstance(said.get("file"), str) and isinstance(said.get("sha256"), str)
+        if is_name(said.get("file")) and isinstance(said.get("sha256"), str)
     }
+
+
+def is_name(name: object) -> bool:
+    """Return whether a value can be the name of a file in the manifest's folder; a damaged one may not."""
+    return isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and "\0" not in name
+
+
+def forget(path: Path) -> None:
+    """Remove all lines about a file from the manifest next to it.
+
+    Raises:
+        UserError: The manifest cannot be written.
+    """
+    there = path.with_name(NAME)
+    with locked([path.parent]):
+        kept = [json.dumps(said) for said in _lines(path.parent) if said.get("file") != path.name]
+        temporary = there.with_name(f".{NAME}.part")
+        try:
+            temporary.write_text("".join(f"{line}\n" for line in kept))
+            temporary.replace(there)
+        except OSError as error:
+            raise UserError(f"cannot be written ({error.strerror})", file=there) from None
 
 
 def last_facts(path: str | Path) -> dict[str, Any]:
@@ -198,8 +225,12 @@ def content_hash(path: str | Path) -> str:
         raise UserError(f"cannot be read ({error.strerror})", file=path) from None
 
 
+def without_secrets(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return a command line without secret values, as in `--option value`, `--option=value`, `key=value`."""
+    return tuple(_without_secrets(arguments))
+
+
 def _without_secrets(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield a command line without secret values, as in `--option value`, `--option=value`, `key=value`."""
     after_option = False
     for argument in arguments:
         name, equals, value = argument.partition("=")

@@ -55,10 +55,16 @@ class Outputs:
         inputs: The files that the command reads and the manifest names, and rows that are not in a file.
         reads: Further files that the command reads and the manifest does not name.
         force: Overwrite files that have other content.
+        remedy: The hint of the error about a file that has other content.
     """
 
     def __init__(
-        self, *, inputs: Iterable[Source] = (), reads: Iterable[str | Path] = (), force: bool = False
+        self,
+        *,
+        inputs: Iterable[Source] = (),
+        reads: Iterable[str | Path] = (),
+        force: bool = False,
+        remedy: str = "Overwrite it with --force",
     ) -> None:
         self._inputs = list(inputs)
         self._read = _Files(
@@ -67,7 +73,7 @@ class Outputs:
             if not isinstance(source, Table)
         )
         self._read.add(reads)
-        self._force = force
+        self._force, self._remedy = force, remedy
         self._staged: list[_Staged] = []
         self._printed: IO[bytes] | None = None
         self._notes: list[tuple[list[_Staged], _Facts]] = []
@@ -165,8 +171,7 @@ class Outputs:
             self._refuse(staged.path, staged.named)
             free = self._force or staged.replace or not staged.path.exists()
             if not (free or staged.is_there()):
-                hint = "Overwrite it with --force"
-                raise UserError("exists and has other content", file=staged.named, hint=hint)
+                raise UserError("exists and has other content", file=staged.named, hint=self._remedy)
 
     def __enter__(self) -> Self:
         return self

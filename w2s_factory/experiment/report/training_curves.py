@@ -114,7 +114,9 @@ def times(run: Run) -> list[Timed]:
         UserError: The file of a duration is not of Snakemake's form.
     """
     return [
-        Timed(job, _seconds(run.at(job.benchmark))) for job in run.contents.jobs if run.has(job.benchmark)
+        Timed(job, recorded_seconds(run.at(job.benchmark)))
+        for job in run.contents.jobs
+        if run.has(job.benchmark)
     ]
 
 
@@ -132,8 +134,12 @@ def by_kind(timed: Sequence[Timed]) -> list[KindTime]:
     return sorted(sums, key=lambda kind: -kind.seconds)
 
 
-def _seconds(path: Path) -> float:
-    """Return the seconds in the only row of the table."""
+def recorded_seconds(path: Path) -> float:
+    """Return the seconds in the only row of Snakemake's table about a job.
+
+    Raises:
+        UserError: The file is not such a table.
+    """
     try:
         lines = read_text(path).splitlines()
         seconds = float(next(csv.DictReader(lines, delimiter="\t"))["s"])

@@ -49,6 +49,9 @@ Retries: TypeAlias = Annotated[int, Ge(0), Le(1_000)]
 RequestTimeout: TypeAlias = Annotated[float, Gt(0), Le(86_400)]
 """Seconds to wait for one response, at most a day."""
 
+_CUT_OFF = ("abort", "error")
+"""The reasons of servers for a response that they did not finish, because they were ended for example."""
+
 RETRIES: Retries = 12
 """About 70 seconds with the client's back-off (half a second, doubled up to eight): a server's restart."""
 
@@ -166,6 +169,8 @@ class OpenAI:
             if error.status_code in (401, 403):
                 raise self._failure(error) from None
             return  # not every server lists its models
+        except (ValueError, AttributeError):  # its list is not JSON, or another kind of value
+            return
         if offered and self._model.name not in offered:
             hint = f"It offers {', '.join(offered[:10])}"
             raise UserError(f'the server has no model "{self._model.name}"', field="--model", hint=hint)
@@ -186,6 +191,9 @@ class OpenAI:
             if getattr(error, "status_code", None) in _REFUSED:
                 return Completion.refused(request, _refusal(error, sampling))
             raise self._failure(error, request) from None
+        except ValueError as error:  # a page of a proxy, for example
+            problem = f"gives no usable answer ({first_line(str(error))})"
+            raise DelegateError(f"question {request.id}: the server at {self._base_url} {problem}") from None
 
     def _with_adapter(self, ask: _Ask, sampling: Sampling, request: Request) -> Completion:
         """Ask; if the server lost the adapter, as by a restart, have it loaded and ask again."""
@@ -203,7 +211,9 @@ class OpenAI:
             extra_body=self._bos | self._kept | sampling.changed(*BEYOND_STANDARD),
             **self._asked(sampling, request),
         )
-        choice = answer.choices[0]
+        choice = _choice(answer)
+        if type(choice.text) is not str:
+            raise ValueError("it holds no text")
         return _completion(request, choice.text, choice.finish_reason, answer.usage)
 
     def _answer_turns(self, sampling: Sampling, request: Request) -> Completion:
@@ -213,7 +223,7 @@ class OpenAI:
             extra_body=self._template | self._kept | sampling.changed(*BEYOND_STANDARD),
             **self._asked(sampling, request),
         )
-        choice = answer.choices[0]
+        choice = _choice(answer)
         text = self._written(choice.message, choice.finish_reason)
         return _completion(request, text, choice.finish_reason, answer.usage)
 
@@ -306,6 +316,20 @@ class OpenAI:
 def _sent(template: ChatTemplate, settings: ChatSettings) -> str:
     """Return the text of a template for the server, with the date of the run instead of the server's."""
     return template.text if settings.date is None else template.dated(settings.date)
+
+
+def _choice(answer: Any) -> Any:
+    """Return the first choice of an answer.
+
+    Raises:
+        ValueError: The answer has no choice, or the server did not finish it.
+    """
+    choices = getattr(answer, "choices", None)
+    if not choices:
+        raise ValueError("it holds no response")
+    if choices[0].finish_reason in _CUT_OFF:
+        raise ValueError(f"the server ended the response early: {choices[0].finish_reason}")
+    return choices[0]
 
 
 def _completion(request: Request, text: str, reason: str | None, usage: Any) -> Completion:

@@ -1,0 +1,1 @@
+"""The played LLaMA-Factory (tests/played) with a command that may be sabotaged; found first on `PYTHONPATH`."""

@@ -1,0 +1,1 @@
+"""Of the templates only the file is looked for."""

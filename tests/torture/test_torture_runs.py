@@ -1,0 +1,28 @@
+"""A campaign of faults on whole runs with played trainings: the next `run` ends in the same files."""
+
+from __future__ import annotations
+
+import pytest
+import run_faults
+from campaign import FAULTS, batches, draws, may_mount, note
+from run_world import RunWorld
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+SHARES = {kind: share for kind, (share, _) in run_faults.KINDS.items()}
+
+
+@pytest.fixture(scope="module")
+def run_world(tmp_path_factory):
+    return RunWorld(tmp_path_factory.mktemp("run_world"))
+
+
+@pytest.mark.parametrize(("kind", "batch", "faults"), [*batches(SHARES, FAULTS - round(FAULTS * 0.95))])
+def test_no_fault_loses_anything_of_a_run(kind, batch, faults, run_world, tmp_path):
+    if kind == "run_full_disk" and not may_mount(tmp_path):
+        pytest.skip("only root on Linux may mount a small file system")
+    for number, draw in enumerate(draws(kind, batch, faults)):
+        try:
+            note(run_faults.KINDS[kind][1](run_world, draw))
+        except AssertionError as error:
+            raise AssertionError(f"fault {number} of {kind} {batch}: {error}") from error
