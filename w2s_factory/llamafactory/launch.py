@@ -13,12 +13,21 @@ from w2s_factory.errors import UserError, listed
 from w2s_factory.llamafactory.asked_format import settle_template
 from w2s_factory.llamafactory.installation import find_installation
 from w2s_factory.llamafactory.long_rows import settle_long_rows
+from w2s_factory.llamafactory.parallelism import (
+    LOG,
+    Parallelism,
+    asked_parallelism,
+    check_parallelism,
+    reported_parallelism,
+)
 from w2s_factory.llamafactory.preflight import (
     check_accelerator,
+    check_deepspeed,
     check_export,
     check_quantizer,
     check_training,
 )
+from w2s_factory.llamafactory.ray_cluster import check_ray
 from w2s_factory.llamafactory.template import with_vanilla
 from w2s_factory.llamafactory.trained_weights import Weights, check_weights, kind_of, snapshot, weight_files
 from w2s_factory.llamafactory.training_config import read_config, write_merged
@@ -29,7 +38,9 @@ if TYPE_CHECKING:
 
     from w2s_factory.llamafactory.installation import Installation
     from w2s_factory.llamafactory.long_rows import OnLong
+    from w2s_factory.llamafactory.parallelism import Asked
     from w2s_factory.llamafactory.training_config import Config
+    from w2s_factory.quantities import RayCpus
 
 
 @dataclass(frozen=True)
@@ -40,13 +51,15 @@ class Trained:
         weights: The adapter or model; None on a node that saves none (`NODE_RANK` above 0).
         dropped: The number of rows that were too long and dropped, by dataset; datasets that lost none are
             left out.
+        parallelism: The engine, ranks and total batch size, by LLaMA-Factory's own log.
     """
 
     weights: Weights | None
     dropped: Mapping[str, int] = field(default_factory=dict)
+    parallelism: Parallelism = field(default_factory=Parallelism)
 
 
-def train(
+def train(  # noqa: PLR0913  each is a property of a training
     config: str | Path,
     overrides: str | Iterable[str] = (),
     *,
@@ -55,13 +68,15 @@ def train(
     on_long: OnLong = "drop",
     chat: str | Path | None = None,
     allow_other_template: bool = False,
+    ray_cpus: RayCpus | None = None,
     force: bool = False,
 ) -> Trained:
     """Train with LLaMA-Factory, and check the weights it leaves.
 
     The template `vanilla` is registered in its processes, and its output is passed through. It runs on
-    several devices, on several nodes or under Ray as its own environment variables say (`FORCE_TORCHRUN`,
-    `NNODES`, `NODE_RANK`, `USE_RAY`, …). A line is added to the manifest of the output folder.
+    several devices, on several nodes or under Ray as the configuration and its own environment variables say
+    (`NNODES`, `NODE_RANK`, `NPROC_PER_NODE`, …); what the configuration needs is added to them
+    (`FORCE_TORCHRUN`, `USE_RAY`). A line is added to the manifest of the output folder.
 
     Args:
         config: The training YAML.
@@ -72,14 +87,17 @@ def train(
             and leaving them to be cut.
         chat: A Jinja file with the chat template in which generation will ask the model; by default its own.
         allow_other_template: Train although the template differs from that chat template.
+        ray_cpus: The number of CPUs that Ray reserves for each device, in place of LLaMA-Factory's ten.
         force: Overwrite trained weights, as the override `overwrite_output_dir=true` does.
 
     Raises:
         UserError: The configuration or its data cannot be trained on, or only with a GPU that is not here;
             or the output folder holds trained weights, without `force`, the override
             `overwrite_output_dir=true` or a `resume_from_checkpoint`; or generation would ask in another
-            format than the template's, without `allow_other_template`.
-        DelegateError: LLaMA-Factory failed (`exit_code` is its own), or left no usable weights.
+            format than the template's, without `allow_other_template`; or the environment variables
+            contradict the configuration, or Ray lacks the CPUs.
+        DelegateError: LLaMA-Factory failed (`exit_code` is its own), left no usable weights, or trained in
+            another way than the configuration says.
         KeyboardInterrupt: Interrupted; LLaMA-Factory's processes have ended.
     """
     asked = read_config(
@@ -91,16 +109,20 @@ def train(
     _refuse_overwriting(asked, output_dir)
     check_accelerator(asked, installation.python)
     check_quantizer(asked, installation.python)
+    check_deepspeed(asked, installation.python)
+    parallelism = asked_parallelism(asked, installation, os.environ, ray_cpus)
+    if parallelism.ray:
+        check_ray(asked, installation, ray_cpus)
     settle_template(asked, datasets, installation, say, chat=chat, allow=allow_other_template)
     used, dropped = settle_long_rows(asked, datasets, installation, on_long, say)
     before = snapshot(output_dir, kind)
-    _start(installation, "train", used)
+    found = _start_training(installation, used, parallelism)
     if os.environ.get("NODE_RANK", "0") != "0":
-        return Trained(None, dropped)
+        return Trained(None, dropped, found)
     base = asked.values["model_name_or_path"]
     weights = check_weights(output_dir, kind, before=before, python=installation.python, base=base)
     data = [dataset.file for dataset in datasets if dataset.file]
-    return Trained(_noted(asked, weights, installation, data, dropped), dropped)
+    return Trained(_noted(asked, weights, installation, data, dropped), dropped, found)
 
 
 def export(
@@ -132,7 +154,7 @@ def export(
     if weight_files(folder, "model") and not force:
         raise asked.wrong("export_dir", f"{folder} holds a model already", "Overwrite it with --force")
     before = snapshot(folder, "model")
-    _start(installation, "export", asked)
+    _start(installation, "export", asked, os.environ)
     weights = check_weights(folder, "model", before=before, python=installation.python)
     return _noted(asked, weights, installation)
 
@@ -153,9 +175,22 @@ def _refuse_overwriting(config: Config, output_dir: Path) -> None:
             )
 
 
-def _start(installation: Installation, verb: str, config: Config) -> None:
+def _start_training(installation: Installation, config: Config, asked: Asked) -> Parallelism:
+    """Run a training; return its parallelism by its own log.
+
+    Raises:
+        DelegateError: It failed, or was done in another way than asked for.
+    """
+    with tempfile.TemporaryDirectory(prefix="w2s-factory-") as folder:
+        _start(installation, "train", config, {**os.environ, **asked.variables, LOG: folder})
+        found = reported_parallelism(Path(folder))
+    check_parallelism(asked, found, Path(config.values["output_dir"]))
+    return found
+
+
+def _start(installation: Installation, verb: str, config: Config, variables: Mapping[str, str]) -> None:
     """Run LLaMA-Factory with a configuration, whose overrides are merged into a file where necessary."""
-    environ = with_vanilla(os.environ, installation.python)
+    environ = with_vanilla(variables, installation.python)
     if _takes_as_given(installation, config):
         run([*installation.start(verb, config.path), *config.overrides], environ)
         return
