@@ -249,7 +249,7 @@ def test_deepspeed_must_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         import deepspeed  # noqa: F401
     except ImportError:
         with pytest.raises(
-            UserError, match="needs the package deepspeed.* -m pip install -c .*constraints.txt"
+            UserError, match=r"needs the package deepspeed.* -m pip install -c .*constraints\.txt"
         ):
             check_deepspeed(Config(Path("train.yaml"), (), ZERO_3), Path(sys.executable))
     check_deepspeed(Config(Path("train.yaml"), (), {}), Path(sys.executable))

@@ -100,7 +100,7 @@ def test_an_earlier_version_reserves_nothing(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(ray_cluster, "look", None)
     earlier = Installation(("llamafactory-cli",), Path("python"), "0.9.4")
     check_ray(CONFIG, earlier)
-    with pytest.raises(UserError, match="0.9.4 reserves no CPUs of Ray"):
+    with pytest.raises(UserError, match=r"0\.9\.4 reserves no CPUs of Ray"):
         check_ray(CONFIG, earlier, 1)
 
 

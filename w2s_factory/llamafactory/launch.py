@@ -122,7 +122,7 @@ def train(  # noqa: PLR0913  each is a property of a training
     base = asked.values["model_name_or_path"]
     weights = check_weights(output_dir, kind, before=before, python=installation.python, base=base)
     data = [dataset.file for dataset in datasets if dataset.file]
-    return Trained(_noted(asked, weights, installation, data, dropped), dropped, found)
+    return Trained(_noted(asked, weights, installation, data, dropped, found), dropped, found)
 
 
 def export(
@@ -217,12 +217,15 @@ def _noted(
     installation: Installation,
     data: Iterable[Path] = (),
     dropped: Mapping[str, int] | None = None,
+    parallelism: Parallelism | None = None,
 ) -> Weights:
     """Add a line to the manifest next to the weights; return the weights.
 
     If the line cannot be written, the weights are returned with the reason, since they exist nevertheless.
     """
     facts: dict[str, Any] = {} if dropped is None else {"rows_dropped": dropped}
+    if parallelism is not None and parallelism.spread:
+        facts["parallelism"] = parallelism.spread
     try:
         records.note(
             weights.files,

@@ -80,6 +80,14 @@ class Parallelism:
     batch: int | None = None
     device: str | None = None
 
+    @property
+    def spread(self) -> dict[str, Any]:
+        """Return what a manifest records of a training in more than one plain process."""
+        if self.engine in (None, "one process"):
+            return {}
+        facts = {"engine": self.engine, "ray": self.ray, "ranks": self.ranks, "batch": self.batch}
+        return {name: fact for name, fact in facts.items() if fact}
+
     def __str__(self) -> str:
         """Return a text for the user; what the log does not say is named as not reported."""
         if self == Parallelism():

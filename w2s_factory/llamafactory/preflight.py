@@ -54,6 +54,10 @@ _ALSO_ON_CPU: Final = ("bf16", "bf16_full_eval")
 """Those of them that work on the CPU too once it is chosen (`use_cpu`)."""
 
 
+DEEPSPEED: Final = "deepspeed"
+"""The package, and the argument that asks for it."""
+
+
 def gpu_only(values: Mapping[str, Any]) -> str | None:
     """Return the first argument of a training that needs a GPU; None if there is none."""
     on_cpu = _is_true(values.get("use_cpu")) or _is_true(values.get("no_cuda"))
@@ -94,16 +98,13 @@ def check_accelerator(config: Config, python: Path) -> None:
     if key is None or under_ray(config.values, os.environ) or visible_devices(python):
         return
     # with use_cpu=true, transformers would not use DeepSpeed
-    on_cpu = "" if _is_set(config.values.get("deepspeed")) else "set use_cpu=true and "
+    on_cpu = "" if config.values.get(DEEPSPEED) else "set use_cpu=true and "
     raise config.wrong(
         key,
         f"{as_yaml(config.values[key])} needs a GPU, and torch sees none here",
         f"Make the YAML with make-config --cpu, or {on_cpu}switch {key} off",
     )
 
-
-DEEPSPEED: Final = "deepspeed"
-"""The package, and the argument that asks for it."""
 
 BITSANDBYTES: Final = "bitsandbytes"
 """The package that quantises a model while it is loaded, unless `quantization_method` names another."""
@@ -137,12 +138,12 @@ def check_deepspeed(config: Config, python: Path) -> None:
     Raises:
         UserError: It is not installed; the hint is the command that installs it.
     """
-    if _is_set(config.values.get(DEEPSPEED)):
+    if config.values.get(DEEPSPEED):
         _check_package(config, DEEPSPEED, python, DEEPSPEED, "-c", str(shipped("constraints.txt")))
 
 
 def _check_package(config: Config, key: str, python: Path, package: str, *options: str) -> None:
-    """Refuse an argument whose package is not installed, unless Ray trains; pip's options are for the hint."""
+    """Refuse an argument whose package is missing, unless Ray trains; pip's options are for the hint."""
     if not under_ray(config.values, os.environ) and look(python, package).versions[package] is None:
         raise config.wrong(
             key,
@@ -281,7 +282,7 @@ def _check_deepspeed_file(config: Config) -> None:
     if isinstance(file, str) and not Path(file).is_file():
         raise config.wrong(DEEPSPEED, f"no such file: {file}")
     for key in ("use_cpu", "no_cuda"):
-        if _is_set(file) and _is_true(config.values.get(key)):
+        if file and _is_true(config.values.get(key)):
             raise config.wrong(
                 key,
                 "with it, transformers trains without DeepSpeed",

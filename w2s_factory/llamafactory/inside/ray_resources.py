@@ -3,7 +3,8 @@
 It is run by the interpreter of LLaMA-Factory's environment (0.9.5 and later), and reads `ray_init_kwargs`
 from stdin. It joins a running cluster for a moment and starts none: where there is none, LLaMA-Factory starts
 one on this machine, which is reported as Ray would start it. Writes {"device": the resource that
-LLaMA-Factory counts as a device, "running": whether a cluster runs, "nodes": [{resource: amount}] of each machine}.
+LLaMA-Factory counts as a device, "running": whether a cluster runs, "nodes": [{resource: amount}] of each
+machine}.
 """
 
 from __future__ import annotations
