@@ -65,7 +65,13 @@ def test_zero3_trains_on_one_rank_without_a_word_of_torchrun(
 
 CLUSTER = """
 import ray, sys
-ray.init("local", num_cpus=2, include_dashboard=True, dashboard_port=0, object_store_memory=100_000_000)
+ray.init(
+    "local",
+    num_cpus=2,
+    include_dashboard=True,
+    object_store_memory=100_000_000,
+    _node_ip_address="127.0.0.1",
+)
 print("address", ray.get_runtime_context().gcs_address, flush=True)
 sys.stdin.read()
 """

@@ -162,7 +162,8 @@ for name in ("llamafactory", "transformers"):
     logging.getLogger(name).propagate = False
     logging.getLogger(name).setLevel(logging.INFO)
 ours, theirs = logging.getLogger("llamafactory.hparams.parser"), logging.getLogger("transformers.trainer")
-if {ray}:
+sys.modules["ray"] = types.SimpleNamespace(is_initialized=lambda: {ray} == "worker")
+if {ray} == "driver":
     ours.info("Using ray.remote mode with 2 workers for distributed training.")
 for rank in range({ranks}):
     spread = {ranks} > 1
@@ -175,7 +176,7 @@ theirs.info("  Total train batch size (w. parallel, distributed & accumulation) 
 
 def log(folder: Path, **facts: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", TRAINING.format(**facts)],
+        [sys.executable, "-c", TRAINING.format(**facts | {"ray": repr(facts["ray"])})],
         env={"PYTHONPATH": str(STARTUP), LOG: str(folder)},
         capture_output=True,
         text=True,
@@ -184,12 +185,13 @@ def log(folder: Path, **facts: Any) -> subprocess.CompletedProcess[str]:
 
 
 REPORTED = [
-    (("NO", None, False, 1), "one process, ranks 1 (cpu), total batch size 1,024"),
-    (("MULTI_CPU", None, False, 2), "DDP, ranks 2 (cpu), total batch size 1,024"),
-    (("DEEPSPEED", 3, False, 2), "DeepSpeed ZeRO-3, ranks 2 (cpu), total batch size 1,024"),
-    (("DEEPSPEED", 2, False, 1), "DeepSpeed ZeRO-2, ranks 1 (cpu), total batch size 1,024"),
-    (("FSDP", None, False, 4), "FSDP, ranks 4 (cpu), total batch size 1,024"),
-    (("MULTI_GPU", None, True, 2), "DDP under Ray, ranks 2 (cpu), total batch size 1,024"),
+    (("NO", None, "", 1), "one process, ranks 1 (cpu), total batch size 1,024"),
+    (("MULTI_CPU", None, "", 2), "DDP, ranks 2 (cpu), total batch size 1,024"),
+    (("DEEPSPEED", 3, "", 2), "DeepSpeed ZeRO-3, ranks 2 (cpu), total batch size 1,024"),
+    (("DEEPSPEED", 2, "", 1), "DeepSpeed ZeRO-2, ranks 1 (cpu), total batch size 1,024"),
+    (("FSDP", None, "", 4), "FSDP, ranks 4 (cpu), total batch size 1,024"),
+    (("MULTI_GPU", None, "driver", 2), "DDP under Ray, ranks 2 (cpu), total batch size 1,024"),
+    (("MULTI_GPU", None, "worker", 2), "DDP under Ray, ranks 2 (cpu), total batch size 1,024"),  # 0.9.4
 ]
 
 
@@ -202,7 +204,7 @@ def test_the_hook_keeps_what_the_log_says(facts: tuple[Any, ...], text: str, tmp
 
 
 def test_a_folder_that_another_machine_lacks_disturbs_nothing(tmp_path: Path) -> None:
-    done = log(tmp_path / "not here", kind="NO", stage=None, ray=False, ranks=1, batch="024")
+    done = log(tmp_path / "not here", kind="NO", stage=None, ray="", ranks=1, batch="024")
     assert done.stderr == ""
     assert str(reported_parallelism(tmp_path)) == "not reported by LLaMA-Factory's log"
 
@@ -211,7 +213,7 @@ def test_a_log_of_an_early_version_leaves_open_what_it_does_not_say(tmp_path: Pa
     early = {
         "message": "Process rank: 0, device: cuda:0, n_gpu: 1\n  distributed training: True, compute dtype: x"
     }
-    (tmp_path / "1.jsonl").write_text(json.dumps(early | {"accelerate": None}) + "\n")
+    (tmp_path / "1.jsonl").write_text(json.dumps(early | {"accelerate": None, "ray": False}) + "\n")
     found = reported_parallelism(tmp_path)
     assert found == Parallelism(device="cuda")
     assert str(found) == "not reported, number of ranks not reported (cuda), total batch size not reported"

@@ -148,7 +148,7 @@ def reported_parallelism(folder: Path) -> Parallelism:
     device = re.search(r"device: ([a-z]+)", log)
     return Parallelism(
         engine=_engine(engines[0]) if engines else alone,
-        ray="ray.remote mode" in log,
+        ray="ray.remote mode" in log or any(line["ray"] for line in kept),
         ranks=_largest(re.findall(r"world size: (\d+)", log)) or (1 if alone else None),
         batch=_largest(re.findall(r"Total train batch size .*= ([\d,]+)", log)),
         device=device[1] if device else None,

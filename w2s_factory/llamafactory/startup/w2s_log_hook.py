@@ -50,11 +50,13 @@ def install() -> None:
 
 
 def keep(message: str) -> None:
-    """Append a line of the log, with what accelerate knows at that moment."""
+    """Append a line of the log, with what accelerate and Ray know at that moment."""
+    ray = sys.modules.get("ray")
+    kept = {"message": message, "accelerate": accelerate(), "ray": bool(ray and ray.is_initialized())}
     with open(
         os.path.join(os.environ[FOLDER], "{}.jsonl".format(os.getpid())), "a", encoding="utf-8"
     ) as file:
-        file.write(json.dumps({"message": message, "accelerate": accelerate()}) + "\n")
+        file.write(json.dumps(kept) + "\n")
 
 
 def accelerate() -> dict[str, Any] | None:
