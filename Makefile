@@ -76,7 +76,7 @@ test-devices: $(DEVICES)/.ready  ## run the tests that train with DeepSpeed ZeRO
 	PYTHONPATH=. $(DEVICES)/bin/python -m pytest -m "deepspeed or ray" tests/integration $(ARGS)
 
 gpu-check: $(READY)  ## try on this machine's GPUs what docs/gpu.md lists, result in gpu_check.json (not run without a GPU)
-	$(BIN)/python scripts/gpu_check.py --output gpu_check.json $(ARGS)
+	$(BIN)/python scripts/try_gpus.py --output gpu_check.json $(ARGS)
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .

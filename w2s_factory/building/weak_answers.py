@@ -154,7 +154,13 @@ def judge_answers(
 
     with naming_questions(texts.items(), votes):
         equal = response_rule.equality(task, texts.values())
-        judged = judge_votes(questions, rules, lambda _, vote: equal(*texts[vote["id"]]), text)
+        judged = judge_votes(
+            questions,
+            rules,
+            lambda _, vote: equal(*texts[vote["id"]]),
+            text,
+            unlike=response_rule.train_on == "answer",
+        )
         return list(judged), equal.limits
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from w2s_factory.errors import UserError
-from w2s_factory.folders import OUTPUT, RESULTS, VOTES, seeds_in
+from w2s_factory.folders import DATA_DIR, OUTPUT, RESULTS, VOTES, seeds_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -54,7 +55,7 @@ def shown(path: object) -> object:
 def after_dataset(built: Built) -> None:
     """Print how to train on a dataset."""
     if built.config is not None:
-        print_next_command("train", built.config)
+        print_next_command("train", built.config, *_on_cpu(built.config))
         return
     if built.index is None:  # rows in memory or on the standard output
         return
@@ -63,6 +64,14 @@ def after_dataset(built: Built) -> None:
         f"--dataset-dir {shlex.quote(_shown(built.index.parent))} and add --preset, --model, --output-dir "
         "and --output"
     )
+
+
+def _on_cpu(config: Path) -> list[str]:
+    """Return the arguments without which a config cannot be trained here, where there is no GPU."""
+    from w2s_factory.llamafactory.preflight import cpu_arguments, seems_without_gpu
+    from w2s_factory.llamafactory.training_config import read_config
+
+    return cpu_arguments(read_config(config).values) if seems_without_gpu() else []
 
 
 def after_config(preset: str, version: str | None, config: Path) -> None:
@@ -74,9 +83,11 @@ def after_config(preset: str, version: str | None, config: Path) -> None:
     click.echo(f"  or: {plain}")
 
 
-def after_questions(task: Task, questions: Path) -> None:
-    """Print how to have a model answer questions."""
-    asking = shlex.join(["generate", "--task", task.argument, "--questions", _shown(questions)])
+def after_questions(task: Task, questions: Path, split: str | None = None) -> None:
+    """Print how to have a model answer questions, by the name of their split where they are found by it."""
+    named = split is not None and questions == _golds(task, split)
+    asked = ["--split", str(split)] if named else ["--questions", _shown(questions)]
+    asking = shlex.join(["generate", "--task", task.argument, *asked])
     print_next_sentence(
         f"to have a model answer them, run w2s-factory {asking} and add --model and --output-dir"
     )
@@ -91,14 +102,24 @@ def after_demonstrations(task: Task, demonstrations: Path) -> None:
     )
 
 
-def after_generation(generation: Generation, files: Sequence[Path]) -> None:
-    """Print how to score responses, or how to merge the shards that they are a part of."""
+def after_generation(generation: Generation, files: Sequence[Path], split: str | None = None) -> None:
+    """Print how to score responses, or how to merge the shards that they are a part of.
+
+    Args:
+        generation: The generation.
+        files: The files of responses.
+        split: The split that was asked; None if its questions were named otherwise.
+    """
+    golds = None if split is None else _golds(generation.task, split)
     if generation.shard is None and isinstance(generation.questions, Path):
         _score(generation.task.argument, generation.questions, files, partial=bool(generation.limit))
+    elif generation.shard is None and golds is not None and set(_ids(golds)) >= set(_ids(files[0])):
+        _score(generation.task.argument, golds, files, partial=bool(generation.limit))
     elif generation.shard is None and generation.task.file is not None:
-        golds = shlex.join(["build-data", "--stage", "test", "--task", generation.task.argument])
+        which = ["--split", split] if split else []
+        making = shlex.join(["build-data", "--stage", "test", "--task", generation.task.argument, *which])
         print_next_sentence(
-            f"to score them, write the gold answers with w2s-factory {golds} and --split, and name the file "
+            f"to score them, write the gold answers with w2s-factory {making}, and name the file "
             "as --golds of w2s-factory score"
         )
     if generation.shard is None:
@@ -227,9 +248,51 @@ def _build_from(task: Task, golds: Path, results: Path) -> None:
         return
     refused = _stage1_refusal(task, weak, icl)
     if refused is None:
-        print_next_command("build-data", "--stage", 1, "--task", task.argument, "--weak", weak, "--icl", icl)
+        inputs = ["--task", task.argument, "--weak", weak, "--icl", icl]
+        print_next_command("build-data", "--stage", 1, *inputs, *_as_before(weak, icl))
     else:
         print_next_sentence(f"Stage I cannot be built from {_shown(weak)} and {_shown(icl)}: {refused}")
+
+
+_KEPT = ("--weak-name", "--output-dir", "--model")
+"""Options of `build-data` that name the same in all stages."""
+
+
+def _as_before(weak: Path, icl: Path) -> list[str]:
+    """Return the names that full weak data of these results was built with, or else the model asked as icl.
+
+    Without them Stage I would be written under other names, to another folder, or for another model.
+    """
+    manifests = (
+        file for depth in ("", "*/", "*/*/") for file in sorted(Path().glob(f"{depth}manifest.jsonl"))
+    )
+    for line in (line for manifest in manifests for line in reversed(_rows(manifest))):
+        command, inputs = line.get("command"), line.get("inputs")
+        if not (isinstance(command, list) and isinstance(inputs, list) and "full-weak" in command):
+            continue
+        files = [Path(str(each.get("file"))).absolute() for each in inputs if isinstance(each, dict)]
+        if weak.absolute() in files:
+            kept = _options(command)
+            return [word for name, value in kept.items() for word in (name, value)] or _asked_model(icl)
+    return _asked_model(icl)
+
+
+def _options(command: Sequence[object]) -> dict[str, str]:
+    """Return the values of the options to keep, as in `--name value` and `--name=value`."""
+    words = [part for word in command for part in _split_option(str(word))]
+    return {name: value for name, value in pairwise(words) if name in _KEPT}
+
+
+def _split_option(word: str) -> list[str]:
+    name, equals, value = word.partition("=")
+    return [name, value] if equals and name in _KEPT else [word]
+
+
+def _asked_model(results: Path) -> list[str]:
+    """Return the option with the base model that gave results, if their manifest names its folder."""
+    lines = [line for line in _rows(results.with_name("manifest.jsonl")) if line.get("file") == OUTPUT]
+    model = None if not lines or lines[-1].get("adapter") else lines[-1].get("model")
+    return ["--model", model] if isinstance(model, str) and (Path(model) / "config.json").is_file() else []
 
 
 def _stage1_refusal(task: Task, weak: Path, icl: Path) -> UserError | None:
@@ -254,6 +317,11 @@ def _refusal(build: Callable[[], object]) -> UserError | None:
     except UserError as error:
         return error
     return None
+
+
+def _golds(task: Task, split: str) -> Path:
+    """Return the file into which `build-data --stage test` writes a split unless another one is named."""
+    return Path(DATA_DIR) / f"{task.name}_{split}.jsonl"
 
 
 def _held_out(task: Task, golds: Path) -> bool:

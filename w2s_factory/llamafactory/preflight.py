@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,10 +68,40 @@ def gpu_only(values: Mapping[str, Any]) -> str | None:
     return None
 
 
-def visible_devices(python: Path) -> list[str]:
-    """Return the GPUs or other accelerators that torch sees in an environment; importing it takes seconds.
+GPU_DEVICES: Final = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/davinci_manager")))
+"""Files that the drivers of NVIDIA, AMD, Windows' subsystem for Linux and Ascend make."""
+
+
+def seems_without_gpu() -> bool:
+    """Return whether this machine seems to have no GPU; torch, which takes seconds to import, is not asked.
+
+    On systems other than Linux nothing is known, and False is returned.
+    """
+    return sys.platform == "linux" and not any(device.exists() for device in GPU_DEVICES)
+
+
+def cpu_arguments(values: Mapping[str, Any]) -> list[str]:
+    """Return the overrides of `train` with which a training needs no GPU; an empty list if it needs none."""
+    if gpu_only(values) is None:
+        return []
+    needed = [key for key, ends in GPU_ONLY.items() if ends(values.get(key))]
+    on_cpu = [] if values.get(DEEPSPEED) else ["use_cpu=true"]  # which would switch DeepSpeed off
+    return [*on_cpu, *(f"{key}={'false' if GPU_ONLY[key] is _is_true else 'null'}" for key in needed)]
+
+
+def sees_gpu(python: str | Path) -> bool:
+    """Return whether torch sees a GPU; see `visible_devices`."""
+    return bool(visible_devices(python))
+
+
+def visible_devices(python: str | Path) -> list[str]:
+    """Return the GPUs or other accelerators that torch sees; importing it takes seconds.
+
+    Args:
+        python: The interpreter of LLaMA-Factory's environment.
 
     Raises:
+        UserError: The interpreter cannot be run.
         DelegateError: torch cannot be imported there.
     """
     try:
@@ -95,14 +126,14 @@ def check_accelerator(config: Config, python: Path) -> None:
         DelegateError: torch cannot be imported there.
     """
     key = gpu_only(config.values)
-    if key is None or under_ray(config.values, os.environ) or visible_devices(python):
+    if key is None or under_ray(config.values, os.environ) or sees_gpu(python):
         return
-    # with use_cpu=true, transformers would not use DeepSpeed
-    on_cpu = "" if config.values.get(DEEPSPEED) else "set use_cpu=true and "
+    given = [*config.overrides, *cpu_arguments(config.values)]
+    command = shlex.join(["w2s-factory", "train", str(config.path), *given])
     raise config.wrong(
         key,
         f"{as_yaml(config.values[key])} needs a GPU, and torch sees none here",
-        f"Make the YAML with make-config --cpu, or {on_cpu}switch {key} off",
+        f"Train on the CPU: {command}; in an experiment: llamafactory: {{cpu: true}}",
     )
 
 

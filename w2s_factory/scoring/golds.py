@@ -23,6 +23,10 @@ GOLDS: Form[Gold] = Form(
 it is not known; in files of questions for `generate --questions`, rows may have no answer at all."""
 
 
+OTHER_SPLIT = "Are these the gold answers of another split?"
+"""The hint where responses and gold answers do not belong together."""
+
+
 def read_golds(golds: str | RowSource, answer_key: str = "") -> dict[Id, Gold]:
     """Return the rows of a split in the test form by id (see `gold_id`).
 
@@ -85,7 +89,7 @@ def read_outputs(
         raise UserError(
             f"expected as many rows as {golds} has ({len(tests):,}), got {len(outputs):,}",
             file=path,
-            hint="To score a part of a split, use --partial" if len(outputs) < len(tests) else None,
+            hint="To score a part of a split, use --partial" if len(outputs) < len(tests) else OTHER_SPLIT,
         )
     _refuse_duplicates(placed)
     joined = list(tests.values()) if in_order else _by_id(placed, tests, golds)
@@ -124,7 +128,7 @@ def _by_id(
     """Return the gold of each output, by id."""
     for place, output in outputs:
         if output["id"] not in tests:
-            raise place.error(f"the id {output['id']!r} is not in {golds}", field="id")
+            raise place.error(f"the id {output['id']!r} is not in {golds}", field="id", hint=OTHER_SPLIT)
     return [tests[output["id"]] for _, output in outputs]
 
 

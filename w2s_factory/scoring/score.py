@@ -15,6 +15,7 @@ from w2s_factory.folders import outputs_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import ANSWERED, Outputs, Table, is_stdout, rows_of, to_frame
 from w2s_factory.scoring.golds import read_outputs
+from w2s_factory.scoring.other_ways import other_way
 from w2s_factory.scoring.results import at_its_row, score_by
 from w2s_factory.scoring.rule import scoring_rule
 from w2s_factory.scoring.unused_markers import check_markers
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from w2s_factory.answers.extraction import Extraction
     from w2s_factory.answers.thinking import Markers
     from w2s_factory.records import Output, RowsLike
+    from w2s_factory.scoring.other_ways import OtherWay
     from w2s_factory.scoring.results import Scored
     from w2s_factory.tasks import Task
 
@@ -53,6 +55,7 @@ class ScoreSummary:
         unclosed: The number of those without a final answer because their thinking did not end.
         failed: The number of those without a final answer because their request failed.
         extract: The way in which final answers were found.
+        other_way: A way that finds answers where this way finds nearly none; None if there is none.
     """
 
     rows: int
@@ -64,6 +67,7 @@ class ScoreSummary:
     unclosed: int = 0
     failed: int = 0
     extract: str = PUBLISHED
+    other_way: OtherWay | None = None
 
     @property
     def accuracy(self) -> float | None:
@@ -145,7 +149,12 @@ def score(  # noqa: PLR0913  each is an option of the command
     except UserError as error:
         raise at_its_row(error, responses, rows) from error
     results = Table("results", map(_result, rows, scored)) if output is None else Path(output)
-    summary = replace(_summary(rows, scored, results), extract=rule.extraction.way)
+    unanswered = [row for row, each in zip(rows, scored, strict=True) if not each.pred]
+    summary = replace(
+        _summary(rows, scored, results),
+        extract=rule.extraction.way,
+        other_way=other_way(rule, rows, unanswered),
+    )
     if output is None:
         return summary
     settings: dict[str, Any] = {"task": task.name, "mode": mode, "timeout": timeout}

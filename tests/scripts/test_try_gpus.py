@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import gpu_check
+import try_gpus
 import pytest
 from click.testing import CliRunner
 
@@ -19,27 +19,27 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "gpu.md"
 def test_without_a_gpu_all_is_marked_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(gpu_check, "visible_devices", lambda _python: [])
-    assert gpu_check.main(["--output", str(tmp_path / "result.json")]) == 0
+    monkeypatch.setattr(try_gpus, "visible_devices", lambda _python: [])
+    assert try_gpus.main(["--output", str(tmp_path / "result.json")]) == 0
     assert "torch sees no GPU here" in capsys.readouterr().out
     report = json.loads((tmp_path / "result.json").read_text())
     assert report["gpus"] == []
-    assert [check["name"] for check in report["checks"]] == [check.name for check in gpu_check.CHECKS]
+    assert [check["name"] for check in report["checks"]] == [check.name for check in try_gpus.CHECKS]
     assert {(check["state"], check["reason"]) for check in report["checks"]} == {
         ("not run", "torch sees no GPU")
     }
 
 
 def test_what_the_machine_does_not_fit_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(gpu_check, "version", lambda name: None)
-    monkeypatch.setattr(gpu_check, "tried", lambda check, _folder: gpu_check.Result(check.name, "passed"))
-    found = {result.name: result for result in gpu_check.check_all([], ["H200"], tmp_path)}
+    monkeypatch.setattr(try_gpus, "version", lambda name: None)
+    monkeypatch.setattr(try_gpus, "tried", lambda check, _folder: try_gpus.Result(check.name, "passed"))
+    found = {result.name: result for result in try_gpus.check_all([], ["H200"], tmp_path)}
     assert found["bf16-dpo"].state == "passed"
     assert found["ddp"].reason == "needs 2 GPUs, and torch sees 1"
     assert found["qlora"].reason == "not installed: bitsandbytes"
 
 
-FAKE = gpu_check.Check("fake", (r"^number  ?\S+$",), "demos --help")
+FAKE = try_gpus.Check("fake", (r"^number  ?\S+$",), "demos --help")
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ FAKE = gpu_check.Check("fake", (r"^number  ?\S+$",), "demos --help")
     ],
 )
 def test_lines_and_exit_codes_decide(
-    check: gpu_check.Check, state: str, reason: str | None, tmp_path: Path
+    check: try_gpus.Check, state: str, reason: str | None, tmp_path: Path
 ) -> None:
-    result = gpu_check.tried(check, tmp_path)
+    result = try_gpus.tried(check, tmp_path)
     assert result.state == state, result
     assert (reason is None) is (result.reason is None)
     if reason is not None:
@@ -61,9 +61,9 @@ def test_lines_and_exit_codes_decide(
     assert (tmp_path / "fake.log").read_text()
 
 
-@pytest.mark.parametrize("check", gpu_check.CHECKS, ids=lambda check: check.name)
-def test_the_commands_of_each_check_are_valid(check: gpu_check.Check, tmp_path: Path) -> None:
-    gpu_check.write_data(tmp_path)
+@pytest.mark.parametrize("check", try_gpus.CHECKS, ids=lambda check: check.name)
+def test_the_commands_of_each_check_are_valid(check: try_gpus.Check, tmp_path: Path) -> None:
+    try_gpus.write_data(tmp_path)
     *made, (command, *words) = check.commands(tmp_path)
     for line in made:
         done = CliRunner().invoke(group, line, standalone_mode=False)
@@ -75,4 +75,4 @@ def test_the_commands_of_each_check_are_valid(check: gpu_check.Check, tmp_path: 
 
 def test_the_page_has_a_row_for_each_check() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \|.*\| (not run|passed.*) \|$", PAGE.read_text(), re.M)
-    assert [name for name, _ in rows] == [check.name for check in gpu_check.CHECKS]
+    assert [name for name, _ in rows] == [check.name for check in try_gpus.CHECKS]

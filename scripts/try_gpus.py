@@ -1,6 +1,6 @@
 """Try on this machine's GPUs what docs/gpu.md lists, and write the result as JSON.
 
-    python scripts/gpu_check.py [--only NAME ...] [--output FILE] [--list]
+    python scripts/try_gpus.py [--only NAME ...] [--output FILE] [--list]
 
 Each check runs commands of w2s-factory with the embedded task and its small model, and looks for lines in
 their output. A check that the machine does not fit (too few GPUs, a package is missing) is marked "not run",
