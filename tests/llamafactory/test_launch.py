@@ -166,6 +166,17 @@ def test_a_training_in_another_way_is_a_failure(tmp_path: Path, config: Path, de
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
 
 
+def test_machines_that_cannot_meet_are_refused_before_the_start(
+    config: Path, delegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NNODES", "2")
+    monkeypatch.setenv("NODE_RANK", "0")
+    monkeypatch.setenv("MASTER_ADDR", "10.0.0.1")
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    with pytest.raises(UserError, match="2 machines cannot find one another.*Add MASTER_PORT=29500"):
+        launch.train(config, llamafactory_cli=delegate("raise SystemExit(77)"))
+
+
 VARIABLES = """
 import json, os
 names = ("FORCE_TORCHRUN", "NPROC_PER_NODE", "DS_ACCELERATOR", "USE_RAY")

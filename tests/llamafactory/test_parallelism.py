@@ -60,10 +60,12 @@ def devices(monkeypatch: pytest.MonkeyPatch):
 ASKED = [
     # what plain trainings ask for stays open, and torch is not imported to find out
     ({}, {}, None, Asked(rows=8)),
-    (BATCH, {"NNODES": "1", "NODE_RANK": "0", "NPROC_PER_NODE": "2"}, None, Asked(rows=8)),
+    (BATCH, {"NNODES": "1", "NODE_RANK": "0", "NPROC_PER_NODE": "1"}, None, Asked(rows=8)),
     ({**BATCH, "auto_find_batch_size": True}, {}, None, Asked()),
     # torchrun
     (BATCH, ON | {"NPROC_PER_NODE": "2"}, None, Asked(ON, ranks=2, rows=8)),
+    (BATCH, {"NPROC_PER_NODE": "2"}, None, Asked(ON, ranks=2, rows=8)),
+    (BATCH, ON | {"NPROC_PER_NODE": "gpu"}, None, Asked(ON, rows=8)),
     (BATCH, ON, 4, Asked(ON, ranks=4, rows=8)),
     (BATCH, ON, 0, Asked(ON | {"NPROC_PER_NODE": "1"}, ranks=1, rows=8)),
     (BATCH, MEETING, 8, Asked(ON, ranks=16, rows=8)),

@@ -104,6 +104,12 @@ def test_an_earlier_version_reserves_nothing(monkeypatch: pytest.MonkeyPatch) ->
         check_ray(CONFIG, earlier, 1)
 
 
+def test_a_version_without_ray_is_refused() -> None:
+    earlier = Installation(("llamafactory-cli",), Path("python"), "0.9.1")
+    with pytest.raises(UserError, match=r"0\.9\.1 does not train under Ray"):
+        check_ray(CONFIG, earlier)
+
+
 @pytest.mark.parametrize("cpus", [0, -1, 1.5, True])
 def test_the_number_has_a_range(cpus: Any, cluster) -> None:
     cluster("GPU", GPUS_8)

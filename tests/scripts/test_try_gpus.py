@@ -7,8 +7,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import try_gpus
 import pytest
+import try_gpus
 from click.testing import CliRunner
 
 from w2s_factory.cli import group

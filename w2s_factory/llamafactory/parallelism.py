@@ -126,7 +126,8 @@ def asked_parallelism(
     if installation.traits is not None and not installation.traits.torchrun:
         return Asked(engine=engine, rows=rows)
     nodes = _nodes(environ)
-    if engine is None and nodes == 1 and not _is_on(environ, "FORCE_TORCHRUN"):
+    several = environ.get("NPROC_PER_NODE", "1") != "1"  # otherwise ignored where there is one device
+    if engine is None and nodes == 1 and not several and not _is_on(environ, "FORCE_TORCHRUN"):
         return Asked(rows=rows)
     variables, processes = _torchrun(environ, installation.python, deepspeed=engine is not None)
     elastic = all(name in environ for name in ("RDZV_ID", "MIN_NNODES", "MAX_NNODES"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.llamafactory.arguments import known_arguments
 from w2s_factory.llamafactory.installation import look, run_inside
 from w2s_factory.quantities import RayCpus
 from w2s_factory.ranges import check
@@ -75,13 +76,16 @@ def check_ray(config: Config, installation: Installation, ray_cpus: int | None =
         ray_cpus: The number of CPUs to reserve for each device, in place of LLaMA-Factory's.
 
     Raises:
-        UserError: Ray is not installed with its dashboard, or the cluster is too small; the hint is the
-            way on.
+        UserError: The version does not know Ray, Ray is not installed with its dashboard, or the cluster is
+            too small; the hint is the way on.
         DelegateError: Ray cannot be asked.
     """
     if ray_cpus is not None:
         check(ray_cpus, RayCpus, "ray_cpus")
-    reserved = installation.traits.ray_cpus if installation.traits else None
+    version = installation.traits
+    if version is not None and "ray_num_workers" not in known_arguments(version):
+        raise config.wrong(_field(config), f"LLaMA-Factory {installation.version} does not train under Ray")
+    reserved = version.ray_cpus if version else None
     if reserved is None:
         if ray_cpus is None:
             return

@@ -7,7 +7,6 @@ process in the folder that an environment variable names. Without that variable 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -51,6 +50,8 @@ def install() -> None:
 
 def keep(message: str) -> None:
     """Append a line of the log, with what accelerate and Ray know at that moment."""
+    import json
+
     ray = sys.modules.get("ray")
     kept = {"message": message, "accelerate": accelerate(), "ray": bool(ray and ray.is_initialized())}
     with open(
