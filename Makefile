@@ -73,7 +73,7 @@ test-vllm: $(VLLM)/.ready  ## run the tests that need vLLM, on the CPU, in an en
 setup-devices: $(DEVICES)/.ready  ## make the environment in .venv-devices/, with DeepSpeed and Ray (compiles for minutes)
 
 test-devices: $(DEVICES)/.ready  ## run the tests that train with DeepSpeed ZeRO-3 and with Ray, two processes on the CPU
-	PYTHONPATH=. $(DEVICES)/bin/python -m pytest -m "deepspeed or ray" tests/integration $(ARGS)
+	$(DEVICES)/bin/python -m pytest -m "deepspeed or ray" tests/integration $(ARGS)
 
 gpu-check: $(READY)  ## try on this machine's GPUs what docs/gpu.md lists, result in gpu_check.json (not run without a GPU)
 	$(BIN)/python scripts/try_gpus.py --output gpu_check.json $(ARGS)

@@ -17,12 +17,14 @@ for name in environment base; do
     eval "$name=\$1"
     shift
 done
+root=$(cd "$(dirname "$0")/.." && pwd)
+command -v c++ >/dev/null || { echo "no C++ compiler here; on Debian and Ubuntu: apt install g++" >&2; exit 1; }
 packages=$("$base/bin/python" -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")
 
 "$base/bin/python" -m venv "$environment"
 environment=$(cd "$environment" && pwd)
 python=$environment/bin/python
-echo "$packages" >"$("$python" -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")/base.pth"
+printf '%s\n' "$packages" "$root" >"$("$python" -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")/base.pth"
 # LLaMA-Factory starts torchrun by its name; this one has the packages of both.
 printf '#!%s\nfrom torch.distributed.run import main\n\nmain()\n' "$python" >"$environment/bin/torchrun"
 chmod +x "$environment/bin/torchrun"

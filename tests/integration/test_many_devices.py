@@ -95,6 +95,7 @@ def two_cpus():
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(1_200)
 def test_ray_trains_with_two_workers_once_fewer_cpus_are_reserved(
     tiny_llama: Path, dataset_dir: Path, tmp_path: Path, two_cpus: str
 ) -> None:
@@ -105,7 +106,8 @@ def test_ray_trains_with_two_workers_once_fewer_cpus_are_reserved(
     assert "--ray-cpus 1" in refused.stderr
     assert not (tmp_path / "out").exists()
 
-    done = w2s("train", config, "--ray-cpus", "1", cwd=tmp_path, RAY_ADDRESS=two_cpus, RAY_DEDUP_LOGS="0")
+    shown = {"RAY_ADDRESS": two_cpus, "RAY_DEDUP_LOGS": "0"}
+    done = w2s("train", config, "--ray-cpus", "1", cwd=tmp_path, seconds=1_000, **shown)
     assert done.returncode == 0, done.stderr
     log = done.stdout + done.stderr
     assert "Using ray.remote mode with 2 workers" in log

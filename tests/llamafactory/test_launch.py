@@ -173,7 +173,7 @@ def test_machines_that_cannot_meet_are_refused_before_the_start(
     monkeypatch.setenv("NODE_RANK", "0")
     monkeypatch.setenv("MASTER_ADDR", "10.0.0.1")
     monkeypatch.delenv("MASTER_PORT", raising=False)
-    with pytest.raises(UserError, match="2 machines cannot find one another.*Add MASTER_PORT=29500"):
+    with pytest.raises(UserError, match=r"2 machines cannot find one another.*Add MASTER_PORT=29500"):
         launch.train(config, llamafactory_cli=delegate("raise SystemExit(77)"))
 
 
