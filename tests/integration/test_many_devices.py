@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 RANK = re.compile(r"Process rank: (\d), world size: 2, device: cpu:0, distributed training: True")
 
 
-def made(preset: str, model: Path, dataset_dir: Path, folder: Path) -> Path:
+def made(preset: str, model: Path, dataset_dir: Path, folder: Path, *more: str) -> Path:
     """Make the YAML of a preset with `--cpu`, as a user without a GPU does; two steps."""
     done = w2s(
         *("make-config", "--preset", preset, "--model", model, "--dataset", "words", "--cpu"),
         *("--dataset-dir", dataset_dir, "--output-dir", folder / "out", "--output", folder / "train.yaml"),
         *("--set", "max_steps=2"),
+        *more,
         cwd=folder,
     )
     assert done.returncode == 0, done.stderr
@@ -63,50 +64,25 @@ def test_zero3_trains_on_one_rank_without_a_word_of_torchrun(
     assert "Engine: DeepSpeed ZeRO-3, ranks 1 (cpu), total batch size 8" in done.stdout
 
 
-CLUSTER = """
-import ray, sys
-ray.init(
-    "local",
-    num_cpus=2,
-    include_dashboard=True,
-    object_store_memory=100_000_000,
-    _node_ip_address="127.0.0.1",
-)
-print("address", ray.get_runtime_context().gcs_address, flush=True)
-sys.stdin.read()
-"""
-"""A program that holds a Ray cluster until its input ends. It counts two CPUs, whatever the machine has."""
-
-
-@pytest.fixture
-def two_cpus():
-    """The address of a Ray cluster."""
-    pytest.importorskip("ray")
-    with subprocess.Popen(
-        [sys.executable, "-c", CLUSTER],
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "RAY_USAGE_STATS_ENABLED": "0"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as cluster:
-        assert cluster.stdout is not None
-        yield next(line.split()[1] for line in cluster.stdout if line.startswith("address "))
-        cluster.communicate("")
+OWN_CLUSTER = "{num_cpus: 2, include_dashboard: true, object_store_memory: 100000000}"
+"""A Ray cluster that LLaMA-Factory starts on this machine. It counts two CPUs, whatever the machine has."""
 
 
 @pytest.mark.ray
 @pytest.mark.timeout(1_200)
 def test_ray_trains_with_two_workers_once_fewer_cpus_are_reserved(
-    tiny_llama: Path, dataset_dir: Path, tmp_path: Path, two_cpus: str
+    tiny_llama: Path, dataset_dir: Path, tmp_path: Path
 ) -> None:
-    config = made("strong_lora_sft_ray", tiny_llama, dataset_dir, tmp_path)
-    refused = w2s("train", config, cwd=tmp_path, RAY_ADDRESS=two_cpus)
+    pytest.importorskip("ray")
+    own = ("--set", f"ray_init_kwargs={OWN_CLUSTER}")
+    config = made("strong_lora_sft_ray", tiny_llama, dataset_dir, tmp_path, *own)
+    refused = w2s("train", config, cwd=tmp_path)
     assert refused.returncode == 2, refused.stderr
     assert "reserves 10 CPUs of Ray for each of 2 devices (CPU); Ray has 2 CPUs" in refused.stderr
     assert "--ray-cpus 1" in refused.stderr
     assert not (tmp_path / "out").exists()
 
-    shown = {"RAY_ADDRESS": two_cpus, "RAY_DEDUP_LOGS": "0"}
+    shown = {"RAY_DEDUP_LOGS": "0", "RAY_USAGE_STATS_ENABLED": "0"}
     done = w2s("train", config, "--ray-cpus", "1", cwd=tmp_path, seconds=1_000, **shown)
     assert done.returncode == 0, done.stderr
     log = done.stdout + done.stderr
