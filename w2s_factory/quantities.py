@@ -66,6 +66,9 @@ MaxTokens: TypeAlias = Annotated[int, Ge(1), Le(10_000_000)]
 
 MAX_TOKENS: Final[MaxTokens] = 1024
 
+RayCpus: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
+"""The number of CPUs that Ray reserves for each device of a training."""
+
 FailedShare: TypeAlias = Share
 """A share of a run's requests that may fail."""
 

@@ -89,7 +89,9 @@ def training(model: Path, dataset_dir: Path, output_dir: Path, **more: Any) -> d
     }
 
 
-def w2s(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def w2s(
+    *arguments: object, cwd: Path, seconds: float = 300, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run `w2s-factory` as a user does, from `cwd`."""
     return subprocess.run(
         [sys.executable, "-m", "w2s_factory", *map(str, arguments)],
@@ -98,5 +100,5 @@ def w2s(*arguments: object, cwd: Path, **variables: str) -> subprocess.Completed
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=seconds,
     )

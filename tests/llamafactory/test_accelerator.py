@@ -21,7 +21,7 @@ from w2s_factory.llamafactory.preflight import (
     gpu_only,
 )
 from w2s_factory.llamafactory.presets import load_preset, preset_names
-from w2s_factory.llamafactory.settings import ON_CPU
+from w2s_factory.llamafactory.settings import on_cpu
 from w2s_factory.llamafactory.training_config import Config, read_config
 from w2s_factory.records import read_object
 
@@ -54,7 +54,7 @@ NEEDS = [
     ({"fp16": True, "use_cpu": True}, "fp16"),
     ({"pure_bf16": True, "use_cpu": True}, "pure_bf16"),
     ({"quantization_bit": 4}, "quantization_bit"),
-    ({"deepspeed": "ds.json", "bf16": False}, "deepspeed"),
+    ({"deepspeed": "ds.json", "bf16": True}, "bf16"),
 ]
 GOES = [
     {},
@@ -64,6 +64,7 @@ GOES = [
     {"bf16": True, "use_cpu": "true"},
     {"bf16": "false", "fp16": "no"},
     {"quantization_bit": None, "deepspeed": None},
+    {"deepspeed": "ds.json", "bf16": False},
     {"flash_attn": "fa2"},  # LLaMA-Factory warns and trains without
 ]
 
@@ -92,8 +93,9 @@ def test_torch_is_not_asked_where_no_gpu_is_needed(torch, values: dict[str, Any]
 
 
 def test_rays_workers_are_elsewhere(torch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("USE_RAY", "1")
     asked = torch()
+    check_accelerator(config(bf16=True, ray_num_workers=2), Path("python"))
+    monkeypatch.setenv("USE_RAY", "1")
     check_accelerator(config(bf16=True), Path("python"))
     assert asked == []
 
@@ -110,9 +112,10 @@ def test_a_torch_that_is_broken_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_every_preset_without_deepspeed_goes_on_a_cpu_with_the_option(name: str) -> None:
-    values = {key: entry.value for key, entry in load_preset(name).entries.items()} | ON_CPU
-    assert gpu_only(values) == next((key for key in ("deepspeed", "quantization_bit") if key in values), None)
+def test_every_preset_without_quantisation_goes_on_a_cpu_with_the_option(name: str) -> None:
+    preset = load_preset(name)
+    values = {key: entry.value for key, entry in preset.entries.items()} | on_cpu(preset, {})
+    assert gpu_only(values) == ("quantization_bit" if "quantization_bit" in values else None)
 
 
 @pytest.fixture(scope="module")

@@ -146,6 +146,76 @@ def test_weights_must_load(
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
 
 
+SAYS_HOW = """
+import logging
+for name, line in (
+    ("llamafactory.hparams.parser", "Process rank: 0, world size: 1, device: cpu:0, distributed training: False"),
+    ("transformers.trainer", "  Total train batch size (w. parallel, distributed & accumulation) = 8"),
+):
+    logging.getLogger(name).setLevel(logging.INFO)
+    logging.getLogger(name).info(line)
+"""
+
+
+def test_a_training_in_another_way_is_a_failure(tmp_path: Path, config: Path, delegate, w2s) -> None:
+    cli = delegate(SAYS_HOW + LEAVES_WEIGHTS.replace("BASE", "'some/model'").replace("BYTES", "bytes(4)"))
+    config = write(tmp_path, per_device_train_batch_size=4)
+    done = w2s("train", config, "--llamafactory-cli", cli, code=1)
+    assert "total batch size: expected 4, got 8" in done.stderr
+    assert f"{tmp_path / 'out'} is from that training" in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()
+
+
+def test_machines_that_cannot_meet_are_refused_before_the_start(
+    config: Path, delegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NNODES", "2")
+    monkeypatch.setenv("NODE_RANK", "0")
+    monkeypatch.setenv("MASTER_ADDR", "10.0.0.1")
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    with pytest.raises(UserError, match=r"2 machines cannot find one another.*Add MASTER_PORT=29500"):
+        launch.train(config, llamafactory_cli=delegate("raise SystemExit(77)"))
+
+
+VARIABLES = """
+import json, os
+names = ("FORCE_TORCHRUN", "NPROC_PER_NODE", "DS_ACCELERATOR", "USE_RAY")
+json.dump({{name: os.environ[name] for name in names if name in os.environ}}, open({file!r}, "w"))
+raise SystemExit(77)
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, {}),
+        (
+            {"deepspeed": {"zero_optimization": {"stage": 3}}},
+            {"FORCE_TORCHRUN": "1", "NPROC_PER_NODE": "1", "DS_ACCELERATOR": "cpu"},
+        ),
+        ({"ray_num_workers": 2}, {"USE_RAY": "1"}),
+    ],
+)
+def test_the_process_gets_the_variables_that_its_config_needs(
+    values: dict[str, Any],
+    expected: dict[str, str],
+    config: Path,
+    delegate,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("FORCE_TORCHRUN", "NPROC_PER_NODE", "DS_ACCELERATOR", "USE_RAY", "NNODES", "NODE_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for check in ("check_deepspeed", "check_ray"):
+        monkeypatch.setattr(launch, check, lambda *_: None)
+    monkeypatch.setattr("w2s_factory.llamafactory.parallelism.visible_devices", lambda _python: [])
+    seen = tmp_path / "seen"
+    with pytest.raises(DelegateError, match="exit code 77"):
+        launch.train(write(tmp_path, **values), llamafactory_cli=delegate(VARIABLES.format(file=str(seen))))
+    assert json.loads(seen.read_text()) == expected
+
+
 @pytest.mark.train
 def test_a_finished_training_is_told_whatever_becomes_of_its_manifest(
     config: Path, delegate, tmp_path: Path, w2s
@@ -161,7 +231,9 @@ def test_a_finished_training_is_told_whatever_becomes_of_its_manifest(
     manifest.unlink()
     manifest.mkdir()
     done = w2s(*words, "--force")
-    assert done.stdout.splitlines()[0] == f"Trained: adapter in {tmp_path / 'out'}"
+    trained, engine, *_ = done.stdout.splitlines()
+    assert trained == f"Trained: adapter in {tmp_path / 'out'}"
+    assert engine == "Engine: not reported by LLaMA-Factory's log"
     assert done.stderr.splitlines()[-1].startswith("warning: the training was not recorded in the manifest: ")
     assert str(manifest) in done.stderr
 

@@ -77,6 +77,8 @@ WRONG = [
     ),
     ({"adapter_name_or_path": "org/a,/nowhere"}, "adapter_name_or_path", "no such folder: /nowhere"),
     ({"deepspeed": "nowhere.json"}, "deepspeed", "no such file"),
+    ({"deepspeed": {"bf16": {}}, "use_cpu": True}, "use_cpu", "trains without DeepSpeed. Remove it"),
+    ({"deepspeed": {"bf16": {}}, "no_cuda": "true"}, "no_cuda", "trains without DeepSpeed"),
     ({"dataset": ...}, "dataset", "no dataset to train on"),
     (
         {"dataset": "rows,typo"},

@@ -39,7 +39,8 @@ _output = heading("Output")
 @_preset(
     "--cpu",
     is_flag=True,
-    help="Train without a GPU, slowly: the same as --set use_cpu=true --set bf16=false.",
+    help="Train without a GPU, slowly: the same as --set use_cpu=true --set bf16=false. With DeepSpeed, "
+    "bf16=false alone, since transformers would not use DeepSpeed with use_cpu.",
 )
 @_preset(
     "--thinking", type=click.Choice(["on", "off"]), show_default="the preset's; LLaMA-Factory's own is on",
@@ -122,7 +123,7 @@ def command(
     """  # noqa: D301  click reads \b
     from w2s_factory.llamafactory.configs import config_reads, make_config, not_there
     from w2s_factory.llamafactory.presets import load_preset, preset_names
-    from w2s_factory.llamafactory.settings import ON_CPU, parsed_settings
+    from w2s_factory.llamafactory.settings import on_cpu, parsed_settings
     from w2s_factory.model_names import on_hub
     from w2s_factory.records import Outputs
 
@@ -141,7 +142,7 @@ def command(
         dataset_dir=dataset_dir,
         adapter=adapter,
         version=version,
-        settings={**(ON_CPU if cpu else {}), **chosen},
+        settings={**(on_cpu(load_preset(preset), chosen) if cpu else {}), **chosen},
         ahead=True,
         reference=reference,
         start=start,

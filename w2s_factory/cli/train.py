@@ -8,8 +8,9 @@ import click
 
 from w2s_factory.cli.help import option
 from w2s_factory.cli.next_steps import after_adapter, after_model
-from w2s_factory.cli.options import environment_options
+from w2s_factory.cli.options import environment_options, number
 from w2s_factory.cli.output import print_warning
+from w2s_factory.quantities import RayCpus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,14 @@ if TYPE_CHECKING:
     help="Resume an interrupted training from its last checkpoint, if its settings, data and model are the "
     "same. Checkpoints of other trainings in output_dir are removed.",
 )
+@option(
+    "--ray-cpus",
+    type=number(RayCpus),
+    metavar="N",
+    show_default="LLaMA-Factory's ten",
+    help="The number of CPUs that Ray reserves for each device of its cluster, for configs with "
+    "ray_num_workers. On a cluster without GPUs, where each CPU counts as a device, use 1.",
+)
 @option("--force", is_flag=True, help="Overwrite trained weights in output_dir.")
 def command(
     config: Path,
@@ -58,14 +67,16 @@ def command(
     chat: Path | None,
     allow_other_template: bool,
     resume: bool,
+    ray_cpus: RayCpus | None,
     force: bool,
 ) -> None:
     """Train from a YAML config, and check the resulting weights.
 
     CONFIG is a training YAML for LLaMA-Factory, as make-config and build-data write it; KEY=VALUE overrides
     one of its arguments. The prompt template vanilla is added in every process of the training. LLaMA-Factory
-    uses all GPUs it sees; its environment variables FORCE_TORCHRUN, NNODES, NODE_RANK and MASTER_ADDR work as
-    usual.
+    uses all GPUs it sees; its environment variables NPROC_PER_NODE, NNODES, NODE_RANK, MASTER_ADDR and
+    MASTER_PORT work as usual, and FORCE_TORCHRUN and USE_RAY are set where the config needs them. At the end,
+    engine, ranks and total batch size are printed, as the log reports them.
 
     \b
     Example:
@@ -82,13 +93,16 @@ def command(
         chat=chat,
         allow_other_template=allow_other_template,
         resume=resume,
+        ray_cpus=ray_cpus,
         force=force,
     )
     if trained.weights is None:
         click.echo("This node has finished; the weights are on the node with NODE_RANK 0")
+        click.echo(f"Engine: {trained.parallelism}")
         return
     weights = trained.weights
     click.echo(f"Trained: {weights.kind} in {weights.folder}")
+    click.echo(f"Engine: {trained.parallelism}")
     if weights.base is not None:
         after_adapter(weights.base, weights.folder)
     elif weights.kind == "model":

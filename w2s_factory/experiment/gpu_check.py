@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.preflight import gpu_only, seems_without_gpu, sees_gpu, under_ray
 from w2s_factory.llamafactory.presets import load_preset
-from w2s_factory.llamafactory.settings import ON_CPU
+from w2s_factory.llamafactory.settings import on_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,19 +51,23 @@ def check_gpu(
     python = plan.experiment.environments.train or sys.executable
     left = (step for step in plan.steps if step.kind == "train")
     unfinished = any(not (folder / file).exists() for step in left for file in step.writes)
-    if problem and unfinished and not under_ray() and Path(python).exists() and not sees_gpu(python):
+    if problem and unfinished and Path(python).exists() and not sees_gpu(python):
         raise UserError(problem)
 
 
 def _problem(plan: Plan, trainings: Iterable[tuple[str, TrainingSection, str]], file: object) -> str | None:
     """Return the sentence on the first training that needs a GPU; None if none does."""
-    on_cpu = plan.experiment.llamafactory.cpu
+    without_gpu = plan.experiment.llamafactory.cpu
     for section, training, _ in trainings:
-        preset = {key: entry.value for key, entry in load_preset(training.preset).entries.items()}
-        key = gpu_only({**preset, **(ON_CPU if on_cpu else {}), **training.overrides})
-        if key is None:
+        preset = load_preset(training.preset)
+        values = {key: entry.value for key, entry in preset.entries.items()}
+        if without_gpu:
+            values |= on_cpu(preset, training.overrides)
+        values |= training.overrides
+        key = gpu_only(values)
+        if key is None or under_ray(values, os.environ):
             continue
-        if on_cpu:
+        if without_gpu:
             return f"no GPU here, and {section} trains with {key}: use another preset or override in {file}"
         way = "in bf16" if key == "bf16" else f"with {key}"
         return f"no GPU here, and {section} trains {way}: set llamafactory: {{cpu: true}} in {file}"

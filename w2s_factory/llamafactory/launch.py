@@ -13,12 +13,21 @@ from w2s_factory.errors import UserError, listed
 from w2s_factory.llamafactory.asked_format import settle_template
 from w2s_factory.llamafactory.installation import find_installation
 from w2s_factory.llamafactory.long_rows import settle_long_rows
+from w2s_factory.llamafactory.parallelism import (
+    LOG,
+    Parallelism,
+    asked_parallelism,
+    check_parallelism,
+    reported_parallelism,
+)
 from w2s_factory.llamafactory.preflight import (
     check_accelerator,
+    check_deepspeed,
     check_export,
     check_quantizer,
     check_training,
 )
+from w2s_factory.llamafactory.ray_cluster import check_ray
 from w2s_factory.llamafactory.resume import from_checkpoint, resumed_from
 from w2s_factory.llamafactory.template import with_vanilla
 from w2s_factory.llamafactory.trained_weights import (
@@ -37,7 +46,9 @@ if TYPE_CHECKING:
 
     from w2s_factory.llamafactory.installation import Installation
     from w2s_factory.llamafactory.long_rows import OnLong
+    from w2s_factory.llamafactory.parallelism import Asked
     from w2s_factory.llamafactory.training_config import Config
+    from w2s_factory.quantities import RayCpus
 
 
 @dataclass(frozen=True)
@@ -48,10 +59,12 @@ class Trained:
         weights: The adapter or model; None on a node that saves none (`NODE_RANK` above 0).
         dropped: The number of rows that were too long and dropped, by dataset; datasets that lost none are
             left out.
+        parallelism: The engine, ranks and total batch size, by LLaMA-Factory's own log.
     """
 
     weights: Weights | None
     dropped: Mapping[str, int] = field(default_factory=dict)
+    parallelism: Parallelism = field(default_factory=Parallelism)
 
 
 def train(  # noqa: PLR0913  each is a property of a training
@@ -64,13 +77,15 @@ def train(  # noqa: PLR0913  each is a property of a training
     chat: str | Path | None = None,
     allow_other_template: bool = False,
     resume: bool = False,
+    ray_cpus: RayCpus | None = None,
     force: bool = False,
 ) -> Trained:
     """Train with LLaMA-Factory, and check the weights it leaves.
 
     The template `vanilla` is registered in its processes, and its output is passed through. It runs on
-    several devices, on several nodes or under Ray as its own environment variables say (`FORCE_TORCHRUN`,
-    `NNODES`, `NODE_RANK`, `USE_RAY`, …). A line is added to the manifest of the output folder.
+    several devices, on several nodes or under Ray as the configuration and its own environment variables say
+    (`NNODES`, `NODE_RANK`, `NPROC_PER_NODE`, …); what the configuration needs is added to them
+    (`FORCE_TORCHRUN`, `USE_RAY`). A line is added to the manifest of the output folder.
 
     Args:
         config: The training YAML.
@@ -83,14 +98,17 @@ def train(  # noqa: PLR0913  each is a property of a training
         allow_other_template: Train although the template differs from that chat template.
         resume: Resume an interrupted training of the same settings and inputs from its last checkpoint, and
             remove checkpoints of other ones.
+        ray_cpus: The number of CPUs that Ray reserves for each device, in place of LLaMA-Factory's ten.
         force: Overwrite trained weights, as the override `overwrite_output_dir=true` does.
 
     Raises:
         UserError: The configuration or its data cannot be trained on, or only with a GPU that is not here;
             or the output folder holds trained weights, without `force`, the override
             `overwrite_output_dir=true` or a `resume_from_checkpoint`; or generation would ask in another
-            format than the template's, without `allow_other_template`.
-        DelegateError: LLaMA-Factory failed (`exit_code` is its own), or left no usable weights.
+            format than the template's, without `allow_other_template`; or the environment variables
+            contradict the configuration, or Ray lacks the CPUs.
+        DelegateError: LLaMA-Factory failed (`exit_code` is its own), left no usable weights, or trained in
+            another way than the configuration says.
         KeyboardInterrupt: Interrupted; LLaMA-Factory's processes have ended.
     """
     asked = read_config(
@@ -102,19 +120,23 @@ def train(  # noqa: PLR0913  each is a property of a training
     _refuse_overwriting(asked, output_dir)
     check_accelerator(asked, installation.python)
     check_quantizer(asked, installation.python)
+    check_deepspeed(asked, installation.python)
+    parallelism = asked_parallelism(asked, installation, os.environ, ray_cpus)
+    if parallelism.ray:
+        check_ray(asked, installation, ray_cpus)
     settle_template(asked, datasets, installation, say, chat=chat, allow=allow_other_template)
     used, dropped = settle_long_rows(asked, datasets, installation, on_long, say)
     data = [dataset.file for dataset in datasets if dataset.file]
     if resume:
         used = from_checkpoint(used, asked, data, on_long=on_long, llamafactory=installation.version)
     before = snapshot(output_dir, kind)
-    _start(installation, "train", used)
+    found = _start_training(installation, used, parallelism)
     if os.environ.get("NODE_RANK", "0") != "0":
-        return Trained(None, dropped)
+        return Trained(None, dropped, found)
     base = asked.values["model_name_or_path"]
     weights = check_weights(output_dir, kind, before=before, python=installation.python, base=base)
     resumed = resumed_from(used) if resume else None
-    return Trained(_noted(asked, weights, installation, data, dropped, resumed), dropped)
+    return Trained(_noted(asked, weights, installation, data, dropped, resumed, found), dropped, found)
 
 
 def export(
@@ -146,7 +168,7 @@ def export(
     if weight_files(folder, "model") and not force:
         raise asked.wrong("export_dir", f"{folder} holds a model already", "Overwrite it with --force")
     before = snapshot(folder, "model")
-    _start(installation, "export", asked)
+    _start(installation, "export", asked, os.environ)
     weights = check_weights(folder, "model", before=before, python=installation.python)
     return _noted(asked, weights, installation)
 
@@ -167,9 +189,22 @@ def _refuse_overwriting(config: Config, output_dir: Path) -> None:
             )
 
 
-def _start(installation: Installation, verb: str, config: Config) -> None:
+def _start_training(installation: Installation, config: Config, asked: Asked) -> Parallelism:
+    """Run a training; return its parallelism by its own log.
+
+    Raises:
+        DelegateError: It failed, or was done in another way than asked for.
+    """
+    with tempfile.TemporaryDirectory(prefix="w2s-factory-") as folder:
+        _start(installation, "train", config, {**os.environ, **asked.variables, LOG: folder})
+        found = reported_parallelism(Path(folder))
+    check_parallelism(asked, found, Path(config.values["output_dir"]))
+    return found
+
+
+def _start(installation: Installation, verb: str, config: Config, variables: Mapping[str, str]) -> None:
     """Run LLaMA-Factory with a configuration, whose overrides are merged into a file where necessary."""
-    environ = with_vanilla(os.environ, installation.python)
+    environ = with_vanilla(variables, installation.python)
     if _takes_as_given(installation, config):
         run([*installation.start(verb, config.path), *config.overrides], environ)
         return
@@ -197,6 +232,7 @@ def _noted(
     data: Iterable[Path] = (),
     dropped: Mapping[str, int] | None = None,
     resumed: str | None = None,
+    parallelism: Parallelism | None = None,
 ) -> Weights:
     """Add a line to the manifest next to the weights; return the weights.
 
@@ -204,6 +240,8 @@ def _noted(
     """
     facts: dict[str, Any] = {} if dropped is None else {"rows_dropped": dropped}
     facts |= {"resumed_from": resumed} if resumed else {}
+    if parallelism is not None and parallelism.spread:
+        facts["parallelism"] = parallelism.spread
     try:
         files = {path.name: records.content_hash(path) for path in belonging(weights)}
         records.note(

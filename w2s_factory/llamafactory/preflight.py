@@ -16,6 +16,7 @@ from w2s_factory.llamafactory.preference_methods import STAGES
 from w2s_factory.llamafactory.settings import as_yaml
 from w2s_factory.model_names import is_path
 from w2s_factory.records import MANIFEST, is_same_file
+from w2s_factory.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,13 +47,16 @@ GPU_ONLY: Final[Mapping[str, Callable[[Any], bool]]] = {
     "fp16_full_eval": _is_true,
     "tf32": _is_true,
     "quantization_bit": _is_set,
-    "deepspeed": _is_set,
     "use_unsloth": _is_true,
 }
 """Arguments with which a training fails where torch sees no accelerator, each with the test of its value."""
 
 _ALSO_ON_CPU: Final = ("bf16", "bf16_full_eval")
 """Those of them that work on the CPU too once it is chosen (`use_cpu`)."""
+
+
+DEEPSPEED: Final = "deepspeed"
+"""The package, and the argument that asks for it."""
 
 
 def gpu_only(values: Mapping[str, Any]) -> str | None:
@@ -81,11 +85,17 @@ def cpu_arguments(values: Mapping[str, Any]) -> list[str]:
     if gpu_only(values) is None:
         return []
     needed = [key for key, ends in GPU_ONLY.items() if ends(values.get(key))]
-    return ["use_cpu=true", *(f"{key}={'false' if GPU_ONLY[key] is _is_true else 'null'}" for key in needed)]
+    on_cpu = [] if values.get(DEEPSPEED) else ["use_cpu=true"]  # which would switch DeepSpeed off
+    return [*on_cpu, *(f"{key}={'false' if GPU_ONLY[key] is _is_true else 'null'}" for key in needed)]
 
 
 def sees_gpu(python: str | Path) -> bool:
-    """Return whether torch sees a GPU; importing it takes seconds.
+    """Return whether torch sees a GPU; see `visible_devices`."""
+    return bool(visible_devices(python))
+
+
+def visible_devices(python: str | Path) -> list[str]:
+    """Return the GPUs or other accelerators that torch sees; importing it takes seconds.
 
     Args:
         python: The interpreter of LLaMA-Factory's environment.
@@ -95,7 +105,7 @@ def sees_gpu(python: str | Path) -> bool:
         DelegateError: torch cannot be imported there.
     """
     try:
-        return bool(run_inside(python, "imports_work.py", arguments=["torch"])["devices"])
+        return list(run_inside(python, "imports_work.py", arguments=["torch"])["devices"])
     except DelegateError as error:
         problem = f"torch cannot be imported by {python} ({error.problem})"
         raise DelegateError(problem, hint="See w2s-factory doctor") from None
@@ -104,8 +114,8 @@ def sees_gpu(python: str | Path) -> bool:
 def check_accelerator(config: Config, python: Path) -> None:
     """Refuse a training that needs a GPU where torch sees none.
 
-    Importing torch takes seconds, so it is imported only if the training needs a GPU; and not where Ray
-    trains, since its workers are on other machines.
+    torch is imported only if the training needs a GPU; and not where Ray trains, since its workers are on
+    other machines.
 
     Args:
         config: The training configuration.
@@ -116,7 +126,7 @@ def check_accelerator(config: Config, python: Path) -> None:
         DelegateError: torch cannot be imported there.
     """
     key = gpu_only(config.values)
-    if key is None or under_ray() or sees_gpu(python):
+    if key is None or under_ray(config.values, os.environ) or sees_gpu(python):
         return
     given = [*config.overrides, *cpu_arguments(config.values)]
     command = shlex.join(["w2s-factory", "train", str(config.path), *given])
@@ -145,19 +155,55 @@ def check_quantizer(config: Config, python: Path) -> None:
         UserError: It is not installed; the hint is the command that installs it.
     """
     values = config.values
-    if not _is_set(values.get("quantization_bit")) or values.get("quantization_method") not in _ITS_NAMES:
-        return
-    if not under_ray() and look(python, BITSANDBYTES).versions[BITSANDBYTES] is None:
+    if _is_set(values.get("quantization_bit")) and values.get("quantization_method") in _ITS_NAMES:
+        _check_package(config, "quantization_bit", python, BITSANDBYTES)
+
+
+def check_deepspeed(config: Config, python: Path) -> None:
+    """Refuse a training with DeepSpeed where that is not installed, unless Ray trains on other machines.
+
+    Args:
+        config: The training configuration.
+        python: The interpreter of LLaMA-Factory's environment.
+
+    Raises:
+        UserError: It is not installed; the hint is the command that installs it.
+    """
+    if config.values.get(DEEPSPEED):
+        _check_package(config, DEEPSPEED, python, DEEPSPEED, "-c", str(shipped("constraints.txt")))
+
+
+def _check_package(config: Config, key: str, python: Path, package: str, *options: str) -> None:
+    """Refuse an argument whose package is missing, unless Ray trains; pip's options are for the hint."""
+    if not under_ray(config.values, os.environ) and look(python, package).versions[package] is None:
         raise config.wrong(
-            "quantization_bit",
-            f"needs the package {BITSANDBYTES}, which is not installed for {python}",
-            shlex.join([str(python), "-m", "pip", "install", BITSANDBYTES]),
+            key,
+            f"needs the package {package}, which is not installed for {python}",
+            shlex.join([str(python), "-m", "pip", "install", *options, package]),
         )
 
 
-def under_ray() -> bool:
-    """Return whether Ray trains, on machines that may differ from this one."""
-    return os.environ.get("USE_RAY", "").lower() in ("1", "true", "y")
+_OF_RAY: Final = (
+    "ray_num_workers",
+    "ray_init_kwargs",
+    "ray_run_name",
+    "ray_storage_path",
+    "ray_storage_filesystem",
+    "resources_per_worker",
+    "placement_strategy",
+)
+"""Arguments that have an effect only under Ray; the last five up to 0.9.4."""
+
+
+def under_ray(values: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
+    """Return whether Ray is to train, on machines that may differ from this one.
+
+    Args:
+        values: The values of a training configuration.
+        environ: The environment variables.
+    """
+    switched_on = environ.get("USE_RAY", "").lower() in ("1", "true", "y")
+    return switched_on or any(values.get(name) is not None for name in _OF_RAY)
 
 
 _MODELS = ("model_name_or_path", "adapter_name_or_path", "ref_model", "ref_model_adapters")
@@ -188,7 +234,7 @@ def check_training(config: Config, version: Version | None = None) -> list[Datas
     _check_template(config)
     _check_models(config, *_MODELS)
     _check_own_folder(config, "output_dir")
-    _check_deepspeed(config)
+    _check_deepspeed_file(config)
     _check_numbers(config)
     datasets = named_datasets(config)
     for dataset in datasets:
@@ -261,11 +307,18 @@ def _check_not_written(config: Config, dataset: Dataset) -> None:
         raise config.wrong("output_dir", problem, "Choose another folder")
 
 
-def _check_deepspeed(config: Config) -> None:
-    """Refuse a DeepSpeed file that does not exist."""
-    file = config.values.get("deepspeed")
+def _check_deepspeed_file(config: Config) -> None:
+    """Refuse a DeepSpeed file that does not exist, and `use_cpu`, which switches DeepSpeed off."""
+    file = config.values.get(DEEPSPEED)
     if isinstance(file, str) and not Path(file).is_file():
-        raise config.wrong("deepspeed", f"no such file: {file}")
+        raise config.wrong(DEEPSPEED, f"no such file: {file}")
+    for key in ("use_cpu", "no_cuda"):
+        if file and _is_true(config.values.get(key)):
+            raise config.wrong(
+                key,
+                "with it, transformers trains without DeepSpeed",
+                "Remove it; without a GPU, bf16=false is enough, and CUDA_VISIBLE_DEVICES= hides GPUs",
+            )
 
 
 def _check_numbers(config: Config) -> None:

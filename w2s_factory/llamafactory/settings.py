@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from w2s_factory.llamafactory.versions import Version
 
 ON_CPU = {"use_cpu": True, "bf16": False}
-"""Settings for a machine without a GPU, where LLaMA-Factory refuses bf16."""
+"""Settings for a machine without a GPU, where LLaMA-Factory refuses bf16; see `on_cpu`."""
 
 _OWN_OPTION = {
     "model_name_or_path": "--model",
@@ -89,6 +89,20 @@ def with_thinking(preset: Preset, thinking: TrainedThinking | None, version: Ver
         line = Entry(_THINKING, as_yaml(thinking == "on"), f"given: {_MEANING[thinking]}")
     after = preset.lines.index(preset.entries["template"]) + 1
     return preset.with_lines([*preset.lines[:after], line, *preset.lines[after:]])
+
+
+def on_cpu(preset: Preset, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with which a preset trains on a machine without a GPU.
+
+    With `use_cpu`, transformers would leave DeepSpeed aside and then fail over its batch size.
+
+    Args:
+        preset: The preset.
+        settings: The user's settings, which may add or remove DeepSpeed.
+    """
+    own = preset.entries.get("deepspeed")
+    deepspeed = settings.get("deepspeed", own and own.value)
+    return {key: value for key, value in ON_CPU.items() if not (deepspeed and key == "use_cpu")}
 
 
 def parsed_settings(texts: Iterable[str]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Version:
             `FORCE_TORCHRUN=1`.
         overrides: Whether it takes `key=value` arguments after the YAML.
         pair_form: The form in which it reads preference pairs.
+        ray_cpus: The number of CPUs that it reserves of Ray for each device; None where it reserves none.
         cutoff_len: Its default for `cutoff_len`: the length, in tokens, at which rows are cut.
     """
 
@@ -50,6 +51,7 @@ class Version:
     empty_ends: bool = False
     torchrun: bool = False
     overrides: bool = False
+    ray_cpus: int | None = None
     pair_form: PairForm
     cutoff_len: int = 1024
 
@@ -91,7 +93,8 @@ _COLUMNS = replace(
 _EMPTY = replace(_COLUMNS, releases=("0.8.3", "0.9.0"), vanilla="empty")
 _LONGER = replace(_EMPTY, releases=("0.9.1",), cutoff_len=2048)
 _NO_TEMPLATE = replace(_LONGER, releases=("0.9.2",), vanilla=None, empty_ends=False)
-_OVERRIDES = replace(_NO_TEMPLATE, releases=("0.9.3", "0.9.4", "0.9.5"), overrides=True)
+_OVERRIDES = replace(_NO_TEMPLATE, releases=("0.9.3", "0.9.4"), overrides=True)
+_OWN_RAY = replace(_OVERRIDES, releases=("0.9.5",), ray_cpus=10)  # earlier ones leave all to Ray Train
 
 FAMILIES: Final = (
     _SCRIPTS,
@@ -102,6 +105,7 @@ FAMILIES: Final = (
     _LONGER,
     _NO_TEMPLATE,
     _OVERRIDES,
+    _OWN_RAY,
 )
 """Groups of releases that behave alike, oldest first, read from their own code. Each is the one before it
 with the changes named.

@@ -1,0 +1,64 @@
+"""Make LLaMA-Factory reserve fewer CPUs of Ray for each device, for `w2s-factory train --ray-cpus`.
+
+LLaMA-Factory 0.9.5 reserves ten, and has no option for the number. It is self-contained on purpose (standard
+library, Python 3.8 and later), since every process of a training runs it at its start.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+
+TYPE_CHECKING = False  # importing `typing` takes longer than all of this
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+CPUS = "W2S_FACTORY_RAY_CPUS"
+"""The environment variable with the number of CPUs."""
+
+MODULE = "llamafactory.train.tuner"
+
+
+def install() -> None:
+    """Add a finder that changes the reservation after the module's import, if the variable is set."""
+    if os.environ.get(CPUS):
+        sys.meta_path.insert(0, _Finder())
+
+
+class _Finder:
+    """A finder of the module that places Ray's workers, which calls `reserve` after its import."""
+
+    def find_spec(self, name: str, *_places: Any) -> ModuleSpec | None:
+        if name != MODULE:
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                run(module)
+                reserve(module, int(os.environ[CPUS]))
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+def reserve(tuner: Any, cpus: int) -> None:
+    """Replace the number of CPUs in the placement group of a training, and in the options of its workers."""
+    placing = sys.modules[tuner.get_placement_group.__module__]
+    place, options = placing.placement_group, tuner.get_ray_remote_config_for_worker
+
+    def placement_group(bundles: list[dict[str, float]], *args: Any, **kwargs: Any) -> Any:
+        for bundle in bundles:
+            bundle["CPU"] = cpus
+        return place(bundles, *args, **kwargs)
+
+    def get_ray_remote_config_for_worker(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        return {**options(*args, **kwargs), "num_cpus": cpus}
+
+    placing.placement_group = placement_group  # type: ignore[attr-defined]
+    tuner.get_ray_remote_config_for_worker = get_ray_remote_config_for_worker
