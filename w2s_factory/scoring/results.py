@@ -177,9 +177,20 @@ def _scored(found: Found, gold: str | None, verdict: Verdict | None) -> Scored:
     return Scored(found.pred, gold, verdict.result, verdict.limit, found.ended)
 
 
-def at_its_row(error: UserError, file: object, rows: Sequence[Mapping[str, Any]]) -> UserError:
-    """Return an error with the file and the id of the row that it names; unchanged if it names none."""
-    return error if error.row is None else error.at(file=file, name=rows[error.row - 1]["id"])
+def at_its_row(
+    error: UserError, file: object, rows: Sequence[Mapping[str, Any]], first: int = 0
+) -> UserError:
+    """Return an error with the file and the id of the row that it names; unchanged if it names none.
+
+    Args:
+        error: The error, which names a row of `rows`, counted from 1.
+        file: The file.
+        rows: The rows.
+        first: The number of rows of the file before these.
+    """
+    if error.row is None:
+        return error
+    return error.at(file=file, row=first + error.row, name=rows[error.row - 1]["id"])
 
 
 def row_of(error: UserError, pairs: Sequence[Pair]) -> int | None:
