@@ -140,6 +140,7 @@ class RowIndex(StoredRows[RowT]):
         source: The file or the table.
         form: The form of its rows.
         id_of: Returns the id of a row, given with its number from 0.
+        check: Raises an error about a row at its place; None for no further check.
 
     Attributes:
         numbers: The number of each row, from 0, by id.
@@ -149,7 +150,11 @@ class RowIndex(StoredRows[RowT]):
     """
 
     def __init__(
-        self, source: RowSource, form: Form[RowT], id_of: Callable[[RowT, int], Id] = own_id
+        self,
+        source: RowSource,
+        form: Form[RowT],
+        id_of: Callable[[RowT, int], Id] = own_id,
+        check: Callable[[RowT, Place], None] | None = None,
     ) -> None:
         super().__init__(source, form)
         self.numbers: dict[Id, int] = {}
@@ -157,6 +162,8 @@ class RowIndex(StoredRows[RowT]):
             name = id_of(row, number)
             if self.numbers.setdefault(name, number) != number:
                 raise place.error(f"duplicate id {name!r}", field="id")
+            if check is not None:
+                check(row, place)
 
 
 def together(items: Iterable[ItemT], size: Callable[[ItemT], int]) -> Iterator[list[ItemT]]:

@@ -150,7 +150,7 @@ def score_by(
     if named:
         how = rule.comparison
     if rule.mode != "published":
-        _refuse_more_than_answers(rule.task, named, rule.mode)
+        refuse_more_than_answers(rule.task, named, rule.mode)
     golds = each_row(lambda answer: None if answer is None else rule.task.normalise_gold(answer), answers)
     found = rule.find(responses, opened, workers)
     known = [gold is not None for gold in golds]
@@ -225,8 +225,12 @@ def _text(name: str, text: Any) -> str:
     return text
 
 
-def _refuse_more_than_answers(task: Task, golds: Sequence[str], mode: str) -> None:
-    """Refuse golds that hold more than an answer in a mode that compares texts: nothing would equal them."""
+def refuse_more_than_answers(task: Task, golds: Sequence[str], mode: str) -> None:
+    """Refuse golds that hold more than an answer in a mode that compares texts: nothing would equal them.
+
+    Raises:
+        UserError: There are such golds, or the task's method fails; then it names the row, counted from 1.
+    """
     more = sum(not is_answer for is_answer in each_row(task.is_answer, golds))
     if more:
         raise UserError(
