@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from w2s_factory.building.weak_answers import JoinedVotes, Judgements
 from w2s_factory.errors import UserError
 from w2s_factory.folders import RESULTS, results_in, samples_in, seed_number, seeds_in, votes_in
 from w2s_factory.quantities import PairRules
-from w2s_factory.records import OUTPUT, Form, Table, read, rows_of
+from w2s_factory.records import OUTPUT, Form, Table, read, rows_of, text_digest
 from w2s_factory.scoring.seeds import seed_sources
 from w2s_factory.tasks import get_task
 
@@ -59,7 +58,7 @@ class Seeds:
         self._seeds = list(found)
         for number, source in enumerate(found.values()):
             for row in read(source, OUTPUT):
-                sample = _digest(row["response"]) + number.to_bytes(_NUMBER_BYTES)
+                sample = text_digest(row["response"]) + number.to_bytes(_NUMBER_BYTES)
                 self._answers[row["id"]] = self._answers.get(row["id"], b"") + sample
 
     def of(self, vote: Vote, pool: str, place: int) -> int:
@@ -69,24 +68,19 @@ class Seeds:
             UserError: The seeds' responses to the question are not those of the vote.
         """
         samples = [*vote["pos_responses"], *vote["neg_responses"]]
-        voted = [_digest(sample["response"]) for sample in samples]
+        voted = [text_digest(sample["response"]) for sample in samples]
         sampled = [*_sampled(self._answers.get(vote["id"], b""))]
         if sorted(voted) != sorted(digest for digest, _ in sampled):
             problem = f"has other samples for the id {vote['id']!r} than the votes"
             raise UserError(problem, file=self._name, hint="Name the samples that were voted on")
         response = vote[pool][place]["response"]  # type: ignore[literal-required]
-        same = [self._seeds[number] for digest, number in sampled if digest == _digest(response)]
+        same = [self._seeds[number] for digest, number in sampled if digest == text_digest(response)]
         before = [sample["response"] for sample in vote[pool][:place]]  # type: ignore[literal-required]
         return same[before.count(response)]
 
 
 _DIGEST_BYTES = 16
 _NUMBER_BYTES = 4
-
-
-def _digest(text: str) -> bytes:
-    """Return 16 bytes by which a text is known again."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
 
 
 def _sampled(samples: bytes) -> Iterator[tuple[bytes, int]]:

@@ -16,7 +16,9 @@ _STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _FLAT: Final = re.compile(rb'\{(?:[^"{}\[\]]++|' + _STRING + rb")*+\}", re.DOTALL)
 """An object without objects or lists in it, which is found without looking at each bracket."""
 
-_TOKEN: Final = re.compile(_STRING + rb"|[{}\[\]]", re.DOTALL)
+_TOKEN: Final = re.compile(_STRING + rb'|["{}\[\]]', re.DOTALL)
+"""A string, a bracket, or the quotation mark of a string whose end is not in the text."""
+
 _BETWEEN: Final = re.compile(rb"[ \t\r\n]*+([,\]]?)[ \t\r\n]*+")
 
 
@@ -79,6 +81,8 @@ def _end(text: bytes, start: int) -> int | None:
     for token in _TOKEN.finditer(text, start):
         if token[0] in (b"{", b"["):
             depth += 1
+        elif token[0] == b'"':
+            return None
         elif token[0] in (b"}", b"]"):
             depth -= 1
             if depth == 0:

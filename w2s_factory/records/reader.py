@@ -146,8 +146,15 @@ def to_frame(source: RowSource) -> pd.DataFrame:
     return Table(str(source), rows).to_frame()
 
 
-def read_placed(path: str | RowSource, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:
+def read_placed(
+    path: str | RowSource, form: Form[RowT], *, by_item: bool = False
+) -> Iterator[tuple[Place, RowT]]:
     """Yield the rows as `read` does, each with its place, for errors that are found later.
+
+    Args:
+        path: The file or the table.
+        form: The form of its rows.
+        by_item: Whether small JSON lists are read an item at a time, too, so that places have a size.
 
     Raises:
         UserError: As in `read`.
@@ -163,7 +170,8 @@ def read_placed(path: str | RowSource, form: Form[RowT]) -> Iterator[tuple[Place
     with _opened(path) as file:
         with _readable(path):
             in_list = _first_character(file) == b"["
-        for number, row, start, size in _list_rows(path, file) if in_list else _line_rows(path, file):
+        rows = _list_rows(path, file, by_item) if in_list else _line_rows(path, file)
+        for number, row, start, size in rows:
             place = Place(path, number, in_list, start, size)
             place.require(row, form)
             yield place, cast("RowT", row)
@@ -261,16 +269,17 @@ def _first_character(file: BinaryIO) -> bytes:
     return character
 
 
-def _list_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any, int, int]]:
+def _list_rows(path: Path, file: BinaryIO, by_item: bool) -> Iterator[tuple[int, Any, int, int]]:
     """Yield the number of each item of a JSON list, its value, and its place and size in bytes.
 
-    A list of more than 32 MB is read an item at a time. Where that finds a mistake, which is reported as in a
-    small list, or an item that is not an object, the list is read as a whole. Size and place are then 0.
+    A list of more than 32 MB, or any if `by_item`, is read an item at a time. Where that finds a mistake,
+    which is reported as in a small list, or an item that is not an object, the list is read as a whole. Size
+    and place are then 0.
     """
     number = 0
     with _readable(path):
         begin = file.tell()
-        if file.seek(0, io.SEEK_END) - begin > _LARGE_LIST:
+        if file.seek(0, io.SEEK_END) - begin > _LARGE_LIST or by_item:
             file.seek(begin)
             with suppress(ValueError):
                 items = ((_item(text, path), start, len(text)) for start, text in list_objects(file))

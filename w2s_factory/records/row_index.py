@@ -5,6 +5,7 @@ So files are joined, and written several times, that are larger than the memory.
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,19 +35,19 @@ def own_id(row: Any, number: int) -> Id:  # noqa: ARG001  rows without an id hav
 class StoredRows(Generic[RowT]):
     """The rows of a file, of which only the places are in memory; or those of a table.
 
-    A row of a small JSON list is kept, since it cannot be read again by itself.
-
     Args:
         source: The file or the table.
         form: The form of its rows.
+        keep: Whether the rows are kept in memory; None for those of small JSON lists alone, whose places are
+            not found by reading the list as a whole.
 
     Attributes:
         source: The file or the table.
     """
 
-    def __init__(self, source: RowSource, form: Form[RowT]) -> None:
+    def __init__(self, source: RowSource, form: Form[RowT], *, keep: bool | None = None) -> None:
         self.source = source
-        self._form = form
+        self._form, self._keep = form, keep
         self._starts, self._sizes, self._numbers = array("q"), array("q"), array("q")
         self._kept: list[tuple[Place, RowT]] = []
         self._in_list = False
@@ -59,8 +60,8 @@ class StoredRows(Generic[RowT]):
             UserError: As `read_placed`.
         """
         self._state = _state(self.source)
-        for place, row in read_placed(self.source, self._form):
-            if place.size:
+        for place, row in read_placed(self.source, self._form, by_item=self._keep is False):
+            if place.size and not self._keep:
                 self._in_list = place.in_list
                 self._starts.append(place.start)
                 self._sizes.append(place.size)
@@ -164,6 +165,16 @@ class RowIndex(StoredRows[RowT]):
                 raise place.error(f"duplicate id {name!r}", field="id")
             if check is not None:
                 check(row, place)
+
+
+def text_digest(*texts: str) -> bytes:
+    """Return 16 bytes by which texts are known again without being kept."""
+    digest = hashlib.blake2b(digest_size=16)
+    for text in texts:
+        encoded = text.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "big"))
+        digest.update(encoded)
+    return digest.digest()
 
 
 def together(items: Iterable[ItemT], size: Callable[[ItemT], int]) -> Iterator[list[ItemT]]:
