@@ -229,7 +229,7 @@ def _accuracies(
             columns=["value", "right", "total"],
         )
         for value, group in table.groupby("value"):  # sorts them
-            yield _share(name, f"{tag} {value}", int(group["right"].sum()), int(group["total"].sum()))
+            yield _share(name, f"{tag} {value!s}", int(group["right"].sum()), int(group["total"].sum()))
 
 
 def _tags(

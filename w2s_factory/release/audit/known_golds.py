@@ -44,8 +44,9 @@ def known_golds(corpus: Corpus) -> dict[bytes, str]:
     golds: dict[bytes, str] = {}
     for file in corpus.of("split"):
         task = corpus.task_of(file)
-        for row in file.rows if task else ():
-            golds[question_digest(row)] = task.normalise(written_gold(task, row))
+        if task:
+            for row in file.rows:
+                golds[question_digest(row)] = task.normalise(written_gold(task, row))
     return golds
 
 
