@@ -59,8 +59,9 @@ class StoredRows(Generic[RowT]):
         Raises:
             UserError: As `read_placed`.
         """
-        self._state = _state(self.source)
         for place, row in read_placed(self.source, self._form, by_item=self._keep is False):
+            if not len(self):  # the file is open: before, a shared file system may report an older state
+                self._state = _state(self.source)
             if place.size and not self._keep:
                 self._in_list = place.in_list
                 self._starts.append(place.start)
@@ -103,9 +104,9 @@ class StoredRows(Generic[RowT]):
             yield lambda number: self._kept[number][1]
             return
         starts, sizes, kept = self._starts, self._sizes, self._kept
-        self._refuse_changes()
         try:
             with reading_again(Path(str(self.source))) as value:
+                self._refuse_changes()
                 if kept:
                     yield (
                         lambda n: value(starts[n], sizes[n]) if n < len(starts) else kept[n - len(starts)][1]
@@ -113,7 +114,7 @@ class StoredRows(Generic[RowT]):
                 else:
                     yield lambda number: cast("RowT", value(starts[number], sizes[number]))
         except Exception:
-            self._refuse_changes()
+            self._refuse_changes()  # which is the reason of any other error
             raise
         self._refuse_changes()
 
