@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 OUTPUT, RESULTS, VOTES = "output.jsonl", "results.jsonl", "majority_voting_results.jsonl"
 
+DATA_DIR = "w2s-data"
+"""The folder into which `build-data` writes unless another one is named."""
+
 _SEED, _TEMPERATURE = re.compile(r"seed([0-9]+)"), re.compile(r"t[0-9.]+")
 
 

@@ -1,4 +1,4 @@
-"""Locks, families of processes, signals handed on to them, and progress on stderr."""
+"""Locks, families of processes, signals handed on to them, a limit of memory, and progress on stderr."""
 
 from __future__ import annotations
 
@@ -272,3 +272,28 @@ def progress_bar(total: int, done: int, unit: str) -> tqdm[Any]:
         mininterval=_TERMINAL_SECONDS if sys.stderr.isatty() else _PIPE_SECONDS,
         file=sys.stderr,
     )
+
+
+@contextmanager
+def limited_memory(more: int) -> Iterator[None]:
+    """Let this process take at most so many bytes more than it has, until the block ends; only on Linux.
+
+    Raises:
+        MemoryError: The block needs more.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    import resource  # noqa: PLC0415  not on every platform
+
+    before, hard = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm") as sizes:  # noqa: PTH123  quick, as each response is read under a limit
+        most = int(sizes.read().split()[0]) * resource.getpagesize() + more
+    if before != resource.RLIM_INFINITY and before <= most:
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, hard))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 
 import pytest
@@ -73,6 +75,8 @@ DETAILS = {
         ("math", r"\boxed{1} then \boxed{\,}", "1"),
         ("math", r"\boxed{1} then \boxed{\text{}}", "1"),
         ("math", r"\boxed{1} then \boxed{2", "1"),
+        ("math", "\\boxed{1} then \\boxed{\u200b}", "1"),
+        ("math", "\\boxed{\ufeff1\u200b}", "1"),
         ("math", r"\boxed{1", ""),
         ("math", r"\boxed{\frac{1}{2}", ""),
         ("math", r"The answer is: 5. \boxed{}", ""),
@@ -179,6 +183,7 @@ DETAILS = {
         ("math", "The answer is: 3.5.", "3.5"),
         ("math", "The answer is: 2**3", "2**3"),
         ("math", "The answer is: 12 .", "12"),
+        ("math", "The answer is: \u200b12\u200b.", "12"),
         ("math", "The answer is: 12 \u2705", "12"),
         ("math", "The answer is: $12", "12"),
         ("math", r"The answer is: \$12", "12"),
@@ -310,6 +315,10 @@ def test_a_number_equals_its_gold_however_it_is_written(gold, form):
         (r"regex:Answer: (\S+)", "none", ""),
         (r"regex:(?i)answer: (.*)", "ANSWER:  x ", "x"),
         ("regex:((?:a+)+)!", "a", ""),
+        ("regex:(.*)", "x", "x"),
+        ("regex:Answer: *(.*)", "Answer: 5\nAnswer:", "5"),
+        (r"regex:(x)?(\d)", "1 x2 3", "3"),
+        ("regex:(?P<a>x)?y", "xy y", "x"),
     ],
 )
 def test_other_ways(way, response, expected):
@@ -323,6 +332,7 @@ def test_other_ways(way, response, expected):
         ("regex:(", "does not compile"),
         ("regex:", "no group"),
         ("regex:(?:x)", "no group"),
+        ("regex:(a){1000000000}", "does not compile: it takes too much memory"),
         (5, "expected text, got 5"),
     ],
 )
@@ -335,6 +345,14 @@ def test_a_pattern_that_takes_too_long(monkeypatch):
     monkeypatch.setattr("w2s_factory.answers.extraction.REGEX_SECONDS", 0.2)
     with pytest.raises(UserError, match=r"over 0.2 seconds on a response of 5,001 characters"):
         parse_extraction("regex:((?:a*)*)$")("a" * 5000 + "b")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
+def test_a_pattern_that_takes_too_much_memory():
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(UserError, match="too much memory on a response of 1 characters"):
+        parse_extraction("regex:((?R))")("a")
+    assert resource.getrlimit(resource.RLIMIT_AS) == limits
 
 
 PIECES = [

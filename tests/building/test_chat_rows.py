@@ -281,6 +281,23 @@ def test_unanswered_responses_give_no_pair():
     )
 
 
+def test_a_pair_has_two_different_texts():
+    same = [sample("<think>\n#### 1</think>\n\nDone.", "1"), sample("<think>\n#### 1</think>\n\nEnd.", "1")]
+    other = sample("<think>\n#### 3</think>\n\nDone.", "3")
+    votes = [
+        vote(0, same, [other]),
+        vote(1, same, [other, sample("#### 3", "3")]),
+        vote(2, same[:1], [other]),
+        vote(3, same, [other]),
+    ]
+    weak = [result(n, "<think>\n#### 4</think>\n\nDone.", pred) for n, pred in enumerate("1144")]
+    answers = build_stage2(GSM8K, weak, votes, form="release", response_rule=ResponseRule(train_on="answer"))
+    found = {row["id"]: row["output"] for row in rows_of(answers.built)}
+    assert found == {1: ["Done.", "#### 3"], 3: ["End.", "Done."]}
+    assert answers.counts.skipped["without the thinking, the two responses have the same text"] == 2
+    assert build_stage2(GSM8K, weak, votes).counts.pairs == 4
+
+
 def test_conversion_keeps_system_prompts(tmp_path):
     votes = [vote(0, ANSWERS, OTHERS, system="Think.")]
     made = build_stage2(GSM8K, [result(0, "#### 1")], votes, tmp_path / "paired.json", form="release")

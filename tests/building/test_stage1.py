@@ -197,3 +197,21 @@ def test_models_of_answers_alone_are_trained_without_thinking(tmp_path, train_on
     for built in made.built.values():
         lines = built.config.read_text().splitlines()
         assert [line.partition("  # ")[0] for line in lines if line.startswith("enable_thinking")] == written
+
+
+@pytest.mark.parametrize(
+    ("weak", "icl", "said"),
+    [
+        ("", "", "questions; 2 weak and 2 icl responses have no final answer. Check --extract, and the stop"),
+        (
+            "1",
+            "",
+            "questions; 0 weak and 2 icl responses have no final answer. Check --extract, and the stop",
+        ),
+        ("1", "2", "questions$"),
+    ],
+)
+def test_no_agreement_says_how_many_have_no_answer(tmp_path, weak, icl, said):
+    sides = [[result(n, pred, side) for n in range(2)] for side, pred in (("w", weak), ("i", icl))]
+    with pytest.raises(UserError, match=f"agree on none of 2 {said}"):
+        stage1(tmp_path, *sides)

@@ -17,6 +17,7 @@ from w2s_factory import building, records
 from w2s_factory.cli import next_steps
 from w2s_factory.cli.next_steps import after_adapter, after_model
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory import preflight
 from w2s_factory.tasks import get_task
 
 TASK = ["--task", "gsm8k"]
@@ -30,6 +31,16 @@ def test_gold_then_train(folder):
     gold = run(
         "build-data", "--stage", "gold", *TASK, "--input", "train_1.jsonl", "--model", "path/to/weak-model"
     )
+    run(*gold.next("train"))
+
+
+@pytest.mark.parametrize(("gpu", "more"), [(True, []), (False, ["use_cpu=true", "bf16=false"])])
+def test_without_a_gpu_training_is_on_the_cpu(folder, monkeypatch, gpu, more):
+    monkeypatch.setattr(preflight, "seems_without_gpu", lambda: not gpu)
+    gold = run(
+        "build-data", "--stage", "gold", *TASK, "--input", "train_1.jsonl", "--model", "path/to/weak-model"
+    )
+    assert gold.next("train")[2:] == more
     run(*gold.next("train"))
 
 
@@ -58,6 +69,43 @@ def test_weak_then_icl_then_stage_1_then_train(folder):
     assert "weak and icl agree on 8 of 12" in stage1.stdout
     assert stage1.next("train")[1] == "w2s-data/train_gsm8k_weak_iter1_hybrid.yaml"
     run(*stage1.next("train"))
+
+
+def test_stage_1_keeps_the_names_of_the_full_weak_data(folder, monkeypatch):
+    weak = run(*run(*WEAK).next("score"))
+    names = ["--weak-name", "mine", "--output-dir", "built", "--model", "path/to/strong-model"]
+    full = [*weak.next("build-data"), *names]
+    monkeypatch.setattr(sys, "argv", ["w2s-factory", *full])
+    run(*full)
+    demos = run("demos", *TASK, "--from", "weak", "--output", "demos.json")
+    icl = completed(demos.sentences[0], "--model", "path/to/strong-model", "--output-dir", "icl", *SPLIT)
+    stage1 = run(*run(*icl).next("score")).next("build-data")
+    assert stage1[-6:] == names
+    run(*stage1)
+    assert (folder / "built/train_gsm8k_mine_iter1_hybrid.yaml").is_file()
+
+
+def test_stage_1_trains_the_model_that_was_asked(folder):
+    run(*run(*WEAK).next("score"))
+    demos = run("demos", *TASK, "--from", "weak", "--output", "demos.json")
+    icl = completed(demos.sentences[0], "--model", "path/to/strong-model", "--output-dir", "icl", *SPLIT)
+    stage1 = run(*run(*icl).next("score")).next("build-data")
+    assert stage1[-2:] == ["--model", "path/to/strong-model"]
+
+
+def test_a_split_of_a_task_from_a_file_is_asked_by_name_and_scored(folder):
+    rows = "".join(f"What is {n} + 5?,{n + 5}\n" for n in range(8))
+    (folder / "sums.csv").write_text(f"question,answer\n{rows}")
+    (folder / "sums.yaml").write_text("rows: sums.csv\ncompare: number\n")
+    task = ["--task", "sums.yaml", "--split", "test"]
+    asking = ["generate", *task, "--model", "path/to/strong-model", "--output-dir", "out"]
+    assert f"{shlex.join(task)}, and name the file" in run(*asking).sentences[0]
+    made = run("build-data", "--stage", "test", *task)
+    again = ["--model", "path/to/strong-model", "--output-dir", "again"]
+    asked = run(*completed(made.sentences[0], *again))
+    assert " right" in run(*asked.next("score")).stdout
+    elsewhere = run("build-data", "--stage", "test", *task, "--output", "golds.jsonl")
+    assert "--questions golds.jsonl" in elsewhere.sentences[0]
 
 
 def test_samples_then_vote_then_stage_2_then_train(folder):

@@ -214,3 +214,39 @@ def test_markers_of_a_model_that_was_not_asked_to_think_are_a_warning(folder):
     warned = w2s(*command, folder=folder)
     assert warned.stderr.splitlines()[0] == f"warning: {problem}"
     assert (seed / "results.jsonl").exists()
+
+
+def test_score_names_the_way_that_finds_answers(folder):
+    rows = [{"id": n, "prompt": "p", "response": rf"So \boxed{{{n}}}"} for n in range(4)]
+    (folder / "t1.0/seed0/output.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "\n4 without a final answer; --extract auto finds 4\n" in score(folder).stdout
+
+
+def test_score_says_that_a_generation_is_unfinished(folder):
+    (folder / "icl").mkdir()
+    failed = {"id": 0, "seed": 0, "text": "", "finish": "error", "tokens": None, "error": "too long"}
+    done = {"id": 1, "seed": 0, "text": "a", "finish": "stop", "tokens": 1}
+    words = ["score", "--task", "gsm8k", "--golds", "golds.jsonl", "--input", "icl"]
+    for rows, said in (
+        (
+            [{}, failed, done],
+            "icl: holds an unfinished generation (1 failed). Repeat w2s-factory generate with the",
+        ),
+        ([{}, failed, {**done, "id": 0}], "icl: holds an unfinished generation. Repeat"),
+    ):
+        (folder / "icl/output.journal.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in rows) + '{"i'
+        )
+        error = w2s(*words, folder=folder, code=2).stderr
+        assert said in error
+        assert ("--retry-failed" in error) == ("1 failed" in said)
+
+
+def test_missing_golds_of_a_task_file_are_written_by_a_command(folder):
+    (folder / "own.yaml").write_text("rows: own.csv\nsplits: {train_2: 0.5, test: 0.5}\n")
+    (folder / "own.csv").write_text("question,answer\np,1\nq,2\n")
+    words = ["score", "--task", "./own.yaml", "--input", "t1.0/seed0/output.jsonl", "--output", "r.jsonl"]
+    for golds, split in (("own_train_2.jsonl", "train_2"), ("golds/none.jsonl", "NAME")):
+        error = w2s(*words, "--golds", golds, folder=folder, code=2).stderr
+        command = f"w2s-factory build-data --stage test --task ./own.yaml --split {split} writes it"
+        assert f"{golds}: no such file. {command}" in error

@@ -273,7 +273,20 @@ def test_the_sampling_of_a_model_on_the_hub_is_not_known(written):
         ({"generation": {"sampling": "recommended"}}, "generation.sampling.defaults.*'published' or 'model'"),
         ({"generation": {"max_failures": 2}}, "generation.max_failures.*a number from 0 to 1, got 2"),
         ({"scoring": {"mode": "exact"}}, "scoring.mode.*'published', 'symbolic' or 'math-verify'"),
+        ({"scoring": {"extract": "guess"}}, '"scoring.extract": no way to extract answers is called "guess"'),
+        ({"scoring": {"extract": "regex:("}}, '"scoring.extract": the pattern does not compile'),
+        ({"scoring": {"extract": "regex:a"}}, '"scoring.extract": the pattern has no group'),
+        ({"generation": {"stop": ["a", ""]}}, "generation.stop.1.*an empty text would end every response"),
+        (
+            {**CHAT, "generation": {"system": " "}},
+            '"generation.system": expected a system prompt, or "" for none',
+        ),
         ({"reasoning": {"start": "<t>"}}, "reasoning.end.*is missing"),
+        (
+            {"reasoning": {"start": "<t>", "end": "<t>"}},
+            '"reasoning": the start and the end of thinking have the',
+        ),
+        ({"reasoning": {"start": " ", "end": "<t>"}}, '"reasoning": expected text that is not empty'),
         ({"train_on": "thinking"}, "train_on.*'whole' or 'answer'"),
         ({"evaluation": {"avg_at": {"k": 1}}}, "evaluation.avg_at.k.*from 2"),
         ({"weak": {**SMALL["weak"], "generation": {"shards": 2}}}, "weak.generation.shards.*not a known key"),
@@ -300,3 +313,24 @@ def test_a_generation_is_written_in_the_order_of_earlier_files():
         "samples_per_job",
         "max_tokens",
     ]
+
+
+SERVER = {"base_url": "http://127.0.0.1:1/v1"}
+
+
+@pytest.mark.parametrize(
+    ("options", "stage2", "words"),
+    [
+        (SERVER, None, "the server has to load it"),
+        ({**SERVER, "load_adapters": True}, {"methods": {"dpo": {}}}, "a base model that no server has"),
+    ],
+)
+def test_what_a_server_cannot_answer_is_found_when_the_run_is_planned(planned, options, stage2, words):
+    changes = {"generation": {"engine": "openai", "options": options}, "stage2": stage2}
+    with pytest.raises(UserError, match=words):
+        planned(**changes)
+
+
+def test_adapters_that_a_server_loads_can_be_planned(planned):
+    options = {**SERVER, "load_adapters": True}
+    assert planned(generation={"engine": "openai", "options": options}, stage2=None).steps

@@ -350,3 +350,34 @@ def test_a_model_folder_that_is_missing_is_told_at_its_line(written, tmp_path, c
 def test_a_server_may_call_its_model_a_folder(written):
     weak = {"name": "w", "model": "/models/weak"}
     assert read_experiment(written(weak=weak, generation={"engine": "openai"})).weak.model == "/models/weak"
+
+
+ROWS = "question,answer,why\n" + "".join(f"q{number},{number},#### {number}\n" for number in range(10))
+OWN_TASK = "rows: rows.csv\ncolumns: {solution: why}\nsplits: {train_1: 0.4, train_2: 0.3, test: 0.3}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "message"),
+    [
+        (OWN_TASK + "prompt: '{{ nope }}'\n", ROWS, r'own.yaml:4: field "prompt": needs "nope"'),
+        (
+            OWN_TASK + "prompt: '{% if 0 %}{% endif %}'\n",
+            ROWS,
+            r'own.yaml:4: field "prompt": renders an empty text',
+        ),
+        (OWN_TASK.replace("why}", "whi}"), ROWS, r'own.yaml:2: field "columns.solution": .*no column "whi"'),
+        (OWN_TASK, ROWS.replace("q7,", " ,"), r'rows.csv:9: field "question": is blank'),
+    ],
+)
+def test_rows_of_a_task_file_are_checked_before_the_first_step(written, tmp_path, text, rows, message):
+    (tmp_path / "own.yaml").write_text(text)
+    (tmp_path / "rows.csv").write_text(rows)
+    with pytest.raises(UserError, match=message) as error:
+        plan_experiment(written(task="./own.yaml"))
+    assert "\n" not in str(error.value)
+
+
+def test_an_experiment_with_a_task_file_is_planned(written, tmp_path):
+    (tmp_path / "own.yaml").write_text(OWN_TASK)
+    (tmp_path / "rows.csv").write_text(ROWS)
+    assert plan_experiment(written(task="./own.yaml")).experiment.the_task.name == "own"

@@ -31,6 +31,7 @@ def test_the_table_has_every_step_and_what_it_needs(planned):
     train = next(line for line in lines if line.startswith("seed0/train_weak "))
     assert train.endswith("8 threads, gpu 2, mem 64GB")
     assert lines[-1].startswith(f"{len(small.steps)} steps: ")
+    assert lines[0] == lines[-1]
 
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("experiments/*.yaml")), ids=lambda file: file.stem)

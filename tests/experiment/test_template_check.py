@@ -112,6 +112,33 @@ def test_only_one_of_training_and_asking_is_a_chat(written, compared, changes, m
     assert compared.asked == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "field", "words", "hint"),
+    [
+        (
+            {"generation": {"chat": "on"}},
+            "weak.train.preset",
+            "trained with vanilla, which the preset tiny_lora_sft sets",
+            "Remove chat: on, or train with a chat preset such as chat_lora_sft; ",
+        ),
+        (
+            {**models(strong="qwen3"), "generation": {"chat": "off"}},
+            "strong.overrides.template",
+            "trained in the chat template qwen3, but",
+            "Remove chat: off, or train with the template vanilla; ",
+        ),
+    ],
+)
+def test_a_contradiction_names_the_key_that_was_written_and_the_way_out(
+    written, compared, changes, field, words, hint
+):
+    with pytest.raises(UserError) as refused:
+        plan_experiment(written(**changes))
+    assert refused.value.field == field
+    assert words in refused.value.problem
+    assert refused.value.hint.startswith(hint)
+
+
 def test_auto_trains_no_other_template_than_the_models_own(written, compared, tmp_path):
     (tmp_path / "own.jinja").write_text("x")
     path = written(**models("auto", "auto"), generation={"chat": "own.jinja"})

@@ -63,8 +63,12 @@ class _Quick(ThreadingHTTPServer):
         """A connection that breaks off is what some tests are about."""
 
 
+class UnknownModelError(Exception):
+    """Neither `tiny` nor a loaded adapter."""
+
+
 class CompletionsServer:
-    """Serves one model under the name `tiny`.
+    """Serves one model under the name `tiny`, and LoRA adapters on top of it where it loads any.
 
     Attributes:
         faults: What to do with the next requests instead of answering: a status, or "drop" the connection.
@@ -72,13 +76,16 @@ class CompletionsServer:
         headers: Those of the last request.
         reasoning_key: The key of a message under which thinking is given apart; None to leave it in the text.
         prompt_ids: The token ids of the last conversation.
+        adapters: The folders of the adapters that are loaded, by name; None if it loads none, as servers do.
+        changes: Each request to load or unload an adapter: the endpoint, and the adapter's name.
     """
 
-    def __init__(self, model, *, faults=(), port=0, reasoning_key=None):
+    def __init__(self, model, *, faults=(), port=0, reasoning_key=None, loads_adapters=False):
+        self.adapters, self.changes = {} if loads_adapters else None, []
         self.reasoning_key, self.prompt_ids, self._folder = reasoning_key, [], Path(tempfile.mkdtemp())
         self.faults, self.asked, self.headers = list(faults), [], {}
         self._model, self._lock = str(model), threading.Lock()
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[tuple[str, str], Engine] = {}
         self._http = _Quick(("127.0.0.1", port), self._handler())
         self.port = self._http.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/v1"
@@ -96,9 +103,7 @@ class CompletionsServer:
         bos = "auto" if body.get("add_special_tokens", True) else "none"
         with self._lock:
             self.asked.append(body)
-            engine = self._engines.setdefault(
-                bos, make_engine("transformers", Model(self._model, bos=bos), {"device": "cpu"})
-            )
+            engine = self._engine(body["model"], bos)
             done = self._done(engine, Seeded(0, 0, body["prompt"], draw_seed=body.get("seed") or 0), body)
         return self.body("text_completion", done, {"text": done.text})
 
@@ -109,7 +114,7 @@ class CompletionsServer:
         ]
         with self._lock:
             self.asked.append(body)
-            engine = make_engine("transformers", Model(self._model), {"device": "cpu"})
+            engine = make_engine("transformers", self._named(body["model"]), {"device": "cpu"})
             chat = engine.start_chat(ChatSettings(thinking=switch, template=self._template(body)))
             prompt = chat.prompt(tuple(Turn(**message) for message in body["messages"]))
             self.prompt_ids = [token for token, _ in engine.tokens(prompt)]
@@ -120,6 +125,31 @@ class CompletionsServer:
             thinking, answer, closed = split_thinking(done.text, opened=opened)
             message |= {"content": answer if closed else None, self.reasoning_key: thinking or None}
         return self.body("chat.completion", done, {"message": message})
+
+    def change_adapters(self, what, body):
+        """Load or unload an adapter as vLLM's server does; return status and text."""
+        name, loaded = body["lora_name"], body["lora_name"] in (self.adapters or {})
+        self.changes.append((what, name))
+        if self.adapters is None:
+            return 404, "Not Found"
+        if what == "unload_lora_adapter":
+            found = self.adapters.pop(name, None)
+            return (200, "removed") if found else (404, f"The lora adapter '{name}' cannot be found.")
+        if loaded:
+            return 400, f"The lora adapter '{name}' has already been loaded."
+        self.adapters[name] = body["lora_path"]
+        return 200, "added"
+
+    def _named(self, name, bos="auto"):
+        if name not in ("tiny", *(self.adapters or ())):
+            raise UnknownModelError(f"The model `{name}` does not exist.")
+        return Model(self._model, (self.adapters or {}).get(name), bos=bos)
+
+    def _engine(self, name, bos):
+        model = self._named(name, bos)
+        if (name, bos) not in self._engines:
+            self._engines[name, bos] = make_engine("transformers", model, {"device": "cpu"})
+        return self._engines[name, bos]
 
     def _template(self, body):
         if "chat_template" not in body:
@@ -163,12 +193,19 @@ class CompletionsServer:
                     self.connection.close()
                 elif fault:
                     self._answer(fault, {"error": {"message": "told to fail", "type": "test", "code": fault}})
+                elif "lora_adapter" in self.path:
+                    status, text = server.change_adapters(self.path.rpartition("/")[2], body)
+                    self._answer(
+                        status, text if status == 200 else {"error": {"message": text, "code": status}}
+                    )
                 else:
                     try:
                         chat = self.path.endswith("/chat/completions")
                         self._answer(200, server.chat(body) if chat else server.complete(body))
                     except TooLongError as error:
                         self._answer(400, {"error": {"message": str(error), "type": "test", "code": 400}})
+                    except UnknownModelError as error:
+                        self._answer(404, {"error": {"message": str(error), "type": "test", "code": 404}})
 
             def _answer(self, status, value):
                 data = json.dumps(value).encode()

@@ -135,7 +135,9 @@ def test_a_run_records_the_chat_and_only_then(thinker, tmp_path):
     }
     assert "chat" not in preview(asked(thinker, tmp_path, None)).settings
     generate(asked(thinker, tmp_path))
-    with pytest.raises(UserError, match=r"was started with other settings: .*; chat was .*null, .* is {"):
+    with pytest.raises(
+        UserError, match=r"was started with other settings: chat was .*null, .* is {.*; the prompts have"
+    ):
         generate(asked(thinker, tmp_path, ChatSettings(system="them")))
     with pytest.raises(UserError, match=r"was started with other settings: .*chat was"):
         generate(asked(thinker, tmp_path, None))
@@ -395,6 +397,8 @@ def test_auto_says_that_a_model_without_a_template_is_asked_without_a_chat(tiny,
     assert len(said) == 1
 
 
+PARTS = "{% for turn in messages %}{% for part in turn.content if part.type == 'text' %}{{ part.text }}{% endfor %}{% endfor %}"
+"""A template, as of some models for images, that takes messages in parts alone."""
 PLAIN = "{% for message in messages %}{{ message.content }}{% endfor %}"
 
 
@@ -405,12 +409,16 @@ PLAIN = "{% for message in messages %}{{ message.content }}{% endfor %}"
         ("{{ company }}", "auto", "needs something .*'company' is undefined"),
         ("{% for %}", "auto", r"mine\.jinja:1: the chat template does not compile"),
         ("{{ raise_exception('no') }}", "auto", r"refuses this conversation \(no\)"),
+        ("{% if false %}x{% endif %}", "auto", "leaves out the question"),
+        (PARTS, "auto", "leaves out the question"),
+        ("{{ messages[-1].content }}", "auto", "leaves out the system prompt"),
     ],
 )
 def test_a_template_that_cannot_be_followed_is_refused(thinker, tmp_path, template, thinking, problem):
     file = tmp_path / "mine.jinja"
     file.write_text(template)
-    generation = asked(thinker, tmp_path / "out", ChatSettings(template=file, thinking=thinking))
+    chat = ChatSettings(template=file, thinking=thinking, system="Think.")
+    generation = asked(thinker, tmp_path / "out", chat)
     with pytest.raises(UserError, match=problem) as raised:
         generate(generation)
     assert "\n" not in str(raised.value)

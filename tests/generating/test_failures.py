@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 from echo_engine import Echo
+from small_runs import asking, rows
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating import (
     Completion,
-    Generation,
-    Model,
     Request,
     Sampling,
     generate,
@@ -20,7 +18,6 @@ from w2s_factory.generating import (
     merge_shards,
 )
 from w2s_factory.records import write
-from w2s_factory.tasks import get_task
 
 COUNT = 250
 
@@ -58,18 +55,7 @@ def engine(monkeypatch):
 
 @pytest.fixture
 def generation(tmp_path):
-    write(tmp_path / "questions.jsonl", [{"question": f"q{n}"} for n in range(COUNT)])
-    return Generation(
-        task=get_task("gsm8k"),
-        questions=tmp_path / "questions.jsonl",
-        model=Model("m"),
-        engine="mine",
-        output_dir=tmp_path / "out",
-    )
-
-
-def rows(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return asking(tmp_path, COUNT, engine="mine")
 
 
 def test_a_refused_request_is_unanswered_and_the_run_goes_on(generation, engine):
@@ -207,3 +193,19 @@ def test_an_engine_that_foresees_wrongly_is_named(generation, monkeypatch, found
         generate(generation)
     assert str(caught.value).startswith("engine mine: ")
     assert message in str(caught.value)
+
+
+def test_demonstrations_are_named_where_a_prompt_is_too_long(generation, engine, tmp_path):
+    shown = [{"id": n, "prompt": "Question: p\nAnswer:", "response": "r" * 30} for n in (901, 902)]
+    write(tmp_path / "demos.jsonl", [{**each, "source": "", "sha256": ""} for each in shown])
+    with_them = replace(generation, demonstrations=tmp_path / "demos.jsonl")
+    engine(foreseen=range(COUNT))
+    message = r"too long; its 2 demonstrations have 98 characters\), .*Give fewer or shorter demonstrations"
+    with pytest.raises(UserError, match=message):
+        generate(with_them, restart=True)
+    engine(refused=range(COUNT))
+    with pytest.raises(DelegateError, match=r"answers 400\), .* Remove the cause"):
+        generate(with_them, restart=True)
+    engine(foreseen=range(COUNT))
+    with pytest.raises(UserError, match=r"too long\), .* Remove the cause"):
+        generate(generation, restart=True)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 from echo_engine import Echo
+from small_runs import asking, rows
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating import (
-    Generation,
     Model,
     Sampling,
     Shard,
@@ -19,6 +19,7 @@ from w2s_factory.generating import (
     merge_shards,
     preview,
 )
+from w2s_factory.generating.part import Part
 from w2s_factory.records import write
 from w2s_factory.records.journal import Journal
 from w2s_factory.tasks import get_task
@@ -40,18 +41,7 @@ def printed():
 
 @pytest.fixture
 def generation(tmp_path, options):
-    write(tmp_path / "questions.jsonl", [{"question": f"q{n}"} for n in range(5)])
-    return Generation(
-        task=get_task("gsm8k"),
-        questions=tmp_path / "questions.jsonl",
-        model=Model("m"),
-        engine="echo",
-        output_dir=tmp_path / "out",
-    )
-
-
-def rows(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return asking(tmp_path, 5, engine="echo")
 
 
 def test_rows_in_the_order_of_the_questions(tmp_path, generation):
@@ -103,6 +93,19 @@ def test_an_interrupted_run_asks_only_for_parts_that_miss_something(generation, 
     assert sorted(row["id"] for row in kept) == [0, 1, 2, 3, 4]
 
 
+def test_a_run_says_that_responses_go_on_with_new_questions(generation, options, printed, monkeypatch):
+    generate(generation, tell=printed.append)
+    assert printed == []
+    monkeypatch.setattr(Part, "texts", ["2\nQuestion: and more?"] * 5)
+    generate(generation, tell=printed.append)
+    assert printed == [
+        '5 of 5 responses go on with a new "Question:". Set --stop "Question:", then --restart'
+    ]
+    stopped = replace(generation, sampling=Sampling(stop=("###",)))
+    generate(stopped, restart=True, tell=printed.append)
+    assert 'Set --stop "###" --stop "Question:", then' in printed[1]
+
+
 def test_a_finished_run_asks_nothing(generation):
     generate(generation)
     Echo.asked = []
@@ -138,6 +141,25 @@ def test_a_changed_setting_is_refused_and_named(generation, options, change, nam
         generate(changed)
     assert made.file.read_bytes() == before
     generate(changed, restart=True)
+
+
+def test_a_changed_setting_is_refused_before_the_engine_is_started(generation, monkeypatch):
+    generate(generation)
+    monkeypatch.setattr(generator, "make_engine", lambda *_: pytest.fail("the engine was started"))
+    with pytest.raises(UserError, match="max_tokens was 1024, is 7"):
+        generate(replace(generation, sampling=Sampling(max_tokens=7)))
+
+
+def test_a_changed_hash_is_said_in_words_after_what_can_be_read(generation, tmp_path):
+    generate(generation)
+    write(tmp_path / "other.jsonl", [{"question": f"r{n}"} for n in range(5)])
+    changed = replace(generation, questions=tmp_path / "other.jsonl", sampling=Sampling(stop=("x",)))
+    with pytest.raises(UserError) as refused:
+        generate(changed)
+    assert refused.value.problem == (
+        'was started with other settings: stop was [], is ["x"]; the questions have changed; '
+        "the prompts have changed"
+    )
 
 
 def test_a_changed_setting_can_begin_the_run_anew(generation):
@@ -213,7 +235,7 @@ def test_a_changed_demonstration_is_refused(tmp_path, generation):
     [made] = generate(few_shot)
     assert rows(made.file)[0]["prompt"] == "p r\n\nQuestion: q0\nAnswer:"
     write(tmp_path / "demos.json", [{**shown, "response": "R"}], force=True)
-    with pytest.raises(UserError, match="demonstrations was"):
+    with pytest.raises(UserError, match="other settings: the demonstrations have changed; the prompts have"):
         generate(replace(few_shot))
 
 
@@ -342,3 +364,10 @@ def test_an_empty_journal_of_a_shard_is_named(tmp_path, generation):
     (tmp_path / "out/shards/1-of-2/output.journal.jsonl").write_text("")
     with pytest.raises(UserError, match=r"1-of-2/output\.journal\.jsonl: expected the settings .* --restart"):
         merge_shards(tmp_path / "out")
+
+
+def test_a_blank_prompt_is_refused(generation, monkeypatch):
+    monkeypatch.setattr(type(generation.task), "prompt", lambda _, question: " ")
+    with pytest.raises(UserError, match=r"^id 0: the task gsm8k gives a blank prompt$"):
+        generate(generation)
+    assert not generation.output_dir.exists()

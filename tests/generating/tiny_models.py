@@ -55,9 +55,8 @@ def make_adapter(folder, base, config, *, seed=1):
 def lora(**options):
     from peft import LoraConfig
 
-    return LoraConfig(
-        r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM", **options
-    )
+    usual = {"r": 8, "lora_alpha": 16, "target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM"}
+    return LoraConfig(**usual | options)
 
 
 THINKING = """\

@@ -13,7 +13,10 @@ import urllib.request
 
 
 class VllmServer:
-    """Serves `model` as `tiny` and `adapter`, a LoRA, as `adapted`, on a loopback port that stays the same."""
+    """Serves `model` as `tiny` and `adapter`, a LoRA, as `adapted`, on a loopback port that stays the same.
+
+    It loads other adapters while it runs if there is an adapter.
+    """
 
     def __init__(self, model, adapter, log, *options):
         lora = ["--enable-lora", "--lora-modules", f"adapted={adapter}"] if adapter else []
@@ -31,6 +34,7 @@ class VllmServer:
 
     def start(self, *, wait=True):
         environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "1"}
+        environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "True"
         log = self._log.open("a")
         self._process = subprocess.Popen(
             self._command, env=environment, stdout=log, stderr=log, start_new_session=True

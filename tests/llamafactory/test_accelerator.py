@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import venv
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,16 @@ import pytest
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory import preflight
 from w2s_factory.llamafactory.arguments import TABLE
-from w2s_factory.llamafactory.preflight import GPU_ONLY, check_accelerator, check_quantizer, gpu_only
+from w2s_factory.llamafactory.preflight import (
+    GPU_ONLY,
+    check_accelerator,
+    check_quantizer,
+    cpu_arguments,
+    gpu_only,
+)
 from w2s_factory.llamafactory.presets import load_preset, preset_names
 from w2s_factory.llamafactory.settings import ON_CPU
-from w2s_factory.llamafactory.training_config import Config
+from w2s_factory.llamafactory.training_config import Config, read_config
 from w2s_factory.records import read_object
 
 
@@ -63,7 +71,7 @@ GOES = [
 @pytest.mark.parametrize(("values", "key"), NEEDS)
 def test_without_a_gpu_it_is_refused(torch, values: dict[str, Any], key: str) -> None:
     torch()
-    with pytest.raises(UserError, match=r"needs a GPU, and torch sees none here. .*--cpu") as refused:
+    with pytest.raises(UserError, match=r"needs a GPU, and torch sees none here. .*cpu: true") as refused:
         check_accelerator(config(**values), Path("python"))
     assert refused.value.field == key
 
@@ -141,3 +149,20 @@ def test_any_other_training_does_not(values: dict[str, Any], without_bitsandbyte
 def test_every_argument_is_one_of_llamafactorys() -> None:
     table = read_object(TABLE)
     assert GPU_ONLY.keys() - {*table["always"], *table["training"]} == set()
+
+
+@pytest.mark.parametrize(("values", "key"), NEEDS)
+def test_the_command_of_the_refusal_needs_no_gpu(torch, values: dict[str, Any], key: str, tmp_path) -> None:
+    torch()
+    file = tmp_path / "train.yaml"
+    file.write_text(json.dumps(values))
+    with pytest.raises(UserError) as refused:
+        check_accelerator(read_config(file), Path("python"))
+    command = str(refused.value.hint).partition("CPU: ")[2].partition(";")[0]
+    ours, verb, named, *overrides = shlex.split(command)
+    assert (ours, verb, named) == ("w2s-factory", "train", str(file))
+    check_accelerator(read_config(file, overrides), Path("python"))
+
+
+def test_a_training_that_needs_no_gpu_needs_no_arguments() -> None:
+    assert cpu_arguments({"bf16": False}) == []

@@ -284,7 +284,9 @@ def test_a_training_that_needs_a_gpu_is_not_started_without_one(
     pytest.importorskip("torch")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     write(tmp_path, bf16=True)
-    with pytest.raises(UserError, match=r"true needs a GPU, and torch sees none here\..* --cpu") as refused:
+    with pytest.raises(
+        UserError, match=r"true needs a GPU, and torch sees none here\..* use_cpu=true bf16=false"
+    ) as refused:
         launch.train(config, llamafactory_cli=delegate("raise SystemExit(77)"))
     assert refused.value.field == "bf16"
     with pytest.raises(DelegateError, match="failed with exit code 77"):

@@ -55,6 +55,21 @@ def test_files_that_cannot_be_read(tmp_path, name, text, message):
         list(read_data(file))
 
 
+def test_long_values_of_csv(tmp_path):
+    (tmp_path / "a.csv").write_text(f"a\n{'x' * 200_000}\n")
+    assert placed(tmp_path / "a.csv") == [(2, {"a": "x" * 200_000})]
+
+
+@pytest.mark.parametrize(
+    ("when", "kind"), [(2**62, pa.timestamp("us")), (1, pa.timestamp("s", "Nowhere/Else"))]
+)
+def test_values_of_parquet_that_have_no_form_in_python(tmp_path, when, kind):
+    parquet.write_table(pa.table({"a": ["x"], "when": pa.array([when], kind)}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=r'a.parquet: field "when": cannot be read \(\w+Error: ') as error:
+        list(read_data(tmp_path / "a.parquet"))
+    assert "\n" not in str(error.value)
+
+
 def test_parquet_needs_a_package(tmp_path, monkeypatch):
     file = tmp_path / "a.parquet"
     parquet.write_table(pa.Table.from_pylist([{"a": 1}]), file)

@@ -115,8 +115,14 @@ def test_odd_text_comes_through(tmp_path):
 
 REFUSED = [
     pytest.param([output(0, "1")], r"expected as many rows as .* \(3\), got 1.*--partial", id="too few"),
-    pytest.param([output(n, "1") for n in range(4)], "got 4", id="too many"),
-    pytest.param([output(0, "1"), output(7, "1"), output(1, "1")], r":2: .*the id 7 is not in", id="no gold"),
+    pytest.param(
+        [output(n, "1") for n in range(4)], "got 4. Are these the gold answers of another", id="too many"
+    ),
+    pytest.param(
+        [output(0, "1"), output(7, "1"), output(1, "1")],
+        r":2: .*the id 7 is not in .* of another split",
+        id="no gold",
+    ),
     pytest.param([output(0, "1"), output(1, "1"), output(1, "1")], ":3: .*duplicate id 1", id="twice"),
     pytest.param([], "holds no rows", id="empty"),
 ]
@@ -349,3 +355,30 @@ def test_memory_does_not_grow_with_the_responses(tmp_path, monkeypatch):
         peak(partial(score, "gsm8k", *files, files[0].with_name("results.jsonl"))) for files in made.values()
     )
     assert many < few + 2500 * 300
+
+
+def boxed_but(keyed):
+    """Ten responses, of which these many have the answer after the key; the others have it in a box."""
+    boxes = [{"id": n, "prompt": "p", "response": rf"So \boxed{{{n}}}"} for n in range(10)]
+    return [output(n, n) for n in range(keyed)] + boxes[keyed:]
+
+
+@pytest.mark.parametrize(
+    ("keyed", "options", "found"),
+    [
+        (0, {}, ("auto", 10, 10)),
+        (1, {}, ("auto", 9, 9)),
+        (2, {}, None),
+        (0, {"extraction": "auto"}, None),
+        (10, {"extraction": r"regex:no(\d)"}, ("auto", 10, 10)),
+        (0, {"extraction": r"regex:no(\d)", "mode": "math-verify"}, ("auto", 10, 10)),
+    ],
+)
+def test_another_way_is_named_where_nearly_no_answer_is_found(tmp_path, keyed, options, found):
+    golds = rows(tmp_path / "golds.jsonl", [gold(str(n)) for n in range(10)])
+    assert score("gsm8k", golds, rows(tmp_path / "o.jsonl", boxed_but(keyed)), **options).other_way == found
+
+
+def test_no_way_is_named_where_none_finds_answers(tmp_path, golds):
+    outputs = [{"id": n, "prompt": "p", "response": text} for n, text in enumerate(["", "no", "never"])]
+    assert scored(tmp_path, golds, outputs)[0].other_way is None

@@ -48,6 +48,7 @@ columns:
   solution: answer
   answer: {column: answer, regex: '#### (.+)'}
 compare: number
+stop: ["Question:"]
 splits:
   train_1: {split: train, share: 0.5}
   train_2: {split: train, share: 0.5}
@@ -129,11 +130,11 @@ def test_gsm8k_from_a_copy_of_the_hub_in_ten_lines(folder):
     assert (shown.sizes, shown.scored, shown.right) == (sizes, 3, 3)
     task = task_of(folder, GSM8K.replace("test: test", "test: tset"), "school.yaml")
     with pytest.raises(
-        UserError, match=r'school.yaml:9: field "splits.test": gsm8k/main has no split "tset". Did you'
+        UserError, match=r'school.yaml:10: field "splits.test": gsm8k/main has no split "tset". Did you'
     ):
         task.own_rows("test")
     task = task_of(folder, GSM8K.replace("main", "man"), "school.yaml")
-    with pytest.raises(UserError, match=r'school.yaml:7: .*: gsm8k has no such folder. Did you mean "main"'):
+    with pytest.raises(UserError, match=r'school.yaml:8: .*: gsm8k has no such folder. Did you mean "main"'):
         task.own_rows("train_1")
 
 
@@ -166,10 +167,28 @@ def test_semicolons_separate_columns_too(folder):
     assert build_test(task, task.own_rows("test"), split="test")[0]["question"] == "One, or two?"
 
 
+def test_the_same_file_by_two_paths_is_divided_once(folder):
+    (folder / "inner").mkdir()
+    (folder / "link.csv").symlink_to("questions.csv")
+    keys = "columns: {question: problem, answer: result}\n"
+    rows = "{path: ./inner/../questions.csv, share: 0.4}"
+    task = task_of(
+        folder,
+        f"rows: questions.csv\n{keys}splits: {{a: {rows}, b: {{path: link.csv, share: 0.4}}, c: 0.2}}\n",
+    )
+    drawn = [name for split in task.splits for name in ids(task, split)]
+    assert sorted(drawn) == [11, 12, 13, 14, 15]
+    with pytest.raises(UserError, match=r'field "splits.b": expected shares of at most 1 in all, got 1.1'):
+        task_of(
+            folder, f"rows: questions.csv\n{keys}splits: {{a: {rows}, b: {{path: link.csv, share: 0.7}}}}\n"
+        )
+
+
 PROMPTS = [
     ("", "Question: Q\nAnswer:", "Q"),
     ("prompt: 'Solve: {{ question }}'\n", "Solve: Q", "Solve: Q"),
     ("prompt: |\n  {{ question }} ({{ topic | upper }})\n", "Q (SUMS)", "Q (SUMS)"),
+    ("prompt: '{{ question }} {{ topic | tojson }}'\n", 'Q "sums"', 'Q "sums"'),
     ("prompt: '{% for c in range(2) %}{{ c }}{% endfor %} {{ question }}'\n", "01 Q", "01 Q"),
 ]
 
@@ -183,6 +202,12 @@ def test_prompts(folder, key, prompt, turn):
     assert task.user_turn(question.text) == turn
     golds = build_test(task, task.own_rows("test"), split="test")
     assert golds[0]["question"] in prompt  # so that golds are recognised as those of the questions asked
+
+
+def test_a_column_may_have_the_name_of_a_function_of_jinja(folder):
+    (folder / "questions.csv").write_text("question,answer,range\nQ,1,\"<1 to 'ten'>\"\n")
+    task = task_of(folder, "rows: questions.csv\nprompt: '{{ question }} {{ range }} {{ range | tojson }}'\n")
+    assert show_task(task).rows[0].prompt == "Q <1 to 'ten'> \"<1 to 'ten'>\""
 
 
 def test_questions_from_elsewhere(folder):
@@ -254,7 +279,8 @@ def test_solutions_are_written_as_the_file_says(folder):
 def test_gold_answers_that_are_not_numbers_are_counted(folder):
     (folder / "questions.csv").write_text(CSV.replace(",16,", ",4:20,"))
     whole = TASK.partition("splits")[0]
-    assert show_task(task_of(folder, whole)).not_numbers == {"test": 1}
+    shown = show_task(task_of(folder, whole))
+    assert (shown.not_numbers, shown.first_not_number) == ({"test": 1}, {"test": 14})
     assert show_task(task_of(folder, whole.replace("number", "text"))).not_numbers == {"test": 0}
 
 
@@ -321,6 +347,9 @@ def test_a_new_task_file_is_valid_and_says_so(folder):
     write_task_file("./new.yaml")
     (folder / "questions.csv").write_text(CSV.replace("problem,result", "question,answer"))
     assert show_task("./new.yaml").sizes == {"train_1": 2, "train_2": 2, "test": 1}
+    task = get_task("./new.yaml")
+    assert task.stop == ("Question:",)
+    assert task.prompt("q").startswith(task.stop[0])
     text = (folder / "new.yaml").read_text()
     commented = [line[2:] for line in text.splitlines() if re.match(r"# [a-z]+: [^|]", line)]
     for line in commented:  # each optional key is one that a task file has
@@ -343,6 +372,8 @@ MISTAKES = [
     ("splits: {train_1: 0.6, test: 0.5}", r'own.yaml:4: field "splits.test": expected shares of at most 1 in all, got 1.1'),
     ("splits: {train_1: 0, test: 0.5}", r'own.yaml:4: field "splits.train_1.share": expected a number above 0 and of at mo'),
     ("splits: {train_1: {share: 0.5}, test: {}}", r'own.yaml:4: field "splits.test": takes all rows, so train_1 would share rows with it'),
+    ("splits: {train_1: 0.5, test: 20%}", r'own.yaml:4: field "splits.test.share": 20% is not a share; write 0.2$'),
+    ("splits: {test: {share: 12.5 %}}", r'own.yaml:4: field "splits.test.share": 12.5 % is not a share; write 0.125$'),
     ("splits: {test: other.csv}", r'own.yaml:4: field "splits.test": no such file or folder: other.csv'),
     ("splits: {a b: 0.5}", r'own.yaml:4: field "splits.a b": expected a name of letters'),
     ("splits: {dev: 0.5, DEV: 0.5}", r"own.yaml:4: .*two splits have names that give the source OWN_DEV"),
@@ -358,6 +389,7 @@ MISTAKES = [
     ("name: a/b", r'own.yaml:5: field "name": expected letters, digits'),
     ("name: gsm8k", r'own.yaml: field "name": the name "gsm8k" is that of a task of the package'),
     ("weak: {}", r'own.yaml:5: field "weak": is not a known key. This is an experiment, not a task'),
+    ("prompt: '{{ " + "(" * 500 + "1" + ")" * 500 + " }}'", r'own.yaml:5: field "prompt": is not a Jinja template \(RecursionError'),
     ("extract: guess", r'own.yaml:5: field "extract": '),
     ("extract: 'regex:(a'", r'own.yaml:5: field "extract": '),
     ("stop: [a, '']", r'own.yaml:5: field "stop.1": an empty text would end'),
@@ -397,6 +429,11 @@ LATER = [
     ("seed: 1", "id,problem,result\n1,Q,1\n", r'own.yaml:4: field "splits.\w+": has no rows: a share of 0\.\d of 1 is none'),
     ("seed: 1", CSV.replace("really", '"really'), r"questions.csv:\d: is not CSV|expected 4 columns"),
     ("prompt: '{{ questoin }}'", CSV, r'own.yaml:5: field "prompt": needs "questoin", which is not a column. Did you mean "q'),
+    ("prompt: '{{ range }}{{ question }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \(expected a value to write, got'),
+    ("prompt: '{{ question.upper }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \(expected a value to write, got the function upper'),
+    ("prompt: '{{ none }}{{ question }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \(a value is null'),
+    ("prompt: '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \(RecursionError'),
+    ("prompt: '{{ question | truncate(-1) }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \(AssertionError'),
     ("prompt: '{{ topic.x.y }}{{ question }}'", CSV, r'own.yaml:5: field "prompt": cannot be rendered \('),
     ("prompt: '{% if id == 12 %}{% else %}{{ topic }}{% endif %}'", CSV, r'own.yaml:5: field "prompt": renders an empty text \(row of id 12'),
     ("prompt: '{% if question == \"What is 2*2?\" %}{% else %}{{ question }}{% endif %}'", CSV,
@@ -438,6 +475,12 @@ def test_own_files(folder):
     assert get_task("arithmetic").own_files("test") == []
     assert get_task("arithmetic").own_rows("test") is None
     assert get_task("arithmetic").argument == "arithmetic"
+
+
+def test_a_task_file_named_without_its_suffix(folder):
+    task_of(folder, TASK)
+    with pytest.raises(UserError, match=r'no task "own". Did you mean "./own.yaml"\?'):
+        get_task("own")
 
 
 def test_missing_task_files(folder):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from w2s_factory.answers import final_answer as chat
 from w2s_factory.errors import UserError, shown
+from w2s_factory.processes import limited_memory
 
 if TYPE_CHECKING:
     import regex
@@ -19,6 +20,9 @@ WAYS: Final = (PUBLISHED, AUTO, "boxed", "number", "regex:PATTERN")
 
 REGEX_SECONDS: Final = 5.0
 """The most seconds that a user's pattern may take on one response."""
+
+REGEX_MEMORY: Final = 2**30
+"""The most bytes that a user's pattern may take: some, such as `(a){1000000000}`, would fill any memory."""
 
 _REGEX: Final = "regex:"
 
@@ -36,7 +40,7 @@ class Extraction:
         way: `published`: as the task's own method `extract` does, from the whole response. `auto`: the last
             box, or else the text after the last key or "the (final) answer is", or else, where answers are
             numbers, the last number. `boxed`: the last box. `number`: the last number. `regex:PATTERN`: the
-            first group that took part in the pattern's last match.
+            first group that took part in the pattern's last match in which this group is not blank.
     """
 
     way: str
@@ -57,7 +61,7 @@ class Extraction:
             numbers: Whether the task's answers are numbers.
 
         Raises:
-            UserError: The pattern takes too long.
+            UserError: The pattern takes too long, or too much memory.
         """
         if self.way.startswith(_REGEX):
             return _by_pattern(_pattern(self.way.removeprefix(_REGEX)), answer)
@@ -141,26 +145,36 @@ def _pattern(text: str) -> regex.Pattern[str]:
     import regex  # noqa: PLC0415  only this way needs it
 
     try:
-        pattern = regex.compile(text)
-    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
+        with limited_memory(REGEX_MEMORY):
+            pattern = regex.compile(text)
+    except MemoryError:
+        raise UserError("the pattern does not compile: it takes too much memory", field="extract") from None
+    except (regex.error, RecursionError, OverflowError) as error:
         raise UserError(f"the pattern does not compile: {error}", field="extract") from None
     if not pattern.groups:
-        hint = r"Put parentheses around the answer: regex:Answer: (\S+)"
+        hint = r"Put parentheses around the answer, as in Answer: (\S+)"
         raise UserError("the pattern has no group", field="extract", hint=hint)
     return pattern
 
 
 def _by_pattern(pattern: regex.Pattern[str], text: str) -> str:
-    """Return the first group that took part in the last match; "" if there is no match."""
-    last: Any = None
+    """Return the first group that took part, in the last match where it is not blank; "" if there is none.
+
+    A pattern that can match nothing, such as `(.*)`, does so at the end of every text.
+    """
+    found = ""
     try:
-        for last in pattern.finditer(text, timeout=REGEX_SECONDS):  # noqa: B007  the last one is used
-            pass
+        with limited_memory(REGEX_MEMORY):
+            for match in pattern.finditer(text, timeout=REGEX_SECONDS):
+                found = next((group for group in match.groups() if group is not None), "").strip() or found
+    except MemoryError:
+        problem = f"the pattern takes too much memory on a response of {len(text):,} characters"
+        hint = "Simplify it: it may call itself without an end, as (?R) can"
+        raise UserError(problem, field="extract", hint=hint) from None
     except TimeoutError:
         raise UserError(
             f"the pattern takes over {REGEX_SECONDS:g} seconds on a response of {len(text):,} characters",
             field="extract",
             hint="Simplify it: nested repetitions such as (a+)+ take exponential time",
         ) from None
-    groups = last.groups() if last else ()
-    return next((group for group in groups if group is not None), "").strip()
+    return found

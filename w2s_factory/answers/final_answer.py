@@ -27,7 +27,10 @@ _TOKEN: Final = re.compile(
 """The parts of LaTeX that matter in boxes: boxes, braces, commands that show nothing, and backslashes, of
 which an odd number escapes a brace."""
 
-_FILLED: Final = re.compile(r"[^\s~$]")
+_INVISIBLE: Final = "\u200b\u200c\u200d\u2060\ufeff"
+"""The characters without a width, which Python does not count as blanks."""
+
+_FILLED: Final = re.compile(rf"[^\s~${_INVISIBLE}]")
 
 _GROUP: Final = r"(?:,|\{,\}|,\\!|\\,)[0-9]{3}(?![0-9])"
 _NUMBER: Final = re.compile(
@@ -39,7 +42,7 @@ _IN_NUMBERS: Final = _DIGITS + ".,{}\\!$\u20ac\u00a3-\u2212"
 _NOT_A_DIGIT: Final = re.compile(r"[^0-9.]")
 
 _SENTENCE: Final = re.compile(r"the[\s*_]++(?:final[\s*_]++)?answer[\s*_]++is(?!\w)")
-_LEAD: Final = re.compile(r"(?:[ \t:*_`}=]|[\r\n]\s*+(?:(?:>|#++|[-+\u2022](?=\s))\s*+)*+)*+")
+_LEAD: Final = re.compile(rf"(?:[ \t:*_`}}={_INVISIBLE}]|[\r\n]\s*+(?:(?:>|#++|[-+\u2022](?=\s))\s*+)*+)*+")
 """The text between a key and its answer: blanks, colon, emphasis, line ends, the mark of a list or quote."""
 
 _NUMBER_KEY: Final = "####"
@@ -56,7 +59,7 @@ _LINE_END: Final = re.compile(r"[\r\n]++")
 _LINE: Final = re.compile(r"[^\r\n]*+")
 _FULL_STOP: Final = re.compile(r"\.(?!\S)")
 _EMPHASIS: Final = re.compile(r"\*\*|__|`++")
-_CHATTER: Final = "*_`. \t\u2705\u2713\u2714\ufe0f\u2611\U0001f389"
+_CHATTER: Final = _INVISIBLE + "*_`. \t\u2705\u2713\u2714\ufe0f\u2611\U0001f389"
 """The characters removed at the end of an answer: emphasis, full stops, blanks, and signs of success."""
 
 _DELIMITER: Final = re.compile(r"(?<!\\)\\[()\[\]]")
@@ -158,7 +161,7 @@ def _last_filled(text: str, starts: Sequence[int]) -> tuple[int, int] | None:
 
 def _one_line(value: str) -> str:
     """Return a value without math delimiters around it, with spaces for its line ends."""
-    value = " ".join(filter(None, map(str.strip, _LINE_END.split(value))))
+    value = " ".join(filter(None, (line.strip().strip(_INVISIBLE) for line in _LINE_END.split(value))))
     span = _SPAN.fullmatch(value)
     return _inside(span) if span else value
 

@@ -55,6 +55,8 @@ class Agreement:
         icl_kept: The accuracy of the icl side on the questions kept.
         weak_dropped: The accuracy of the weak side on the other questions.
         icl_dropped: The accuracy of the icl side on the other questions.
+        weak_unanswered: The number of weak responses without a final answer.
+        icl_unanswered: The number of icl responses without a final answer.
     """
 
     questions: int = 0
@@ -64,11 +66,15 @@ class Agreement:
     icl_kept: Accuracy = field(default_factory=Accuracy)
     weak_dropped: Accuracy = field(default_factory=Accuracy)
     icl_dropped: Accuracy = field(default_factory=Accuracy)
+    weak_unanswered: int = 0
+    icl_unanswered: int = 0
 
     def count(self, weak: Result, icl: Result, *, kept: bool) -> None:
         """Count a question."""
         self.questions += 1
         self.kept += kept
+        self.weak_unanswered += not weak.get("pred")
+        self.icl_unanswered += not icl.get("pred")
         (self.weak_kept if kept else self.weak_dropped).count(weak.get("result"))
         (self.icl_kept if kept else self.icl_dropped).count(icl.get("result"))
 

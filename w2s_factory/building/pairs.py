@@ -17,12 +17,13 @@ WeakSide: TypeAlias = Literal["chosen", "rejected"]
 UNSURE = "no confident majority"
 EMPTY = "the majority gives no answer"
 UNANSWERED = "the weak model gave no answer: its thinking did not end, or its request failed"
+ALIKE = "without the thinking, the two responses have the same text"
 NO_MINORITY = "weak agrees, and nobody differs"
 NOT_SURE_ENOUGH = "weak differs, and the majority is not confident enough"
 SKIPPED = (UNSURE, EMPTY, NO_MINORITY, NOT_SURE_ENOUGH)
 """The reasons why a question gives no pair, in the order in which they are checked.
 
-`UNANSWERED` is checked after the first two; it is counted only where it occurs.
+`UNANSWERED` is checked after the first two, `ALIKE` last; they are counted only where they occur.
 """
 
 
@@ -55,7 +56,7 @@ class Judged:
         weak_side: The side of each pair that the weak response is on; None if there is no pair.
         others: The sampled response of each pair, which is on the other side.
         texts: The text of each of them that is trained on.
-        skipped: One of `SKIPPED`, or `UNANSWERED`; None if there are pairs.
+        skipped: One of `SKIPPED`, `UNANSWERED` or `ALIKE`; None if there are pairs.
     """
 
     vote: Vote
@@ -85,6 +86,8 @@ def judge_votes(
     rules: PairRules,
     same: Callable[[WeakAnswer, Vote], bool],
     text: Callable[[Sample], str | None] = lambda sample: sample["response"],
+    *,
+    unlike: bool = False,
 ) -> Iterator[Judged]:
     """Judge each question in turn, drawing from one generator in the order of the rows (paper, section 3.2).
 
@@ -94,8 +97,9 @@ def judge_votes(
         same: A function that says whether the weak answer equals the majority answer of the vote.
         text: A function that returns the text of a sample that is trained on, None if there is none; by
             default its response.
+        unlike: Whether the sides of a pair must differ in their texts, as parts of responses need not do.
     """
-    judge = _Judge(rules, same, text, random.Random(rules.seed))
+    judge = _Judge(rules, same, text, unlike, random.Random(rules.seed))
     return (judge.judged(weak, vote) for weak, vote in questions)
 
 
@@ -111,32 +115,39 @@ class _Judge:
     rules: PairRules
     same: Callable[[WeakAnswer, Vote], bool]
     text: Callable[[Sample], str | None]
+    unlike: bool
     generator: random.Random
 
     def judged(self, weak: WeakAnswer, vote: Vote) -> Judged:
         """Judge one question, drawing only if it gives pairs."""
-        majority, most = majority_answer(vote), self.rules.pairs_per_question
         if vote["confidence"] < self.rules.min_confidence:
             return Judged(vote, weak, skipped=UNSURE)
-        if majority == "":
+        if majority_answer(vote) == "":
             return Judged(vote, weak, skipped=EMPTY)
         if weak.text is None:
             return Judged(vote, weak, skipped=UNANSWERED)
-        if self.same(weak, vote):
-            minority = self._trainable(vote["neg_responses"])
-            if not minority:
-                return Judged(vote, weak, skipped=NO_MINORITY)
-            return self._paired(weak, vote, "chosen", draw_rejected(minority, most, self.generator))
-        if vote["confidence"] < self.rules.negative_confidence:
+        agrees = self.same(weak, vote)
+        if not agrees and vote["confidence"] < self.rules.negative_confidence:
             return Judged(vote, weak, skipped=NOT_SURE_ENOUGH)
-        sure = self._trainable(vote["pos_responses"])
-        if not sure:
-            return Judged(vote, weak, skipped=EMPTY)
-        return self._paired(weak, vote, "rejected", draw_chosen(sure, most, self.generator))
+        pool = self._trainable(vote["neg_responses"] if agrees else vote["pos_responses"])
+        if not pool:
+            return Judged(vote, weak, skipped=NO_MINORITY if agrees else EMPTY)
+        others = self._unlike(weak, pool)
+        if not others:
+            return Judged(vote, weak, skipped=ALIKE)
+        draw = draw_rejected if agrees else draw_chosen
+        drawn = draw(others, self.rules.pairs_per_question, self.generator)
+        return self._paired(weak, vote, "chosen" if agrees else "rejected", drawn)
 
     def _trainable(self, samples: Iterable[Sample]) -> list[Sample]:
         """Return the samples with a text that can be trained on."""
         return [sample for sample in samples if self.text(sample) is not None]
+
+    def _unlike(self, weak: WeakAnswer, samples: list[Sample]) -> list[Sample]:
+        """Return the samples whose text differs from the weak response; equal texts teach nothing."""
+        if not self.unlike:
+            return samples
+        return [sample for sample in samples if self.text(sample) != weak.text]
 
     def _paired(self, weak: WeakAnswer, vote: Vote, weak_side: WeakSide, drawn: Iterable[Sample]) -> Judged:
         """Return the pairs of the weak response with drawn ones, each text once if duplicates are dropped.

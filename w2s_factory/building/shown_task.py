@@ -13,7 +13,7 @@ from w2s_factory.scoring.rule import scoring_rule
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from os import PathLike
     from pathlib import Path
 
@@ -61,6 +61,7 @@ class ShownTask:
         without_gold: The number of rows of each split whose gold answer is not known.
         not_numbers: The number of rows of each split whose gold answer is not a number, where answers are:
             only the same text is equal to it.
+        first_not_number: The id of the first of these rows of each split that has one.
         split: The split that is shown.
         rows: Its first rows.
         scored: The number of its solutions that were scored, of at most the first 1,000 rows.
@@ -71,6 +72,7 @@ class ShownTask:
     sizes: dict[str, int | None]
     without_gold: dict[str, int]
     not_numbers: dict[str, int]
+    first_not_number: dict[str, Id]
     split: str
     rows: list[ShownRow]
     scored: int
@@ -111,16 +113,33 @@ def show_task(
         _shown_row(task, number, test, text, found.get(id(test)))
         for number, (test, text) in enumerate(chosen[:SHOWN])
     ]
+    not_numbers = {each: _not_numbers(task, read or []) for each, read in tests.items()}
     return ShownTask(
         task=task,
         sizes={each: None if read is None else len(read) for each, read in tests.items()},
         without_gold={each: _unknown(read or []) for each, read in tests.items()},
-        not_numbers={each: _not_numbers(task, read or []) for each, read in tests.items()},
+        not_numbers={each: len(ids) for each, ids in not_numbers.items()},
+        first_not_number={each: ids[0] for each, ids in not_numbers.items() if ids},
         split=name,
         rows=rows,
         scored=sum(each.result is not None for each in scored),
         right=sum(each.result is True for each in scored),
     )
+
+
+def check_rows(task: Task, splits: Iterable[str]) -> None:
+    """Check the rows of splits that a task reads from files of its own; those of the hub are not loaded.
+
+    Raises:
+        UserError: A row cannot be read, or has no prompt or no usable gold answer.
+    """
+    for split in splits:
+        rows = task.own_rows(split) if len(task.own_files(split)) > 1 else None  # the first is the task's
+        for place, raw in () if rows is None else read_placed(rows, ANY):
+            try:
+                task.test_row(raw, task.split(split).tag)
+            except UserError as error:
+                raise place.locate(error) from error
 
 
 def _source(task: Task, split: str, release: Path | None) -> RowSource:
@@ -158,16 +177,26 @@ def _unknown(tests: list[tuple[Test, str]]) -> int:
     return sum(not test["answer"] for test, _ in tests)
 
 
-def _not_numbers(task: Task, tests: list[tuple[Test, str]]) -> int:
-    """Return how many gold answers are not numbers although the task's answers are."""
-    golds = [test["answer"] for test, _ in tests if test["answer"] and task.answers_are_numbers]
-    return sum(number_of(gold) is None for gold in golds)
+def _not_numbers(task: Task, tests: list[tuple[Test, str]]) -> list[Id]:
+    """Return the ids of the rows whose gold answers are not numbers although the task's answers are."""
+    if not task.answers_are_numbers:
+        return []
+    return [
+        _id_of(test, place)
+        for place, (test, _) in enumerate(tests)
+        if test["answer"] and number_of(test["answer"]) is None
+    ]
+
+
+def _id_of(test: Test, place: int) -> Id:
+    """Return the id of a row: its own, or else its place in the split."""
+    return test.get("id", place)  # type: ignore[return-value]  # a key beyond the form
 
 
 def _shown_row(task: Task, number: int, test: Test, solution: str, scored: Scored | None) -> ShownRow:
     question = test["question"]
     return ShownRow(
-        id=test.get("id", number),  # type: ignore[arg-type]  # a key beyond the form
+        id=_id_of(test, number),
         prompt=task.prompt(question),
         user_turn=task.user_turn(question),
         gold=test["answer"],

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from w2s_factory.building.agreement import AgreeingQuestions, Agreement
-    from w2s_factory.records import Result, RowsLike, Sft
+    from w2s_factory.records import Result, RowsLike, RowSource, Sft
     from w2s_factory.tasks import Task
 
 ItemT = TypeVar("ItemT")
@@ -157,7 +157,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
         warnings.warn(problem, EqualResultsWarning, stacklevel=2)
     agreed = agreeing(task, weak, icl, response_rule)
     if not agreed.kept:
-        raise UserError(f"weak and icl agree on none of {agreed.agreement.questions} questions", file=weak)
+        raise _no_agreement(agreed.agreement, weak)
     sides = _Sides(partial(_row, task, prompt_form), agreed)
     sets = sides.sets(agreed.kept)
     if padding:
@@ -181,6 +181,18 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     by_side = dict(zip(SIDES, built, strict=False))
     unpadded = dict(zip(SIDES, built[len(SIDES) :], strict=False))
     return Stage1(agreed.agreement, by_side, unpadded, same_bytes)
+
+
+def _no_agreement(agreement: Agreement, weak: RowSource) -> UserError:
+    """Return the error that no question is left, with the number of responses without a final answer."""
+    problem = f"weak and icl agree on none of {agreement.questions} questions"
+    if not agreement.weak_unanswered and not agreement.icl_unanswered:
+        return UserError(problem, file=weak)
+    problem += (
+        f"; {agreement.weak_unanswered:,} weak and {agreement.icl_unanswered:,} icl responses have no final "
+        "answer"
+    )
+    return UserError(problem, file=weak, hint="Check --extract, and the stop texts of generate")
 
 
 def _refuse_one_object(weak: RowsLike, icl: RowsLike) -> None:

@@ -212,7 +212,9 @@ class Judgements:
             return self._response_rule.text(sample)
 
         with self._naming_questions():
-            yield from judge_votes(self._questions, self._rules, same, text)
+            yield from judge_votes(
+                self._questions, self._rules, same, text, unlike=self._response_rule.train_on == "answer"
+            )
 
     def _majority(self, vote: Vote) -> str:
         """Return the text by which a vote's majority answer is compared."""

@@ -31,6 +31,7 @@ from w2s_factory.cli.output import (
     print_warning,
 )
 from w2s_factory.errors import UserError
+from w2s_factory.folders import DATA_DIR
 from w2s_factory.llamafactory.versions import RELEASES
 from w2s_factory.quantities import (
     FIRST_ITERATION,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     )
     from w2s_factory.records import RowSource
 
-DEFAULT_DIR: Final = Path("w2s-data")
+DEFAULT_DIR: Final = Path(DATA_DIR)
 CONTENTS: Final = "contents.json"
 """The file that marks a run's folder; named here because importing the experiment room is slow."""
 
@@ -276,7 +277,7 @@ def _build_test(options: TestOptions) -> None:
     print_inputs(inputs)
     if not rows_printed:
         click.echo(f"Wrote {shown(output)} ({count:,} questions with gold answers)")
-        after_questions(inputs.task, output)
+        after_questions(inputs.task, output, options.split)
 
 
 def _build_full_weak(options: FullWeakOptions) -> None:

@@ -245,7 +245,7 @@ def command(dry_run: bool, **options: Any) -> None:
         click.echo(f"engine {generation.engine}, model {generation.model.name}", err=True)
         files = generating.generate(generation, **running)
         _print_files(files)
-        after_generation(generation, [written.file for written in files])
+        after_generation(generation, [written.file for written in files], options["split"])
 
 
 _RUNNING = ("restart", "restart_if_changed", "retry_failed", "max_failures")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from w2s_factory.errors import UserError
-from w2s_factory.folders import OUTPUT, RESULTS, VOTES, seeds_in
+from w2s_factory.folders import DATA_DIR, OUTPUT, RESULTS, VOTES, seeds_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -59,7 +59,7 @@ def shown(path: object) -> object:
 def after_dataset(built: Built) -> None:
     """Print how to train on a dataset."""
     if built.config is not None:
-        print_next_command("train", built.config)
+        print_next_command("train", built.config, *_on_cpu(built.config))
         return
     if built.index is None:  # rows in memory or on the standard output
         return
@@ -68,6 +68,14 @@ def after_dataset(built: Built) -> None:
         f"--dataset-dir {shlex.quote(_shown(built.index.parent))} and add --preset, --model, --output-dir "
         "and --output"
     )
+
+
+def _on_cpu(config: Path) -> list[str]:
+    """Return the arguments without which a config cannot be trained here, where there is no GPU."""
+    from w2s_factory.llamafactory.preflight import cpu_arguments, seems_without_gpu
+    from w2s_factory.llamafactory.training_config import read_config
+
+    return cpu_arguments(read_config(config).values) if seems_without_gpu() else []
 
 
 def after_config(preset: str, version: str | None, config: Path) -> None:
@@ -79,9 +87,11 @@ def after_config(preset: str, version: str | None, config: Path) -> None:
     click.echo(f"  or: {plain}")
 
 
-def after_questions(task: Task, questions: Path) -> None:
-    """Print how to have a model answer questions."""
-    asking = shlex.join(["generate", "--task", task.argument, "--questions", _shown(questions)])
+def after_questions(task: Task, questions: Path, split: str | None = None) -> None:
+    """Print how to have a model answer questions, by the name of their split where they are found by it."""
+    named = split is not None and questions == _golds(task, split)
+    asked = ["--split", str(split)] if named else ["--questions", _shown(questions)]
+    asking = shlex.join(["generate", "--task", task.argument, *asked])
     print_next_sentence(
         f"to have a model answer them, run w2s-factory {asking} and add --model and --output-dir"
     )
@@ -96,14 +106,24 @@ def after_demonstrations(task: Task, demonstrations: Path) -> None:
     )
 
 
-def after_generation(generation: Generation, files: Sequence[Path]) -> None:
-    """Print how to score responses, or how to merge the shards that they are a part of."""
+def after_generation(generation: Generation, files: Sequence[Path], split: str | None = None) -> None:
+    """Print how to score responses, or how to merge the shards that they are a part of.
+
+    Args:
+        generation: The generation.
+        files: The files of responses.
+        split: The split that was asked; None if its questions were named otherwise.
+    """
+    golds = None if split is None else _golds(generation.task, split)
     if generation.shard is None and isinstance(generation.questions, Path):
         _score(generation.task.argument, generation.questions, files, partial=bool(generation.limit))
+    elif generation.shard is None and golds is not None and set(_ids(golds)) >= set(_ids(files[0])):
+        _score(generation.task.argument, golds, files, partial=bool(generation.limit))
     elif generation.shard is None and generation.task.file is not None:
-        golds = shlex.join(["build-data", "--stage", "test", "--task", generation.task.argument])
+        which = ["--split", split] if split else []
+        making = shlex.join(["build-data", "--stage", "test", "--task", generation.task.argument, *which])
         print_next_sentence(
-            f"to score them, write the gold answers with w2s-factory {golds} and --split, and name the file "
+            f"to score them, write the gold answers with w2s-factory {making}, and name the file "
             "as --golds of w2s-factory score"
         )
     if generation.shard is None:
@@ -232,9 +252,51 @@ def _build_from(task: Task, golds: Path, results: Path) -> None:
         return
     refused = _stage1_refusal(task, weak, icl)
     if refused is None:
-        print_next_command("build-data", "--stage", 1, "--task", task.argument, "--weak", weak, "--icl", icl)
+        inputs = ["--task", task.argument, "--weak", weak, "--icl", icl]
+        print_next_command("build-data", "--stage", 1, *inputs, *_as_before(weak, icl))
     else:
         print_next_sentence(f"Stage I cannot be built from {_shown(weak)} and {_shown(icl)}: {refused}")
+
+
+_KEPT = ("--weak-name", "--output-dir", "--model")
+"""Options of `build-data` that name the same in all stages."""
+
+
+def _as_before(weak: Path, icl: Path) -> list[str]:
+    """Return the names that full weak data of these results was built with, or else the model asked as icl.
+
+    Without them Stage I would be written under other names, to another folder, or for another model.
+    """
+    manifests = (
+        file for depth in ("", "*/", "*/*/") for file in sorted(Path().glob(f"{depth}manifest.jsonl"))
+    )
+    for line in (line for manifest in manifests for line in reversed(_rows(manifest))):
+        command, inputs = line.get("command"), line.get("inputs")
+        if not (isinstance(command, list) and isinstance(inputs, list) and "full-weak" in command):
+            continue
+        files = [Path(str(each.get("file"))).absolute() for each in inputs if isinstance(each, dict)]
+        if weak.absolute() in files:
+            kept = _options(command)
+            return [word for name, value in kept.items() for word in (name, value)] or _asked_model(icl)
+    return _asked_model(icl)
+
+
+def _options(command: Sequence[object]) -> dict[str, str]:
+    """Return the values of the options to keep, as in `--name value` and `--name=value`."""
+    words = [part for word in command for part in _split_option(str(word))]
+    return {name: value for name, value in pairwise(words) if name in _KEPT}
+
+
+def _split_option(word: str) -> list[str]:
+    name, equals, value = word.partition("=")
+    return [name, value] if equals and name in _KEPT else [word]
+
+
+def _asked_model(results: Path) -> list[str]:
+    """Return the option with the base model that gave results, if their manifest names its folder."""
+    lines = [line for line in _rows(results.with_name("manifest.jsonl")) if line.get("file") == OUTPUT]
+    model = None if not lines or lines[-1].get("adapter") else lines[-1].get("model")
+    return ["--model", model] if isinstance(model, str) and (Path(model) / "config.json").is_file() else []
 
 
 def _stage1_refusal(task: Task, weak: Path, icl: Path) -> UserError | None:
@@ -267,16 +329,21 @@ def _refusal(build: Callable[[], object]) -> UserError | None:
     return None
 
 
+def _golds(task: Task, split: str) -> Path:
+    """Return the file into which `build-data --stage test` writes a split unless another one is named."""
+    return Path(DATA_DIR) / f"{task.name}_{split}.jsonl"
+
+
 def _held_out(task: Task, golds: Path) -> bool:
     """Return whether questions are those of a split to test on, from which no training data is built."""
     tags = {split.tag for name, split in task.splits.items() if name in _HELD_OUT}
-    return bool(tags) and any(str(row.get("source")) in tags for row in islice(_rows(golds), 1))
+    return bool(tags) and any(str(row.get("source")) in tags for row in islice(_streamed(golds), 1))
 
 
 def _zero_shot(task: Task, golds: Path, results: Path) -> bool:
     """Return whether the first prompt is one question alone, as the weak model is asked."""
-    questions = (row["question"] for row in _rows(golds) if isinstance(row.get("question"), str))
-    first = [row.get("prompt") for row in islice(_rows(results), 1)]
+    questions = (row["question"] for row in _streamed(golds) if isinstance(row.get("question"), str))
+    first = [row.get("prompt") for row in islice(_streamed(results), 1)]
     return any(task.prompt(question) in first for question in questions)
 
 
@@ -320,8 +387,18 @@ def _ids(file: Path) -> Collection[Id]:
         return []
 
 
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a file, up to one that cannot be read."""
+def _rows(file: Path) -> list[dict[str, Any]]:
+    """Return the rows of a small file, or no rows if it cannot be read."""
+    from w2s_factory.records import ANY, read
+
+    try:
+        return list(read(file, ANY))
+    except UserError:
+        return []
+
+
+def _streamed(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file, which may be large, up to one that cannot be read."""
     from w2s_factory.records import ANY, read
 
     with suppress(UserError):

@@ -69,10 +69,13 @@ def command(
       w2s-factory run experiments/arithmetic.yaml --dag plan.svg
       w2s-factory run experiment.yaml --executor slurm --jobs 8 -- --default-resources slurm_account=me
     """  # noqa: D301  click reads \b
-    from w2s_factory.experiment.run import plan_experiment, run
+    from w2s_factory.experiment.run import note_on_gpu, plan_experiment, run
 
     if dry_run or dag is not None:
         plan = plan_experiment(file, preset, force=force)
+        note = note_on_gpu(plan, file) if executor in (None, "local") else None
+        if note is not None:
+            click.echo(f"Note: {note}", err=True)
         if dry_run:
             from w2s_factory.experiment.plan_view import as_table
 

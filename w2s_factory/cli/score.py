@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +154,7 @@ def _score(options: ScoreOptions) -> None:
     from w2s_factory.tasks import get_task
 
     files = _inputs_and_outputs(options.responses, options.output)
+    _refuse_missing_golds(options)
     several = len(files) > 1
     known = rows_printed = False
     for responses, results in files:
@@ -211,6 +213,7 @@ def _inputs_and_outputs(responses: Path, output: Path | None) -> list[tuple[Path
     if not seeds:
         file = responses / OUTPUT
         if not file.is_file():
+            _refuse_unfinished(responses)
             hint = "w2s-factory generate writes it into its --output-dir"
             raise UserError(
                 f"expected a folder with {OUTPUT} or seed0, ..., got one without them",
@@ -236,6 +239,39 @@ def _inputs_and_outputs(responses: Path, output: Path | None) -> list[tuple[Path
     return [(seed / OUTPUT, (output or samples) / seed.name / RESULTS) for seed in found]
 
 
+def _refuse_unfinished(folder: Path) -> None:
+    """Refuse the folder of a generation that did not end.
+
+    Raises:
+        UserError: The folder has a journal; names the requests that failed.
+    """
+    from w2s_factory.generating.generation_files import JOURNAL
+    from w2s_factory.generating.part import failed_in
+
+    if not (folder / JOURNAL).is_file():
+        return
+    failed = failed_in(folder / JOURNAL)
+    said, again = (f" ({failed:,} failed)", ", with --retry-failed") if failed else ("", "")
+    hint = f"Repeat w2s-factory generate with the same options{again}, which continues it"
+    raise UserError(f"holds an unfinished generation{said}", file=folder, hint=hint)
+
+
+def _refuse_missing_golds(options: ScoreOptions) -> None:
+    """Refuse a file of gold answers that does not exist, with the command that writes that of a task file.
+
+    Raises:
+        UserError: Names the file.
+    """
+    from w2s_factory.tasks import get_task
+
+    task = get_task(options.task)
+    if task.file is None or not task.splits or options.golds.exists() or str(options.golds) == DASH:
+        return
+    split = next((each for each in task.splits if options.golds.stem == f"{task.name}_{each}"), "NAME")
+    words = ["w2s-factory", "build-data", "--stage", "test", "--task", options.task, "--split", split]
+    raise UserError("no such file", file=options.golds, hint=f"{shlex.join(words)} writes it")
+
+
 def _print_summary(summary: ScoreSummary, options: ScoreOptions, name: str) -> None:
     """Print the accuracy of one file of responses, and what was not counted or cut short."""
     counted = f"{summary.right} of {summary.known} right"
@@ -247,7 +283,7 @@ def _print_summary(summary: ScoreSummary, options: ScoreOptions, name: str) -> N
     if 0 < summary.known < summary.rows:
         click.echo(f"{name}{summary.rows - summary.known} without a known gold answer not counted")
     if summary.empty:
-        click.echo(f"{name}{summary.empty} without a final answer")
+        click.echo(f"{name}{summary.empty} without a final answer{_other_way(summary)}")
     if summary.unclosed:
         click.echo(f"{name}of these, {summary.unclosed}: thinking did not end")
     if summary.failed:
@@ -256,6 +292,14 @@ def _print_summary(summary: ScoreSummary, options: ScoreOptions, name: str) -> N
         click.echo(
             f"{name}{count} counted as wrong, their comparison was stopped ({limit}): see scoring_report.json"
         )
+
+
+def _other_way(summary: ScoreSummary) -> str:
+    """Return in words which way finds the answers that are missing; empty if none does."""
+    if (other := summary.other_way) is None:
+        return ""
+    of = "" if other.of == summary.empty else f" in {other.of}"
+    return f"; --extract {other.way} finds {other.found}{of}"
 
 
 def _refuse_unread(ctx: click.Context, options: ScoreOptions) -> None:

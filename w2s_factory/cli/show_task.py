@@ -54,7 +54,9 @@ def _print_sizes(shown: ShownTask) -> None:
     for split, size in shown.sizes.items():
         unknown, texts = shown.without_gold[split], shown.not_numbers[split]
         note = f", {unknown:,} without a gold answer" if unknown else ""
-        note += f", {texts:,} whose gold answer is not a number" if texts else ""
+        if texts:
+            first = f"{'the first' if texts > 1 else 'the row'} with id {shown.first_not_number[split]}"
+            note += f", {texts:,} whose gold answer is not a number ({first})"
         click.echo(f"  {split}: {'no file' if size is None else f'{size:,} rows{note}'}")
 
 

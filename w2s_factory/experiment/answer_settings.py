@@ -17,8 +17,10 @@ from pydantic import (
 )
 
 from w2s_factory.answers.comparison import Mode
-from w2s_factory.answers.extraction import PUBLISHED
+from w2s_factory.answers.extraction import PUBLISHED, parse_extraction
+from w2s_factory.answers.thinking import Markers
 from w2s_factory.chat import Thinking
+from w2s_factory.errors import UserError
 from w2s_factory.experiment.section import Section, off, switch
 from w2s_factory.generating.engines.base import Bos, Model
 from w2s_factory.generating.generation_files import Shards
@@ -36,6 +38,7 @@ from w2s_factory.quantities import (
     TopP,
 )
 from w2s_factory.ranges import Share
+from w2s_factory.records.yaml_models import StopText, parsed
 
 CHAT: tuple[str, ...] = ("auto", "on", "off")
 """The values of `chat` that are not files."""
@@ -87,6 +90,12 @@ Chat: TypeAlias = Annotated[str, BeforeValidator(switch), AfterValidator(_templa
 """How a question becomes a prompt: by a chat template (`auto`, `on`, or the path of a Jinja file), or not."""
 
 
+def _prompt_or_none(system: str) -> str:
+    if system and not system.strip():
+        raise ValueError('expected a system prompt, or "" for none, got a blank text')
+    return system
+
+
 class ModelGeneration(Section):
     """The settings with which a model answers; None leaves a setting to `generation:`, or to its default.
 
@@ -112,11 +121,11 @@ class ModelGeneration(Section):
     max_tokens: MaxTokens | None = None
     bos: Bos | None = None
     chat: Chat | None = None
-    system: str | None = None
+    system: Annotated[str, AfterValidator(_prompt_or_none)] | None = None
     thinking: Annotated[Thinking | None, BeforeValidator(switch)] = None
     demonstrations: Literal["turns", "text"] | None = None
     sampling: Annotated[SamplingSection | None, BeforeValidator(_by_name)] = None
-    stop: list[str] | None = None
+    stop: list[StopText] | None = None
     no_stop: bool | None = None
     max_failures: Share | None = None
 
@@ -174,7 +183,7 @@ class ScoringSection(Section):
     """
 
     mode: Mode = PUBLISHED
-    extract: str | None = None
+    extract: Annotated[str, parsed(parse_extraction)] | None = None
 
 
 class ReasoningSection(Section):
@@ -182,6 +191,14 @@ class ReasoningSection(Section):
 
     start: str
     end: str
+
+    @model_validator(mode="after")
+    def _are_markers(self) -> Self:
+        try:
+            Markers(self.start, self.end)
+        except UserError as error:
+            raise ValueError(error.problem) from None
+        return self
 
 
 class PassAt(Section):

@@ -107,6 +107,7 @@ def _generate(
     options: Sequence[str],
 ) -> None:
     """Add the generation as one job, or as one for each shard and one that merges them."""
+    _check_served(draft, who)
     shards = draft.experiment.generation.shards
     golds = draft.tree.golds(split)
     demos = [options[options.index("--demos") + 1]] if "--demos" in options else []
@@ -131,6 +132,24 @@ def _generate(
         parts += written
     joins = [["merge-shards", file.rpartition("/")[0], "--here", "--force"] for file in files]
     draft.add(f"merge_{label}", "data", *joins, reads=parts, writes=files)
+
+
+def _check_served(draft: Draft, who: Answerer) -> None:
+    """Check that a server can answer for a model that this run trains: it loads adapters, but no base model.
+
+    Raises:
+        UserError: It cannot; found when the run is planned, not after hours of training.
+    """
+    settings = draft.experiment.answering(who.of)
+    if settings.engine != "openai" or not who.made:
+        return
+    if who.adapter is None or who.model.startswith(f"{draft.tree.root}/"):
+        problem = f"{who.role} is trained in this run on a base model that no server has"
+        raise UserError(problem, field="generation.engine", hint="Use transformers or vllm")
+    if settings.options.get("load_adapters") is not True:
+        problem = f"the adapter of {who.role} is trained in this run, so the server has to load it"
+        hint = "Add load_adapters: true, and start the server so that it may"
+        raise UserError(problem, field="generation.options", hint=hint)
 
 
 def _of_shard(file: str, shard: int, shards: int) -> str:

@@ -29,13 +29,15 @@ _NAMED = 4
 def as_table(plan: Plan) -> str:
     """Return all steps in order with their resources and files, and the number of steps of each kind.
 
+    The numbers are the first line and the last one, since the table is long.
     No line is longer than 100 columns: a long path continues in the next line.
     """
     width = max(len(step.name) for step in plan.steps)
     kinds = Counter(step.kind for step in plan.steps)
     counted = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     lines = [line for step in plan.steps for line in _lines(step, width)]
-    return "\n".join([*lines, "", f"{len(plan.steps):,} steps: {counted}"])
+    summary = f"{len(plan.steps):,} steps: {counted}"
+    return "\n".join([summary, "", *lines, "", summary])
 
 
 def _lines(step: Step, width: int) -> Iterator[str]:

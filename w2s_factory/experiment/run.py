@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from w2s_factory.building.shown_task import check_rows
 from w2s_factory.errors import DelegateError, UserError, W2SError, nearest_or_all
+from w2s_factory.experiment.gpu_check import check_gpu, gpu_note
 from w2s_factory.experiment.load import file_of, read_experiment
 from w2s_factory.experiment.plan import REPORT, Plan, plan
 from w2s_factory.experiment.run_folder import (
@@ -176,7 +178,8 @@ def plan_experiment(
         tell: The function that gets warnings and notes.
 
     Raises:
-        UserError: The file cannot be used; with the line, or the training argument that is unknown.
+        UserError: The file cannot be used; with the line, or the training argument that is unknown. Or rows
+            of a task from a file cannot be used.
         DelegateError: Chat templates are to be compared, and LLaMA-Factory cannot be imported.
     """
     experiment = read_experiment(file, preset)
@@ -190,7 +193,14 @@ def plan_experiment(
         raise UserError(
             error.problem, file=error.file or file, line=error.line, field=error.field, hint=error.hint
         ) from None
+    task = experiment.the_task
+    check_rows(task, [name for name in ("train_1", "train_2", experiment.split) if name in task.splits])
     return planned
+
+
+def note_on_gpu(planned: Plan, file: object) -> str | None:
+    """Return a note if a training needs a GPU and none seems to be here; see `gpu_check.gpu_note`."""
+    return gpu_note(planned, _trainings(planned.experiment), file)
 
 
 def run(
@@ -224,10 +234,11 @@ def run(
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     planned = plan_experiment(file, preset, force=force, ahead=False, tell=tell)
-    name = planned.experiment.name
+    name, here = planned.experiment.name, executor in (None, "local") and not arguments
     folder = Path(output_dir or RUNS / (f"{name}_{preset}" if preset else name)).absolute()
     command = snakemake_command(planned, folder, jobs=jobs, executor=executor, arguments=arguments)
-    carry_out(planned, folder, command, source=file_of(file), tell=tell)
+    gpu_for = file if here else None
+    carry_out(planned, folder, command, source=file_of(file), gpu_for=gpu_for, tell=tell)
     return Ran(folder, folder / REPORT, _answer(folder, planned))
 
 
@@ -252,6 +263,7 @@ def carry_out(
     command: Sequence[str],
     *,
     source: Path | None = None,
+    gpu_for: object = None,
     tell: Callable[[str], None] = say,
 ) -> None:
     """Bring a folder up to date with a plan.
@@ -261,15 +273,20 @@ def carry_out(
         folder: The run's folder, absolute.
         command: The `snakemake_command` that does it.
         source: The experiment file that was read, which is never overwritten.
+        gpu_for: The experiment file as the user named it, if its trainings run on this machine, which then
+            must have the GPU that they need; None if they may run elsewhere.
         tell: The function that gets a line for each finished step.
 
     Raises:
-        UserError: An input is missing, another run is active in the folder, or a file cannot be written.
+        UserError: An input is missing, another run is active in the folder, a file cannot be written, or a
+            training needs a GPU and there is none.
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     refuse_others(planned.experiment.name, folder)  # before anything is written there
     with held(folder):
         prepare(planned, folder, source)
+        if gpu_for is not None:
+            check_gpu(planned, _trainings(planned.experiment), gpu_for, folder)
         progress = Progress({step.rule: step.name for step in planned.steps}, tell)
         start = _size(folder / LOG)
         code = _snakemake(command, folder, progress)

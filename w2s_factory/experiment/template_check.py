@@ -31,6 +31,7 @@ class _TrainedFormat:
         field: The section of the training in the experiment file.
         of: The model that is trained.
         template: The training template; None if the preset leaves it to LLaMA-Factory.
+        preset: The preset that sets the template; None if an override does.
         chat: The chat template: `off`, `auto`, or a file.
         fits: Whether nothing has to be compared, since both are the published prompt.
     """
@@ -38,6 +39,7 @@ class _TrainedFormat:
     field: str
     of: Of
     template: str | None
+    preset: str | None
     chat: str
 
     @property
@@ -53,15 +55,35 @@ class _TrainedFormat:
         """Return the difference where training and asking need no comparison; None if they do."""
         if self.chat == "off":
             return (
-                f"the {self.of} model is trained in the chat template {self.template}, but asked without it"
+                f"the {self.of} model is trained in the chat template {self.template}{self._setter}, "
+                "but asked without it"
             )
         if not self.trains_chat:
-            return (
-                f"the {self.of} model is asked in a chat, but trained with {self.template or 'no template'}"
-            )
+            trained = f"{self.template or 'no template'}{self._setter}"
+            return f"the {self.of} model is asked in a chat, but trained with {trained}"
         if self.template == AUTO and self.chat != OWN:
             return f"the {self.of} model is asked in {self.chat}, but auto trains its own chat template"
         return None
+
+    @property
+    def _setter(self) -> str:
+        return "" if self.preset is None else f", which the preset {self.preset} sets"
+
+    @property
+    def key(self) -> str:
+        """The key of the experiment file that decides the template."""
+        return f"{self.field}.overrides.template" if self.preset is None else f"{self.field}.preset"
+
+    def hint(self, written: str | None) -> str:
+        """Return the remedy.
+
+        Args:
+            written: The value of the key `chat` in the experiment file; None if it is not there.
+        """
+        if written is None or self.contradiction is None or (self.trains_chat and self.chat != "off"):
+            return _HINT
+        train = "the template vanilla" if self.trains_chat else "a chat preset such as chat_lora_sft"
+        return f"Remove chat: {written}, or train with {train}; or run nevertheless: --force"
 
 
 def check_templates(
@@ -95,7 +117,7 @@ def check_templates(
         if difference is None:
             continue
         if not force:
-            raise UserError(difference, field=f"{each.field}.overrides.template", hint=_HINT)
+            raise UserError(difference, field=each.key, hint=each.hint(experiment.answering(each.of).chat))
         tell(f"Warning: {each.field}: {difference}")
 
 
@@ -111,7 +133,9 @@ def _trained(
     for section, training, _ in trainings:
         of: Of = "weak" if section.startswith("weak") else "strong"
         chat = experiment.chat(of)
-        yield _TrainedFormat(section, of, training.value("template"), OWN if chat == "on" else chat)
+        preset = None if "template" in training.overrides else training.preset
+        template = training.value("template")
+        yield _TrainedFormat(section, of, template, preset, OWN if chat == "on" else chat)
 
 
 def _difference(

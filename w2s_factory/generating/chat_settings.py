@@ -104,7 +104,8 @@ class Chat:
         markers: The markers between which the model thinks; None if it is not known to mark its thinking.
 
     Raises:
-        UserError: Thinking is to be switched, and this template has no such switch.
+        UserError: Thinking is to be switched, and this template has no such switch; or the template leaves
+            out what it is to ask.
     """
 
     settings: ChatSettings
@@ -114,6 +115,7 @@ class Chat:
 
     def __post_init__(self) -> None:
         if self.template is not None:
+            _check_written(self.template, self.settings)
             _check_thinking(self.template, self.markers, self.settings)
 
     @classmethod
@@ -121,7 +123,7 @@ class Chat:
         """Return the chat of a model with this template and these tokens added to its vocabulary.
 
         Raises:
-            UserError: Thinking is to be switched, and this template has no such switch.
+            UserError: The template has no switch that is asked for, or leaves out what it is to ask.
         """
         markers = settings.markers or thinking_markers(template, vocabulary)
         return cls(settings=settings, template=template, markers=markers)
@@ -171,6 +173,28 @@ class Chat:
         if template is not None and template.names_the_date:
             facts["date"] = (settings.date or datetime.date.today()).isoformat()
         return facts
+
+
+_SYSTEM, _QUESTION = "Any system prompt", "Any question"
+
+
+def _check_written(template: ChatTemplate, settings: ChatSettings) -> None:
+    """Check that a template writes the question, and the system prompt if there is one.
+
+    Some templates of models for images take a message only in parts, and pass over one that is text.
+
+    Raises:
+        UserError: The template leaves one of them out.
+    """
+    system = [Turn("system", _SYSTEM)] if settings.system else []
+    try:
+        text = template.render([*system, Turn("user", _QUESTION)], thinking=settings.switch)
+    except UserError:
+        return  # the same is raised for the first conversation, which names what was refused
+    for name, probe in (("question", _QUESTION), *([("system prompt", _SYSTEM)] if system else [])):
+        if probe not in text:
+            hint = "Write a copy of the template that writes messages as text, and name it with --chat FILE"
+            raise UserError(f"the chat template leaves out the {name}", file=template.source, hint=hint)
 
 
 def _check_thinking(template: ChatTemplate, markers: Markers | None, settings: ChatSettings) -> None:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 PUBLISHED_SEED = SEED
 PUBLISHED_COUNT = 4
 
+_CHECK = "Check --extract, and the stop texts with which they were generated; --ids takes any response"
+"""The hint where no response has an answer."""
+
 
 def pick_demonstrations(
     task: Task | str,
@@ -87,7 +90,8 @@ def pick_demonstrations(
     picked = list(islice(fit, count))
     if len(picked) < count:
         wanted = "whose result is true" if correct_only else _wanted(task, way)
-        raise UserError(f"holds only {len(picked)} responses {wanted}, not {count}", file=source)
+        hint = "Ask for fewer with --count" if picked else _CHECK if rows and not correct_only else None
+        raise UserError(f"holds only {len(picked)} responses {wanted}, not {count}", file=source, hint=hint)
     return _noted(picked, source)
 
 
@@ -116,10 +120,11 @@ def _markers(named: Markers | None, source: RowSource, rows: Sequence[dict[str, 
     """Return the markers named, or else those by which the responses were scored.
 
     Raises:
-        UserError: No response has the markers named.
+        UserError: No response has the markers named; or the results were scored from other responses.
     """
     check_markers(named, [(source, rows)])
-    return noted_way(source).markers if named is None else named
+    scored = noted_way(source)
+    return scored.markers if named is None else named
 
 
 def _check_part(show: str) -> None:

@@ -144,22 +144,26 @@ class Generation:
 
     @cached_property
     def _prompts(self) -> list[tuple[Id, str]]:
-        return [
+        prompts = [
             (question.id, prompt_of(self.task, question, self.shown, exclude_own=self.exclude_demos))
             for question in self.all_questions
         ]
+        _check_not_blank(self.task, prompts)
+        return prompts
 
     @cached_property
     def _conversations(self) -> list[tuple[Id, Conversation]]:
         chat = self.chat or ChatSettings()
         ways: dict[str, Any] = {"system": chat.system or None, "one_text": chat.demonstrations == "text"}
-        return [
+        asked = [
             (
                 question.id,
                 conversation_of(self.task, question, self.shown, exclude_own=self.exclude_demos, **ways),
             )
             for question in self.all_questions
         ]
+        _check_not_blank(self.task, [(name, conversation.user_turn) for name, conversation in asked])
+        return asked
 
     def requests(self, seed: Seed, chat: Chat | None = None) -> list[Request]:
         """Return the requests of one seed in the order of the questions; of a shard, its own part.
@@ -195,6 +199,17 @@ class Generation:
             "seed": seed if self.sampling.temperature > 0 else None,
             **({} if chat is None else {"chat": chat.recorded()}),
         }
+
+
+def _check_not_blank(task: Task, prompts: Sequence[tuple[Id, str]]) -> None:
+    """Check that every question has a prompt.
+
+    Raises:
+        UserError: A prompt is blank; names the question.
+    """
+    for name, prompt in prompts:
+        if not prompt.strip():
+            raise UserError(f"id {name!r}: the task {task.name} gives a blank prompt")
 
 
 _TYPES: dict[str, tuple[str, tuple[type, ...]]] = {

@@ -14,7 +14,8 @@ from w2s_factory.generating.engines import make_engine
 from w2s_factory.generating.engines.contract import Contracted
 from w2s_factory.generating.failures import Failures, ids_shown
 from w2s_factory.generating.generation_files import JOURNAL, OUTPUT, journals, seed_folder, shard_folder
-from w2s_factory.generating.part import Generated, Part, noted_date
+from w2s_factory.generating.new_questions import new_questions
+from w2s_factory.generating.part import Generated, Part, check_settings, noted_date
 from w2s_factory.processes import progress_bar, say
 from w2s_factory.quantities import MAX_FAILURES, FailedShare
 from w2s_factory.ranges import check
@@ -63,6 +64,8 @@ def generate(
     """
     check(max_failures, FailedShare, "max_failures")
     _tell_given_away(generation, tell)
+    if not (restart or restart_if_changed):
+        _check_settings(generation)
     with ExitStack() as stack:
         engine = stack.enter_context(closing(_engine(generation)))
         chat = _chat(generation, engine, restart=restart)
@@ -71,7 +74,7 @@ def generate(
             restarts = {"restart": restart, "restart_if_changed": restart_if_changed}
             part = _part(generation, engine, chat, seed, retry_failed=retry_failed, **restarts)
             parts[seed] = stack.enter_context(closing(part))
-        failures = Failures(list(parts.values()), max_failures)
+        failures = Failures(list(parts.values()), max_failures, generation.shown)
         if not all(part.complete for part in parts.values()):
             stops = AnswerStops(generation.sampling, chat)
             _complete(generation, engine, parts, stops, failures, tell)
@@ -79,6 +82,8 @@ def generate(
             tell(f"{failures}; they count as unanswered, and --retry-failed requests them again")
         if chat is not None and chat.settings.switch:
             _tell_missing_thinking(chat, parts.values(), tell)
+        if chat is None:
+            _tell_new_questions(generation, parts.values(), tell)
         return [_write(generation, engine, part) for part in parts.values()]
 
 
@@ -147,6 +152,14 @@ def _chat(generation: Generation, engine: Contracted, *, restart: bool = False) 
 def _folder(generation: Generation, seed: int) -> Path:
     folder = seed_folder(generation.output_dir, generation.sampling.temperature, seed)
     return shard_folder(folder, generation.shard)
+
+
+def _check_settings(generation: Generation) -> None:
+    """Refuse to continue a run with other settings, as far as they are known without the engine."""
+    if generation.chat is not None:
+        return
+    for seed in generation.seeds:
+        check_settings(_folder(generation, seed), generation.settings({}, seed))
 
 
 def _part(generation: Generation, engine: Contracted, chat: Chat | None, seed: int, **restarts: bool) -> Part:
@@ -220,6 +233,13 @@ def _tell_given_away(generation: Generation, tell: Callable[[str], None]) -> Non
             else "are kept, as published; see --exclude-demos"
         )
         tell(f"demonstrations give away the answers to questions of this run (id {ids}); they {done}")
+
+
+def _tell_new_questions(generation: Generation, parts: Iterable[Part], tell: Callable[[str], None]) -> None:
+    """Report that many responses go on with questions of the model's own."""
+    texts, stop = [text for part in parts for text in part.texts], generation.sampling.stop
+    if line := new_questions(generation.task, generation.all_questions, texts, stop):
+        tell(line)
 
 
 def _tell_missing_thinking(chat: Chat, parts: Iterable[Part], tell: Callable[[str], None]) -> None:

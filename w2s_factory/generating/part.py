@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.generation_files import JOURNAL, OUTPUT
@@ -39,6 +41,39 @@ def noted_date(journal: Path) -> date | None:
         return date.fromisoformat(header["settings"]["chat"]["date"])
     except (UserError, StopIteration, ValueError, KeyError, TypeError):  # `Part` reports a broken journal
         return None
+
+
+def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Check settings that are known before an engine is started against those of an earlier run.
+
+    Starting an engine takes long, so that a mistake is better found before; `Part` compares all settings.
+    A chat is left to it, since its settings depend on the model.
+
+    Args:
+        folder: The folder of the files of one seed.
+        settings: The settings that are known.
+
+    Raises:
+        UserError: An earlier run in this folder had other settings.
+    """
+    journal = folder / JOURNAL
+    try:
+        begun = list(islice(read(journal, ANY), 2))
+        then = begun[0]["settings"]
+        known = {key: then[key] for key in settings if key in then}
+    except (UserError, LookupError, TypeError):  # `Part` reports a broken journal
+        return
+    if "chat" not in then and (len(begun) > 1 or (folder / OUTPUT).exists()):
+        _refuse_others(journal, known, {key: settings[key] for key in known})
+
+
+def failed_in(journal: Path) -> int:
+    """Return how many requests of an unfinished generation failed, and were not answered later."""
+    last: dict[Any, bool] = {}
+    with suppress(UserError):  # the last line of a run that was killed may be half written
+        for entry in islice(read(journal, ANY), 1, None):
+            last[entry.get("id")] = "error" in entry
+    return sum(last.values())
 
 
 @dataclass(frozen=True)
@@ -181,6 +216,11 @@ class Part:
         return [request for request in self.requests if request.id not in self._rows]
 
     @property
+    def texts(self) -> list[str]:
+        """The texts that the model wrote, without those of failed requests."""
+        return [row["text"] for name, row in self._rows.items() if name not in self.failed]
+
+    @property
     def ended(self) -> Iterator[tuple[Request, str]]:
         """The requests whose responses ended by themselves, with the texts that the model wrote."""
         for request in self.requests:
@@ -240,14 +280,15 @@ class Part:
         then = self.journal.header.get("settings")
         if not isinstance(then, dict):
             raise UserError("is not a journal of generate", file=self.journal.path, hint=_ELSEWHERE)
-        now = dict(self._settings)
-        changed = [key for key in {**then, **now} if then.get(key) != now.get(key)]
-        if changed:
-            differences = "; ".join(
-                f"{key} was {_shown(then, key)}, is {_shown(now, key)}" for key in changed
-            )
-            problem = f"was started with other settings: {differences}"
-            raise UserError(problem, file=self.journal.path, hint=_ELSEWHERE)
+        _refuse_others(self.journal.path, then, self._settings)
+
+
+def _refuse_others(journal: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to continue a run that was started with other settings."""
+    changed = [key for key in {**then, **now} if then.get(key) != now.get(key)]
+    if changed:
+        problem = f"was started with other settings: {_differences(then, now, changed)}"
+        raise UserError(problem, file=journal, hint=_ELSEWHERE)
 
 
 def _asked(request: Request) -> Output:
@@ -271,6 +312,29 @@ def _chat_response(task: Task, text: str) -> str:
 _ELSEWHERE = "Name another --output-dir, or start over with --restart"
 
 
+_HASHED: Final[Mapping[str, str]] = {
+    "task_file": "the task file has changed",
+    "questions": "the questions have changed",
+    "demonstrations": "the demonstrations have changed",
+    "prompts": "the prompts have changed",
+}
+"""Sentences for settings that are hashes, which a user cannot compare."""
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any], changed: Sequence[str]) -> str:
+    """Return the settings that changed: those that can be read first, then in words those that are hashes.
+
+    A number of rows that differs can be read, too.
+    """
+    same = {key: _HASH.sub("", str(then.get(key))) == _HASH.sub("", str(now.get(key))) for key in changed}
+    hashed = [key for key in changed if key in _HASHED and same[key]]
+    read = [key for key in changed if key not in hashed]
+    values = [f"{key} was {_shown(then, key)}, is {_shown(now, key)}" for key in read]
+    return "; ".join([*values, *(_HASHED[key] for key in hashed)])
+
+
 def _shown(settings: Mapping[str, Any], key: str) -> str:
     """Return a setting for a message, with hashes shortened."""
-    return re.sub(r"(sha256:\w{8})\w+", r"\1...", json.dumps(settings.get(key)))
+    return re.sub(r"((?:sha256:|\b)[0-9a-f]{8})[0-9a-f]{40,}", r"\1...", json.dumps(settings.get(key)))

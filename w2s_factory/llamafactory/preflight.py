@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -63,6 +64,43 @@ def gpu_only(values: Mapping[str, Any]) -> str | None:
     return None
 
 
+GPU_DEVICES: Final = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/davinci_manager")))
+"""Files that the drivers of NVIDIA, AMD, Windows' subsystem for Linux and Ascend make."""
+
+
+def seems_without_gpu() -> bool:
+    """Return whether this machine seems to have no GPU; torch, which takes seconds to import, is not asked.
+
+    On systems other than Linux nothing is known, and False is returned.
+    """
+    return sys.platform == "linux" and not any(device.exists() for device in GPU_DEVICES)
+
+
+def cpu_arguments(values: Mapping[str, Any]) -> list[str]:
+    """Return the overrides of `train` with which a training needs no GPU; an empty list if it needs none."""
+    if gpu_only(values) is None:
+        return []
+    needed = [key for key, ends in GPU_ONLY.items() if ends(values.get(key))]
+    return ["use_cpu=true", *(f"{key}={'false' if GPU_ONLY[key] is _is_true else 'null'}" for key in needed)]
+
+
+def sees_gpu(python: str | Path) -> bool:
+    """Return whether torch sees a GPU; importing it takes seconds.
+
+    Args:
+        python: The interpreter of LLaMA-Factory's environment.
+
+    Raises:
+        UserError: The interpreter cannot be run.
+        DelegateError: torch cannot be imported there.
+    """
+    try:
+        return bool(run_inside(python, "imports_work.py", arguments=["torch"])["devices"])
+    except DelegateError as error:
+        problem = f"torch cannot be imported by {python} ({error.problem})"
+        raise DelegateError(problem, hint="See w2s-factory doctor") from None
+
+
 def check_accelerator(config: Config, python: Path) -> None:
     """Refuse a training that needs a GPU where torch sees none.
 
@@ -78,19 +116,15 @@ def check_accelerator(config: Config, python: Path) -> None:
         DelegateError: torch cannot be imported there.
     """
     key = gpu_only(config.values)
-    if key is None or _under_ray():
+    if key is None or under_ray() or sees_gpu(python):
         return
-    try:
-        devices = run_inside(python, "imports_work.py", arguments=["torch"])["devices"]
-    except DelegateError as error:
-        problem = f"torch cannot be imported by {python} ({error.problem})"
-        raise DelegateError(problem, hint="See w2s-factory doctor") from None
-    if not devices:
-        raise config.wrong(
-            key,
-            f"{as_yaml(config.values[key])} needs a GPU, and torch sees none here",
-            f"Make the YAML with make-config --cpu, or set use_cpu=true and switch {key} off",
-        )
+    given = [*config.overrides, *cpu_arguments(config.values)]
+    command = shlex.join(["w2s-factory", "train", str(config.path), *given])
+    raise config.wrong(
+        key,
+        f"{as_yaml(config.values[key])} needs a GPU, and torch sees none here",
+        f"Train on the CPU: {command}; in an experiment: llamafactory: {{cpu: true}}",
+    )
 
 
 BITSANDBYTES: Final = "bitsandbytes"
@@ -113,7 +147,7 @@ def check_quantizer(config: Config, python: Path) -> None:
     values = config.values
     if not _is_set(values.get("quantization_bit")) or values.get("quantization_method") not in _ITS_NAMES:
         return
-    if not _under_ray() and look(python, BITSANDBYTES).versions[BITSANDBYTES] is None:
+    if not under_ray() and look(python, BITSANDBYTES).versions[BITSANDBYTES] is None:
         raise config.wrong(
             "quantization_bit",
             f"needs the package {BITSANDBYTES}, which is not installed for {python}",
@@ -121,7 +155,7 @@ def check_quantizer(config: Config, python: Path) -> None:
         )
 
 
-def _under_ray() -> bool:
+def under_ray() -> bool:
     """Return whether Ray trains, on machines that may differ from this one."""
     return os.environ.get("USE_RAY", "").lower() in ("1", "true", "y")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from w2s_factory.errors import UserError, missing_package, nearest_or_all
 from w2s_factory.records.reader import Place, csv_separator, is_whole_number, read_placed, read_text
 from w2s_factory.records.rows import ANY
+from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 """The suffixes of data files, in lower case."""
+
+_LONGEST_VALUE: Final = 2**30
+"""The most characters of a value in CSV; Python's own limit, 131,072, is below that of long responses."""
 
 _OF_SPLIT: Final = re.compile(r"(?P<split>.+?)(-\d{5}-of-\d{5})?")
 """The name of a file of a split, without suffix: `train`, or `train-00000-of-00002` as on the hub."""
@@ -49,6 +53,7 @@ def read_data(path: Path) -> Iterator[Placed]:
 
 def _csv_rows(path: Path) -> Iterator[Placed]:
     text = read_text(path)
+    csv.field_size_limit(_LONGEST_VALUE)
     separator = csv_separator(text.partition("\n")[0], path)
     lines = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
     placed = _csv_values(path, lines)
@@ -87,10 +92,26 @@ def _parquet_rows(path: Path) -> Iterator[Placed]:
     except ImportError:
         raise missing_package("pyarrow", "w2s-factory[hub]", file=path) from None
     try:
-        rows = parquet.read_table(path).to_pylist()
+        table = parquet.read_table(path)
     except (ArrowException, OSError) as error:
-        raise UserError(f"is not a Parquet file ({str(error).splitlines()[0]})", file=path) from None
+        raise UserError(f"is not a Parquet file ({first_line(str(error))})", file=path) from None
+    columns = [_parquet_values(path, table, name) for name in table.column_names]
+    rows = (dict(zip(table.column_names, values, strict=True)) for values in zip(*columns, strict=True))
     return ((Place(path, number, in_list=True), row) for number, row in enumerate(rows, 1))
+
+
+def _parquet_values(path: Path, table: Any, column: str) -> list[Any]:
+    """Return the values of a column.
+
+    Raises:
+        UserError: One of them has no form in Python, as a date after the year 9999.
+    """
+    try:
+        values: list[Any] = table.column(column).to_pylist()
+    except Exception as error:  # time zones are looked up by packages with errors of their own
+        problem = f"cannot be read ({type(error).__name__}: {first_line(str(error))})"
+        raise UserError(problem, file=path, field=column) from error
+    return values
 
 
 def split_files(folder: Path, config: str | None, split: str | None) -> list[Path]:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 from w2s_factory.errors import UserError, nearest_or_all, short
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -43,6 +43,29 @@ def _names_files(name: str) -> str:
 
 Name: TypeAlias = Annotated[str, AfterValidator(_names_files)]
 """Text that is checked to be such a name."""
+
+
+def _not_nothing(text: str) -> str:
+    if not text:
+        raise ValueError("an empty text would end every response at once")
+    return text
+
+
+StopText: TypeAlias = Annotated[str, AfterValidator(_not_nothing)]
+"""Text that ends a response."""
+
+
+def parsed(parse: Callable[[str], Any]) -> AfterValidator:
+    """Return the check that a text can be parsed, as the library does it; the text itself is kept."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except UserError as error:
+            raise ValueError(f"{error.problem}. {error.hint}" if error.hint else error.problem) from None
+        return text
+
+    return AfterValidator(check)
 
 
 def validated(

@@ -25,6 +25,10 @@ GOLDS: Form[Gold] = Form(
 it is not known; in files of questions for `generate --questions`, rows may have no answer at all."""
 
 
+OTHER_SPLIT = "Are these the gold answers of another split?"
+"""The hint where responses and gold answers do not belong together."""
+
+
 def read_golds(golds: str | RowSource, answer_key: str = "") -> dict[Id, Gold]:
     """Return the rows of a split in the test form by id (see `gold_id`).
 
@@ -103,14 +107,14 @@ class JoinedOutputs:
             raise UserError(
                 f"expected as many rows as {golds} has ({len(tests):,}), got {outputs:,}",
                 file=path,
-                hint="To score a part of a split, use --partial" if outputs < len(tests) else None,
+                hint="To score a part of a split, use --partial" if outputs < len(tests) else OTHER_SPLIT,
             )
         partners = self._numbers(tests.numbers)
         self._partners = range(outputs) if in_order else partners
         if not in_order and (missing := _first_missing(partners)) is not None:
             [row] = self._outputs.rows([missing])
             problem = f"the id {row['id']!r} is not in {golds}"
-            raise self._outputs.place(missing).error(problem, field="id")
+            raise self._outputs.place(missing).error(problem, field="id", hint=OTHER_SPLIT)
         tests.numbers.clear()  # the partners are enough from now on
         self._refuse_other_questions(path, golds)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from w2s_factory.answers.extraction import PUBLISHED
 from w2s_factory.answers.thinking import Markers
 from w2s_factory.errors import UserError
-from w2s_factory.records import Table, last_facts
+from w2s_factory.folders import OUTPUT
+from w2s_factory.records import Table, content_hash, last_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from w2s_factory.records import RowSource
 
@@ -82,18 +84,58 @@ def noted_way(source: RowSource) -> NotedWay:
     """Return the way in which results were scored or votes counted, as the manifest next to them notes it.
 
     It is the published one if the manifest has no line about the file, and for rows in memory.
+
+    Raises:
+        UserError: As `known_way`.
     """
     return known_way(source) or NotedWay()
 
 
 def known_way(source: RowSource) -> NotedWay | None:
-    """Return the same as `noted_way`; None if there is no manifest with a line about the file."""
+    """Return the same as `noted_way`; None if there is no manifest with a line about the file.
+
+    Raises:
+        UserError: The results were scored from responses that have been generated anew since.
+    """
     said = {} if isinstance(source, Table) else last_facts(source)
-    if not said:
+    if not said or isinstance(source, Table):
         return None
+    _refuse_outdated(Path(source), said)
     texts = ("extract", "mode", "answer_key")
     named = {name: said[name] for name in texts if isinstance(said.get(name), str)}
     return NotedWay(**named, markers=_markers(said.get("reasoning")), any_format=said.get("answers") == "any")
+
+
+def _refuse_outdated(results: Path, said: Mapping[str, Any]) -> None:
+    """Refuse results whose responses, in the folder of the results, are others than those scored.
+
+    Responses are hashed only where they were written after the results.
+    """
+    responses = results.with_name(OUTPUT)
+    if not (responses.is_file() and results.is_file()):
+        return
+    if responses.stat().st_mtime <= results.stat().st_mtime:
+        return
+    inputs = said.get("inputs")
+    noted = [each for each in inputs if isinstance(each, dict)] if isinstance(inputs, list) else []
+    scored = [each.get("sha256") for each in noted if _is_file(str(each.get("file")), responses)]
+    if scored and content_hash(responses) not in scored:
+        raise UserError(
+            f"was scored from another {OUTPUT} than the one in this folder",
+            file=results,
+            hint="Run w2s-factory score again with --force",
+        )
+
+
+def _is_file(noted: str, file: Path) -> bool:
+    """Return whether the path of an input in a manifest is that of a file, whose folder may have moved."""
+    path = Path(noted)
+    try:
+        if path.exists():
+            return path.samefile(file)
+    except OSError:  # it cannot be a file: its name is too long
+        return False
+    return path.name == file.name and path.parent.name in ("", file.parent.name)
 
 
 def _markers(said: object) -> Markers | None:

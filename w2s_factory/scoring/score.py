@@ -16,6 +16,7 @@ from w2s_factory.folders import outputs_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import ANSWERED, Outputs, Table, is_stdout, rows_of, to_frame, together
 from w2s_factory.scoring.golds import JoinedOutputs
+from w2s_factory.scoring.other_ways import READ, other_way
 from w2s_factory.scoring.results import at_its_row, refuse_more_than_answers, score_by
 from w2s_factory.scoring.rule import scoring_rule
 from w2s_factory.scoring.unused_markers import check_markers
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from w2s_factory.answers.extraction import Extraction
     from w2s_factory.answers.thinking import Markers
     from w2s_factory.records import Output, RowsLike, RowSource
+    from w2s_factory.scoring.other_ways import OtherWay
     from w2s_factory.scoring.results import Scored
     from w2s_factory.scoring.rule import ScoringRule
     from w2s_factory.tasks import Task
@@ -55,6 +57,7 @@ class ScoreSummary:
         unclosed: The number of those without a final answer because their thinking did not end.
         failed: The number of those without a final answer because their request failed.
         extract: The way in which final answers were found.
+        other_way: A way that finds answers where this way finds nearly none; None if there is none.
     """
 
     rows: int
@@ -66,6 +69,7 @@ class ScoreSummary:
     unclosed: int = 0
     failed: int = 0
     extract: str = PUBLISHED
+    other_way: OtherWay | None = None
 
     @property
     def accuracy(self) -> float | None:
@@ -203,6 +207,8 @@ class _Counts:
     failed: int = 0
     limits: Counter[str] = field(default_factory=Counter)
     ended: list[dict[str, Any]] = field(default_factory=list)
+    unread: list[Output] = field(default_factory=list)
+    """The first responses without a final answer that are not empty, in which another way may find one."""
 
     def add(self, row: Output, scored: Scored) -> None:
         """Count a response."""
@@ -212,6 +218,8 @@ class _Counts:
         self.empty += not scored.pred
         self.unclosed += not scored.ended and "error" not in row
         self.failed += not scored.pred and "error" in row
+        if not scored.pred and row["response"] and len(self.unread) < READ:
+            self.unread.append(row)
         if scored.limit:
             self.limits[scored.limit] += 1
             self.ended.append(
@@ -236,6 +244,7 @@ class _Counts:
             unclosed=self.unclosed,
             failed=self.failed,
             extract=rule.extraction.way,
+            other_way=other_way(rule, self.unread, self.empty / self.rows),
         )
 
     def report(self) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def read_verdicts(path: str | RowSource) -> dict[Id, bool]:
         path: Results, or a folder with `results.jsonl`.
 
     Raises:
-        UserError: The file cannot be read as results, is empty, has a duplicate id, or no gold is known.
+        UserError: The file cannot be read as results, is empty, has a duplicate id, or no gold is known; or
+            it was scored from responses that have been generated anew since.
     """
     return read_known(path)[0]
 
@@ -44,6 +45,7 @@ def read_known(path: str | RowSource) -> tuple[dict[Id, bool], int]:
         UserError: As `read_verdicts`.
     """
     file = path if isinstance(path, Table) else results_in(Path(path))
+    noted_way(file)  # refuses results of other responses
     verdicts: dict[Id, bool | None] = {}
     for place, row in read_placed(file, ANSWERED):
         if row["id"] in verdicts:

@@ -48,6 +48,9 @@ def get_task(name: Task | str | os.PathLike[str]) -> Task:
     for entry in _entries():
         if entry.name == name:
             return _loaded(entry)
+    own = next((f"./{name}{suffix}" for suffix in TASK_FILES if Path(name + suffix).is_file()), None)
+    if own is not None:
+        raise UserError(f'no task "{name}"', hint=f'Did you mean "{own}"?')
     meant = did_you_mean(name, task_names()) or f"Known tasks: {', '.join(task_names())}."
     raise UserError(f'no task "{name}"', hint=f"{meant} {PAGE} says how to add a task of your own")
 

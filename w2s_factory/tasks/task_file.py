@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Gt
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
@@ -24,11 +26,8 @@ from w2s_factory.quantities import MAX_TOKENS, SEED, MaxTokens
 from w2s_factory.ranges import Seed, Share, problem
 from w2s_factory.records.tabular_files import is_data_file
 from w2s_factory.records.yaml_files import YamlFile, read_yaml
-from w2s_factory.records.yaml_models import NAME, Name, place_of, validated
+from w2s_factory.records.yaml_models import NAME, Name, StopText, parsed, place_of, validated
 from w2s_factory.tasks.row_template import RowTemplate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _EXPERIMENT = "This is an experiment, not a task: its key task names one, and w2s-factory run carries it out"
 """The hint for a file that has the keys of an experiment."""
@@ -56,29 +55,20 @@ def _in_range(alias: Any) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _parsed(parse: Callable[[str], Any]) -> AfterValidator:
-    """Return the check that a text can be parsed; the text itself is kept."""
-
-    def check(text: str) -> str:
-        try:
-            parse(text)
-        except UserError as error:
-            raise ValueError(f"{error.problem}. {error.hint}" if error.hint else error.problem) from None
-        return text
-
-    return AfterValidator(check)
-
-
 def _not_empty(text: str) -> str:
     if not text.strip():
         raise ValueError("expected text that is not blank")
     return text
 
 
-def _not_nothing(text: str) -> str:
-    if not text:
-        raise ValueError("an empty text would end every response at once")
-    return text
+_PER_CENT = re.compile(r"\s*([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%\s*")
+
+
+def _not_per_cent(value: Any) -> Any:
+    """Return a share; refuse one in per cent, which YAML reads as text, with the number to write."""
+    if isinstance(value, str) and (match := _PER_CENT.fullmatch(value)):
+        raise ValueError(f"{value.strip()} is not a share; write {Decimal(match[1]) / 100:f}")
+    return value
 
 
 def _regex(pattern: str) -> Extraction:
@@ -90,9 +80,11 @@ def _tolerance(value: Any) -> Tolerance:
 
 
 Text: TypeAlias = Annotated[str, AfterValidator(_not_empty)]
-StopText: TypeAlias = Annotated[str, AfterValidator(_not_nothing)]
-JinjaText: TypeAlias = Annotated[str, _parsed(RowTemplate)]
+JinjaText: TypeAlias = Annotated[str, parsed(RowTemplate)]
 """A Jinja template."""
+
+Place: TypeAlias = tuple[str, str | None, str | None]
+"""A data file, folder or data set on the hub, with the configuration and the split."""
 
 ShareOfRows: TypeAlias = Annotated[Share, Gt(0)]
 """A share of the rows, above 0."""
@@ -131,7 +123,7 @@ class SplitSection(RowsSection):
         share: The share of the rows, drawn with the task's seed; None for all of them.
     """
 
-    share: Annotated[ShareOfRows | None, _in_range(ShareOfRows | None)] = None
+    share: Annotated[ShareOfRows | None, _in_range(ShareOfRows | None), BeforeValidator(_not_per_cent)] = None
 
     @property
     def place(self) -> RowsSection:
@@ -149,7 +141,7 @@ class AnswerSection(FileSection):
     """
 
     column: Text
-    regex: Annotated[str, _parsed(_regex)] | None = None
+    regex: Annotated[str, parsed(_regex)] | None = None
 
     def of(self, text: str) -> str:
         """Return the answer in a column's text; empty if the regular expression does not match.
@@ -177,6 +169,8 @@ def _splits(value: Any) -> Any:
 
 def _split(value: Any) -> Any:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return {"share": value}
+    if isinstance(value, str) and _PER_CENT.fullmatch(value):
         return {"share": value}
     if isinstance(value, str):
         return {"path": value} if is_data_file(value) else {"split": value}
@@ -247,7 +241,7 @@ class TaskFile(FileSection):
     demonstrations: list[DemonstrationSection] = []
     answers: Literal["numbers", "text"] | None = None
     answer_key: str = ""
-    extract: Annotated[str, _parsed(parse_extraction)] = AUTO
+    extract: Annotated[str, parsed(parse_extraction)] = AUTO
     normalise: Literal["neutral", "published"] = "neutral"
     compare: Literal["text", "number", "symbolic", "math-verify"] = "text"
     tolerance: Annotated[Tolerance, BeforeValidator(_tolerance)] = EXACT
@@ -296,6 +290,11 @@ class Definition:
         """Return an error about the key to which `where` leads, to be raised."""
         line, field = place_of(self.yaml.root, where), ".".join(map(str, where))
         return UserError(problem, file=self.path, line=line, field=field or None, hint=hint)
+
+    def place(self, section: RowsSection) -> Place:
+        """Return the place of rows, the same for paths to the same file or folder."""
+        where = str(section.hub) if section.hub else str(self.local(section).resolve())
+        return where, section.config, section.split
 
     def local(self, section: RowsSection) -> Path:
         """Return the path of rows that are not on the hub."""
@@ -357,9 +356,9 @@ def _check_place(definition: Definition, name: str) -> None:
 
 def _check_shares(definition: Definition) -> None:
     """Check that splits do not take the same rows: shares of a place add up to at most all of it."""
-    by_place: dict[str, list[str]] = {}
+    by_place: dict[Place, list[str]] = {}
     for name, split in definition.splits.items():
-        by_place.setdefault(str(split.place), []).append(name)
+        by_place.setdefault(definition.place(split), []).append(name)
     for names in by_place.values():
         shares = {name: definition.splits[name].share for name in names}
         whole = [name for name, share in shares.items() if share is None]

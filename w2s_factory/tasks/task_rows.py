@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.tasks.task_file import Definition, RowsSection, SplitSection
+    from w2s_factory.tasks.task_file import Place as RowsPlace
 
     Placed = tuple[Place, dict[str, Any]]
 
@@ -36,7 +37,7 @@ class TaskRows:
     """
 
     definition: Definition
-    _read: dict[str, list[Placed]] = field(default_factory=dict)
+    _read: dict[RowsPlace, list[Placed]] = field(default_factory=dict)
 
     def split(self, name: str) -> PlacedTable:
         """Return the rows of a split, in the order of their files, each with its place and its id.
@@ -77,7 +78,7 @@ class TaskRows:
 
     def _rows(self, split: SplitSection) -> list[Placed]:
         """Return all rows of a split's place, with their ids."""
-        key = str(split.place)
+        key = self.definition.place(split)
         if key not in self._read:
             name = next(name for name, other in self.definition.splits.items() if other == split)
             placed = list(self._placed(name, split.place))
@@ -137,7 +138,7 @@ class TaskRows:
 
     def _drawn(self, name: str, count: int) -> list[int]:
         """Return the places of the rows that the seed draws for a split with a share, in order."""
-        place = self.definition.splits[name].place
+        place = self.definition.place(self.definition.splits[name])
         order = list(range(count))
         Random(self.definition.content.seed).shuffle(order)
         start = Fraction(0)
@@ -145,5 +146,5 @@ class TaskRows:
             share = exact_share(split.share)
             if other == name:
                 return sorted(order[math.floor(start * count) : math.floor((start + share) * count)])
-            start += share if split.place == place else 0
+            start += share if self.definition.place(split) == place else 0
         raise KeyError(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 
 import pytest
 from tiny_models import lora, make_adapter
@@ -133,6 +134,29 @@ def test_the_context_bounds_a_response(tiny):
     )
     alone = list(engine.complete([[short]], GREEDY))
     assert list(engine.complete([[long, short], [long]], GREEDY)) == [refused, *alone, refused]
+
+
+def test_a_prompt_beyond_the_tokenizers_limit_is_refused_without_a_warning_of_transformers(tiny, caplog):
+    engine = make_engine("transformers", Model(str(tiny)), {})
+    engine._tokens.tokenizer.model_max_length = 100
+    long = Request(0, 0, "a" + " 1" * 600)
+    with warnings_of_transformers(caplog):
+        assert [one.finish for one in engine.unanswerable([long])] == ["error"]
+        assert caplog.records == []
+        engine._tokens.tokenizer(long.prompt)  # which warns by default
+    assert "Token indices sequence length" in caplog.text
+
+
+@contextmanager
+def warnings_of_transformers(caplog):
+    from transformers.utils import logging
+
+    logger = logging.get_logger("transformers")
+    logger.addHandler(caplog.handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(caplog.handler)
 
 
 TARGETS = {"target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM"}

@@ -183,6 +183,41 @@ def test_an_adapter_on_the_server(tiny, lora_adapter, vllm_server):
     assert written(engine) == in_transformers(tiny, lora_adapter)
 
 
+def test_an_adapter_that_the_server_loads(tiny, lora_adapter, vllm_server):
+    engine = loading_at(vllm_server, lora_adapter)
+    before = offered(vllm_server)
+    texts = [one.text for one in engine.complete(engine.batches(asked(1)), GREEDY)]
+    [name] = offered(vllm_server) - before
+    assert name.startswith(f"{lora_adapter.name}-")
+    second = loading_at(vllm_server, lora_adapter)
+    assert written(second) == in_transformers(tiny, lora_adapter)
+    assert offered(vllm_server) == before
+    assert written(engine) == in_transformers(tiny, lora_adapter)  # loaded again
+    assert texts == in_transformers(tiny, lora_adapter)[:1]
+    assert offered(vllm_server) == before
+
+
+def test_an_adapter_whose_rank_the_server_does_not_take(tiny, vllm_server, tmp_path):
+    adapter = make_adapter(tmp_path / "wide", tiny, lora(r=32))
+    engine = loading_at(vllm_server, adapter)
+    with pytest.raises(UserError, match="not load the adapter") as raised:
+        written(engine)
+    assert "--max-lora-rank 32" in raised.value.hint
+    assert "\n" not in str(raised.value)
+
+
+def loading_at(server, adapter):
+    options = {"base_url": server.url, "load_adapters": True}
+    return make_engine("openai", Model("tiny", str(adapter)), options)
+
+
+def offered(server):
+    import openai
+
+    with openai.OpenAI(base_url=server.url, api_key="none") as client:
+        return {model.id for model in client.models.list()}
+
+
 def test_the_server_killed_and_started_again(tiny, vllm_server, tmp_path):
     """The client's run ends complete, no row twice, none missing, and as if nothing had happened."""
     questions = 120

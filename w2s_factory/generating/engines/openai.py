@@ -15,16 +15,19 @@ from w2s_factory.chat import THINKING_VARIABLES, read_template, thinking_markers
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.generating.chat_settings import Chat
 from w2s_factory.generating.engines.concurrency import by_threads
+from w2s_factory.generating.engines.served_adapters import ServedAdapter
 from w2s_factory.generating.requests import Completion, Finish
 from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from w2s_factory.chat import ChatTemplate
     from w2s_factory.generating.chat_settings import ChatSettings
     from w2s_factory.generating.engines.base import Model
     from w2s_factory.generating.requests import Request, Sampling
+
+    _Ask: TypeAlias = Callable[[Sampling, Request], Completion]
 
 KEY = "OPENAI_API_KEY"
 
@@ -64,9 +67,11 @@ class OpenAI:
         skip_special_tokens: Whether the server leaves special tokens out of its texts, as servers do. False
             tells vLLM's server to keep them, which a chat needs if markers of thinking are special tokens and
             the server has no parser of thinking.
+        load_adapters: Whether to ask the server to load the model's adapter, which vLLM's server can do, and
+            to unload it at the end. Otherwise an adapter is refused.
 
     Raises:
-        UserError: `base_url` is missing, or an option is for the server to decide.
+        UserError: `base_url` is missing, an option is for the server to decide, or there is no such adapter.
     """
 
     packages = ("openai",)
@@ -80,25 +85,29 @@ class OpenAI:
         retries: Retries = RETRIES,
         timeout: RequestTimeout = 600,
         skip_special_tokens: bool = True,
+        load_adapters: bool = False,
     ) -> None:
         if base_url is None:
             hint = "Name the server, as in --base-url http://localhost:8000/v1"
             raise UserError("the engine openai needs a server", hint=hint)
-        if model.adapter is not None:
-            hint = "Name the model under which the server offers it with --model"
+        for name, value in (("skip_special_tokens", skip_special_tokens), ("load_adapters", load_adapters)):
+            if type(value) is not bool:
+                raise UserError("expected true or false", field=name)
+        if model.adapter is not None and not load_adapters:
+            hint = "Name the model under which the server offers it with --model, or let vLLM's server load "
+            hint += "the adapter: --engine-option load_adapters=true"
             raise UserError("the server applies adapters itself", field="--adapter", hint=hint)
         if model.bos == "add":
             raise UserError("only the server can add a BOS token", field="--bos", hint="Use auto or none")
         if type(base_url) is not str:
             raise UserError("expected an address (http://localhost:8000/v1)", field="base_url")
         self._model, self._base_url, self._concurrency = model, base_url, concurrency
-        if type(skip_special_tokens) is not bool:
-            raise UserError("expected true or false", field="skip_special_tokens")
         self._kept = {} if skip_special_tokens else {"skip_special_tokens": False}
         self._chat: Chat | None = None
         self._client = openai.OpenAI(
             base_url=base_url, api_key=os.environ.get(KEY, "none"), max_retries=retries, timeout=timeout
         )
+        self._adapter = None if model.adapter is None else ServedAdapter(model.adapter, self._client)
 
     def start_chat(self, settings: ChatSettings) -> Chat:
         """Return the chat in the server's own template, or in that of the file that the settings name.
@@ -115,8 +124,12 @@ class OpenAI:
         return self._chat
 
     def settings(self) -> dict[str, Any]:
-        """Return the model's name on the server, which is all that is known of it, and BOS handling."""
-        return {"model": self._model.name, "adapter": None, "bos": self._model.bos, **self._kept}
+        """Return the model's name on the server, which is all that is known of it, and BOS handling.
+
+        The hash of an adapter that the server is asked to load is known, too.
+        """
+        adapter = None if self._adapter is None else self._adapter.content
+        return {"model": self._model.name, "adapter": adapter, "bos": self._model.bos, **self._kept}
 
     def tokens(self, prompt: str) -> None:
         """Return None: only the server knows the tokenizer."""
@@ -131,11 +144,14 @@ class OpenAI:
         When a request fails, the completions of running requests are yielded before its error is raised.
         """
         self._check_server()
+        self._load_adapter()
         asks = chain.from_iterable(batches)
         yield from by_threads(partial(self._completed, sampling), asks, self._concurrency)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Unload the adapter that the server loaded, and close the connections."""
+        if self._adapter is not None:
+            self._adapter.unload()
         self._client.close()
 
     def _check_server(self) -> None:
@@ -154,14 +170,32 @@ class OpenAI:
             hint = f"It offers {', '.join(offered[:10])}"
             raise UserError(f'the server has no model "{self._model.name}"', field="--model", hint=hint)
 
+    def _load_adapter(self) -> None:
+        """Have the server load the adapter, if there is one, without a minute of retries."""
+        try:
+            if self._adapter is not None:
+                self._adapter.load()
+        except openai.APIError as error:
+            raise self._failure(error) from None
+
     def _completed(self, sampling: Sampling, request: Request) -> Completion:
         ask = self._complete_prompt if self._chat is None else self._answer_turns
         try:
-            return ask(sampling, request)
+            return self._with_adapter(ask, sampling, request)
         except openai.APIError as error:
             if getattr(error, "status_code", None) in _REFUSED:
                 return Completion.refused(request, _refusal(error, sampling))
             raise self._failure(error, request) from None
+
+    def _with_adapter(self, ask: _Ask, sampling: Sampling, request: Request) -> Completion:
+        """Ask; if the server lost the adapter, as by a restart, have it loaded and ask again."""
+        try:
+            return ask(sampling, request)
+        except openai.NotFoundError:
+            if self._adapter is None:
+                raise
+            self._adapter.load()
+            return ask(sampling, request)
 
     def _complete_prompt(self, sampling: Sampling, request: Request) -> Completion:
         answer = self._client.completions.create(
@@ -186,7 +220,7 @@ class OpenAI:
     def _asked(self, sampling: Sampling, request: Request) -> dict[str, Any]:
         """Return the parameters that both endpoints take."""
         return {
-            "model": self._model.name,
+            "model": self._model.name if self._adapter is None else self._adapter.name,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,

@@ -94,14 +94,15 @@ class Tokens:
 
     def _ids(self, text: str) -> list[int]:
         """Return the token ids of a text to which nothing is added."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return ids
 
     def encode(self, prompt: str) -> list[int]:
-        """Return the token ids of a prompt."""
+        """Return the token ids of a prompt; `without_room` finds those that are too long for the model."""
         if self._in_chat:
             return self._ids(prompt)
-        ids: list[int] = self.tokenizer(prompt, add_special_tokens=self._bos == "auto")["input_ids"]
+        bos = self._bos == "auto"
+        ids: list[int] = self.tokenizer(prompt, add_special_tokens=bos, verbose=False)["input_ids"]
         return [self.tokenizer.bos_token_id, *ids] if self._bos == "add" else ids
 
     def shown(self, prompt: str) -> list[tuple[int, str]]:

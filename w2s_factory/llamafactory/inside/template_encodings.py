@@ -203,7 +203,7 @@ def encode(
 
 def tokens(tokenizer: Any, text: str) -> list[Any]:
     """Return the tokens of a text, as the engines of `generate` make them of a conversation."""
-    return shown(tokenizer, tokenizer(text, add_special_tokens=False)["input_ids"])
+    return shown(tokenizer, tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
 def shown(tokenizer: Any, ids: list[Any]) -> list[Any]:

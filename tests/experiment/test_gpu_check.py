@@ -1,0 +1,93 @@
+"""The check before a run: a training that needs a GPU is refused before the first step where there is none."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.experiment.conftest import SMALL
+from w2s_factory.errors import UserError
+from w2s_factory.experiment import gpu_check, run
+
+IN_BF16 = {"strong": {**SMALL["strong"], "preset": "strong_lora_sft"}}
+MESSAGE = "no GPU here, and strong trains in bf16: set llamafactory: {cpu: true} in mine.yaml"
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """What this machine has; the interpreters whose torch was asked."""
+    asked = []
+
+    def sees(found):
+        monkeypatch.setattr(gpu_check, "seems_without_gpu", lambda: not found)
+        monkeypatch.setattr(gpu_check, "sees_gpu", lambda python: asked.append(python) or found)
+        return asked
+
+    monkeypatch.delenv("USE_RAY", raising=False)
+    return sees
+
+
+def checked(planned, folder):
+    gpu_check.check_gpu(planned, run._trainings(planned.experiment), "mine.yaml", folder)
+
+
+def test_a_training_in_bf16_needs_a_gpu(planned, gpus, tmp_path):
+    asked = gpus(False)
+    assert run.note_on_gpu(planned(**IN_BF16), "mine.yaml") == MESSAGE
+    assert asked == []
+    with pytest.raises(UserError) as refused:
+        checked(planned(**IN_BF16), tmp_path)
+    assert str(refused.value) == MESSAGE
+    assert asked == [sys.executable]
+
+
+def test_where_there_is_one_nothing_is_said(planned, gpus, tmp_path):
+    gpus(True)
+    assert run.note_on_gpu(planned(**IN_BF16), "mine.yaml") is None
+    checked(planned(**IN_BF16), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"strong": {**SMALL["strong"], "overrides": {"bf16": False}}},
+        {"strong": {**SMALL["strong"], "preset": "strong_lora_sft"}, "llamafactory": {"cpu": True}},
+    ],
+)
+def test_a_training_on_the_cpu_needs_none_and_torch_is_not_asked(planned, gpus, tmp_path, changes):
+    asked = gpus(False)
+    assert run.note_on_gpu(planned(**changes), "mine.yaml") is None
+    checked(planned(**changes), tmp_path)
+    assert asked == []
+
+
+def test_what_cpu_does_not_change_is_named(planned, gpus):
+    gpus(False)
+    changes = {"strong": {**SMALL["strong"], "overrides": {"fp16": True}}, "llamafactory": {"cpu": True}}
+    assert "strong trains with fp16: use another preset" in run.note_on_gpu(planned(**changes), "mine.yaml")
+
+
+def test_finished_trainings_and_an_environment_elsewhere_are_not_refused(planned, gpus, tmp_path):
+    asked = gpus(False)
+    elsewhere = {"environments": {"train": "/elsewhere/python"}, "llamafactory": {"version": "0.9.5"}}
+    checked(planned(**IN_BF16, **elsewhere), tmp_path)
+    for step in planned(**IN_BF16).steps:
+        for file in step.writes if step.kind == "train" else ():
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).touch()
+    checked(planned(**IN_BF16), tmp_path)
+    assert asked == []
+
+
+def test_a_run_is_refused_before_its_first_step(written, gpus, tmp_path, monkeypatch):
+    asked = gpus(False)
+    monkeypatch.setattr(run, "_snakemake", lambda *_: pytest.fail("a step was begun"))
+    with pytest.raises(UserError, match=r"no GPU here, and strong trains in bf16: .*experiment.yaml"):
+        run.run(written(**IN_BF16), output_dir=tmp_path / "run")
+    assert asked == [sys.executable]
+    began = []
+    monkeypatch.setattr(run, "_snakemake", lambda *_: began.append(1) or 1)
+    with pytest.raises(Exception, match="Snakemake failed"):
+        run.run(written(**IN_BF16), output_dir=tmp_path / "run", arguments=["-n"])
+    assert began == [1]
