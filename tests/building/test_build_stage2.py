@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
+from tests.memory import peak
 from w2s_factory import building, records
+from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.errors import UserError
+from w2s_factory.records import row_index
 from w2s_factory.tasks import get_task
 
 GSM8K = get_task("gsm8k")
@@ -197,3 +201,48 @@ def test_misuse_is_one_line(files, w2s, options, problem):
     done = w2s("build-data", "--stage", 2, *given, *weak, *options, code=2)
     assert problem in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def write_questions(folder, questions, length=0):
+    """Questions of all kinds, with the results of each seed."""
+    folder.mkdir()
+    answers = ["1111111122", "1111122222", "1111111111", "2211111111"]
+    votes = [vote(number, answers[number % 4]) for number in range(questions)]
+    for row in votes:
+        for one in [*row["pos_responses"], *row["neg_responses"]]:
+            one["response"] = f"{row['id']} {'x' * length} {one['response']}"
+    records.write(
+        folder / "weak.jsonl", [weak_row(number, "17"[number % 3 == 0]) for number in range(questions)][::-1]
+    )
+    records.write(folder / "votes.jsonl", votes)
+    by_seed = [sorted([*row["pos_responses"], *row["neg_responses"]], key=str) for row in votes]
+    for seed in range(10):
+        rows = [
+            {"id": row["id"], "prompt": "p"} | found[seed] for row, found in zip(votes, by_seed, strict=True)
+        ]
+        records.write(folder / f"samples/seed{seed + 3}/results.jsonl", rows)
+    return folder
+
+
+@pytest.mark.parametrize("rule", [None, ResponseRule(extraction="auto", mode="published")])
+def test_questions_worked_on_together_change_nothing(tmp_path, monkeypatch, rule):
+    folder = write_questions(tmp_path / "made", 40)
+    built = {}
+    for size in (10**9, 100, 1):
+        monkeypatch.setattr(row_index, "_TOGETHER", size)
+        made = stage2(
+            folder, response_rule=rule, samples=folder / "samples", recipe=building.Recipe(force=True)
+        )
+        files = made.built.file.read_bytes(), made.origins.read_bytes()
+        built[size] = made.counts, files
+    assert built[1] == built[100] == built[10**9]
+    seeds = {json.loads(line)["seed"] for line in built[1][1][1].splitlines()}
+    assert len(seeds) > 3
+    assert seeds <= set(range(3, 13))
+
+
+def test_memory_does_not_grow_with_the_responses(tmp_path, monkeypatch):
+    monkeypatch.setattr(row_index, "_TOGETHER", 100_000)
+    folders = {number: write_questions(tmp_path / str(number), number, length=500) for number in (100, 1000)}
+    few, many = (peak(partial(stage2, folder, samples=folder / "samples")) for folder in folders.values())
+    assert many < few + 900 * 1_000  # of 5,000 characters of samples

@@ -13,7 +13,8 @@ from dataclasses import replace
 import pytest
 from chained import completed, questions, run
 
-from w2s_factory import records
+from w2s_factory import building, records
+from w2s_factory.cli import next_steps
 from w2s_factory.cli.next_steps import after_adapter, after_model
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory import preflight
@@ -391,3 +392,20 @@ def test_votes_that_give_no_pair_lead_to_no_stage_2(folder):
     vote = run("vote", *TASK, "--input", "plus", "--output", "votes.jsonl")
     assert vote.commands == []
     assert "none of 3 questions gives a pair" in vote.sentences[0]
+
+
+def test_large_files_lead_to_stages_that_are_not_tried(folder, monkeypatch):
+    monkeypatch.setattr(next_steps, "_LARGE", 0)
+    monkeypatch.setattr(building, "build_stage1", None)
+    monkeypatch.setattr(building, "build_stage2", None)
+    rows = [result(number, "1") for number in range(12)]
+    for side in ("weak", "icl"):
+        (folder / side).mkdir()
+        records.write(folder / side / "output.jsonl", rows)
+        score = ["--golds", "data/test/gsm8k_train_2.jsonl", "--input", side]
+        scored = run("score", *TASK, *score)
+    assert ["build-data", "--stage", "1"] in [words[:3] for words in scored.commands]
+    for seed in (0, 1):
+        records.write(folder / f"plus/seed{seed}/results.jsonl", rows)
+    vote = run("vote", *TASK, "--input", "plus", "--output", "votes.jsonl")
+    assert ["build-data", "--stage", "2"] in [words[:3] for words in vote.commands]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.memory import peak
 from w2s_factory import building
 from w2s_factory.errors import UserError
 from w2s_factory.release import audit
-from w2s_factory.release.audit import CHECKS, checks
+from w2s_factory.release.audit import CHECKS, checks, corpus
 from w2s_factory.release.audit.checks.responses import repeats_itself
 from w2s_factory.release.audit.known_golds import normal
 from w2s_factory.release.audit.run_checks import RELEASE_CHECKS
@@ -230,14 +231,36 @@ def test_what_is_built_from_it_is_clean(embedded, tmp_path):
 
 
 @pytest.mark.parametrize(("check", "count", "seed", "also"), SEEDED)
-def test_a_seeded_fault_is_found(copy, check, count, seed, also):
+def test_a_seeded_fault_is_found(copy, check, count, seed, also, monkeypatch):
     seed(copy)
     faults = audit(copy).faults
+    monkeypatch.setattr(corpus, "_KEPT", 0)
+    assert audit(copy).faults == faults  # also with rows that are read again for each check
     mine = [finding for finding in faults if finding.check == check]
     assert len(mine) == 1
     assert mine[0].count == (count or mine[0].total)
     assert mine[0].examples or check == "unreadable"
     assert {finding.check for finding in faults} - {check} <= also
+
+
+def test_memory_does_not_grow_with_the_texts(tmp_path, monkeypatch):
+    def most(questions):
+        rows = (
+            {
+                "id": f"{n}",
+                "prompt": f"Question: {n}?\nAnswer:",
+                "response": f"{n} " * 500 + f"#### {n}",
+                "pred": f"{n}",
+            }
+            for n in range(questions)
+        )
+        folder = tmp_path / str(questions)
+        folder.mkdir()
+        (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return peak(lambda: audit(folder, task="gsm8k"))
+
+    monkeypatch.setattr(corpus, "_KEPT", 0)
+    assert most(1000) < most(200) + 800 * 600
 
 
 def test_the_kinds_are_more_than_ten():

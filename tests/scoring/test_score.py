@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.memory import peak
 from w2s_factory import UserError, compare_modes, evaluate, score
-from w2s_factory.records import content_hash
+from w2s_factory.records import content_hash, row_index
+from w2s_factory.tasks import get_task
 
 
 def rows(path, found):
@@ -294,6 +298,63 @@ def test_golds_of_another_split_are_refused(tmp_path):
         scored(tmp_path, others, [output(0, "1"), output(1, "2")])
     one = rows(tmp_path / "golds.jsonl", [gold("1"), gold("2", question="written in another way there")])
     assert scored(tmp_path, one, [output(0, "1"), output(1, "2")])[0].right == 2
+
+
+def write_responses(folder, questions, length=0):
+    """Responses in another order than the golds; every fifth gold is not known, every third answer is wrong."""
+    folder.mkdir()
+    golds = (
+        gold(None if number % 5 == 0 else str(number), id=f"name {number}") for number in range(questions)
+    )
+    outputs = (
+        output(f"name {number}", number - (number % 3 == 0)) | {"response": f"{'x' * length}\n#### {number}"}
+        if number % 7
+        else output(f"name {number}", "(" * 2000)
+        for number in reversed(range(questions))
+    )
+    rows(folder / "golds.jsonl", golds)
+    return folder / "golds.jsonl", rows(folder / "output.jsonl", outputs)
+
+
+@pytest.mark.parametrize("mode", ["published", "symbolic"])
+def test_responses_worked_on_together_change_nothing(tmp_path, monkeypatch, mode):
+    files = write_responses(tmp_path / "made", 40)
+    found = {}
+    for size in (10**9, 100, 1):
+        monkeypatch.setattr(row_index, "_TOGETHER", size)
+        out = tmp_path / str(size) / "results.jsonl"
+        summary = score("gsm8k", *files, out, mode)
+        written = {path.name: path.read_bytes() for path in out.parent.glob("*[!l]") if path.is_file()}
+        found[size] = replace(summary, results=files[1]), written, out.read_bytes()
+    assert found[1] == found[100] == found[10**9]
+    assert found[1][0].limits == ({"length": 4} if mode == "symbolic" else {})
+
+
+def test_an_error_in_a_later_response_names_its_row(tmp_path, golds, monkeypatch):
+    def fails(self, response, answer_key=None):
+        if response.endswith("3"):
+            raise UserError("cannot be read")
+        return response
+
+    monkeypatch.setattr(type(get_task("gsm8k")), "extract", fails)
+    messages = set()
+    for size in (10**9, 1):
+        monkeypatch.setattr(row_index, "_TOGETHER", size)
+        with pytest.raises(UserError) as raised:
+            scored(tmp_path, golds, [output(2, "2"), output(0, "2"), output(1, "3")])
+        messages.add(str(raised.value))
+    assert len(messages) == 1
+    assert "output.jsonl: row 3: id 1: cannot be read" in messages.pop()
+    assert not (tmp_path / "out").exists()
+
+
+def test_memory_does_not_grow_with_the_responses(tmp_path, monkeypatch):
+    monkeypatch.setattr(row_index, "_TOGETHER", 100_000)
+    made = {number: write_responses(tmp_path / str(number), number, length=4000) for number in (500, 3000)}
+    few, many = (
+        peak(partial(score, "gsm8k", *files, files[0].with_name("results.jsonl"))) for files in made.values()
+    )
+    assert many < few + 2500 * 300
 
 
 def boxed_but(keyed):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import filecmp
+from array import array
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from w2s_factory.building.prompt_form import zero_shot
 from w2s_factory.errors import HookError, UserError
-from w2s_factory.records import Table, read, read_placed
+from w2s_factory.records import RowIndex, StoredRows, Table, read, read_placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,19 +50,10 @@ def distinct_rows(source: RowSource, form: Form[RowT]) -> Iterator[tuple[Place, 
         yield place, row
 
 
-def rows_by_id(source: RowSource, form: Form[RowT]) -> dict[Id, tuple[Place, RowT]]:
-    """Return the rows of a file with their places, by id.
+class JoinedResults:
+    """The results of two models on the same questions, in the order of the weak results.
 
-    Raises:
-        UserError: As `distinct_rows`.
-    """
-    return {row["id"]: (place, row) for place, row in distinct_rows(source, form)}  # type: ignore[index]  # as above
-
-
-def joined_results(
-    task: Task, weak: RowSource, icl: RowSource, form: Form[Any]
-) -> Iterator[tuple[Result, Result]]:
-    """Yield the weak and the icl result on each question, in the order of the weak results.
+    They are read again whenever they are needed, so that memory does not grow with the rows.
 
     Args:
         task: The task, which writes prompts.
@@ -72,20 +64,48 @@ def joined_results(
     Raises:
         UserError: An id is in one file only or a duplicate, or is that of different questions.
     """
-    left: dict[Id, tuple[Place, Result]] = rows_by_id(icl, form)
-    first_row(weak, form)
-    results: Iterator[tuple[Place, Result]] = distinct_rows(weak, form)
-    for place, row in results:
-        if row["id"] not in left:
-            raise place.error(f"the id {row['id']!r} is not in {icl}", field="id", hint=SAME_SPLIT)
-        other_place, other = left.pop(row["id"])
-        _check_same_question(task, row, other, other_place, weak)
-        yield row, other
-    for name, (place, _) in left.items():
-        raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
+
+    def __init__(self, task: Task, weak: RowSource, icl: RowSource, form: Form[Any]) -> None:
+        index: RowIndex[Result] = RowIndex(icl, form)
+        first_row(weak, form)
+        self._weak: StoredRows[Result] = StoredRows(weak, form)
+        self._icl: StoredRows[Result] = index
+        self._partners = array("q")
+        taken = bytearray(len(index))
+        with index.opened() as other_row:
+            for place, row in self._weak.scan():
+                name = row["id"]
+                number = index.numbers.get(name)
+                if number is None:
+                    raise place.error(f"the id {name!r} is not in {icl}", field="id", hint=SAME_SPLIT)
+                if taken[number]:
+                    raise place.error(f"duplicate id {name!r}", field="id")
+                taken[number] = True
+                self._partners.append(number)
+                _check_same_question(task, row, other_row(number), index, number, weak)
+            left = taken.find(0)
+            if left >= 0:
+                problem = f"the id {other_row(left)['id']!r} is not in {weak}"
+                raise index.place(left).error(problem, field="id", hint=SAME_SPLIT)
+        index.numbers.clear()  # the partners are enough from now on
+
+    def __len__(self) -> int:
+        return len(self._partners)
+
+    def pairs(self, numbers: Iterable[int] | None = None) -> Iterator[tuple[Result, Result]]:
+        """Yield the weak and the icl result on questions, by their numbers from 0; on all if None.
+
+        Raises:
+            UserError: A file has changed since it was first read.
+        """
+        with self._weak.opened() as weak_row, self._icl.opened() as icl_row:
+            for number in range(len(self)) if numbers is None else numbers:
+                yield weak_row(number), icl_row(self._partners[number])
 
 
-def _check_same_question(task: Task, weak: Result, icl: Result, place: Place, weak_file: RowSource) -> None:
+def _check_same_question(
+    task: Task, weak: Result, icl: Result, index: RowIndex[Result], number: int, weak_file: RowSource
+) -> None:
     """Check that two results with one id have one question and one gold, and that weak was asked zero-shot.
 
     Raises:
@@ -94,7 +114,7 @@ def _check_same_question(task: Task, weak: Result, icl: Result, place: Place, we
     name = weak["id"]
     if zero_shot(task, weak["prompt"], icl["prompt"]) is None:
         swapped = zero_shot(task, icl["prompt"], weak["prompt"]) is not None
-        raise place.error(
+        raise index.place(number).error(
             f"the id {name!r} has a shorter prompt here than in {weak_file}"
             if swapped
             else f"the id {name!r} is that of another question in {weak_file}",
@@ -103,7 +123,7 @@ def _check_same_question(task: Task, weak: Result, icl: Result, place: Place, we
         )
     golds = weak.get("gold"), icl.get("gold")
     if None not in golds and golds[0] != golds[1]:
-        raise place.error(
+        raise index.place(number).error(
             f"the id {name!r} has another gold answer in {weak_file}", field="gold", hint=SAME_SPLIT
         )
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from w2s_factory.building.weak_answers import joined_votes, judge_answers
+from w2s_factory.building.weak_answers import JoinedVotes, Judgements
 from w2s_factory.errors import UserError
 from w2s_factory.folders import RESULTS, results_in, samples_in, seed_number, seeds_in, votes_in
 from w2s_factory.quantities import PairRules
-from w2s_factory.records import OUTPUT, Form, Table, read, rows_of
+from w2s_factory.records import OUTPUT, Form, Table, read, rows_of, text_digest
 from w2s_factory.scoring.seeds import seed_sources
 from w2s_factory.tasks import get_task
 
@@ -48,16 +48,18 @@ class Seeds:
 
     def __init__(self, samples: SamplesLike) -> None:
         self._name: object = samples if isinstance(samples, (str, os.PathLike)) else "samples"
-        self._answers: dict[Id, list[tuple[int, str]]] = {}
+        self._answers: dict[Id, bytes] = {}
         found = (
             _in_folder(samples_in(Path(samples)))
             if isinstance(samples, (str, os.PathLike))
             else seed_sources(samples)
         )
         self.files = list(found.values())
-        for seed, source in found.items():
+        self._seeds = list(found)
+        for number, source in enumerate(found.values()):
             for row in read(source, OUTPUT):
-                self._answers.setdefault(row["id"], []).append((seed, row["response"]))
+                sample = text_digest(row["response"]) + number.to_bytes(_NUMBER_BYTES)
+                self._answers[row["id"]] = self._answers.get(row["id"], b"") + sample
 
     def of(self, vote: Vote, pool: str, place: int) -> int:
         """Return the seed of the response at a place, from 0, in `pos_responses` or `neg_responses`.
@@ -65,15 +67,28 @@ class Seeds:
         Raises:
             UserError: The seeds' responses to the question are not those of the vote.
         """
-        responses = [sample["response"] for sample in [*vote["pos_responses"], *vote["neg_responses"]]]
-        sampled = self._answers.get(vote["id"], [])
-        if sorted(responses) != sorted(response for _, response in sampled):
+        samples = [*vote["pos_responses"], *vote["neg_responses"]]
+        voted = [text_digest(sample["response"]) for sample in samples]
+        sampled = [*_sampled(self._answers.get(vote["id"], b""))]
+        if sorted(voted) != sorted(digest for digest, _ in sampled):
             problem = f"has other samples for the id {vote['id']!r} than the votes"
             raise UserError(problem, file=self._name, hint="Name the samples that were voted on")
         response = vote[pool][place]["response"]  # type: ignore[literal-required]
-        same = [seed for seed, text in sampled if text == response]
+        same = [self._seeds[number] for digest, number in sampled if digest == text_digest(response)]
         before = [sample["response"] for sample in vote[pool][:place]]  # type: ignore[literal-required]
         return same[before.count(response)]
+
+
+_DIGEST_BYTES = 16
+_NUMBER_BYTES = 4
+
+
+def _sampled(samples: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield the digest of each sample of a question, and the number of its seed."""
+    size = _DIGEST_BYTES + _NUMBER_BYTES
+    for start in range(0, len(samples), size):
+        sample = samples[start : start + size]
+        yield sample[:_DIGEST_BYTES], int.from_bytes(sample[_DIGEST_BYTES:])
 
 
 def _in_folder(folder: Path) -> dict[int, RowSource]:
@@ -220,12 +235,12 @@ def _skipped(source: PairSource, name: str, path: RowSource) -> str:
     """
     task, weak = get_task(source.task), rows_of(source.weak, "weak", results_in)
     votes = rows_of(source.votes, "votes", votes_in)
-    joined = joined_votes(task, weak, votes, source.response_rule)
+    joined = JoinedVotes(task, weak, votes, source.response_rule)
     questions = [each for each in joined if str(each[1]["id"]) == name]
     if not questions:
         raise UserError(f'has no question "{name}"', file=votes)
     rules = PairRules(**asdict(source.rules))
-    [judged], _ = judge_answers(task, questions, rules, votes, source.response_rule)
+    [judged] = Judgements(task, questions, rules, votes, source.response_rule)
     if judged.skipped is None:
         problem = f'has no pair of the question "{name}", to which these votes and thresholds give a pair'
         raise UserError(problem, file=path, hint="Name the files and thresholds that it was built with")

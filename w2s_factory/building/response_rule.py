@@ -143,7 +143,13 @@ class ResponseRule:
         return OUTPUT if self._names_a_way else task.results_form
 
     def answers(
-        self, task: Task, rows: Sequence[Mapping[str, Any]], file: object, *, scored: bool = True
+        self,
+        task: Task,
+        rows: Sequence[Mapping[str, Any]],
+        file: object,
+        *,
+        scored: bool = True,
+        first: int = 0,
     ) -> list[Answer]:
         """Return the final answer of each result; none where there is nothing in it to train on.
 
@@ -152,6 +158,7 @@ class ResponseRule:
             rows: The results.
             file: Their file, for messages.
             scored: Whether rows have the answers that scoring found; otherwise they are found in any case.
+            first: The number of rows of the file before these.
 
         Raises:
             UserError: A method of the task or a pattern fails; names the file and the row's id.
@@ -163,7 +170,7 @@ class ResponseRule:
             try:
                 found = [Answer(each.pred, rule.compared(each)) for each in rule.find_in(rows)]
             except UserError as error:
-                raise at_its_row(error, file, rows) from error
+                raise at_its_row(error, file, rows, first) from error
         none = Answer("", "")
         return [
             answer if self.text(row) is not None else none for row, answer in zip(rows, found, strict=True)

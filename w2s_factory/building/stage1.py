@@ -7,10 +7,11 @@ import random
 import warnings
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from w2s_factory.building.agreement import Agreement, agreeing
+from w2s_factory.building.agreement import agreeing
 from w2s_factory.building.dataset_files import WEAK_NAME, Built, Recipe, Rows, place_datasets
 from w2s_factory.building.joining import same_content
 from w2s_factory.building.prompt_form import PromptForm, zero_shot
@@ -23,10 +24,11 @@ from w2s_factory.records import SFT, rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pandas as pd
 
+    from w2s_factory.building.agreement import AgreeingQuestions, Agreement
     from w2s_factory.records import Result, RowsLike, RowSource, Sft
     from w2s_factory.tasks import Task
 
@@ -148,33 +150,25 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     check(iteration, Iteration, "iteration")
     _refuse_one_object(weak, icl)
     task, weak, icl = get_task(task), rows_of(weak, "weak", results_in), rows_of(icl, "icl", results_in)
-    agreement, prompt_form, response_rule = (
-        Agreement(),
-        (prompt_form or PromptForm()).of(task),
-        response_rule or ResponseRule(),
-    )
+    prompt_form, response_rule = (prompt_form or PromptForm()).of(task), response_rule or ResponseRule()
     same_bytes, way = same_content(weak, icl), response_rule.way(task, weak, icl)
     if same_bytes:
         problem = f"{weak} and {icl} are equal, so they agree on everything"
         warnings.warn(problem, EqualResultsWarning, stacklevel=2)
-    others: list[tuple[Result, Result]] = []
-    kept = list(agreeing(task, weak, icl, agreement, others if padding else None, response_rule))
-    if not kept:
-        raise _no_agreement(agreement, weak)
-    sides = partial(
-        _sides, partial(_row, task, prompt_form), response_rule.of(weak), response_rule.of(icl), kept
-    )
-    sets = sides()
+    agreed = agreeing(task, weak, icl, response_rule)
+    if not agreed.kept:
+        raise _no_agreement(agreed.agreement, weak)
+    sides = _Sides(partial(_row, task, prompt_form), agreed)
+    sets = sides.sets(agreed.kept)
     if padding:
-        padded = sides(padding.drawn(len(kept), others), keys=PADDED_KEYS)
+        added = padding.drawn(len(agreed.kept), agreed.others())
+        padded = sides.sets(agreed.kept, added, PADDED_KEYS)
         sets = padded | {f"{side}_wo_aug": rows for side, rows in sets.items()}
+    [(_, first)] = agreed.pairs(agreed.kept[:1])
     stems = {side: task.file_stem(weak_name, f"iter{iteration}_{side}") for side in sets}
     built = place_datasets(
         task,
-        {
-            stems[side]: Rows(rows, SFT, system=prompt_form.has_system(kept[0][1]))
-            for side, rows in sets.items()
-        },
+        {stems[side]: Rows(rows, SFT, system=prompt_form.has_system(first)) for side, rows in sets.items()},
         None if output_dir is None else Path(output_dir),
         inputs=(weak, icl),
         recipe=response_rule.recipe(prompt_form.recipe(recipe or Recipe())),
@@ -186,7 +180,7 @@ def build_stage1(  # noqa: PLR0913  each is an option of the command
     )
     by_side = dict(zip(SIDES, built, strict=False))
     unpadded = dict(zip(SIDES, built[len(SIDES) :], strict=False))
-    return Stage1(agreement, by_side, unpadded, same_bytes)
+    return Stage1(agreed.agreement, by_side, unpadded, same_bytes)
 
 
 def _no_agreement(agreement: Agreement, weak: RowSource) -> UserError:
@@ -208,37 +202,43 @@ def _refuse_one_object(weak: RowsLike, icl: RowsLike) -> None:
         raise UserError(problem, field="icl", hint="It is the object given as weak")
 
 
-def _sides(
-    row: Callable[[Result, Result, Result, str | None, tuple[str, ...]], Sft],
-    weak_rule: ResponseRule,
-    icl_rule: ResponseRule,
-    kept: list[tuple[Result, Result]],
-    others: Iterable[tuple[Result, Result]] = (),
-    keys: tuple[str, ...] = (),
-) -> dict[str, Iterable[Sft]]:
-    """Return the rows of each side: of the questions kept, then of others.
+@dataclass(frozen=True)
+class _Sides:
+    """The rows of the three datasets, which are built while they are written.
 
-    Args:
+    Attributes:
         row: Returns a question's row, see `_row`.
-        weak_rule: How responses of the weak side are read.
-        icl_rule: How those of the icl side are read.
-        kept: The weak and the icl result on each question kept.
-        others: The weak and the icl result on each question added.
-        keys: The keys of results that rows have, too.
+        agreed: The questions.
     """
-    both = (kept, list(others))
-    weak, weak_tail = (
-        [row(*pair, pair[0], weak_rule.text(pair[0]), keys) for pair in pairs] for pairs in both
-    )
-    icl, icl_tail = ([row(*pair, pair[1], icl_rule.text(pair[1]), keys) for pair in pairs] for pairs in both)
-    hybrid = [*_interleaved(weak, icl), *weak_tail, *icl_tail]
-    return {"weak": weak + weak_tail, "icl": icl + icl_tail, "hybrid": hybrid}
 
+    row: Callable[[Result, Result, Result, str | None, tuple[str, ...]], Sft]
+    agreed: AgreeingQuestions
 
-def _interleaved(weak: list[Sft], icl: list[Sft]) -> Iterator[Sft]:
-    """Yield the rows of both sides in turn."""
-    for pair in zip(weak, icl, strict=True):
-        yield from pair
+    def sets(
+        self, kept: Sequence[int], others: Sequence[int] = (), keys: tuple[str, ...] = ()
+    ) -> dict[str, Iterator[Sft]]:
+        """Return the rows of each dataset: of the questions kept, then of others.
+
+        Args:
+            kept: The numbers of the questions kept.
+            others: The numbers of the questions added.
+            keys: The keys of results that rows have, too.
+        """
+        rows = partial(self._rows, keys=keys)
+        return {
+            "weak": chain(rows(kept, (0,)), rows(others, (0,))),
+            "icl": chain(rows(kept, (1,)), rows(others, (1,))),
+            "hybrid": chain(rows(kept, (0, 1)), rows(others, (0,)), rows(others, (1,))),
+        }
+
+    def _rows(
+        self, numbers: Sequence[int], sides: tuple[int, ...], *, keys: tuple[str, ...]
+    ) -> Iterator[Sft]:
+        """Yield the rows of questions: one for each of the sides, 0 for weak and 1 for icl."""
+        for pair in self.agreed.pairs(numbers):
+            for side in sides:
+                answer = pair[side]
+                yield self.row(*pair, answer, self.agreed.rules[side].text(answer), keys)
 
 
 def _row(

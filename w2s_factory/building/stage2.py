@@ -13,7 +13,7 @@ from w2s_factory.building.pair_sources import ORIGIN, Seeds, origins, sidecar
 from w2s_factory.building.pairs import SKIPPED, Judged
 from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.building.response_rule import ResponseRule
-from w2s_factory.building.weak_answers import is_full_weak, joined_votes, judge_answers
+from w2s_factory.building.weak_answers import JoinedVotes, Judgements, is_full_weak
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in, votes_in
 from w2s_factory.quantities import PairRules
@@ -134,9 +134,8 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     way = response_rule.way(task, *([] if full_weak else [weak]), votes)
     if full_weak:
         response_rule.refuse_other_part(weak)
-    questions = list(joined_votes(task, weak, votes, response_rule))
-    judged, limits = judge_answers(task, questions, rules, votes, response_rule)
-    counts = PairCounts(limits=limits)
+    judged = Judgements(task, JoinedVotes(task, weak, votes, response_rule), rules, votes, response_rule)
+    counts = PairCounts(limits=judged.limits)
     for judgement in judged:
         counts.count(judgement)
     if not counts.pairs:
@@ -151,7 +150,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
             for pair in judgement.pairs()
         ),
         output,
-        system=prompt_form.has_system(judged[0].vote),
+        system=prompt_form.has_system(next(iter(judged)).vote),
         form=form,
         inputs=(weak, votes, *(seeds.files if seeds else ())),
         recipe=response_rule.recipe(prompt_form.recipe(recipe or Recipe(preset="dpo"))),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from itertools import pairwise
+from contextlib import suppress
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,15 @@ from w2s_factory.errors import UserError
 from w2s_factory.folders import DATA_DIR, OUTPUT, RESULTS, VOTES, seeds_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from w2s_factory.building import Built
     from w2s_factory.generating import Generation
     from w2s_factory.records import Id
     from w2s_factory.tasks import Task
+
+_LARGE = 200_000_000
+"""Bytes of files from which on it is not tried whether a dataset can be built from them."""
 
 _WEAK, _ICL = "weak", "icl"
 _HELD_OUT = ("test", "dev", "val")
@@ -220,11 +224,11 @@ def _shown(word: object) -> str:
 
 def _score(task: str, questions: Path, files: Sequence[Path], *, partial: bool) -> None:
     """Print the command that scores responses: one file of them, or the seeds in one folder."""
-    from w2s_factory.scoring.golds import read_golds
+    from w2s_factory.scoring.golds import index_golds
     from w2s_factory.tasks import get_task
 
     try:
-        golds = read_golds(questions, get_task(task).answer_key)
+        golds = index_golds(questions, get_task(task).answer_key)
     except UserError as error:
         print_next_sentence(
             f"run w2s-factory score with other --golds: these questions cannot be used ({error})"
@@ -296,19 +300,25 @@ def _asked_model(results: Path) -> list[str]:
 
 
 def _stage1_refusal(task: Task, weak: Path, icl: Path) -> UserError | None:
-    """Return why no Stage I can be built; None if one can, or if comparing answers would take long."""
+    """Return why no Stage I can be built; None if one can, or if finding out would take long."""
     from w2s_factory.building import build_stage1
 
-    return None if task.slow_comparison else _refusal(lambda: build_stage1(task, weak, icl))
+    slow = task.slow_comparison or _are_large(weak, icl)
+    return None if slow else _refusal(lambda: build_stage1(task, weak, icl))
 
 
 def _stage2_refusal(task: str, weak: Path, votes: Path) -> UserError | None:
-    """Return why no Stage II can be built; None if one can, or if comparing answers would take long."""
+    """Return why no Stage II can be built; None if one can, or if finding out would take long."""
     from w2s_factory.building import build_stage2
     from w2s_factory.tasks import get_task
 
-    slow = get_task(task).slow_comparison
+    slow = get_task(task).slow_comparison or _are_large(weak, votes)
     return None if slow else _refusal(lambda: build_stage2(task, weak, votes))
+
+
+def _are_large(*files: Path) -> bool:
+    """Return whether building from files would take minutes, and memory in which to keep what is built."""
+    return sum(file.stat().st_size for file in files) > _LARGE
 
 
 def _refusal(build: Callable[[], object]) -> UserError | None:
@@ -327,13 +337,14 @@ def _golds(task: Task, split: str) -> Path:
 def _held_out(task: Task, golds: Path) -> bool:
     """Return whether questions are those of a split to test on, from which no training data is built."""
     tags = {split.tag for name, split in task.splits.items() if name in _HELD_OUT}
-    return bool(tags) and any(str(row.get("source")) in tags for row in _rows(golds)[:1])
+    return bool(tags) and any(str(row.get("source")) in tags for row in islice(_streamed(golds), 1))
 
 
 def _zero_shot(task: Task, golds: Path, results: Path) -> bool:
     """Return whether the first prompt is one question alone, as the weak model is asked."""
-    prompts = {task.prompt(row["question"]) for row in _rows(golds) if isinstance(row.get("question"), str)}
-    return any(row.get("prompt") in prompts for row in _rows(results)[:1])
+    questions = (row["question"] for row in _streamed(golds) if isinstance(row.get("question"), str))
+    first = [row.get("prompt") for row in islice(_streamed(results), 1)]
+    return any(task.prompt(question) in first for question in questions)
 
 
 def _nearby_weak(folder: Path, votes: Path) -> Path | None:
@@ -367,15 +378,28 @@ def _asked(output: Path) -> tuple[str, Path] | None:
 
 
 def _ids(file: Path) -> Collection[Id]:
-    return [row["id"] for row in _rows(file) if isinstance(row.get("id"), int | str)]
+    """Return the ids in a file; none if it cannot be read to its end."""
+    from w2s_factory.records import ANY, read
+
+    try:
+        return [row["id"] for row in read(file, ANY) if isinstance(row.get("id"), int | str)]
+    except UserError:
+        return []
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file, or no rows if it cannot be read."""
-    from w2s_factory.records import Form, read
+    """Return the rows of a small file, or no rows if it cannot be read."""
+    from w2s_factory.records import ANY, read
 
-    rows: Form[dict[str, Any]] = Form("rows", {})
     try:
-        return list(read(file, rows))
+        return list(read(file, ANY))
     except UserError:
         return []
+
+
+def _streamed(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file, which may be large, up to one that cannot be read."""
+    from w2s_factory.records import ANY, read
+
+    with suppress(UserError):
+        yield from read(file, ANY)

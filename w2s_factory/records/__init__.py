@@ -12,6 +12,7 @@ from w2s_factory.records.manifest import Hashed, Source, content_hash, last_fact
 from w2s_factory.records.outputs import Outputs, is_same_file, is_stdout, write
 from w2s_factory.records.preference_rows import as_columns, as_pair, read_pairs
 from w2s_factory.records.reader import Place, PlacedTable, read, read_object, read_placed, require, to_frame
+from w2s_factory.records.row_index import RowIndex, StoredRows, text_digest, together
 from w2s_factory.records.rows import (
     ANSWERED,
     ANY,
@@ -74,11 +75,13 @@ __all__ = [
     "Place",
     "PlacedTable",
     "Result",
+    "RowIndex",
     "RowSource",
     "RowsLike",
     "Sample",
     "Sft",
     "Source",
+    "StoredRows",
     "Table",
     "Test",
     "Vote",
@@ -97,7 +100,9 @@ __all__ = [
     "read_placed",
     "require",
     "rows_of",
+    "text_digest",
     "to_frame",
+    "together",
     "write",
     "wrong_row",
 ]

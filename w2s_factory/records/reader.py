@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import shlex
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import orjson
 
 from w2s_factory.errors import UserError
+from w2s_factory.records.json_list import list_objects
 from w2s_factory.records.rows import Form, kind_of, wrong_row
 from w2s_factory.records.tables import RowSource, Table
 
@@ -30,6 +33,13 @@ _BOM: Final = b"\xef\xbb\xbf"
 _ROUNDED: Final = 2.0**63
 """The smallest float that orjson may have read from a whole number beyond its range."""
 
+_MAY_BE_ROUNDED: Final = frozenset({float, dict, list})
+_LARGE_LIST: Final = 32_000_000
+"""Bytes from which on a JSON list is read an item at a time, which takes twice as long."""
+
+_BUFFER: Final = 1 << 16
+"""Bytes that are read at once, where rows that follow one another are read again."""
+
 _CSV_NAME: Final = r'(?:"[^",;\t]+"|[A-Za-z_][\w .-]*)'
 _CSV_HEAD: Final = re.compile(rf"{_CSV_NAME}(?:[,;\t]{_CSV_NAME})+\s*")
 _WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -37,11 +47,21 @@ _WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 class Place(NamedTuple):
-    """The place of a row in a file: its line, or its row in a JSON list, counted from 1."""
+    """The place of a row in a file: its line, or its row in a JSON list, counted from 1.
+
+    Attributes:
+        file: The file, or the rows in memory.
+        number: The line, or the row in the list.
+        in_list: Whether it is the row in a list.
+        start: The first byte of the row in the file.
+        size: The number of its bytes; 0 if the row cannot be read again by itself.
+    """
 
     file: RowSource
     number: int
     in_list: bool
+    start: int = 0
+    size: int = 0
 
     def error(self, problem: str, *, field: str | None = None, hint: str | None = None) -> UserError:
         """Return an error about the row here, to be raised."""
@@ -110,8 +130,9 @@ def require(row: Any, form: Form[Any]) -> None:
 def read(path: str | RowSource, form: Form[RowT]) -> Iterator[RowT]:
     """Yield the rows of a file, or of a table in memory, in order, each checked against `form`.
 
-    A file whose first character is `[` is read as one JSON list. Any other file is read line by line, so that
-    memory does not grow with the file. Blank lines and a byte order mark at the start are skipped.
+    A file whose first character is `[` is read as one JSON list, any other file line by line. Memory does not
+    grow with the file, except for small lists and for large ones with a mistake. Blank lines and a byte order
+    mark at the start are skipped.
 
     Raises:
         UserError: The file is missing, unreadable or not JSON, or a row lacks a key or has a key of the wrong
@@ -126,8 +147,15 @@ def to_frame(source: RowSource) -> pd.DataFrame:
     return Table(str(source), rows).to_frame()
 
 
-def read_placed(path: str | RowSource, form: Form[RowT]) -> Iterator[tuple[Place, RowT]]:
+def read_placed(
+    path: str | RowSource, form: Form[RowT], *, by_item: bool = False
+) -> Iterator[tuple[Place, RowT]]:
     """Yield the rows as `read` does, each with its place, for errors that are found later.
+
+    Args:
+        path: The file or the table.
+        form: The form of its rows.
+        by_item: Whether small JSON lists are read an item at a time, too, so that places have a size.
 
     Raises:
         UserError: As in `read`.
@@ -143,10 +171,28 @@ def read_placed(path: str | RowSource, form: Form[RowT]) -> Iterator[tuple[Place
     with _opened(path) as file:
         with _readable(path):
             in_list = _first_character(file) == b"["
-        for number, row in _list_rows(path, file) if in_list else _line_rows(path, file):
-            place = Place(path, number, in_list)
+        rows = _list_rows(path, file, by_item) if in_list else _line_rows(path, file)
+        for number, row, start, size in rows:
+            place = Place(path, number, in_list, start, size)
             place.require(row, form)
             yield place, cast("RowT", row)
+
+
+@contextmanager
+def reading_again(path: Path) -> Iterator[Callable[[int, int], Any]]:
+    """Yield a function that returns the value of the JSON text at a place in a file, of a size in bytes.
+
+    Raises:
+        UserError: The file cannot be read, or does not hold JSON there any more.
+    """
+    with _readable(path), path.open("rb", _BUFFER) as file:
+        seek, read_bytes = file.seek, file.read
+
+        def value(start: int, size: int) -> Any:
+            seek(start)
+            return _parsed(read_bytes(size), path)
+
+        yield value
 
 
 def read_object(path: str | Path) -> dict[str, Any]:
@@ -224,17 +270,49 @@ def _first_character(file: BinaryIO) -> bytes:
     return character
 
 
-def _list_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
+def _list_rows(path: Path, file: BinaryIO, by_item: bool) -> Iterator[tuple[int, Any, int, int]]:
+    """Yield the number of each item of a JSON list, its value, and its place and size in bytes.
+
+    A list of more than 32 MB, or any if `by_item`, is read an item at a time. Where that finds a mistake,
+    which is reported as in a small list, or an item that is not an object, the list is read as a whole. Size
+    and place are then 0.
+    """
+    number = 0
     with _readable(path):
+        begin = file.tell()
+        if file.seek(0, io.SEEK_END) - begin > _LARGE_LIST or by_item:
+            file.seek(begin)
+            with suppress(ValueError):
+                items = ((_item(text, path), start, len(text)) for start, text in list_objects(file))
+                for number, item in enumerate(items, 1):
+                    yield number, *item
+                return
+        file.seek(begin)
         text = file.read()
-    return enumerate(_parsed(text, path), 1)
+    for later, row in enumerate(islice(_parsed(text, path), number, None), number + 1):
+        yield later, row, 0, 0
 
 
-def _line_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any]]:
+def _item(text: bytes, path: Path) -> Any:
+    """Return the value of an item of a list.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    try:
+        return _parsed(text, path)
+    except UserError as error:
+        raise ValueError from error
+
+
+def _line_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Any, int, int]]:
+    """Yield the number of each line that is not blank, its value, and its place and size in bytes."""
+    start = file.tell()
     with _readable(path):
         for number, line in enumerate(file, 1):
             if not line.isspace():
-                yield number, _parsed(line.rstrip(b"\r\n"), path, line_number=number)
+                yield number, _parsed(line.rstrip(b"\r\n"), path, line_number=number), start, len(line)
+            start += len(line)
 
 
 def _parsed(text: bytes, path: Path, line_number: int = 1) -> Any:
@@ -258,8 +336,13 @@ def _is_rounded(value: Any) -> bool:
     if kind is float:
         return not -_ROUNDED < value < _ROUNDED
     if kind is dict:
-        return any(map(_is_rounded, value.values()))
-    return kind is list and any(map(_is_rounded, value))
+        value = value.values()
+    elif kind is not list:
+        return False
+    for inner in value:  # noqa: SIM110  a generator takes twice as long, for each of millions of rows
+        if type(inner) in _MAY_BE_ROUNDED and _is_rounded(inner):
+            return True
+    return False
 
 
 def _parsed_slowly(text: bytes, path: Path, line_number: int) -> Any:

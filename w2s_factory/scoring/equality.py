@@ -37,9 +37,9 @@ class Equality:
         return self.task.equal(answer, reference)
 
     @property
-    def limits(self) -> int:
-        """The number of comparisons that a limit of time or memory ended; these answers count as unequal."""
-        return sum(verdict.limit is not None for verdict in self.verdicts.values())
+    def limited(self) -> set[tuple[str, str]]:
+        """The pairs whose comparison a limit of time or memory ended; these answers count as unequal."""
+        return {pair for pair, verdict in self.verdicts.items() if verdict.limit is not None}
 
 
 def equality(task: Task, pairs: Iterable[tuple[str, str]]) -> Equality:

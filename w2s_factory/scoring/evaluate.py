@@ -13,7 +13,7 @@ from w2s_factory.published import published_results
 from w2s_factory.quantities import Samples
 from w2s_factory.ranges import Share, check
 from w2s_factory.records import Table, rows_of
-from w2s_factory.scoring.golds import read_golds
+from w2s_factory.scoring.golds import index_golds
 from w2s_factory.scoring.metrics import (
     bootstrap_mean,
     paired_bootstrap,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from w2s_factory.records import Id, RowsLike, RowSource
+    from w2s_factory.records import Id, RowIndex, RowsLike, RowSource
     from w2s_factory.scoring.golds import Gold
     from w2s_factory.scoring.metrics import Difference
     from w2s_factory.scoring.seeds import SamplesLike
@@ -121,7 +121,7 @@ def evaluate(  # noqa: PLR0913  each is a question that can be asked of results
         raise UserError(problem, field="by")
     unknown: list[str] = []
     models = {name: _verdicts(rows_of(rows, name), unknown) for name, rows in named.items()}
-    tests = read_golds(rows_of(golds, "golds")) if golds is not None else {}
+    tests = None if golds is None else index_golds(rows_of(golds, "golds"))
     rows = [row for name, verdicts in models.items() for row in _accuracies(name, verdicts, tests, by)]
     _add_gap_recovered(rows, floor, ceiling, unknown)
     differences, notes = _differences(models, paired_bootstrap)
@@ -208,29 +208,41 @@ def _verdicts(path: RowSource, notes: list[str]) -> Verdicts:
 
 
 def _accuracies(
-    name: str, verdicts: Verdicts, tests: dict[Id, Gold], by: Sequence[str]
+    name: str, verdicts: Verdicts, tests: RowIndex[Gold] | None, by: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of one model: of all its questions, then of each group."""
     yield _share(name, "all", sum(verdicts.values()), len(verdicts))
-    if not by:
+    if tests is None:
         return
     import pandas as pd  # noqa: PLC0415  heavy
 
-    tagged = pd.DataFrame([{**_tags(tests, key, by), "result": result} for key, result in verdicts.items()])
+    counts: dict[str, dict[Any, list[int]]] = {tag: {} for tag in by}
+    with tests.opened() as test_row:
+        for key, right in verdicts.items():
+            for tag, value in _tags(tests.numbers, test_row, key, by).items():
+                count = counts[tag].setdefault((type(value), value), [0, 0])
+                count[0] += right
+                count[1] += 1
     for tag in by:
-        for value, group in tagged.groupby(tag)["result"]:
-            yield _share(name, f"{tag} {value}", int(group.sum()), len(group))
+        table = pd.DataFrame(
+            [(value, *count) for (_, value), count in counts[tag].items()],
+            columns=["value", "right", "total"],
+        )
+        for value, group in table.groupby("value"):  # sorts them
+            yield _share(name, f"{tag} {value!s}", int(group["right"].sum()), int(group["total"].sum()))
 
 
-def _tags(tests: dict[Id, Gold], name: Id, by: Sequence[str]) -> dict[str, Any]:
+def _tags(
+    numbers: Mapping[Id, int], test_row: Callable[[int], Gold], name: Id, by: Sequence[str]
+) -> dict[str, Any]:
     """Return the tags of a question that accuracy is broken down by.
 
     Raises:
         UserError: The golds do not have the question or a tag, or a tag is not a single value.
     """
-    if name not in tests:
+    if name not in numbers:
         raise UserError(f"the gold answers have no row for the id {name!r}", field="golds")
-    tags = tests[name].get("tag", {})
+    tags = test_row(numbers[name]).get("tag", {})
     for tag in by:
         if tag not in tags:
             hint = f"Their tags: {', '.join(tags) or 'none'}"

@@ -12,7 +12,7 @@ from w2s_factory.errors import UserError, listed
 from w2s_factory.folders import responses_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.records import Table, rows_of
-from w2s_factory.scoring.golds import read_outputs
+from w2s_factory.scoring.golds import JoinedOutputs
 from w2s_factory.scoring.results import Scored, at_its_row, score_responses
 from w2s_factory.scoring.unused_markers import check_markers
 from w2s_factory.tasks import get_task
@@ -139,9 +139,9 @@ def compare_modes(  # noqa: PLR0913  each is an option of the command
         raise UserError("expected two different modes or more", field="compare")
     responses, golds = rows_of(responses, "responses", responses_in), rows_of(golds, "golds")
     task = get_task(task)
-    asked, known = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
-    rows = [row for row, answer in zip(asked, known, strict=True) if answer is not None]
-    answers = [answer for answer in known if answer is not None]
+    joined = JoinedOutputs(responses, golds, partial=partial, answer_key=task.answer_key)
+    known = [(row, answer) for row, answer in joined if answer is not None]
+    rows, answers = [row for row, _ in known], [answer for _, answer in known]
     if not rows:
         raise UserError("holds no golds, so there are no verdicts to compare", file=golds, field="answer")
     check_markers(markers, [(responses, rows)])

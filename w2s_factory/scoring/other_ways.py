@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NEARLY_ALL = 0.9
 """The share of responses without a final answer from which on another way is tried."""
 
-_READ = 1000
+READ = 1000
 """The most responses in which another way is tried, as searching takes time."""
 
 
@@ -36,22 +36,19 @@ class OtherWay(NamedTuple):
     of: int
 
 
-def other_way(
-    rule: ScoringRule, rows: Sequence[Mapping[str, Any]], unanswered: Sequence[Mapping[str, Any]]
-) -> OtherWay | None:
+def other_way(rule: ScoringRule, read: Sequence[Mapping[str, Any]], unanswered: float) -> OtherWay | None:
     """Return the way that finds answers in most of the responses without one; None if none finds any.
 
     Args:
         rule: The rule by which final answers were searched.
-        rows: All outputs.
-        unanswered: Those of them without a final answer.
+        read: The first outputs without a final answer, of those that are not empty; at most `READ`.
+        unanswered: The share of all outputs that have no final answer.
 
     Returns:
         The way, if nearly all responses are without a final answer and it finds one in half of those; else
         None.
     """
-    read = [row for row in unanswered if row["response"]][:_READ]
-    if not read or len(unanswered) < _NEARLY_ALL * len(rows):
+    if not read or unanswered < _NEARLY_ALL:
         return None
     ways = [AUTO, *([PUBLISHED] if rule.task.answer_key else [])]  # without a key it takes whole responses
     ways = [way for way in ways if way != rule.extraction.way or rule.any_format]

@@ -150,7 +150,7 @@ def score_by(
     if named:
         how = rule.comparison
     if rule.mode != "published":
-        _refuse_more_than_answers(rule.task, named, rule.mode)
+        refuse_more_than_answers(rule.task, named, rule.mode)
     golds = each_row(lambda answer: None if answer is None else rule.task.normalise_gold(answer), answers)
     found = rule.find(responses, opened, workers)
     known = [gold is not None for gold in golds]
@@ -177,9 +177,20 @@ def _scored(found: Found, gold: str | None, verdict: Verdict | None) -> Scored:
     return Scored(found.pred, gold, verdict.result, verdict.limit, found.ended)
 
 
-def at_its_row(error: UserError, file: object, rows: Sequence[Mapping[str, Any]]) -> UserError:
-    """Return an error with the file and the id of the row that it names; unchanged if it names none."""
-    return error if error.row is None else error.at(file=file, name=rows[error.row - 1]["id"])
+def at_its_row(
+    error: UserError, file: object, rows: Sequence[Mapping[str, Any]], first: int = 0
+) -> UserError:
+    """Return an error with the file and the id of the row that it names; unchanged if it names none.
+
+    Args:
+        error: The error, which names a row of `rows`, counted from 1.
+        file: The file.
+        rows: The rows.
+        first: The number of rows of the file before these.
+    """
+    if error.row is None:
+        return error
+    return error.at(file=file, row=first + error.row, name=rows[error.row - 1]["id"])
 
 
 def row_of(error: UserError, pairs: Sequence[Pair]) -> int | None:
@@ -214,8 +225,12 @@ def _text(name: str, text: Any) -> str:
     return text
 
 
-def _refuse_more_than_answers(task: Task, golds: Sequence[str], mode: str) -> None:
-    """Refuse golds that hold more than an answer in a mode that compares texts: nothing would equal them."""
+def refuse_more_than_answers(task: Task, golds: Sequence[str], mode: str) -> None:
+    """Refuse golds that hold more than an answer in a mode that compares texts: nothing would equal them.
+
+    Raises:
+        UserError: There are such golds, or the task's method fails; then it names the row, counted from 1.
+    """
     more = sum(not is_answer for is_answer in each_row(task.is_answer, golds))
     if more:
         raise UserError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,24 +14,25 @@ from w2s_factory.answers.thinking import is_opened
 from w2s_factory.errors import UserError
 from w2s_factory.folders import outputs_in
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
-from w2s_factory.records import ANSWERED, Outputs, Table, is_stdout, rows_of, to_frame
-from w2s_factory.scoring.golds import read_outputs
-from w2s_factory.scoring.other_ways import other_way
-from w2s_factory.scoring.results import at_its_row, score_by
+from w2s_factory.records import ANSWERED, Outputs, Table, is_stdout, rows_of, to_frame, together
+from w2s_factory.scoring.golds import JoinedOutputs
+from w2s_factory.scoring.other_ways import READ, other_way
+from w2s_factory.scoring.results import at_its_row, refuse_more_than_answers, score_by
 from w2s_factory.scoring.rule import scoring_rule
 from w2s_factory.scoring.unused_markers import check_markers
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     import pandas as pd
 
     from w2s_factory.answers.extraction import Extraction
     from w2s_factory.answers.thinking import Markers
-    from w2s_factory.records import Output, RowsLike
+    from w2s_factory.records import Output, RowsLike, RowSource
     from w2s_factory.scoring.other_ways import OtherWay
     from w2s_factory.scoring.results import Scored
+    from w2s_factory.scoring.rule import ScoringRule
     from w2s_factory.tasks import Task
 
 METRICS: Final = "metrics.json"
@@ -140,51 +142,119 @@ def score(  # noqa: PLR0913  each is an option of the command
     next_to_it = [] if alone else [Path(str(output)).with_name(name) for name in (METRICS, REPORT)]
     if output is not None:
         outputs.claim(output, *next_to_it)
-    rows, answers = read_outputs(responses, golds, partial=partial, answer_key=task.answer_key)
-    check_markers(markers, [(responses, rows)], optional=markers_optional)
-    try:
-        opened = [is_opened(row) for row in rows]
-        responded = [row["response"] for row in rows]
-        scored = score_by(rule, responded, answers, opened, timeout=timeout, workers=workers)
-    except UserError as error:
-        raise at_its_row(error, responses, rows) from error
-    results = Table("results", map(_result, rows, scored)) if output is None else Path(output)
-    unanswered = [row for row, each in zip(rows, scored, strict=True) if not each.pred]
-    summary = replace(
-        _summary(rows, scored, results),
-        extract=rule.extraction.way,
-        other_way=other_way(rule, rows, unanswered),
-    )
+    joined = JoinedOutputs(responses, golds, partial=partial, answer_key=task.answer_key)
+    check_markers(markers, [(responses, joined.rows())], optional=markers_optional)
+    counts = _Counts()
+    results = _results(rule, joined, responses, counts, timeout, workers)
     if output is None:
-        return summary
+        return counts.summary(Table("results", results), rule)
     settings: dict[str, Any] = {"task": task.name, "mode": mode, "timeout": timeout}
     settings |= {"answers": "any"} if any_format else {}
     settings |= {} if answer_key is None else {"answer_key": answer_key}
     settings |= rule.settings
-    report = settings | _report(rows, scored, summary)
-    contents = (json.dumps({"acc": summary.accuracy}), json.dumps(report, indent=2) + "\n")
     with outputs:
         producer = f"the task {task.name}, which extracts and normalises answers"
-        outputs.rows(output, map(_result, rows, scored), ANSWERED, producer=producer)
+        outputs.rows(output, results, ANSWERED, producer=producer)
+        summary = counts.summary(Path(output), rule)
+        report = settings | counts.report()
+        contents = (json.dumps({"acc": summary.accuracy}), json.dumps(report, indent=2) + "\n")
         for path, text in zip(next_to_it, contents, strict=False):
             outputs.text(path, text)
         outputs.note(packages=packages, **settings)
     return summary
 
 
-def _summary(rows: Sequence[Output], scored: Sequence[Scored], results: Path | Table) -> ScoreSummary:
-    unanswered = [row for row, each in zip(rows, scored, strict=True) if not each.pred]
-    failed = sum("error" in row for row in unanswered)
-    return ScoreSummary(
-        rows=len(scored),
-        known=sum(each.result is not None for each in scored),
-        right=sum(each.result is True for each in scored),
-        empty=sum(not each.pred for each in scored),
-        limits=dict(Counter(each.limit for each in scored if each.limit)),
-        results=results,
-        unclosed=sum(not each.ended and "error" not in row for row, each in zip(rows, scored, strict=True)),
-        failed=failed,
-    )
+def _results(
+    rule: ScoringRule,
+    joined: JoinedOutputs,
+    file: RowSource,
+    counts: _Counts,
+    timeout: Timeout,
+    workers: Workers | None,
+) -> Iterator[dict[str, Any]]:
+    """Yield the results row of each output, and count it.
+
+    Raises:
+        UserError: As `score_by`; names the row and its id.
+    """
+    try:
+        if rule.mode != "published":
+            answers = [answer for _, answer in joined if answer is not None]
+            refuse_more_than_answers(rule.task, answers, rule.mode)
+    except UserError as error:
+        raise at_its_row(error, file, list(islice(joined.rows(), error.row))) from error
+    for batch in together(joined, lambda pair: len(pair[0]["prompt"]) + len(pair[0]["response"])):
+        rows, golds = [row for row, _ in batch], [answer for _, answer in batch]
+        responded, opened = [row["response"] for row in rows], [is_opened(row) for row in rows]
+        try:
+            scored = score_by(rule, responded, golds, opened, timeout=timeout, workers=workers)
+        except UserError as error:
+            raise at_its_row(error, file, rows, counts.rows) from error
+        for row, each in zip(rows, scored, strict=True):
+            counts.add(row, each)
+            yield _result(row, each)
+
+
+@dataclass
+class _Counts:
+    """The counts of `ScoreSummary`, and the comparisons that a limit ended."""
+
+    rows: int = 0
+    known: int = 0
+    right: int = 0
+    empty: int = 0
+    unclosed: int = 0
+    failed: int = 0
+    limits: Counter[str] = field(default_factory=Counter)
+    ended: list[dict[str, Any]] = field(default_factory=list)
+    unread: list[Output] = field(default_factory=list)
+    """The first responses without a final answer that are not empty, in which another way may find one."""
+
+    def add(self, row: Output, scored: Scored) -> None:
+        """Count a response."""
+        self.rows += 1
+        self.known += scored.result is not None
+        self.right += scored.result is True
+        self.empty += not scored.pred
+        self.unclosed += not scored.ended and "error" not in row
+        self.failed += not scored.pred and "error" in row
+        if not scored.pred and row["response"] and len(self.unread) < READ:
+            self.unread.append(row)
+        if scored.limit:
+            self.limits[scored.limit] += 1
+            self.ended.append(
+                {
+                    "id": row["id"],
+                    "limit": scored.limit,
+                    "pred": scored.pred[:_SHOWN],
+                    "pred_length": len(scored.pred),
+                    "gold": scored.gold[:_SHOWN],
+                }
+            )
+
+    def summary(self, results: Path | Table, rule: ScoringRule) -> ScoreSummary:
+        """Return the summary of all responses, whose results are written."""
+        return ScoreSummary(
+            rows=self.rows,
+            known=self.known,
+            right=self.right,
+            empty=self.empty,
+            limits=dict(self.limits),
+            results=results,
+            unclosed=self.unclosed,
+            failed=self.failed,
+            extract=rule.extraction.way,
+            other_way=other_way(rule, self.unread, self.empty / self.rows),
+        )
+
+    def report(self) -> dict[str, Any]:
+        """Return the counts, and the comparisons that a limit ended."""
+        counts = {"rows": self.rows, "known": self.known, "right": self.right, "empty": self.empty}
+        if self.unclosed:
+            counts["unanswered_thinking_did_not_end"] = self.unclosed
+        if self.failed:
+            counts["unanswered_request_failed"] = self.failed
+        return {**counts, "limits": dict(self.limits), "ended_by_a_limit": self.ended}
 
 
 def _result(row: Output, scored: Scored) -> dict[str, Any]:
@@ -192,24 +262,3 @@ def _result(row: Output, scored: Scored) -> dict[str, Any]:
     result = {**row, "pred": scored.pred, "gold": scored.gold, "result": scored.result}
     unknown = ("gold", "result") if scored.result is None else ()
     return {key: value for key, value in result.items() if key not in unknown}
-
-
-def _report(rows: Sequence[Output], scored: Sequence[Scored], summary: ScoreSummary) -> dict[str, Any]:
-    """Return the counts, and the comparisons that a limit ended."""
-    ended = [
-        {
-            "id": row["id"],
-            "limit": each.limit,
-            "pred": each.pred[:_SHOWN],
-            "pred_length": len(each.pred),
-            "gold": each.gold[:_SHOWN],
-        }
-        for row, each in zip(rows, scored, strict=True)
-        if each.limit
-    ]
-    counts = {"rows": summary.rows, "known": summary.known, "right": summary.right, "empty": summary.empty}
-    if summary.unclosed:
-        counts["unanswered_thinking_did_not_end"] = summary.unclosed
-    if summary.failed:
-        counts["unanswered_request_failed"] = summary.failed
-    return {**counts, "limits": summary.limits, "ended_by_a_limit": ended}

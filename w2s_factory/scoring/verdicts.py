@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in
@@ -53,10 +53,12 @@ def read_known(path: str | RowSource) -> tuple[dict[Id, bool], int]:
         verdicts[row["id"]] = row.get("result")
     if not verdicts:
         raise UserError("holds no rows", file=file)
-    known = {name: verdict for name, verdict in verdicts.items() if verdict is not None}
-    if not known:
+    unknown = [name for name, verdict in verdicts.items() if verdict is None]
+    for name in unknown:
+        del verdicts[name]
+    if not verdicts:
         raise no_gold(file)
-    return known, len(verdicts) - len(known)
+    return cast("dict[Id, bool]", verdicts), len(unknown)
 
 
 def no_gold(file: str | RowSource) -> UserError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from w2s_factory.building import Accuracy, Agreement, PairCounts, PairRules
 from w2s_factory.building.agreement import agreeing
 from w2s_factory.building.pair_sources import ORIGIN, sidecar
-from w2s_factory.building.weak_answers import joined_votes, judge_answers
+from w2s_factory.building.weak_answers import JoinedVotes, Judgements
 from w2s_factory.experiment.report.folder import line_of
 from w2s_factory.records import SFT, VOTE, read, read_pairs
 from w2s_factory.tasks import get_task
@@ -67,9 +67,7 @@ def iterations(run: Run) -> list[Iteration]:
 
 
 def _iteration(run: Run, agreed: Agreed) -> Iteration:
-    agreement = Agreement()
-    for _ in agreeing(get_task(run.contents.task), run.at(agreed.weak), run.at(agreed.icl), agreement):
-        pass  # only the counts are needed
+    agreement = agreeing(get_task(run.contents.task), run.at(agreed.weak), run.at(agreed.icl)).agreement
     rows = sum(1 for _ in read(run.at(agreed.hybrid), SFT)) if run.has(agreed.hybrid) else None
     return Iteration(agreed.seed, agreed.iteration, agreement, rows)
 
@@ -133,8 +131,7 @@ def _preferences(run: Run, files: Preferred) -> Preferences:
     noted = _noted_rules(pairs)
     rules = noted or _rules(run)
     counts = PairCounts()
-    questions = list(joined_votes(task, run.at(files.weak), votes))
-    for judged in judge_answers(task, questions, rules, votes)[0]:
+    for judged in Judgements(task, JoinedVotes(task, run.at(files.weak), votes), rules, votes):
         counts.count(judged)
     return Preferences(
         seed=files.seed,

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from array import array
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory import dataset_info
-from w2s_factory.records import COLUMN_PAIR, OUTPUT, RESULT, VOTE, Form, read_object, read_placed
+from w2s_factory.records import COLUMN_PAIR, OUTPUT, RESULT, VOTE, Form, StoredRows, Table, read_object
+from w2s_factory.release.audit.tally import Tally, tally
 from w2s_factory.tasks import BUILT_IN, get_task, task_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from w2s_factory.records import Place
     from w2s_factory.tasks import Task
@@ -109,6 +113,42 @@ _SAMPLE = 50
 """The rows, or bytes, at the start of a file by which it is recognised."""
 
 
+_KEPT = 200_000_000
+"""Bytes of files whose rows are kept in memory; those of further files are read again for each check."""
+
+
+class AuditedRows:
+    """The well-formed rows of a file, in order; a row without an id has its place in the file as id.
+
+    Args:
+        rows: The rows of the file.
+        kind: Their kind.
+        places: The 0-based place of each well-formed row in the file.
+
+    Attributes:
+        first: The first fifty of them.
+    """
+
+    def __init__(self, rows: StoredRows[Row], kind: Kind, places: Sequence[int]) -> None:
+        self._rows, self._kind, self._places = rows, kind, places
+        self.first = list(islice(self, _SAMPLE))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self._with_id, self._rows.rows(self._places), self._places)
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[int], Row]]:
+        """Yield a function that returns a row by its number among these rows, from 0."""
+        with self._rows.opened() as row:
+            yield lambda number: self._with_id(row(self._places[number]), self._places[number])
+
+    def _with_id(self, row: Row, place: int) -> Row:
+        return row if self._kind == "split" or "id" in row else {**row, "id": place}
+
+
 @dataclass(frozen=True)
 class File:
     """A file of rows.
@@ -117,19 +157,19 @@ class File:
         path: The path of the file.
         name: Its path below the audited folder.
         kind: The kind of its rows.
-        rows: The well-formed rows; a row without an id gets its 0-based place as id.
+        rows: The well-formed rows.
         places: The 0-based place of each of them in the file.
         parts: The task, weak, kind, side and unpadded that its name states, if named as in the release.
-        malformed: The problem of each of the other rows, which the other checks leave out.
+        malformed: The problems of the other rows, which the other checks leave out.
     """
 
     path: Path
     name: str
     kind: Kind
-    rows: list[Row]
-    places: list[int]
+    rows: AuditedRows
+    places: Sequence[int]
     parts: dict[str, str]
-    malformed: tuple[str, ...] = ()
+    malformed: Tally
 
     @property
     def stage1(self) -> tuple[str, ...] | None:
@@ -170,6 +210,7 @@ class Corpus:
         self.files: list[File] = []
         self.indexes: dict[str, tuple[Path, dict[str, Any]]] = {}
         self.broken: dict[str, str] = {}
+        self._left = _KEPT
         for path in sorted(root.rglob("*.json*")):
             if path.suffix in (".json", ".jsonl") and path.is_file() and not self._hidden(path):
                 self._take(path)
@@ -206,14 +247,16 @@ class Corpus:
 
     def _take(self, path: Path) -> None:
         name = path.relative_to(self.root).as_posix()
+        size = path.stat().st_size
         try:
             if path.name == dataset_info.NAME:
                 self.indexes[name] = path, read_object(path)
                 return
-            placed = _placed_rows(path)
-            kind = kind_of(row for _, row in placed)
+            rows = _rows_of(path, keep=size <= self._left)
+            kind = kind_of(rows.rows())
             if kind:
-                self.files.append(_file(path, name, kind, placed))
+                self.files.append(_file(path, name, kind, rows))
+                self._left -= size if size <= self._left else 0
         except UserError as error:
             self.broken[name] = str(error)
 
@@ -226,36 +269,45 @@ def split_name(file: File) -> str:
     return "test" if file.path.parent.name == "test" else file.path.stem
 
 
-def _placed_rows(path: Path) -> list[tuple[Place, Row]]:
-    """Return the rows of a file; none for a `.json` that holds something other than a list of objects."""
+def _rows_of(path: Path, *, keep: bool) -> StoredRows[Row]:
+    """Return the rows of a file; none for a `.json` that holds something other than a list of objects.
+
+    Raises:
+        UserError: The file cannot be read, or a row is not an object.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(_SAMPLE)
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", file=path) from None
     if path.suffix == ".json" and not re.match(rb"(?:\xef\xbb\xbf)?\s*\[\s*(?:\{|null)", start):
-        return []  # metrics, reports, models
-    return list(read_placed(path, _ROWS))
+        return StoredRows(Table(str(path), ()), _ROWS)  # metrics, reports, models
+    return StoredRows(path, _ROWS, keep=keep).scanned()
 
 
-def _file(path: Path, name: str, kind: Kind, placed: Sequence[tuple[Place, Row]]) -> File:
+def _file(path: Path, name: str, kind: Kind, rows: StoredRows[Row]) -> File:
     """Return the file with its well-formed rows separated from the others."""
-    problems = [problem_of(kind, row, place) for place, row in placed]
-    sound = [number for number, problem in enumerate(problems) if problem is None]
+    sound = array("q")
+    malformed = tally(_malformed(kind, rows, sound))
     match = _STEM.fullmatch(path.stem)
     return File(
         path,
         name,
         kind,
-        rows=[_with_id(kind, placed[number][1], number) for number in sound],
+        rows=AuditedRows(rows, kind, sound),
         places=sound,
         parts={key: value for key, value in match.groupdict().items() if value} if match else {},
-        malformed=tuple(_in_file(problem) for problem in problems if problem is not None),
+        malformed=malformed,
     )
 
 
-def _with_id(kind: Kind, row: Row, place: int) -> Row:
-    return row if kind == "split" or "id" in row else {**row, "id": place}
+def _malformed(kind: Kind, rows: StoredRows[Row], sound: array[int]) -> Iterator[str | None]:
+    """Yield the problem of each malformed row; None for others, whose places are added to `sound`."""
+    for number, row in enumerate(rows.rows()):
+        problem = problem_of(kind, row, rows.place(number))
+        if problem is None:
+            sound.append(number)
+        yield None if problem is None else _in_file(problem)
 
 
 def _in_file(problem: UserError) -> str:
@@ -265,15 +317,15 @@ def _in_file(problem: UserError) -> str:
 
 
 def _by_tag(file: File) -> Task | None:
-    tags = {str(row.get("source")) for row in file.rows[:_SAMPLE]}
+    tags = {str(row.get("source")) for row in file.rows.first}
     built_in = (get_task(name) for name in BUILT_IN)
     return next((task for task in built_in if any(s.tag in tags for s in task.splits.values())), None)
 
 
 def _by_answer_key(file: File) -> Task | None:
     """Return the built-in task whose answer key is in most of the first responses (or solutions)."""
-    texts = [str(text) for row in file.rows[:_SAMPLE] for text in responses(file.kind, row)]
-    texts += [solution_of(row) for row in file.rows[:_SAMPLE] if "answer" in row]
+    texts = [str(text) for row in file.rows.first for text in responses(file.kind, row)]
+    texts += [solution_of(row) for row in file.rows.first if "answer" in row]
     for name in BUILT_IN:
         task = get_task(name)
         if sum(task.answer_key in text for text in texts) * 2 > len(texts):

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from w2s_factory.errors import encodable
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from w2s_factory.release.audit.corpus import Corpus
-
-EXAMPLES = 3
-"""The most examples a finding shows."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +116,3 @@ class Finding:
     examples: tuple[str, ...]
     consequence: str
     instead: str
-
-
-def few(items: Iterable[object]) -> tuple[str, ...]:
-    """Return the first few items as text, each on one line and shortened."""
-    return tuple(_short(str(item)) for item in islice(items, EXAMPLES))
-
-
-def _short(text: str, most: int = 90) -> str:
-    line = encodable(" ".join(text.split()))
-    return line if len(line) <= most else f"{line[:most]}…"

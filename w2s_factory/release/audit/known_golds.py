@@ -6,10 +6,11 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from w2s_factory.records import text_digest
 from w2s_factory.release.audit.corpus import prompt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from w2s_factory.release.audit.corpus import Corpus, File, Row
     from w2s_factory.tasks import Task
@@ -28,24 +29,31 @@ def question_of(row: Row) -> str:
     return str(row["question"] if "question" in row else row["problem"])
 
 
+def question_digest(row: Row) -> bytes:
+    """Return the digest of the question of a raw or test row, in normal form."""
+    return text_digest(normal(question_of(row)))
+
+
 def asked(row: Row) -> str:
     """Return the question in a row's prompt, in normal form (for prompts as of GSM8K and MATH)."""
     return normal(prompt_of(row).removeprefix("Question: ").removesuffix("\nAnswer:"))
 
 
-def known_golds(corpus: Corpus) -> dict[str, str]:
-    """Return the normalised gold of each question in the splits, by the question in normal form."""
-    golds: dict[str, str] = {}
+def known_golds(corpus: Corpus) -> dict[bytes, str]:
+    """Return the normalised gold of each question in the splits, by the digest of its normal form."""
+    golds: dict[bytes, str] = {}
     for file in corpus.of("split"):
         task = corpus.task_of(file)
         if task:
-            golds |= {normal(question_of(row)): task.normalise(written_gold(task, row)) for row in file.rows}
-    return {question: gold for question, gold in golds.items() if gold}
+            for row in file.rows:
+                golds[question_digest(row)] = task.normalise(written_gold(task, row))
+    return golds
 
 
-def rows_with_golds(file: File, golds: Mapping[str, str]) -> list[tuple[Row, str]]:
-    """Return the rows of a file whose question has a known gold, each with that gold."""
-    return [(row, gold) for row in file.rows if (gold := golds.get(asked(row)))]
+def rows_with_golds(file: File, golds: Mapping[bytes, str]) -> Iterator[tuple[Row, str]]:
+    """Yield the rows of a file whose question has a known gold, each with that gold."""
+    if golds:
+        yield from ((row, gold) for row in file.rows if (gold := golds.get(text_digest(asked(row)))))
 
 
 def written_gold(task: Task | None, row: Row) -> str:

@@ -52,7 +52,7 @@ def statistics(corpus: Corpus) -> list[SetStatistics]:
 
 
 def _of_set(
-    corpus: Corpus, task: str, weak: str, kind: str, files: Mapping[str, File], golds: Mapping[str, str]
+    corpus: Corpus, task: str, weak: str, kind: str, files: Mapping[str, File], golds: Mapping[bytes, str]
 ) -> SetStatistics:
     first = next(iter(files.values()))
     accuracy: dict[str, float] = {}
@@ -63,18 +63,14 @@ def _of_set(
     return SetStatistics(task, weak, kind, len({row["id"] for row in first.rows}), len(first.rows), accuracy)
 
 
-def _accuracies(task: Task, side: str, file: File, golds: Mapping[str, str]) -> Iterator[tuple[str, float]]:
+def _accuracies(task: Task, side: str, file: File, golds: Mapping[bytes, str]) -> Iterator[tuple[str, float]]:
     """Yield each side of a file with its accuracy, if any golds are known."""
-    known = rows_with_golds(file, golds)
-    if not known:
-        return
-    if file.kind == "pairs":
-        for place, name in enumerate(("chosen", "rejected")):
-            yield name, _share(task, [(pair_of(row)[place], gold) for row, gold in known])
-    else:
-        yield side, _share(task, [(row["output"], gold) for row, gold in known])
-
-
-def _share(task: Task, answered: list[tuple[str, str]]) -> float:
-    """Return the share of responses whose final answer is their gold."""
-    return sum(final_answer(task, text) == gold for text, gold in answered) / len(answered)
+    sides = ("chosen", "rejected") if file.kind == "pairs" else (side,)
+    right, known = [0] * len(sides), 0
+    for row, gold in rows_with_golds(file, golds):
+        known += 1
+        texts = pair_of(row) if file.kind == "pairs" else [row["output"]]
+        for place, text in enumerate(texts):
+            right[place] += final_answer(task, text) == gold
+    if known:
+        yield from ((name, count / known) for name, count in zip(sides, right, strict=True))

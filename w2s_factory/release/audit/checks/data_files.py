@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from w2s_factory.release.audit.finding import Occurrence, check, few
+from w2s_factory.release.audit.finding import Occurrence, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def unreadable(corpus: Corpus) -> Iterator[Occurrence]:
 def malformed_rows(corpus: Corpus) -> Iterator[Occurrence]:
     """Find rows that lack a key of their kind, or have a value of another type there."""
     for file in corpus.files:
-        if file.malformed:
-            count, total = len(file.malformed), len(file.rows) + len(file.malformed)
-            text = f"{count:,} of {total:,} rows are malformed; the other checks leave them out"
-            yield Occurrence(file.name, count, total, text, few(file.malformed))
+        total, wrong, shown = file.malformed
+        if wrong:
+            text = f"{wrong:,} of {total:,} rows are malformed; the other checks leave them out"
+            yield Occurrence(file.name, wrong, total, text, shown)

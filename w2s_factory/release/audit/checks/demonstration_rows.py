@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from w2s_factory.release.audit.corpus import prompt_of, responses
-from w2s_factory.release.audit.finding import Occurrence, check, few
+from w2s_factory.release.audit.finding import Occurrence, check
+from w2s_factory.release.audit.tally import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.dataset_info import columns_of
 from w2s_factory.records.rows import kind_of
-from w2s_factory.release.audit.finding import Occurrence, check, few
+from w2s_factory.release.audit.finding import Occurrence, check
+from w2s_factory.release.audit.tally import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +138,7 @@ def wrong_columns(corpus: Corpus) -> Iterator[Occurrence]:
             file = by_path.get((base / file_name).resolve()) if base else None
             if file is None or not file.rows:
                 continue
-            if problem := _entry_problem(index[key], file.kind == "pairs", set(file.rows[0])):
+            if problem := _entry_problem(index[key], file.kind == "pairs", set(file.rows.first[0])):
                 wrong.append(f"{key}: {problem}")
         if wrong:
             text = f"{len(wrong)} of {len(index)} entries do not fit the rows of their file"

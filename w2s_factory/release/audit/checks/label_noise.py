@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from w2s_factory.release.audit.corpus import pair_of
@@ -28,11 +29,12 @@ def wrong_responses(corpus: Corpus) -> Iterator[Occurrence]:
         task = corpus.text_task_of(file)
         if task is None or not file.parts:
             continue
-        known = rows_with_golds(file, golds)
-        wrong = sum(final_answer(task, row["output"]) != gold for row, gold in known)
+        rows = rows_with_golds(file, golds)
+        verdicts = Counter(final_answer(task, row["output"]) == gold for row, gold in rows)
+        known, wrong = verdicts.total(), verdicts[False]
         if known:
-            text = f"{wrong:,} of {len(known):,} responses are wrong ({wrong / len(known):.1%})"
-            yield Occurrence(file.name, wrong, len(known), text)
+            text = f"{wrong:,} of {known:,} responses are wrong ({wrong / known:.1%})"
+            yield Occurrence(file.name, wrong, known, text)
 
 
 @check(
@@ -49,13 +51,17 @@ def wrong_preferences(corpus: Corpus) -> Iterator[Occurrence]:
         task = corpus.text_task_of(file)
         if task is None:
             continue
-        known = rows_with_golds(file, golds)
-        verdicts = [[final_answer(task, text) == gold for text in pair_of(row)] for row, gold in known]
+        rows = rows_with_golds(file, golds)
+        verdicts = Counter(
+            tuple(final_answer(task, text) == gold for text in pair_of(row)) for row, gold in rows
+        )
+        known = verdicts.total()
         if known:
-            inverted = verdicts.count([False, True])
-            right = verdicts.count([True, False])
-            text = (
-                f"{inverted:,} of {len(known):,} pairs prefer a wrong response to a right one, "
-                f"{right:,} a right to a wrong one; in {verdicts.count([False, False]):,} both are wrong"
+            inverted, right, neither = (
+                verdicts[pair] for pair in ((False, True), (True, False), (False, False))
             )
-            yield Occurrence(file.name, inverted, len(known), text)
+            text = (
+                f"{inverted:,} of {known:,} pairs prefer a wrong response to a right one, "
+                f"{right:,} a right to a wrong one; in {neither:,} both are wrong"
+            )
+            yield Occurrence(file.name, inverted, known, text)

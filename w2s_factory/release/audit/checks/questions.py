@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
+from w2s_factory.records import text_digest
 from w2s_factory.release.audit.corpus import split_name
-from w2s_factory.release.audit.finding import Occurrence, check, few
+from w2s_factory.release.audit.finding import Occurrence, check
 from w2s_factory.release.audit.known_golds import (
     after_key,
     asked,
     known_golds,
     normal,
+    question_digest,
     question_of,
     rows_with_golds,
     written_gold,
 )
+from w2s_factory.release.audit.tally import EXAMPLES, few, tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from w2s_factory.release.audit.corpus import Corpus, File, Row
     from w2s_factory.tasks import Task
@@ -34,11 +37,11 @@ _MOSTLY = 0.95
 
 
 class AuditedSplit(NamedTuple):
-    """The files of one split (its raw and its test form), with each row's question in normal form."""
+    """The files of one split (its raw and its test form), with the digest of each row's question."""
 
     name: str
     files: list[File]
-    questions: list[list[str]]
+    questions: list[list[bytes]]
 
     @property
     def where(self) -> str:
@@ -46,21 +49,28 @@ class AuditedSplit(NamedTuple):
         return ", ".join(file.name for file in self.files)
 
     @property
-    def distinct(self) -> set[str]:
+    def distinct(self) -> set[bytes]:
         """Its different questions."""
         return {question for rows in self.questions for question in rows}
 
-    def is_that_of(self, file: File, questions: set[str]) -> bool:
+    def texts(self) -> Iterator[tuple[bytes, str]]:
+        """Yield the digest and the text of each question, in normal form."""
+        for file, questions in zip(self.files, self.questions, strict=True):
+            yield from zip(questions, (normal(question_of(row)) for row in file.rows), strict=True)
+
+    def is_that_of(self, file: File, questions: set[bytes]) -> bool:
         """Return whether a file is another form of this split: same name, mostly the same questions."""
-        common = len(questions & self.distinct)
-        return split_name(file) == self.name and common * 2 > min(len(questions), len(self.distinct))
+        if split_name(file) != self.name:
+            return False
+        own = self.distinct
+        return len(questions & own) * 2 > min(len(questions), len(own))
 
 
 def audited_splits(corpus: Corpus) -> list[AuditedSplit]:
     """Return the splits of a folder, each with all its files."""
     splits: list[AuditedSplit] = []
     for file in corpus.of("split"):
-        questions = [normal(question_of(row)) for row in file.rows]
+        questions = [question_digest(row) for row in file.rows]
         same = next((split for split in splits if split.is_that_of(file, set(questions))), None)
         if same:
             same.files.append(file)
@@ -94,12 +104,14 @@ def trained_on_test(corpus: Corpus) -> Iterator[Occurrence]:
     held_out = [split for split in audited_splits(corpus) if split.name in _HELD_OUT]
     names = ", ".join(split.name for split in held_out)
     forbidden = {question for split in held_out for question in split.distinct}
-    for file in corpus.of("sft", "pairs"):
-        questions = {asked(row): row["id"] for row in file.rows if "id" in row}
-        wrong = [name for question, name in questions.items() if question in forbidden]
+    for file in corpus.of("sft", "pairs") if forbidden else ():
+        questions = {text_digest(asked(row)): row["id"] for row in file.rows if "id" in row}
+        total, wrong, shown = tally(
+            str(name) if question in forbidden else None for question, name in questions.items()
+        )
         if wrong:
-            text = f"{len(wrong)} of {len(questions)} questions are also in {names}"
-            yield Occurrence(file.name, len(wrong), len(questions), text, few(wrong))
+            text = f"{wrong} of {total} questions are also in {names}"
+            yield Occurrence(file.name, wrong, total, text, shown)
 
 
 @check(
@@ -123,7 +135,17 @@ def _common(first: AuditedSplit, second: AuditedSplit) -> Iterator[Occurrence]:
     if common:
         text = f"{len(common)} questions are in both {first.name} and {second.name}"
         total = min(len(first.distinct), len(second.distinct))
-        yield Occurrence(f"{first.where}; {second.where}", len(common), total, text, few(sorted(common)))
+        shown = _smallest(question for digest, question in first.texts() if digest in common)
+        yield Occurrence(f"{first.where}; {second.where}", len(common), total, text, few(shown))
+
+
+def _smallest(texts: Iterable[str]) -> list[str]:
+    """Return the first few of the distinct texts in the order of the alphabet."""
+    found: list[str] = []
+    for text in texts:
+        if text not in found:
+            found = sorted([*found, text])[:EXAMPLES]
+    return found
 
 
 @check(
@@ -141,7 +163,17 @@ def repeated_questions(corpus: Corpus) -> Iterator[Occurrence]:
             extra = len(rows) - len(counts)
             text = f"{len(counts):,} distinct questions in {len(rows):,} rows: {extra} are repetitions"
             repeated = (question for question, count in counts.items() if count > 1)
-            yield Occurrence(split.where, extra, len(rows), text, few(repeated))
+            shown = few(question for _, question in _first_texts(split, repeated))
+            yield Occurrence(split.where, extra, len(rows), text, shown)
+
+
+def _first_texts(split: AuditedSplit, questions: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
+    """Yield the digest and text of each of some questions, in the order in which they first occur."""
+    left = set(questions)
+    for digest, text in split.texts():
+        if digest in left:
+            left.discard(digest)
+            yield digest, text
 
 
 @check(
@@ -154,12 +186,14 @@ def odd_golds(corpus: Corpus) -> Iterator[Occurrence]:
     """Find golds that are not numbers where nearly all others are."""
     for split in audited_splits(corpus):
         file = split.files[0]
-        golds = [written_gold(corpus.task_of(file), row) for row in file.rows]
-        placed = zip(file.places, golds, strict=True)
-        odd = [f"row {place}: {gold}" for place, gold in placed if not _NUMBER.fullmatch(gold)]
-        if odd and len(odd) < (1 - _MOSTLY) * len(golds):
-            text = f"{len(odd)} of {len(golds):,} golds are not numbers"
-            yield Occurrence(split.where, len(odd), len(golds), text, few(odd))
+        task = corpus.task_of(file)
+        placed = zip(file.places, (written_gold(task, row) for row in file.rows), strict=True)
+        total, odd, shown = tally(
+            None if _NUMBER.fullmatch(gold) else f"row {place}: {gold}" for place, gold in placed
+        )
+        if odd and odd < (1 - _MOSTLY) * total:
+            text = f"{odd} of {total:,} golds are not numbers"
+            yield Occurrence(split.where, odd, total, text, shown)
 
 
 @check(
@@ -171,15 +205,22 @@ def odd_golds(corpus: Corpus) -> Iterator[Occurrence]:
 def contradicted_golds(corpus: Corpus) -> Iterator[Occurrence]:
     """Find questions with two golds: in the answer and the solution, in two rows, or in two files."""
     for split in audited_splits(corpus):
-        golds: dict[str, set[str]] = defaultdict(set)
+        golds: dict[bytes, str | None] = {}
+        wrong: dict[bytes, set[str]] = {}
         for file, questions in zip(split.files, split.questions, strict=True):
             task = corpus.task_of(file)
             for row, question in zip(file.rows, questions, strict=True):
-                golds[question].update(_golds_of(task, row))
-        wrong = [f"{' | '.join(sorted(found))}: {text}" for text, found in golds.items() if len(found) > 1]
+                first = golds.setdefault(question, None)
+                for gold in _golds_of(task, row):
+                    if first is None:
+                        first = golds[question] = gold
+                    elif gold != first:
+                        wrong.setdefault(question, {first}).add(gold)
         if wrong:
             text = f"{len(wrong)} of {len(golds):,} questions have two golds"
-            yield Occurrence(split.where, len(wrong), len(golds), text, few(wrong))
+            named = _first_texts(split, wrong)
+            shown = few(f"{' | '.join(sorted(wrong[digest]))}: {question}" for digest, question in named)
+            yield Occurrence(split.where, len(wrong), len(golds), text, shown)
 
 
 def _golds_of(task: Task | None, row: Row) -> set[str]:
@@ -203,9 +244,13 @@ def wrong_gold_solutions(corpus: Corpus) -> Iterator[Occurrence]:
         task = corpus.task_of(file)
         if task is None or not task.answer_key or file.parts or "train_" not in file.path.stem:
             continue
-        known = rows_with_golds(file, golds)
-        answers = [(row["id"], task.normalise(after_key(task, row["output"])), gold) for row, gold in known]
-        wrong = [f"id {name}: {answer} for {gold}" for name, answer, gold in answers if answer != gold]
+        answers = (
+            (row["id"], task.normalise(after_key(task, row["output"])), gold)
+            for row, gold in rows_with_golds(file, golds)
+        )
+        known, wrong, shown = tally(
+            None if answer == gold else f"id {name}: {answer} for {gold}" for name, answer, gold in answers
+        )
         if wrong:
-            text = f"{len(wrong)} of {len(known):,} solutions end in another answer than the gold"
-            yield Occurrence(file.name, len(wrong), len(known), text, few(wrong))
+            text = f"{wrong} of {known:,} solutions end in another answer than the gold"
+            yield Occurrence(file.name, wrong, known, text, shown)

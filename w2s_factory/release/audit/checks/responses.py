@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import zlib
+from array import array
 from collections import Counter, defaultdict
 from statistics import median
 from typing import TYPE_CHECKING
 
+from w2s_factory.records import text_digest
 from w2s_factory.release.audit.corpus import prompt_of, responses, solution_of
-from w2s_factory.release.audit.finding import Occurrence, check, few
+from w2s_factory.release.audit.finding import Occurrence, check
+from w2s_factory.release.audit.tally import EXAMPLES, few, tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from w2s_factory.release.audit.corpus import Corpus, File, Kind
 
@@ -75,21 +78,38 @@ def repeats_itself(text: str) -> bool:
 def shared_responses(corpus: Corpus) -> Iterator[Occurrence]:
     """Find responses given to three or more different questions (short ones: to eight)."""
     for file in _files_of(corpus, "sft", "results"):
-        questions: dict[str, set[str]] = defaultdict(set)
-        for row in file.rows:
-            for text in responses(file.kind, row):
-                questions[text.strip()].add(prompt_of(row))
-        many = {text: len(asked) for text, asked in questions.items() if len(asked) >= _reported_from(text)}
+        counts = Counter(text_digest(text) for text, _ in _asked(file))
+        often = {digest for digest, count in counts.items() if count >= SHARED}
+        del counts
+        questions: dict[bytes, set[bytes]] = defaultdict(set)
+        short: set[bytes] = set()
+        for text, prompt in _asked(file) if often else ():
+            digest = text_digest(text)
+            if digest in often:
+                questions[digest].add(text_digest(prompt))
+                short |= {digest} if len(text) < SHORT else set()
+        many = {
+            digest: len(prompts)
+            for digest, prompts in questions.items()
+            if len(prompts) >= (SHARED_SHORT if digest in short else SHARED)
+        }
         if many:
             rows = sum(many.values())
             texts = "one text" if len(many) == 1 else f"one of {len(many)} texts"
             message = f"{rows} of {len(file.rows):,} responses are {texts}, whatever the question"
-            top = (f"{count} times: {text}" for text, count in Counter(many).most_common())
-            yield Occurrence(file.name, rows, len(file.rows), message, few(top))
+            yield Occurrence(file.name, rows, len(file.rows), message, few(_most_shared(file, many)))
 
 
-def _reported_from(text: str) -> int:
-    return SHARED if len(text) >= SHORT else SHARED_SHORT
+def _asked(file: File) -> Iterator[tuple[str, str]]:
+    """Yield the responses of a file, without white space at their ends, with their prompts."""
+    return ((text.strip(), prompt_of(row)) for row in file.rows for text in responses(file.kind, row))
+
+
+def _most_shared(file: File, many: Mapping[bytes, int]) -> Iterator[str]:
+    """Yield the number of questions and the text of the few responses given to most questions."""
+    top = dict(Counter(many).most_common(EXAMPLES))
+    texts = {digest: text for text, _ in _asked(file) if (digest := text_digest(text)) in top}
+    return (f"{count} times: {texts[digest]}" for digest, count in top.items())
 
 
 @check(
@@ -101,7 +121,7 @@ def _reported_from(text: str) -> int:
 def length_outliers(corpus: Corpus) -> Iterator[Occurrence]:
     """Find responses more than ten times as long as the median of their file."""
     for file in _files_with_texts(corpus):
-        lengths = [len(text) for _, text in _texts(file)]
+        lengths = array("q", (len(text) for _, text in _texts(file)))
         if lengths:
             yield from _longer_than(file, median(lengths))
 
@@ -119,11 +139,12 @@ def _texts_that(file: File, is_wrong: Callable[[str], bool], problem: str) -> It
         is_wrong: Whether a text has the problem.
         problem: The problem, as the predicate of a sentence about responses.
     """
-    texts = list(_texts(file))
-    wrong = [f"id {name}: {text}" for name, text in texts if is_wrong(text)]
+    total, wrong, shown = tally(
+        f"id {name}: {text}" if is_wrong(text) else None for name, text in _texts(file)
+    )
     if wrong:
-        message = f"{len(wrong)} of {len(texts):,} responses {problem}"
-        yield Occurrence(file.name, len(wrong), len(texts), message, few(wrong))
+        message = f"{wrong} of {total:,} responses {problem}"
+        yield Occurrence(file.name, wrong, total, message, shown)
 
 
 def _texts(file: File) -> Iterator[tuple[object, str]]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from w2s_factory.records import text_digest
 from w2s_factory.release.audit.corpus import prompt_of
-from w2s_factory.release.audit.finding import Occurrence, check, few
+from w2s_factory.release.audit.finding import Occurrence, check
 from w2s_factory.release.audit.known_golds import final_answer, known_golds, rows_with_golds
+from w2s_factory.release.audit.tally import tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from w2s_factory.release.audit.corpus import Corpus, Row
+    from w2s_factory.records import Id
+    from w2s_factory.release.audit.corpus import Corpus, File, Row
+    from w2s_factory.release.audit.tally import Tally
     from w2s_factory.tasks import Task
 
 
@@ -26,22 +30,21 @@ def wrong_verdicts(corpus: Corpus) -> Iterator[Occurrence]:
     """Find results whose `pred` is not the response's final answer, or whose `result` is not pred = gold."""
     for file in corpus.of("results"):
         task = corpus.text_task_of(file)
-        scored = [row for row in file.rows if "pred" in row]
-        if task is None or not scored:
+        if task is None:
             continue
-        wrong = [f"id {row['id']}: {problem}" for row in scored if (problem := _verdict_problem(task, row))]
+        scored, wrong, shown = tally(_verdict_problem(task, row) for row in file.rows if "pred" in row)
         if wrong:
-            text = f"{len(wrong)} of {len(scored):,} verdicts do not follow from response and gold"
-            yield Occurrence(file.name, len(wrong), len(scored), text, few(wrong))
+            text = f"{wrong} of {scored:,} verdicts do not follow from response and gold"
+            yield Occurrence(file.name, wrong, scored, text, shown)
 
 
 def _verdict_problem(task: Task, row: Row) -> str | None:
     """Return what is wrong with a row's `pred` or `result`; None if nothing is."""
     pred = final_answer(task, row["response"])
     if pred != row["pred"]:
-        return f"pred is {row['pred']!r}, the response says {pred!r}"
+        return f"id {row['id']}: pred is {row['pred']!r}, the response says {pred!r}"
     if "gold" in row and "result" in row and row["result"] != (pred == row["gold"]):
-        return f"result is {row['result']}, pred {pred!r}, gold {row['gold']!r}"
+        return f"id {row['id']}: result is {row['result']}, pred {pred!r}, gold {row['gold']!r}"
     return None
 
 
@@ -55,11 +58,14 @@ def other_golds(corpus: Corpus) -> Iterator[Occurrence]:
     """Find results scored against a gold other than the one the split has."""
     golds = known_golds(corpus)
     for file in corpus.of("results"):
-        known = [(row, gold) for row, gold in rows_with_golds(file, golds) if "gold" in row]
-        wrong = [f"id {row['id']}: {row['gold']} for {gold}" for row, gold in known if row["gold"] != gold]
+        known, wrong, shown = tally(
+            None if row["gold"] == gold else f"id {row['id']}: {row['gold']} for {gold}"
+            for row, gold in rows_with_golds(file, golds)
+            if "gold" in row
+        )
         if wrong:
-            text = f"{len(wrong)} of {len(known):,} golds are not those of the split"
-            yield Occurrence(file.name, len(wrong), len(known), text, few(wrong))
+            text = f"{wrong} of {known:,} golds are not those of the split"
+            yield Occurrence(file.name, wrong, known, text, shown)
 
 
 @check(
@@ -70,17 +76,26 @@ def other_golds(corpus: Corpus) -> Iterator[Occurrence]:
 )
 def other_responses(corpus: Corpus) -> Iterator[Occurrence]:
     """Find full weak rows that differ from the results that most rows of their file are taken from."""
-    results = {file.name: {row["id"]: row["response"] for row in file.rows} for file in corpus.of("results")}
     for file in corpus.of("sft"):
         if file.parts.get("kind") != "full_weak":
             continue
-        responses = {row["id"]: row["output"] for row in file.rows}
-        for name, texts in results.items():
-            wrong = [row_id for row_id, text in responses.items() if texts.get(row_id) != text]
-            if wrong and len(wrong) * 2 < len(responses):  # most are the same: they are one model's
-                text = f"{len(wrong)} of {len(responses):,} responses are not those of {name}"
-                shown = few(f"id {row_id}" for row_id in wrong)
-                yield Occurrence(file.name, len(wrong), len(responses), text, shown)
+        digests = {row["id"]: text_digest(row["output"]) for row in file.rows}
+        for results in corpus.of("results"):
+            total, wrong, shown = _not_those_of(results, digests)
+            if wrong and wrong * 2 < total:  # most are the same: they are one model's
+                text = f"{wrong} of {total:,} responses are not those of {results.name}"
+                yield Occurrence(file.name, wrong, total, text, shown)
+
+
+def _not_those_of(results: File, digests: Mapping[Id, bytes]) -> Tally:
+    """Return the responses, given by id, that are not those of results."""
+    same: set[Id] = set()
+    for row in results.rows:
+        if digests.get(row["id"]) == text_digest(row["response"]):
+            same.add(row["id"])
+        else:
+            same.discard(row["id"])  # of several rows with one id the last counts
+    return tally(None if name in same else f"id {name}" for name in digests)
 
 
 @check(
@@ -95,10 +110,10 @@ def repeated_ids(corpus: Corpus) -> Iterator[Occurrence]:
         if file.parts.get("side") == "hybrid":
             continue
         counts = Counter(str(row.get("id")) for row in file.rows)
-        repeated = [f"id {name}" for name, count in counts.items() if count > 1]
+        _, repeated, shown = tally(f"id {name}" if count > 1 else None for name, count in counts.items())
         if repeated:
-            text = f"{len(repeated)} ids occur more than once"
-            yield Occurrence(file.name, len(repeated), len(file.rows), text, few(repeated))
+            text = f"{repeated} ids occur more than once"
+            yield Occurrence(file.name, repeated, len(file.rows), text, shown)
 
 
 @check(
@@ -113,11 +128,13 @@ def strange_prompts(corpus: Corpus) -> Iterator[Occurrence]:
         task = corpus.text_task_of(file)
         if task is None:
             continue
-        prompts = [(row["id"], prompt_of(row)) for row in file.rows if "id" in row]
-        strange = [f"id {name}: {prompt}" for name, prompt in prompts if not _is_zero_shot(task, prompt)]
+        prompts = ((row["id"], prompt_of(row)) for row in file.rows if "id" in row)
+        total, strange, shown = tally(
+            None if _is_zero_shot(task, prompt) else f"id {name}: {prompt}" for name, prompt in prompts
+        )
         if strange:
-            text = f"{len(strange)} of {len(prompts):,} prompts are not one zero-shot question"
-            yield Occurrence(file.name, len(strange), len(prompts), text, few(strange))
+            text = f"{strange} of {total:,} prompts are not one zero-shot question"
+            yield Occurrence(file.name, strange, total, text, shown)
 
 
 def _is_zero_shot(task: Task, prompt: str) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from itertools import chain, zip_longest
+from itertools import chain, repeat, zip_longest
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from w2s_factory.records import text_digest
 from w2s_factory.release.audit.corpus import pair_of, prompt_of, responses
-from w2s_factory.release.audit.finding import Occurrence, check, few
+from w2s_factory.release.audit.finding import Occurrence, check
 from w2s_factory.release.audit.known_golds import final_answer
+from w2s_factory.release.audit.tally import EXAMPLES, few, tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from w2s_factory.release.audit.corpus import Corpus, File, Row
     from w2s_factory.tasks import Task
@@ -29,15 +31,16 @@ Sides: TypeAlias = "dict[str, File]"
 def empty_agreements(corpus: Corpus) -> Iterator[Occurrence]:
     """Find kept questions on which both responses give no final answer."""
     for sides, task in _comparable_sides(corpus):
-        empty = [
-            f"id {weak['id']}"
+        _, empty, shown = tally(
+            None
+            if final_answer(task, weak["output"]) or final_answer(task, icl["output"])
+            else f"id {weak['id']}"
             for weak, icl in _common_questions(sides)
-            if not final_answer(task, weak["output"]) and not final_answer(task, icl["output"])
-        ]
+        )
         if empty:
             total = len(sides["weak"].rows)
-            text = f"on {len(empty)} of {total:,} kept questions neither response gives a final answer"
-            yield Occurrence(_names(sides), len(empty), total, text, few(empty))
+            text = f"on {empty} of {total:,} kept questions neither response gives a final answer"
+            yield Occurrence(_names(sides), empty, total, text, shown)
 
 
 @check(
@@ -49,19 +52,20 @@ def empty_agreements(corpus: Corpus) -> Iterator[Occurrence]:
 def padding(corpus: Corpus) -> Iterator[Occurrence]:
     """Find kept questions on which the two responses give different final answers: these are padding."""
     for sides, task in _comparable_sides(corpus):
-        answers = [
+        answers = (
             (weak["id"], final_answer(task, weak["output"]), final_answer(task, icl["output"]))
             for weak, icl in _common_questions(sides)
-        ]
-        differing = [
-            f"id {name}: {weak or 'none'} and {icl or 'none'}" for name, weak, icl in answers if weak != icl
-        ]
+        )
+        total, differing, shown = tally(
+            None if weak == icl else f"id {name}: {weak or 'none'} and {icl or 'none'}"
+            for name, weak, icl in answers
+        )
         if differing:
             text = (
-                f"on {len(differing):,} of {len(answers):,} kept questions the two responses disagree: "
-                f"{len(answers) - len(differing):,} are consistent"
+                f"on {differing:,} of {total:,} kept questions the two responses disagree: "
+                f"{total - differing:,} are consistent"
             )
-            yield Occurrence(_names(sides), len(differing), len(answers), text, few(differing))
+            yield Occurrence(_names(sides), differing, total, text, shown)
 
 
 @check(
@@ -80,27 +84,46 @@ def out_of_step(corpus: Corpus) -> Iterator[Occurrence]:
 
 
 def _unpaired_rows(sides: Sides) -> Iterator[Occurrence]:
-    pairs = list(zip_longest(sides["weak"].rows, sides["icl"].rows, fillvalue={"id": None, "content": None}))
-    wrong = [
-        f"{weak['id']} and {icl['id']}"
+    pairs = zip_longest(sides["weak"].rows, sides["icl"].rows, fillvalue={"id": None, "content": None})
+    total, wrong, shown = tally(
+        None
+        if (weak["id"], weak["content"]) == (icl["id"], icl["content"])
+        else f"{weak['id']} and {icl['id']}"
         for weak, icl in pairs
-        if (weak["id"], weak["content"]) != (icl["id"], icl["content"])
-    ]
+    )
     if wrong:
-        text = f"in {len(wrong)} of {len(pairs):,} rows weak and icl answer different questions"
-        yield Occurrence(_names(sides), len(wrong), len(pairs), text, few(wrong))
+        text = f"in {wrong} of {total:,} rows weak and icl answer different questions"
+        yield Occurrence(_names(sides), wrong, total, text, shown)
 
 
 def _other_hybrid_rows(sides: Sides) -> Iterator[Occurrence]:
-    of_sides = Counter(_row_key(row) for row in chain(sides["weak"].rows, sides["icl"].rows))
-    of_hybrid = Counter(_row_key(row) for row in sides["hybrid"].rows)
-    lacking = list((of_sides - of_hybrid).elements())
-    foreign = list((of_hybrid - of_sides).elements())
+    differing = Counter(_row_digest(row) for side in ("weak", "icl") for row in sides[side].rows)
+    for row in sides["hybrid"].rows:
+        digest = _row_digest(row)
+        differing[digest] -= 1
+        if not differing[digest]:
+            del differing[digest]
+    lacking, foreign = +differing, -differing
     if lacking or foreign:
-        text = f"the hybrid set lacks {len(lacking)} rows of the two sides and has {len(foreign)} others"
-        count = max(len(lacking), len(foreign))
-        shown = few(f"id {name}: {response}" for name, _, response in [*foreign, *lacking])
-        yield Occurrence(_names(sides), count, len(sides["hybrid"].rows), text, shown)
+        text = (
+            f"the hybrid set lacks {lacking.total()} rows of the two sides and has {foreign.total()} others"
+        )
+        count = max(lacking.total(), foreign.total())
+        shown = chain(
+            _elements(sides["hybrid"].rows, foreign),
+            _elements(chain(sides["weak"].rows, sides["icl"].rows), lacking),
+        )
+        yield Occurrence(_names(sides), count, len(sides["hybrid"].rows), text, few(shown))
+
+
+def _elements(rows: Iterable[Row], counts: Mapping[bytes, int]) -> Iterator[str]:
+    """Yield the id and the response of some rows, as often as each counts, in the order of the rows."""
+    shown: set[bytes] = set()
+    for row in rows if counts else ():
+        digest = _row_digest(row)
+        if digest in counts and digest not in shown:
+            shown.add(digest)
+            yield from repeat(f"id {row['id']}: {row['output']}", counts[digest])
 
 
 def _iterations(corpus: Corpus) -> Iterator[Sides]:
@@ -123,12 +146,15 @@ def _comparable_sides(corpus: Corpus) -> Iterator[tuple[Sides, Task]]:
 
 def _common_questions(sides: Sides) -> Iterator[tuple[Row, Row]]:
     """Yield the weak and the icl row of each question that both sides hold."""
-    icl = {row["id"]: row for row in sides["icl"].rows}
-    return ((row, icl[row["id"]]) for row in sides["weak"].rows if row["id"] in icl)
+    numbers = {row["id"]: number for number, row in enumerate(sides["icl"].rows)}
+    with sides["icl"].rows.opened() as icl_row:
+        for row in sides["weak"].rows:
+            if row["id"] in numbers:
+                yield row, icl_row(numbers[row["id"]])
 
 
-def _row_key(row: Row) -> tuple[str, str, str]:
-    return str(row["id"]), row["content"], row["output"]
+def _row_digest(row: Row) -> bytes:
+    return text_digest(str(row["id"]), row["content"], row["output"])
 
 
 def _names(sides: Sides) -> str:
@@ -136,14 +162,15 @@ def _names(sides: Sides) -> str:
 
 
 class WeakResponses(NamedTuple):
-    """A weak model's responses by id, and the name of the file they are in."""
+    """The digests of a weak model's responses by id, and the name of the file they are in."""
 
     source: str
-    by_id: dict[object, str]
+    by_id: dict[object, bytes]
 
     def in_pair(self, row: Row) -> bool:
         """Return whether a pair holds the response to its question."""
-        return self.by_id.get(row["id"]) in pair_of(row)
+        own = self.by_id.get(row["id"])
+        return own is not None and any(own == text_digest(text) for text in pair_of(row))
 
 
 WeakModels: TypeAlias = dict[tuple[str, str], WeakResponses]
@@ -164,24 +191,23 @@ def mislabelled_pairs(corpus: Corpus) -> Iterator[Occurrence]:
         if file.weak_model not in models:
             continue
         own = models[file.weak_model]
-        asked = [row for row in file.rows if row["id"] in own.by_id]
-        without = [row for row in asked if not own.in_pair(row)]
+        asked = sum(row["id"] in own.by_id for row in file.rows)
+        holding = sum(map(own.in_pair, file.rows))
+        without = asked - holding
         if without:
-            holding = len(asked) - len(without)
-            texts = [
-                f"{len(without):,} of {len(asked):,} pairs hold no response of {own.source}, {holding:,} do"
-            ]
+            texts = [f"{without:,} of {asked:,} pairs hold no response of {own.source}, {holding:,} do"]
             texts += _in_kept(file, kept.get(file.weak_model), own)
             texts += _of_others(file, models)
-            yield Occurrence(file.name, len(without), len(asked), "; ".join(texts), _distinct_ids(without))
+            shown = _distinct_ids(row for row in file.rows if row["id"] in own.by_id and not own.in_pair(row))
+            yield Occurrence(file.name, without, asked, "; ".join(texts), shown)
 
 
 def _in_kept(file: File, kept: WeakResponses | None, own: WeakResponses) -> Iterator[str]:
     """Yield the same counts for the questions Stage I kept, if these are not the ones counted already."""
     if kept and kept is not own:
-        asked = [row for row in file.rows if row["id"] in kept.by_id]
-        holding = sum(map(kept.in_pair, asked))
-        yield f"of {len(asked):,} on questions of {kept.source} {holding:,} hold its response"
+        asked = sum(row["id"] in kept.by_id for row in file.rows)
+        holding = sum(map(kept.in_pair, file.rows))
+        yield f"of {asked:,} on questions of {kept.source} {holding:,} hold its response"
 
 
 def _of_others(file: File, models: WeakModels) -> Iterator[str]:
@@ -194,7 +220,9 @@ def _of_others(file: File, models: WeakModels) -> Iterator[str]:
 def _weak_responses(corpus: Corpus, kind: str) -> WeakModels:
     """Return the responses of each weak model in one kind of set."""
     return {
-        file.weak_model: WeakResponses(file.path.name, {row["id"]: row["output"] for row in file.rows})
+        file.weak_model: WeakResponses(
+            file.path.name, {row["id"]: text_digest(row["output"]) for row in file.rows}
+        )
         for file in corpus.of("sft")
         if file.weak_model and file.parts["kind"] == kind
     }
@@ -209,14 +237,25 @@ def _weak_responses(corpus: Corpus, kind: str) -> WeakModels:
 def chosen_equals_rejected(corpus: Corpus) -> Iterator[Occurrence]:
     """Find pairs whose chosen and rejected response are the same."""
     for file in corpus.of("pairs"):
-        same = [row for row in file.rows if len({text.strip() for text in pair_of(row)}) < 2]
+        same = sum(map(_are_same, file.rows))
         if same:
-            text = f"in {len(same)} of {len(file.rows):,} pairs chosen and rejected are the same"
-            yield Occurrence(file.name, len(same), len(file.rows), text, _distinct_ids(same))
+            text = f"in {same} of {len(file.rows):,} pairs chosen and rejected are the same"
+            shown = _distinct_ids(filter(_are_same, file.rows))
+            yield Occurrence(file.name, same, len(file.rows), text, shown)
 
 
-def _distinct_ids(rows: list[Row]) -> tuple[str, ...]:
-    return few(dict.fromkeys(f"id {row['id']}" for row in rows))
+def _are_same(row: Row) -> bool:
+    return len({text.strip() for text in pair_of(row)}) < 2
+
+
+def _distinct_ids(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Return the first few different ids of rows."""
+    shown: dict[str, None] = {}
+    for row in rows:
+        shown[f"id {row['id']}"] = None
+        if len(shown) == EXAMPLES:
+            break
+    return few(shown)
 
 
 @check(
@@ -230,12 +269,27 @@ def duplicates(corpus: Corpus) -> Iterator[Occurrence]:
     for file in corpus.of("pairs", "sft", "results"):
         if file.parts.get("side") == "hybrid":  # weak and icl may well write the same
             continue
-        keys = [
-            (str(row["id"]), prompt_of(row), *responses(file.kind, row)) for row in file.rows if "id" in row
-        ]
-        extra = {key: count - 1 for key, count in Counter(keys).items() if count > 1}
+        counts = Counter(digest for digest, _ in _digests(file))
+        extra = {digest: count - 1 for digest, count in counts.items() if count > 1}
         if extra:
             noun = "pair" if file.kind == "pairs" else "row"
             count = sum(extra.values())
             text = f"{count} of {len(file.rows):,} {noun}s repeat another {noun}"
-            yield Occurrence(file.name, count, len(file.rows), text, few(f"id {key[0]}" for key in extra))
+            yield Occurrence(file.name, count, len(file.rows), text, few(_repeated(file, extra)))
+
+
+def _digests(file: File) -> Iterator[tuple[bytes, str]]:
+    """Yield the digest of the texts of each row that has an id, and the id."""
+    for row in file.rows:
+        if "id" in row:
+            name = str(row["id"])
+            yield text_digest(name, prompt_of(row), *responses(file.kind, row)), name
+
+
+def _repeated(file: File, extra: Iterable[bytes]) -> Iterator[str]:
+    """Yield the ids of the rows with some digests, in the order in which they first occur."""
+    left = set(extra)
+    for digest, name in _digests(file):
+        if digest in left:
+            left.discard(digest)
+            yield f"id {name}"
