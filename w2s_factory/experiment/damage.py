@@ -162,5 +162,6 @@ def _without_lines(plan: Plan, folder: Path) -> Iterator[Damage]:
     for step in plan.steps:
         if step.kind in _WITH_MANIFEST and _complete(step, folder):
             for file in step.writes:
-                if not manifest.last_lines((folder / file).parent):
+                path = folder / file
+                if path.name == manifest.NAME and not manifest.last_lines(path.parent):
                     yield Damage(file, "has no line that can be read", step)
