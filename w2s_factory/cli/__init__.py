@@ -19,6 +19,7 @@ SECTIONS = {
     "Whole experiments": {
         "init": "Write a commented experiment file or task file to start from.",
         "run": "Run or resume an experiment, up to its report.",
+        "status": "Show the steps of a run, their progress and the remaining time.",
         "report": "Write the HTML report of a run.",
     },
     "Model responses": {
