@@ -82,12 +82,21 @@ class Folder:
 
     def starts(self, name, ago=10.0, jobid=1) -> None:
         self.prints(self.moment(ago), f"rule seed0_{name}:", "    output: x", f"    jobid: {jobid}")
+        for mark in self.marks(name):
+            self.write(mark)
 
     def ends(self, name, seconds=5.0) -> None:
         self.prints(self.moment(0), f"Finished jobid: 1 (Rule: seed0_{name})")
+        for mark in self.marks(name):
+            (self.path / mark).unlink(missing_ok=True)
         for file in STEPS[name][2]:
             self.write(file)
         self.write(f"benchmarks/seed0/{name}.tsv", f"s\th:m:s\n{seconds}\t0:00:05\n")
+
+    def marks(self, name) -> list[str]:
+        """Snakemake's marks of what is not complete."""
+        files = [slurm_jobs.snakemake_note(self.path, "incomplete", file) for file in STEPS[name][2]]
+        return [str(file.relative_to(self.path)) for file in files]
 
     def fails(self, name) -> None:
         self.prints(self.moment(0), f"Error in rule seed0_{name}:", "    message: None")
@@ -369,6 +378,19 @@ def test_jobs_that_a_killed_run_left_go_on(folder, monkeypatch, state):
     found = read_status(folder.path)
     assert (found.active, found.jobs_left) == (False, ("31",))
     assert found.steps[2].state == ("running" if state == "RUNNING" else "waiting")
+
+
+@pytest.mark.parametrize("marked", [False, True], ids=["complete", "marked as incomplete"])
+def test_a_job_that_ended_after_a_killed_run_completes_its_step(folder, monkeypatch, marked):
+    """Nobody prints its end; what it leaves are its files, without Snakemake's mark of incomplete ones."""
+    _submitted(folder, log_there=True)
+    folder.write(slurm_jobs.RECORD, "w2s-1\n")
+    folder.write("models/m/manifest.jsonl")
+    if not marked:
+        (folder.path / folder.marks("model")[0]).unlink()
+    monkeypatch.setattr(status, "left_jobs", lambda path: [])
+    step = read_status(folder.path).steps[2]
+    assert (step.state, step.job) == ("waiting" if marked else "done", None)
 
 
 def test_a_slurm_that_does_not_answer_is_not_taken_for_an_end(folder, monkeypatch):

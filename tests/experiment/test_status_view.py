@@ -73,9 +73,6 @@ def test_a_short_step_may_take_a_little_longer():
     [
         ({"process": None, "host": ""}, "active"),
         ({"remaining_seconds": 90.0}, "active (process 12 on vm); about 0:01:30 left"),
-        ({"remaining_seconds": 90.0, "unmeasured": ("report", "vote")},
-         "active (process 12 on vm); about 0:01:30 left; not counting report, vote (none measured yet)"),
-        ({"unmeasured": ("data",)}, "active (process 12 on vm); time left not known: data (none measured yet)"),
         ({"active": None, "quiet_seconds": 65.0}, "may be active (process 12 on vm), last wrote to a log 0:01:05 ago"),
         ({"active": None, "process": None}, "may be active"),
         ({"active": False}, "no run is active; the same `run` command continues"),
@@ -86,6 +83,17 @@ def test_a_short_step_may_take_a_little_longer():
 )  # fmt: skip
 def test_whether_a_run_is_active_and_what_remains(changes, line):
     assert text(run(QUEUED, **changes))[1] == line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "line"),
+    [
+        (90.0, "not counting report, vote (none measured yet)"),
+        (None, "time left not known: report, vote (none measured yet)"),
+    ],
+)
+def test_what_the_remaining_time_lacks(seconds, line):
+    assert text(run(QUEUED, remaining_seconds=seconds, unmeasured=("report", "vote")))[2] == line
 
 
 STEPS = st.lists(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("folder", metavar="RUN", type=PATH)
 @option("--json", "as_json", is_flag=True, help="Print the status as a JSON object instead of text.")
 def command(folder: Path, as_json: bool) -> None:
-    """Show the steps of a run: their state, their progress and the remaining time.
+    """Show a run's steps, their progress and the time left.
 
     RUN is the folder that w2s-factory run works in or has worked in, on this machine or another one. The
     status is read from its files; a run that is active is not disturbed. On a terminal, steps for which there

@@ -231,8 +231,8 @@ def _lacks_note(folder: Path, step: PlannedStep) -> bool:
     """Return whether all files of a step are there, complete, and Snakemake has no note of them."""
     return all(
         (folder / file).exists()
-        and not _note(folder, "metadata", file).exists()
-        and not _note(folder, "incomplete", file).exists()
+        and not snakemake_note(folder, "metadata", file).exists()
+        and not snakemake_note(folder, "incomplete", file).exists()
         for file in step.writes
     )
 
@@ -241,7 +241,7 @@ _LONGEST: Final = 254
 """The characters of a file's name in which Snakemake (9) writes its notes; a longer one becomes folders."""
 
 
-def _note(folder: Path, kind: str, file: str) -> Path:
+def snakemake_note(folder: Path, kind: str, file: str) -> Path:
     """Return where Snakemake (9) notes something about an output."""
     name = base64.urlsafe_b64encode(file.encode()).decode()
     *folders, last = (name[start : start + _LONGEST] for start in range(0, len(name), _LONGEST))

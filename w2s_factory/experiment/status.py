@@ -15,8 +15,8 @@ from w2s_factory.experiment.remaining_time import Durations, Work, capacity, run
 from w2s_factory.experiment.report.folder import open_run
 from w2s_factory.experiment.report.training_curves import recorded_seconds
 from w2s_factory.experiment.run_lock import Activity, activity
-from w2s_factory.experiment.slurm_jobs import RECORD, left_jobs
-from w2s_factory.experiment.slurm_watch import Submissions
+from w2s_factory.experiment.slurm_jobs import RECORD, left_jobs, snakemake_note
+from w2s_factory.experiment.slurm_watch import Submission, Submissions
 from w2s_factory.experiment.workflow import LOG, Progress, planned_steps
 from w2s_factory.generating.generation_progress import FollowedGeneration, ResponsesProgress
 from w2s_factory.llamafactory.training_progress import FollowedTraining, TrainingProgress
@@ -194,7 +194,7 @@ class RunReader:
         )
 
     def _status(self, step: PlannedStep, calls: _Calls, now: float) -> StepStatus:
-        submission = calls.submissions.of.get(step.rule)
+        submission = self._job(step, calls)
         state = self._state(step, calls)
         status = StepStatus(
             name=step.name,
@@ -217,7 +217,7 @@ class RunReader:
         event = calls.progress.events.get(step.rule)
         if event == "failed":
             return "failed"
-        if event == "started":
+        if event == "started" and not self._has_ended_since(step, calls):
             self._complete.discard(step.rule)
             self._took.pop(step.rule, None)
             return "running" if self._runs(step, calls) else "waiting"
@@ -229,10 +229,24 @@ class RunReader:
             self._complete.add(step.rule)
         return "restored" if step.rule in calls.progress.restored else "done"
 
+    def _job(self, step: PlannedStep, calls: _Calls) -> Submission | None:
+        """Return the job of a step that waits or runs in Slurm; None if there is none, or no longer."""
+        submission = calls.submissions.of.get(step.rule)
+        gone = self.activity.active is False and submission and submission.job not in (self._left or ())
+        return None if gone else submission
+
+    def _has_ended_since(self, step: PlannedStep, calls: _Calls) -> bool:
+        """Return whether a started step was completed by its job in Slurm after `run` itself was killed."""
+        return (
+            self.activity.active is False
+            and self._job(step, calls) is None
+            and not any(snakemake_note(self._folder, "incomplete", file).exists() for file in step.writes)
+        )
+
     def _runs(self, step: PlannedStep, calls: _Calls) -> bool:
         """Return whether a started step runs: its job may still wait, or it may have ended with `run`."""
-        submission = calls.submissions.of.get(step.rule)
-        if self.activity.active is False and (submission is None or submission.job not in (self._left or ())):
+        submission = self._job(step, calls)
+        if self.activity.active is False and submission is None:
             return False
         if step.local or f"--executor {slurm.NAME} " not in f"{calls.progress.command} ":
             return True

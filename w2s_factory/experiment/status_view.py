@@ -62,7 +62,7 @@ def status_lines(status: RunStatus, room: int | None = None) -> list[Text]:
         status: The status.
         room: The most lines; None for all. Failed, running and next steps come first, the rest is counted.
     """
-    head = [_summary(status), _activity(status)]
+    head = [_summary(status), _activity(status), *_unmeasured(status)]
     left = None if room is None else max(room - len(head), 1)
     shown = _selected(status.steps, left)
     width = max((len(step.name) for step in shown), default=0)
@@ -94,12 +94,14 @@ def _activity(status: RunStatus) -> Text:
     if status.active is False:
         return Text(_at_rest(status))
     process = "" if status.process is None else f" (process {status.process} on {status.host})"
-    parts = [f"active{process}" if status.active else f"may be active{process}"]
+    text = f"active{process}" if status.active else f"may be active{process}"
     if status.active is None and status.quiet_seconds is not None:
-        parts[0] += f", last wrote to a log {clock(status.quiet_seconds)} ago"
+        text += f", last wrote to a log {clock(status.quiet_seconds)} ago"
     if status.seconds is not None:
-        parts[0] += f" for {clock(status.seconds)}"
-    return Text("; ".join([*parts, *_left(status)]))
+        text += f" for {clock(status.seconds)}"
+    if status.remaining_seconds is not None and not status.complete:
+        text += f"; about {clock(status.remaining_seconds)} left"
+    return Text(text)
 
 
 def _at_rest(status: RunStatus) -> str:
@@ -110,14 +112,11 @@ def _at_rest(status: RunStatus) -> str:
     return "complete" if status.complete else "no run is active; the same `run` command continues"
 
 
-def _left(status: RunStatus) -> Iterator[str]:
-    """Yield what is known of the remaining time of a run, and what is not."""
-    if status.remaining_seconds is not None and not status.complete:
-        yield f"about {clock(status.remaining_seconds)} left"
+def _unmeasured(status: RunStatus) -> Iterator[Text]:
+    """Yield the line that names what the remaining time lacks, if it lacks something."""
     if status.unmeasured:
-        kinds = ", ".join(status.unmeasured)
         lacks = "not counting" if status.remaining_seconds is not None else "time left not known:"
-        yield f"{lacks} {kinds} (none measured yet)"
+        yield Text(f"{lacks} {', '.join(status.unmeasured)} (none measured yet)")
 
 
 def _step_lines(step: StepStatus, width: int) -> list[Text]:

@@ -255,7 +255,7 @@ class Progress:
         names: Step names by rule.
         tell: The function that gets a line for each step that starts or ends.
         logs: The logs of steps by rule; a step's start is passed to `tell` if its log is here.
-        starts: What a step does when it starts: with an executor, its job is only submitted.
+        starts: What a step does when Snakemake starts it, if an executor may send it elsewhere.
         total: The number of steps to do.
         done: The number of finished steps.
         failed: The rules that failed.
@@ -315,19 +315,19 @@ class Progress:
         elif match := _MOMENT.match(line):
             self._moment = time.mktime(time.strptime(match[1]))
         elif (match := _BEGINS.match(line)) and match[1] != EVERYTHING:
-            self._begin(match[1])
+            self._begin(match[1], "starts" if line.startswith("local") else self.starts)
         elif (match := _ENDS.match(line)) and match[1] != EVERYTHING:
             self._end(match[1])
         elif (match := _FAILS.match(line)) and match[1] not in self.failed:
             self.failed.append(match[1])
             self.events[match[1]] = "failed"
 
-    def _begin(self, rule: str) -> None:
+    def _begin(self, rule: str, starts: str) -> None:
         self.events[rule], self._since[rule] = "started", time.monotonic()
         if self._moment is not None:
             self.began[rule] = self._moment
         if rule in self.logs:
-            self.tell(f"{self.names.get(rule, rule)} {self.starts}; its log: {self.logs[rule]}")
+            self.tell(f"{self.names.get(rule, rule)} {starts}; its log: {self.logs[rule]}")
 
     def _end(self, rule: str) -> None:
         self.done += 1
