@@ -88,6 +88,12 @@ def test_a_later_state_of_the_bar_says_when_it_began(step):
     assert step.progress() == ResponsesProgress(20, 40, 0.5, 5.0, 40.0)
 
 
+def test_at_its_end_the_pace_stays_as_it_was(step):
+    step.journal(f"{HEADER}\n{rows(40)}")
+    step.printed(LOADING + bar(0) + bar(40, clock="00:20", pace="2.0") + "\nWrote output.jsonl\n", ago=10)
+    assert step.progress() == ResponsesProgress(40, 40, 2.0, 20.0, 0.0)
+
+
 def test_after_other_lines_it_is_measured_from_the_start_of_the_step(step):
     step.journal(f"{HEADER}\n{rows(20)}")
     step.printed(LOADING + bar(0) + "\na warning\n", ago=10)

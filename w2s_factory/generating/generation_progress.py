@@ -114,6 +114,8 @@ class FollowedGeneration:
         # The bar began as long before its last state was printed as that state says.
         began = log.changed - last.seconds if last.end == len(log.end.rstrip()) else since
         fresh, seconds = done - self._first.done, now - began
+        if last.done == last.total:  # it has ended, and its last state says how long it took
+            seconds = last.seconds
         if fresh <= 0 or seconds <= 0:
             return ResponsesProgress(done, last.total)
         pace = fresh / seconds
