@@ -129,6 +129,24 @@ def simulated_run(file: str, output_dir: str | None = None, preset: str | None =
     if not folder.exists():
         folder.mkdir(parents=True)
         make_run(folder, questions=40, asked=30, seeds=(0,))
+        write_plan(folder)
+
+
+def write_plan(folder: Path) -> None:
+    """Write the plan of a run whose other files are there: a step for each job, which writes its log."""
+    jobs = json.loads((folder / "contents.json").read_text())["jobs"]
+    same = {"reads": [], "local": True, "threads": 1, "resources": {}, "commands": "true"}
+    steps = [
+        {
+            "rule": f"rule_{number}",
+            "log": job["log"],
+            "benchmark": job["benchmark"],
+            "writes": [job["log"]],
+            **same,
+        }
+        for number, job in enumerate(jobs)
+    ]
+    (folder / "plan.json").write_text(json.dumps({"steps": steps}))
 
 
 def small_benchmark(source: str, output_dir: Path, **_) -> None:
@@ -286,7 +304,7 @@ FILES = {
 """The files that examples in the help of commands name, of one row each: every example is run alone."""
 
 PARSED = {
-    *("train", "export", "template", "doctor", "generate", "merge-shards", "run", "report"),
+    *("train", "export", "template", "doctor", "generate", "merge-shards", "run", "status", "report"),
     *("fetch", "verify-release", "audit"),
 }
 """Commands whose help examples are parsed: they train, need a model, or change an environment."""

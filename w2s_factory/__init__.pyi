@@ -43,6 +43,9 @@ from .experiment.run import Ran as Ran
 from .experiment.run import plan_experiment as plan_experiment
 from .experiment.run import run as run
 from .experiment.spec import Experiment as Experiment
+from .experiment.status import RunStatus as RunStatus
+from .experiment.status import StepStatus as StepStatus
+from .experiment.status import read_status as read_status
 from .experiment.steps import Step as Step
 from .generating import Chat as Chat
 from .generating import ChatEngine as ChatEngine

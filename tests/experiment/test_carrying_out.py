@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -76,11 +77,12 @@ def finished(run, once):
 def test_steps_run_in_order_and_once(run):
     run()
     assert run.done() == ["a", "b", "c"]
+    starts = [f"seed0/{name} starts; its log: {run.folder}/logs/seed0/{name}.log" for name in "abc"]
+    ends = ["[1/3] seed0/a", "[2/3] seed0/b", "[3/3] seed0/c"]
     assert [line.split("  ")[0] for line in run.printed] == [
-        "[1/3] seed0/a",
-        "[2/3] seed0/b",
-        "[3/3] seed0/c",
+        line for pair in zip(starts, ends, strict=True) for line in pair
     ]
+    assert all(re.fullmatch(r"\[\d/3\] seed0/[abc]  \d+\.\d s", line) for line in run.printed[1::2])
     run()
     assert run.done() == []
     assert run.printed == ["nothing to do: every step is complete"]

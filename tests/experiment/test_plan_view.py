@@ -188,6 +188,14 @@ def test_what_is_commented_out_is_what_holds_anyway(tmp_path):
     assert read_experiment(file) == before
 
 
+def test_with_an_executor_only_local_steps_start():
+    printed, logs = [], {"seed0_a": "a.log", "seed0_b": "b.log"}
+    progress = Progress({}, printed.append, logs, "is submitted")
+    for line in ("localrule seed0_a:", "rule seed0_b:", "localrule everything:"):
+        progress.take(line)
+    assert printed == ["seed0_a starts; its log: a.log", "seed0_b is submitted; its log: b.log"]
+
+
 def test_progress_counts_and_times_steps():
     printed = []
     progress = Progress({"seed0_a": "seed0/a"}, printed.append)

@@ -18,6 +18,7 @@ from w2s_factory.experiment.plan import Plan
 from w2s_factory.experiment.resources import Need, Resources
 from w2s_factory.experiment.run import carry_out
 from w2s_factory.experiment.slurm_jobs import RECORD
+from w2s_factory.experiment.status import read_status
 from w2s_factory.experiment.workflow import snakemake_command
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
@@ -222,6 +223,31 @@ def test_a_preempted_job_is_named_or_comes_back(run, cluster, partition, retries
             assert "seed0/a (PREEMPTED)" in run.fails(plan)
             assert "another job took its place" in run.text
     assert cluster.per_step(run.folder) == {"a": 1}
+
+
+def test_the_status_says_which_jobs_wait_and_which_run(run):
+    """Both steps need all of one node: the second one waits in Slurm's queue for the first."""
+    seen = []
+
+    def look():
+        until((run.folder / "begun").exists, what="the step runs")
+        seen.append(read_status(run.folder))
+        (run.folder / "go").touch()
+
+    first = "touch begun; while ! test -e go; do sleep 0.2; done; echo 1 > {}.txt"
+    steps = {name: ([], [f"{name}.txt"], first.format(name)) for name in "ab"}
+    with meanwhile(look):
+        run(run.plan(steps, threads=2, more={"slurm_extra": "--nodelist=n1"}))
+    states = {step.state: step for step in seen[0].steps}
+    assert set(states) == {"running", "waiting"}
+    assert seen[0].active is True
+    assert states["running"].seconds is not None
+    assert states["waiting"].seconds is None
+    assert all(step.job is not None for step in seen[0].steps)
+    assert sorted(line for line in run.printed if line.startswith("seed0/")) == [
+        f"seed0/{name} is submitted; its log: {run.folder}/logs/seed0/{name}.log" for name in "ab"
+    ]
+    assert read_status(run.folder).counts["done"] == 2
 
 
 def test_a_job_that_waits_for_long_is_named(run, cluster, monkeypatch):

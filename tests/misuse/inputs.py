@@ -16,6 +16,8 @@ import yaml
 from made_runs import make_run
 
 from w2s_factory import build_stage1, build_stage2, get_task, make_config, pick_demonstrations, vote
+from w2s_factory.experiment.run import plan_experiment
+from w2s_factory.experiment.run_folder import prepare
 from w2s_factory.records import write
 from w2s_factory.shipped import shipped
 
@@ -104,6 +106,8 @@ LINES = [
     Line("generate --task in/task.yaml --split test --model in/model --output-dir out --engine echo --limit 2"),
     Line("run in/experiment.yaml --dry-run"),
     Line("run in/experiment.yaml --output-dir out", slow=True, code=1),
+    Line("status in/planned"),
+    Line("status in/planned --json"),
     Line("fetch release --from in/no-repository --output-dir out/release", code=1),
     Line("verify-release in/release", code=1),
     Line("audit in/data"),
@@ -140,6 +144,7 @@ def make_inputs(folder: Path) -> None:
     build_stage2(task, into / "weak.jsonl", into / "votes.jsonl", into / "pairs/paired.json")
     _configs(into)
     _shards(into, task)
+    prepare(plan_experiment(into / "experiment.yaml"), into / "planned")
     _release(into)
     if REPORT in LINES:
         make_run(_made(into / "run/contents.json").parent, seeds=[0], questions=12, asked=12)

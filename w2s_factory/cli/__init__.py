@@ -19,6 +19,7 @@ SECTIONS = {
     "Whole experiments": {
         "init": "Write a commented experiment file or task file to start from.",
         "run": "Run or resume an experiment, up to its report.",
+        "status": "Show a run's steps, their progress and the time left.",
         "report": "Write the HTML report of a run.",
     },
     "Model responses": {

@@ -107,6 +107,7 @@ def command(
         force=force,
         jobs_left=jobs_left,
         take_over=take_over,
+        live=True,
     )
     if ran.answer:
         click.echo(ran.answer)

@@ -30,6 +30,7 @@ from w2s_factory.experiment.run_folder import (
 )
 from w2s_factory.experiment.slurm_jobs import end_earlier, recorded
 from w2s_factory.experiment.slurm_watch import Watch
+from w2s_factory.experiment.status_view import drawn
 from w2s_factory.experiment.template_check import check_templates
 from w2s_factory.experiment.training_arguments import TrainingSection
 from w2s_factory.experiment.workflow import LOG, RESTORED, Progress, script_of, snakemake_command
@@ -149,6 +150,8 @@ RUNS: Final = Path("runs")
 _GRACE = 10.0
 """Seconds for Snakemake, once interrupted, to end its jobs and cancel those of a cluster."""
 
+_CONTINUES = "interrupted; the same command continues from there"
+
 _USAGE = 2
 """Snakemake's exit code if it refuses its arguments."""
 
@@ -222,6 +225,7 @@ def run(  # noqa: PLR0913  each is an option of the command
     force: bool = False,
     jobs_left: JobsLeft = "wait",
     take_over: bool = False,
+    live: bool = False,
     tell: Callable[[str], None] = say,
 ) -> Ran:
     """Run an experiment up to its report; complete steps are not repeated.
@@ -239,7 +243,8 @@ def run(  # noqa: PLR0913  each is an option of the command
         force: Warn of a training template that differs from what generation will ask, instead of refusing it.
         jobs_left: Whether to `wait` for jobs that an earlier run left in Slurm, or to `cancel` them.
         take_over: Continue although another run may be active in the folder, on another machine.
-        tell: The function that gets a line for each finished step.
+        live: Draw the steps and their progress on stderr if it is a terminal, instead of the lines for steps.
+        tell: The function that gets a line for each step that starts or ends.
 
     Raises:
         UserError: The file cannot be used, an input is missing, another run is or may be active in the
@@ -258,6 +263,7 @@ def run(  # noqa: PLR0913  each is an option of the command
         gpu_for=file if here else None,
         jobs_left=jobs_left,
         take_over=take_over,
+        live=live,
         tell=tell,
     )
     return Ran(folder, folder / REPORT, _answer(folder, planned, may_be_older=bool(arguments)))
@@ -278,7 +284,7 @@ def _answer(folder: Path, planned: Plan, *, may_be_older: bool) -> str:
     return (folder / report.log).read_text("utf-8", "replace").partition("\n")[0]
 
 
-def carry_out(
+def carry_out(  # noqa: PLR0913  they are those of `run`
     planned: Plan,
     folder: Path,
     command: Sequence[str],
@@ -287,6 +293,7 @@ def carry_out(
     gpu_for: object = None,
     jobs_left: JobsLeft = "wait",
     take_over: bool = False,
+    live: bool = False,
     tell: Callable[[str], None] = say,
 ) -> None:
     """Bring a folder up to date with a plan.
@@ -300,7 +307,8 @@ def carry_out(
             must have the GPU that they need; None if they may run elsewhere.
         jobs_left: Whether to `wait` for jobs that an earlier run left in Slurm, or to `cancel` them.
         take_over: Continue although another run may be active in the folder, on another machine.
-        tell: The function that gets a line for each finished step.
+        live: Draw the steps and their progress on stderr if it is a terminal, instead of the lines for steps.
+        tell: The function that gets a line for each step that starts or ends.
 
     Raises:
         UserError: An input is missing, another run is or may be active in the folder, a file cannot be
@@ -314,9 +322,15 @@ def carry_out(
         prepare(planned, folder, source)
         if gpu_for is not None:
             check_gpu(planned, _trainings(planned.experiment), gpu_for, folder)
-        repeat = partial(_repeat, planned, folder, command, tell)
-        restored = restore(planned, folder, repeat, _environment(folder), tell)
-        total = _carry_out(planned, folder, command, tell).total
+        carried_out = partial(_carry_out, planned, folder, tell=tell, live=live)
+        try:
+            restored = restore(
+                planned, folder, partial(_repeat, carried_out, command), _environment(folder), tell
+            )
+            total = carried_out(command).total
+        except KeyboardInterrupt:
+            tell(_CONTINUES)
+            raise
     if total == 0 and not restored:
         tell("nothing to do: every step is complete")
 
@@ -325,8 +339,10 @@ def _carry_out(
     planned: Plan,
     folder: Path,
     command: Sequence[str],
-    tell: Callable[[str], None],
     only: Sequence[Step] = (),
+    *,
+    tell: Callable[[str], None],
+    live: bool,
 ) -> Progress:
     """Carry out what is not up to date, or steps to restore alone; return what was to do and was done.
 
@@ -334,18 +350,31 @@ def _carry_out(
         UserError: A file cannot be written, or Snakemake refuses its arguments.
         DelegateError: A step failed.
     """
-    progress, start = Progress({step.rule: step.name for step in planned.steps}, tell), _size(folder / LOG)
-    watch = Watch({step.rule: step for step in planned.steps}, planned.experiment.resources.retries, tell)
-    with recorded(folder, command), watch.watching(command):
+    start, watch = _size(folder / LOG), _watch(planned, tell)
+    with contextlib.ExitStack() as stack:
+        on_screen = live and stack.enter_context(drawn(folder, stays=not only))
+        progress = _progress(planned, folder, command, (lambda _: None) if on_screen else tell)
+        stack.enter_context(recorded(folder, command))
+        stack.enter_context(watch.watching(command))
         code = _snakemake(command, folder, progress, watch, {RESTORED: " ".join(step.rule for step in only)})
     if code != 0:
         raise _failed(planned, folder, progress, watch, code, tell, start)
     return progress
 
 
-def _repeat(
-    planned: Plan, folder: Path, command: Sequence[str], tell: Callable[[str], None], steps: Sequence[Step]
-) -> bool:
+def _watch(planned: Plan, tell: Callable[[str], None]) -> Watch:
+    return Watch({step.rule: step for step in planned.steps}, planned.experiment.resources.retries, tell)
+
+
+def _progress(planned: Plan, folder: Path, command: Sequence[str], tell: Callable[[str], None]) -> Progress:
+    names, logs = {}, {}
+    for step in planned.steps:
+        names[step.rule], logs[step.rule] = step.name, folder / step.log
+    starts = "is submitted" if "--executor" in command else "starts"
+    return Progress(names, tell, logs, starts)
+
+
+def _repeat(carried_out: Callable[..., Progress], command: Sequence[str], steps: Sequence[Step]) -> bool:
     """Repeat complete steps and nothing else; return whether Snakemake did (it does not with `-- -n`).
 
     Raises:
@@ -355,7 +384,7 @@ def _repeat(
     rules = [step.rule for step in steps]
     start = command.index("--snakefile")  # before the arguments of the user
     command = [*command[:start], "--forcerun", *rules, *command[start:]]
-    return _carry_out(planned, folder, command, tell, steps).done >= len(steps)
+    return carried_out(command, steps).done >= len(steps)
 
 
 def _with_state(name: str, end: End | None) -> str:

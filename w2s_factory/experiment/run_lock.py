@@ -11,6 +11,7 @@ import contextlib
 import os
 import platform
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -101,6 +102,40 @@ def lock_folder(folder: Path, *, take_over: bool = False) -> Iterator[None]:
             yield
         finally:
             _remove(folder / OWNER, _text(us))
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Whether a run is active in a folder.
+
+    Attributes:
+        active: None if that cannot be known, since its process would be on another machine.
+        process: The number of its process; None if no run left a record of it that can be read.
+        host: The machine of that process; "" likewise.
+    """
+
+    active: bool | None
+    process: int | None = None
+    host: str = ""
+
+
+def activity(folder: Path) -> Activity:
+    """Return whether a run is active in a folder, by the record of its owner; the lock is not touched.
+
+    To try the lock, even for a moment, would make a run fail that starts just then.
+    """
+    try:
+        owner = _read((folder / OWNER).read_text("utf-8"))
+    except FileNotFoundError:
+        return Activity(active=False)
+    except OSError:
+        owner = None
+    if owner is None:
+        return Activity(active=None)
+    us = _us()
+    ended = owner.has_ended(us, locked=False)
+    known = (owner.boot, owner.namespace) == (us.boot, us.namespace)
+    return Activity(False if ended else True if known else None, owner.pid, owner.host)
 
 
 def _replace_ended(folder: Path, us: Owner, *, locked: bool, take_over: bool) -> None:

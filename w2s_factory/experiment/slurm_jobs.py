@@ -12,12 +12,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ValidationError
-
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.experiment import slurm
 from w2s_factory.experiment.run_folder import MARK
-from w2s_factory.experiment.workflow import COMPARED_BYTES, LOG, PLAN, SNAKEFILE
+from w2s_factory.experiment.workflow import COMPARED_BYTES, LOG, SNAKEFILE, PlannedStep, planned_steps
 from w2s_factory.processes import kill_family
 
 if TYPE_CHECKING:
@@ -221,35 +219,20 @@ def adopt(folder: Path) -> None:
         raise DelegateError(f"Snakemake failed with exit code {done.returncode}", hint=f"See {log}")
 
 
-class _PlannedStep(BaseModel):
-    """A step as the folder's plan describes it, which also says what it does."""
-
-    rule: str
-    writes: list[str]
-    local: bool
-
-
-class _PlannedSteps(BaseModel):
-    """The folder's plan."""
-
-    steps: list[_PlannedStep]
-
-
-def _steps(folder: Path) -> list[_PlannedStep]:
+def _steps(folder: Path) -> list[PlannedStep]:
     """Return the steps of the folder's plan that an executor sends to other machines."""
     try:
-        plan = _PlannedSteps.model_validate_json((folder / PLAN).read_text("utf-8"))
-    except (OSError, ValidationError):  # no run got as far as submitting jobs
+        return [step for step in planned_steps(folder) if not step.local]
+    except UserError:  # no run got as far as submitting jobs
         return []
-    return [step for step in plan.steps if not step.local]
 
 
-def _lacks_note(folder: Path, step: _PlannedStep) -> bool:
+def _lacks_note(folder: Path, step: PlannedStep) -> bool:
     """Return whether all files of a step are there, complete, and Snakemake has no note of them."""
     return all(
         (folder / file).exists()
-        and not _note(folder, "metadata", file).exists()
-        and not _note(folder, "incomplete", file).exists()
+        and not snakemake_note(folder, "metadata", file).exists()
+        and not snakemake_note(folder, "incomplete", file).exists()
         for file in step.writes
     )
 
@@ -258,7 +241,7 @@ _LONGEST: Final = 254
 """The characters of a file's name in which Snakemake (9) writes its notes; a longer one becomes folders."""
 
 
-def _note(folder: Path, kind: str, file: str) -> Path:
+def snakemake_note(folder: Path, kind: str, file: str) -> Path:
     """Return where Snakemake (9) notes something about an output."""
     name = base64.urlsafe_b64encode(file.encode()).decode()
     *folders, last = (name[start : start + _LONGEST] for start in range(0, len(name), _LONGEST))

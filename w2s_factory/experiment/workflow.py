@@ -11,7 +11,9 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ValidationError
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment import slurm
@@ -19,7 +21,7 @@ from w2s_factory.experiment.run_contents import CONTENTS
 from w2s_factory.experiment.steps import OURS
 from w2s_factory.quantities import Jobs
 from w2s_factory.ranges import check
-from w2s_factory.records import content_hash
+from w2s_factory.records import content_hash, read_object
 from w2s_factory.terminal import shortened
 
 if TYPE_CHECKING:
@@ -168,12 +170,69 @@ def _hint(read: str) -> str | None:
     return None
 
 
+class PlannedStep(BaseModel):
+    """A step as the folder's plan describes it, which also says what it does.
+
+    Attributes:
+        rule: The name of its rule.
+        reads: The files it depends on.
+        writes: The files it writes.
+        log: The file to which its output is written.
+        benchmark: The file to which Snakemake writes its duration.
+        local: Whether it runs where `run` runs, also with an executor.
+        threads: The processor cores it needs.
+        resources: What else it needs, by Snakemake's names.
+        commands: Its commands, a line each.
+    """
+
+    rule: str
+    reads: list[str]
+    writes: list[str]
+    log: str
+    benchmark: str
+    local: bool
+    threads: int
+    resources: dict[str, str | int]
+    commands: str
+
+    @property
+    def name(self) -> str:
+        """Return the step's name, by which its log is named."""
+        return self.log.removeprefix("logs/").removesuffix(".log")
+
+
+class _PlannedSteps(BaseModel):
+    """The folder's plan."""
+
+    steps: list[PlannedStep]
+
+
+def planned_steps(folder: Path) -> list[PlannedStep]:
+    """Return the steps of the plan that the last run wrote into its folder.
+
+    Raises:
+        UserError: There is no plan, or it cannot be read.
+    """
+    try:
+        return _PlannedSteps.model_validate(read_object(folder / PLAN)).steps
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(first["msg"], file=folder / PLAN, field=where) from None
+
+
 def as_json(workflow: dict[str, Any]) -> str:
     """Return the workflow as the text of `plan.json`."""
     return json.dumps(workflow, indent=1) + "\n"
 
 
+_COMMAND = re.compile(r"  Command: (.+)")
+_DRY = re.compile(r" (?:--dry-run|--dryrun|-[a-zA-Z]*n[a-zA-Z]*)(?= |$)")
+_REPEATED = re.compile(r" --forcerun ((?:\w+ )+)--snakefile ")
+_TABLE = re.compile(r"job +count$")
+_LISTED = re.compile(r"(\w+) +\d+$")
 _TOTAL = re.compile(r"total +(\d+)")
+_MOMENT = re.compile(r"\[(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\]$")
 _BEGINS = re.compile(r"(?:local)?rule (\w+):")
 _ENDS = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
 _FAILS = re.compile(r"Error in rule (\w+)")
@@ -181,43 +240,99 @@ _REFUSES = re.compile(r"(?:\S+: error: |Error: (?=Error parsing ))(.+)")
 EVERYTHING: Final = "everything"
 """The rule that is not a step: it asks for all files."""
 
+Event: TypeAlias = Literal["started", "finished", "failed"]
+"""The last thing that Snakemake prints about a step."""
+
 
 @dataclass
 class Progress:
     """The state of a workflow, read from the lines that Snakemake (9) prints.
 
+    Its log holds the lines of all calls for a folder, one after the other; each call says anew what is to do.
+    Calls that only show what is to do (`-- -n`) do not count.
+
     Attributes:
         names: Step names by rule.
-        tell: The function that gets a line for each finished step.
+        tell: The function that gets a line for each step that starts or ends.
+        logs: The logs of steps by rule; a step's start is passed to `tell` if its log is here.
+        starts: What a step does when Snakemake starts it, if an executor may send it elsewhere.
         total: The number of steps to do.
         done: The number of finished steps.
         failed: The rules that failed.
         refused: Snakemake's message about arguments that it refuses; "" if there is none.
+        command: Snakemake's command line.
+        listed: The rules that the last call has to do.
+        events: The last event of each rule in the last call.
+        began: When rules started, in seconds since the epoch.
+        restored: The rules that were last done alone, to restore damaged files.
     """
 
     names: Mapping[str, str]
     tell: Callable[[str], None]
+    logs: Mapping[str, Path] = field(default_factory=dict)
+    starts: str = "starts"
     total: int = 0
     done: int = 0
     failed: list[str] = field(default_factory=list)
     refused: str = ""
+    command: str = ""
+    listed: set[str] = field(default_factory=set)
+    events: dict[str, Event] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)
+    restored: set[str] = field(default_factory=set)
     _since: dict[str, float] = field(default_factory=dict)
+    _repeated: frozenset[str] = frozenset()
+    _moment: float | None = None
+    _in_table: bool = False
+    _dry: bool = False
 
     def take(self, line: str) -> None:
         """Update the state from a line."""
-        if match := _TOTAL.match(line):
-            self.total = int(match[1]) - 1
-        elif match := _BEGINS.match(line):
-            self._since[match[1]] = time.monotonic()
+        line = line.rstrip("\n")
+        if match := _COMMAND.match(line):
+            self._call(match[1])
+        elif match := _TOTAL.match(line):
+            self.total, self._in_table = int(match[1]) - 1, False
+        elif match := _REFUSES.match(line):
+            self.refused = shortened(match[1])
+        elif not self._dry:
+            self._take_event(line)
+
+    def _call(self, command: str) -> None:
+        """Start over for another call of Snakemake."""
+        self._dry = _DRY.search(command) is not None
+        if self._dry:
+            return
+        repeated = _REPEATED.search(command)
+        self.command, self._repeated = command, frozenset(repeated[1].split() if repeated else ())
+        self.listed, self.events, self.failed = set(), {}, []
+
+    def _take_event(self, line: str) -> None:
+        if _TABLE.match(line):
+            self._in_table = True
+        elif self._in_table and (match := _LISTED.match(line)):
+            self.listed.add(match[1])
+        elif match := _MOMENT.match(line):
+            self._moment = time.mktime(time.strptime(match[1]))
+        elif (match := _BEGINS.match(line)) and match[1] != EVERYTHING:
+            self._begin(match[1], "starts" if line.startswith("local") else self.starts)
         elif (match := _ENDS.match(line)) and match[1] != EVERYTHING:
             self._end(match[1])
         elif (match := _FAILS.match(line)) and match[1] not in self.failed:
             self.failed.append(match[1])
-        elif match := _REFUSES.match(line):
-            self.refused = shortened(match[1])
+            self.events[match[1]] = "failed"
+
+    def _begin(self, rule: str, starts: str) -> None:
+        self.events[rule], self._since[rule] = "started", time.monotonic()
+        if self._moment is not None:
+            self.began[rule] = self._moment
+        if rule in self.logs:
+            self.tell(f"{self.names.get(rule, rule)} {starts}; its log: {self.logs[rule]}")
 
     def _end(self, rule: str) -> None:
         self.done += 1
+        self.events[rule] = "finished"
+        (self.restored.add if rule in self._repeated else self.restored.discard)(rule)
         took = time.monotonic() - self._since.get(rule, time.monotonic())
         width = len(str(self.total))
         self.tell(f"[{self.done:>{width}}/{self.total}] {self.names.get(rule, rule)}  {took:.1f} s")

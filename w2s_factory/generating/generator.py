@@ -14,6 +14,7 @@ from w2s_factory.generating.engines import make_engine
 from w2s_factory.generating.engines.contract import Contracted
 from w2s_factory.generating.failures import Failures, ids_shown
 from w2s_factory.generating.generation_files import JOURNAL, OUTPUT, journals, seed_folder, shard_folder
+from w2s_factory.generating.generation_progress import UNIT
 from w2s_factory.generating.new_questions import new_questions
 from w2s_factory.generating.part import Generated, Part, check_settings, noted_date
 from w2s_factory.processes import progress_bar, say
@@ -223,7 +224,7 @@ def _write(generation: Generation, engine: Contracted, part: Part) -> Generated:
 def _progress(parts: Collection[Part]) -> tqdm[Any]:
     """Return a progress bar of all responses; those of an earlier run count as done."""
     total = sum(len(part.requests) for part in parts)
-    return progress_bar(total, sum(part.finished for part in parts), "responses")
+    return progress_bar(total, sum(part.finished for part in parts), UNIT)
 
 
 def _tell_given_away(generation: Generation, tell: Callable[[str], None]) -> None:

@@ -55,7 +55,7 @@ class Journal:
                     self._clear()
                 kept = self._intact_lines(header, drop_broken=drop_broken)
                 self._end = self._synced = os.fstat(self._file).st_size
-            rows = [row for row in map(_object, kept) if row is not None]
+            rows = [row for row in map(whole_object, kept) if row is not None]
             self.header: dict[str, Any] = rows[0] if rows else dict(header)
             self.rows: list[dict[str, Any]] = rows[1:]
             self._next_sync = time.monotonic() + SYNC_SECONDS
@@ -78,11 +78,11 @@ class Journal:
         lose what follows them.
         """
         lines = self.path.read_bytes().splitlines(keepends=True)
-        if lines and _object(lines[-1]) is None:
+        if lines and whole_object(lines[-1]) is None:
             os.ftruncate(self._file, sum(map(len, lines[:-1])))
             lines.pop()
         known = self._hashes.read()
-        broken = next((number for number, line in enumerate(lines, 1) if _object(line) is None), None)
+        broken = next((number for number, line in enumerate(lines, 1) if whole_object(line) is None), None)
         if broken and known is None and not drop_broken:
             hint = "Delete this line to have its row made again, or start over with --restart"
             raise UserError("broken JSON within a journal", file=self.path, line=broken, hint=hint)
@@ -270,11 +270,11 @@ def _line(row: Mapping[str, Any]) -> bytes:
 
 def _is_intact(line: bytes, known: Collection[bytes] | None) -> bool:
     """Return whether a line is as it was written, as far as this is known."""
-    return _object(line) is not None if known is None else _hash(line) in known
+    return whole_object(line) is not None if known is None else _hash(line) in known
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
-    """Return the object that a line holds; None if the line is incomplete."""
+def whole_object(line: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a line of a growing file holds; None if it is incomplete or broken."""
     if not line.endswith(b"\n"):
         return None
     try:
