@@ -105,7 +105,8 @@ def test_a_whole_run_has_every_part(reported, page):
 def test_the_page_needs_nothing_else(page):
     assert "<script" not in page
     loads = re.findall(r'(?:src|href)="([^"]*)"', page) + re.findall(r"url\(([^)]*)\)|@import", page)
-    assert {link for link in loads if not link.startswith(("#", "page/"))} == {"data:,"}
+    other = {link for link in loads if not link.startswith(("#", "page/"))}
+    assert {link.partition("#")[0] for link in other} == {"data:,", "page_responses/index.html"}
     assert "default-src 'none'" in page
 
 
@@ -391,7 +392,7 @@ def test_the_command(run, w2s):
     said = w2s("report", run, "--output", "mine.html").stdout
     answer, wrote, then = said.splitlines()
     assert answer.startswith("Stage I, iteration 2, hybrid-ft reached ")
-    assert wrote == "Wrote mine.html (figures and numbers in mine/)"
+    assert wrote == "Wrote mine.html (figures and numbers in mine/, all responses in mine_responses/)"
     assert then.startswith("Next: ")
     (run / "seed0/test/dpo/results.jsonl").unlink()
     assert "1 of the run's files do not exist yet" in w2s("report", run, "--output", "mine.html").stderr

@@ -126,14 +126,8 @@ _SEVERAL = (
 )
 
 
-def page(found: Findings, drawings: Drawings, beside: str) -> str:
-    """Return the HTML of a report.
-
-    Args:
-        found: The results of the run.
-        drawings: The figures.
-        beside: The name of the folder next to the page that holds figures and numbers.
-    """
+def templates() -> Environment:
+    """Return the templates of the report and of the pages of responses."""
     environment = Environment(
         loader=PackageLoader("w2s_factory.experiment.report"),
         autoescape=True,
@@ -146,7 +140,20 @@ def page(found: Findings, drawings: Drawings, beside: str) -> str:
         name: getattr(wording, name)
         for name in ("percent", "percent_interval", "points", "points_interval", "duration", "ratio")
     }
-    return environment.get_template("report.html").render(_context(found, drawings, beside))
+    return environment
+
+
+def page(found: Findings, drawings: Drawings, beside: str, responses: str) -> str:
+    """Return the HTML of a report.
+
+    Args:
+        found: The results of the run.
+        drawings: The figures.
+        beside: The name of the folder next to the page that holds figures and numbers.
+        responses: The name of the folder of all responses; "" if there are none.
+    """
+    context = _context(found, drawings, beside) | {"responses": responses}
+    return templates().get_template("report.html").render(context)
 
 
 def _context(found: Findings, drawings: Drawings, beside: str) -> dict[str, Any]:
@@ -172,6 +179,7 @@ def _context(found: Findings, drawings: Drawings, beside: str) -> dict[str, Any]
         else found.contents.task,
         "has_ceiling": find(models, CEILING) is not None,
         "other_questions": _on_other_questions(models),
+        "reasons": list(dict.fromkeys(reason for stage2 in found.stage2 for reason in stage2.counts.skipped)),
         "sampling_seeds": sorted({seed for stage2 in found.stage2 for seed in stage2.sources}),
         "trained": sum(model.training is not None for model in found.contents.models),
         "tags": _by_tag(found.groups),
