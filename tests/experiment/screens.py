@@ -111,6 +111,22 @@ class Screen:
             actions.send_keys(getattr(Keys, key, key))
         actions.perform()
 
+    def tabbed(self, selector: str) -> tuple[int, int, list[str]]:
+        """Press Tab as often as elements fit a selector and are visible.
+
+        The number of these elements, of the different ones that had the focus, and those of which nothing
+        showed it.
+        """
+        fitting = f"[...document.querySelectorAll({selector!r})].filter(one => one.checkVisibility())"
+        wanted = self.asked(f"{fitting}.length")
+        self.run(
+            "window.reached = new Set(); window.unseen = [];"
+            "document.addEventListener('focusin', ({target}) => { reached.add(target);"
+            " if (['none', 'hidden'].includes(getComputedStyle(target).outlineStyle)) unseen.push(target.outerHTML) })"
+        )
+        self.keys(*["TAB"] * wanted)
+        return wanted, self.asked("reached.size"), self.asked("unseen")
+
     def shift_tab(self) -> None:
         from selenium.webdriver import ActionChains, Keys
 
