@@ -49,6 +49,7 @@ test-brief: $(READY)  ## run some tests of each marked group but those of vLLM, 
 		tests/llamafactory/test_launch.py \
 		tests/install/test_wheel.py \
 		tests/experiment/test_report_browser.py \
+		tests/experiment/test_response_pages_browser.py \
 		tests/generating/test_killed.py \
 		tests/release/test_published_release.py
 
@@ -71,7 +72,7 @@ torture: $(READY)  ## meet commands and whole runs with 1,000 faults (FAULTS=N: 
 test-hostile: $(READY)  ## score 10,000 hostile answers in each mode, half a second each (a quarter of an hour)
 	W2S_HOSTILE=10000 $(BIN)/python -m pytest --timeout 0 -s tests/answers/test_hostile.py
 
-test-browser: $(READY)  ## look at the report in headless chromium, screenshots in screenshots/
+test-browser: $(READY)  ## look at the report and its responses in headless chromium, screenshots in screenshots/
 	W2S_SCREENSHOTS=screenshots $(BIN)/python -m pytest -m browser tests/experiment $(ARGS)
 
 setup-vllm: $(VLLM)/.ready  ## make the environment in .venv-vllm/, in which vLLM runs on the CPU

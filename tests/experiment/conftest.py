@@ -5,10 +5,26 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from tests.experiment import screens
 from w2s_factory.experiment.plan import Plan, plan
 from w2s_factory.experiment.resources import Need
 from w2s_factory.experiment.spec import Experiment
 from w2s_factory.experiment.steps import Step
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A browser for all tests; the test is skipped where there is none."""
+    with screens.started() as screen:
+        yield screen
+
+
+@pytest.fixture(params=screens.SCREENS, ids="-".join)
+def screen(request, browser):
+    """The browser in each size and mode, one after the other."""
+    browser.show(*request.param)
+    return browser
+
 
 SMALL = {
     "name": "small",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from xml.etree import ElementTree
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.experiment.made_runs import ACCURACIES, make_run
-from w2s_factory import UserError, evaluate, report
+from w2s_factory import UserError, evaluate, records, report
 
 CSVS = [
     "models",
@@ -105,7 +106,8 @@ def test_a_whole_run_has_every_part(reported, page):
 def test_the_page_needs_nothing_else(page):
     assert "<script" not in page
     loads = re.findall(r'(?:src|href)="([^"]*)"', page) + re.findall(r"url\(([^)]*)\)|@import", page)
-    assert {link for link in loads if not link.startswith(("#", "page/"))} == {"data:,"}
+    other = {link for link in loads if not link.startswith(("#", "page/"))}
+    assert {link.partition("#")[0] for link in other} == {"data:,", "page_responses/index.html"}
     assert "default-src 'none'" in page
 
 
@@ -308,6 +310,33 @@ def test_provenance_says_what_made_each_file_and_what_changed_since(run):
     assert "1 file has changed since the manifest was written" in report(run).page.read_text()
 
 
+def test_commands_are_quoted_for_a_shell(run):
+    odd = ["w2s-factory", "score", "it's", 'a "b"', "two  spaces", "line\nbreak", "$HOME;*", ""]
+    records.note([run / "contents.json"])
+    manifest = run / "manifest.jsonl"
+    line = json.loads(manifest.read_text()) | {"command": odd}
+    manifest.write_text(json.dumps(line) + "\n")
+    provenance = pd.read_csv(report(run).beside / "provenance.csv").set_index("file")
+    assert shlex.split(provenance.command["contents.json"]) == odd
+
+
+def test_columns_without_a_number_are_left_out(run):
+    headings = re.compile(r'<th scope="col"[^>]*>([^<]+)</th>')
+    assert {"Any format", "pass@10", "maj@10", "Seed"} <= set(headings.findall(report(run).page.read_text()))
+    contents = json.loads((run / "contents.json").read_text())
+    models = [model | {"any_format": None, "samples": None} for model in contents["models"]]
+    changed(run, models=models, weak_name="another")
+    shown = set(headings.findall(report(run).page.read_text()))
+    assert not {"Any format", "pass@10", "maj@10"} & shown
+
+
+def test_a_run_of_baselines_alone_has_no_empty_table_of_tags(run, recwarn):
+    contents = json.loads((run / "contents.json").read_text())
+    changed(run, models=[model for model in contents["models"] if model["key"] == "strong_zero_shot"])
+    assert 'id="tags"' not in report(run).page.read_text()
+    assert not [caught for caught in recwarn if "legend" in str(caught.message)]
+
+
 def test_padded_sets_and_other_pairs_are_noticed(run):
     hybrid = next((run / "seed0/iter1/data").glob("*iter1_hybrid.json"))
     rows = json.loads(hybrid.read_text())
@@ -391,7 +420,7 @@ def test_the_command(run, w2s):
     said = w2s("report", run, "--output", "mine.html").stdout
     answer, wrote, then = said.splitlines()
     assert answer.startswith("Stage I, iteration 2, hybrid-ft reached ")
-    assert wrote == "Wrote mine.html (figures and numbers in mine/)"
+    assert wrote == "Wrote mine.html (figures and numbers in mine/, all responses in mine_responses/)"
     assert then.startswith("Next: ")
     (run / "seed0/test/dpo/results.jsonl").unlink()
     assert "1 of the run's files do not exist yet" in w2s("report", run, "--output", "mine.html").stderr

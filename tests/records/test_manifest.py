@@ -96,5 +96,20 @@ def test_what_the_manifest_says_of_a_file_as_it_is_now(tmp_path):
     assert not records.noted(output)
 
 
+def test_the_files_of_a_folder_that_are_as_noted(tmp_path):
+    for name in ("a.json", "b.json", "c.json", "d.json"):
+        (tmp_path / name).write_text(name)
+    records.note([tmp_path / name for name in ("a.json", "b.json", "d.json")], purpose="x")
+    records.note([tmp_path / "c.json"], purpose="y")
+    (tmp_path / "b.json").write_text("changed")
+    (tmp_path / "d.json").unlink()
+    with (tmp_path / "manifest.jsonl").open("a") as file:
+        file.write(
+            '{"file": "../a.json", "sha256": "0", "purpose": "x"}\n{"file": 3, "purpose": "x"}\nnot JSON\n'
+        )
+    assert records.noted_files(tmp_path, purpose="x") == {"a.json"}
+    assert records.noted_files(tmp_path / "none", purpose="x") == set()
+
+
 def test_a_distribution_without_a_name_has_no_version(tmp_path):
     assert noted_line(tmp_path, packages=[""])["versions"][""] is None

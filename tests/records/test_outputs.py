@@ -458,3 +458,30 @@ def test_an_interrupt_while_a_file_is_created_leaves_none(tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt), records.Outputs() as outputs:
         outputs.rows(tmp_path / "rows.jsonl", [{"id": 1}], records.ANY)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_an_earlier_command_are_removed_when_all_others_are_in_place(tmp_path):
+    for name in ("old.txt", "older.txt", "kept.txt"):
+        write_text(tmp_path / name, name)
+    with pytest.raises(UserError, match=r"kept\.txt: exists"), records.Outputs() as outputs:
+        outputs.text(tmp_path / "kept.txt", "other")
+        outputs.remove(tmp_path, ["old.txt"])
+    assert (tmp_path / "old.txt").exists()
+    with records.Outputs() as outputs:
+        outputs.text(tmp_path / "new.txt", "new")
+        outputs.remove(tmp_path, ["old.txt", "older.txt", "never there.txt"])
+        outputs.note()
+    assert {path.name for path in tmp_path.iterdir()} == {"kept.txt", "new.txt", "manifest.jsonl"}
+    assert [line["file"] for line in lines(tmp_path)] == ["kept.txt", "new.txt"]
+
+
+def test_a_file_that_cannot_be_removed_is_named(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError, match=r"folder: cannot be removed \("), records.Outputs() as outputs:
+        outputs.remove(tmp_path, ["folder"])
+
+
+def write_text(path, text):
+    with records.Outputs() as outputs:
+        outputs.text(path, text)
+        outputs.note()

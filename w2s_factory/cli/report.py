@@ -1,4 +1,4 @@
-"""`w2s-factory report`: the HTML page of a run."""
+"""`w2s-factory report`: the HTML pages of a run."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     type=PATH,
     metavar="FILE.html",
     show_default="DIR/report.html",
-    help="The page to write. Its figures and numbers go to the folder FILE next to it.",
+    help="The page to write. Its figures and numbers go to the folder FILE next to it, and the pages of all "
+    "responses to FILE_responses.",
 )
 @option("--force", is_flag=True, help="Overwrite files that were not written by report.")
 def command(folder: Path, output: Path | None, force: bool) -> None:
     """Write the HTML report of a run.
 
     DIR is the folder that w2s-factory run wrote to; it contains contents.json. The page is one file that
-    needs no network. Its figures (SVG) and numbers (CSV) are also written to a folder next to it.
+    needs no network. Its figures (SVG) and numbers (CSV) are also written to a folder next to it. A second
+    folder holds pages with every response of every model, which can be searched and filtered.
 
     \b
     Examples:
@@ -41,5 +43,6 @@ def command(folder: Path, output: Path | None, force: bool) -> None:
     click.echo(made.answer)
     if made.absent:
         click.echo(f"{made.absent} of the run's files do not exist yet; the page names them", err=True)
-    click.echo(f"Wrote {made.page} (figures and numbers in {made.beside}/)")
+    responses = f", all responses in {made.responses.parent}/" if made.responses else ""
+    click.echo(f"Wrote {made.page} (figures and numbers in {made.beside}/{responses})")
     print_next_sentence("open it in a browser")

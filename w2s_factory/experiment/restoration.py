@@ -151,7 +151,8 @@ def _forget_missing(damaged: Iterable[Damage], folder: Path) -> None:
     """
     for one in damaged:
         if one.content(folder) is None:
-            manifest.forget(folder / one.file)
+            path = folder / one.file
+            manifest.forget(path.parent, [path.name])
 
 
 def restore_indexes(plan: Plan, folder: Path, damaged: Collection[Step]) -> list[Path]:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from w2s_factory.records.journal import Journal
 from w2s_factory.records.manifest import NAME as MANIFEST
-from w2s_factory.records.manifest import Hashed, Source, content_hash, last_facts, note, noted
+from w2s_factory.records.manifest import (
+    Hashed,
+    Source,
+    content_hash,
+    last_facts,
+    note,
+    noted,
+    noted_files,
+)
 from w2s_factory.records.outputs import Outputs, is_same_file, is_stdout, write
 from w2s_factory.records.preference_rows import as_columns, as_pair, read_pairs
 from w2s_factory.records.reader import Place, PlacedTable, read, read_object, read_placed, require, to_frame
@@ -93,6 +101,7 @@ __all__ = [
     "last_facts",
     "note",
     "noted",
+    "noted_files",
     "plain_value",
     "read",
     "read_object",

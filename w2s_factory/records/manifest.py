@@ -15,7 +15,7 @@ from w2s_factory.processes import locked
 from w2s_factory.records.tables import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from io import FileIO
 
 NAME = "manifest.jsonl"
@@ -155,15 +155,15 @@ def is_name(name: object) -> bool:
     return isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and "\0" not in name
 
 
-def forget(path: Path) -> None:
-    """Remove all lines about a file from the manifest next to it.
+def forget(folder: Path, names: Collection[str]) -> None:
+    """Remove all lines about files from the manifest of their folder.
 
     Raises:
         UserError: The manifest cannot be written.
     """
-    there = path.with_name(NAME)
-    with locked([path.parent]):
-        kept = [json.dumps(said) for said in _lines(path.parent) if said.get("file") != path.name]
+    there = folder / NAME
+    with locked([folder]):
+        kept = [json.dumps(said) for said in _lines(folder) if said.get("file") not in names]
         temporary = there.with_name(f".{NAME}.part")
         try:
             temporary.write_text("".join(f"{line}\n" for line in kept))
@@ -210,6 +210,17 @@ def noted(path: str | Path, **facts: Any) -> bool:
     except UserError:  # no such file
         return False
     return any(wanted.items() <= said.items() for said in _lines(path.parent))
+
+
+def noted_files(folder: Path, **facts: Any) -> set[str]:
+    """Return the names of the files in a folder of which its manifest notes the present hash and these facts.
+
+    It is `noted` for many files, for which the manifest is read once.
+    """
+    lines = [said for said in _lines(folder) if facts.items() <= said.items() and is_name(said.get("file"))]
+    hashes = {(said["file"], said.get("sha256")) for said in lines}
+    there = [name for name in {name for name, _ in hashes} if (folder / name).is_file()]
+    return {name for name in there if (name, content_hash(folder / name)) in hashes}
 
 
 def content_hash(path: str | Path) -> str:

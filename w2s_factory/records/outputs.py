@@ -25,7 +25,7 @@ from w2s_factory.records.rows import ANY, wrong_row
 from w2s_factory.records.tables import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from w2s_factory.records.manifest import Source
@@ -78,6 +78,7 @@ class Outputs:
         self._printed: IO[bytes] | None = None
         self._notes: list[tuple[list[_Staged], _Facts]] = []
         self._made: list[Path] = []
+        self._removed: list[tuple[Path, Collection[str]]] = []
 
     def rows(
         self,
@@ -149,6 +150,10 @@ class Outputs:
         sources = self._inputs if inputs is None else list(inputs)
         self._notes.append((files, {"inputs": sources, "packages": packages, **facts}))
 
+    def remove(self, folder: Path, names: Collection[str]) -> None:
+        """Remove files of an earlier command, and their manifest lines, once all files are in place."""
+        self._removed.append((folder, names))
+
     def claim(self, *paths: str | Path) -> None:
         """Refuse, before long work, destinations that cannot be written whatever their content is.
 
@@ -182,6 +187,8 @@ class Outputs:
         try:
             if kind is None:
                 self._place()
+                for folder, names in self._removed:
+                    _remove(folder, names)
                 self._print()
         finally:
             if self._printed is not None:
@@ -300,6 +307,21 @@ class Outputs:
         for folder in sorted(self._made, reverse=True):
             with contextlib.suppress(OSError):  # something is in it after all
                 folder.rmdir()
+
+
+def _remove(folder: Path, names: Collection[str]) -> None:
+    """Remove files from a folder, and their lines from its manifest.
+
+    Raises:
+        UserError: One of them cannot be removed.
+    """
+    for name in names:
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot be removed ({error.strerror})", file=folder / name) from None
+    if names:
+        manifest.forget(folder, names)
 
 
 def write(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -43,9 +44,9 @@ class Artefact:
 
     @property
     def command(self) -> str:
-        """Return the command that wrote the file."""
+        """Return the command that wrote the file, as it is typed in a shell."""
         command = self.line.get("command", [])
-        return " ".join(map(str, command)) if isinstance(command, list) else ""
+        return shlex.join(map(str, command)) if isinstance(command, list) else ""
 
     @property
     def versions(self) -> dict[str, str]:

@@ -23,6 +23,7 @@ from w2s_factory.experiment.report.models import (
 from w2s_factory.experiment.report.summary import clauses
 from w2s_factory.experiment.report.training_curves import by_kind
 from w2s_factory.experiment.report.wording import percent, percent_interval, ratio
+from w2s_factory.quantities import PUBLISHED_SAMPLES
 from w2s_factory.tasks import get_task
 from w2s_factory.tasks.registry import is_task_file
 
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.report.models import Group, ReportedModel
 
 _GROUPS: Final = {"baseline": "Baselines", "stage1": "Stage I", "stage2": "Stage II", CEILING: "Ceiling"}
-_NO_PAPER: Final[dict[str, Any]] = {"accuracy": None, "pgr": None, "pass_at_10": None, "source": None}
+_NO_PAPER: Final[dict[str, Any]] = {"accuracy": None, "pgr": None, "pass_at_10": None}
+_COLUMNS: Final = {"any_format": "Any format", "passed": "pass@{k}", "majority": "maj@{k}"}
+_PAPER_COLUMNS: Final = {"paper_accuracy": "Accuracy", "paper_pgr": "PGR", "paper_pass_at_10": "pass@10"}
+"""The columns of the table of models that are left out if they are empty, with their headings."""
 
 
 def model_rows(found: Findings) -> list[dict[str, Any]]:
@@ -91,12 +95,14 @@ def _row(
         "accuracy": model.accuracy.value,
         "interval": percent_interval(model.accuracy),
         "each": ", ".join(f"{share * 100:.1f}" for share in model.strict.by_seed().values()),
-        "any_format": float(model.any_format.right.mean()) if model.any_format else None,
+        "any_format": percent(float(model.any_format.right.mean())) if model.any_format else "",
         "passed": percent(sampled.passed) if sampled else "",
         "majority": percent(sampled.majority) if sampled else "",
         "averaged": model.averaged and model.averaged.accuracy,
         "pgr_text": _pgr_text(model, models),
-        **{f"paper_{name}": published[name] for name in _NO_PAPER},
+        "paper_accuracy": percent(published["accuracy"]),
+        "paper_pgr": ratio(published["pgr"]),
+        "paper_pass_at_10": percent(published["pass_at_10"]),
     }
 
 
@@ -126,14 +132,8 @@ _SEVERAL = (
 )
 
 
-def page(found: Findings, drawings: Drawings, beside: str) -> str:
-    """Return the HTML of a report.
-
-    Args:
-        found: The results of the run.
-        drawings: The figures.
-        beside: The name of the folder next to the page that holds figures and numbers.
-    """
+def templates() -> Environment:
+    """Return the templates of the report and of the pages of responses."""
     environment = Environment(
         loader=PackageLoader("w2s_factory.experiment.report"),
         autoescape=True,
@@ -146,11 +146,30 @@ def page(found: Findings, drawings: Drawings, beside: str) -> str:
         name: getattr(wording, name)
         for name in ("percent", "percent_interval", "points", "points_interval", "duration", "ratio")
     }
-    return environment.get_template("report.html").render(_context(found, drawings, beside))
+    return environment
+
+
+def page(found: Findings, drawings: Drawings, beside: str, responses: str) -> str:
+    """Return the HTML of a report.
+
+    Args:
+        found: The results of the run.
+        drawings: The figures.
+        beside: The name of the folder next to the page that holds figures and numbers.
+        responses: The name of the folder of all responses; "" if there are none.
+    """
+    context = _context(found, drawings, beside) | {"responses": responses}
+    return templates().get_template("report.html").render(context)
+
+
+def _filled(headings: Mapping[str, str], rows: Sequence[Mapping[str, Any]], k: int) -> dict[str, str]:
+    """Return the headings of the columns in which some row has a text."""
+    return {name: text.format(k=k) for name, text in headings.items() if any(row[name] for row in rows)}
 
 
 def _context(found: Findings, drawings: Drawings, beside: str) -> dict[str, Any]:
-    models = found.models
+    models, rows = found.models, model_rows(found)
+    k = next((model.sampled.k for model in models if model.sampled), PUBLISHED_SAMPLES)
     several = any(len(model.strict.seeds) > 1 for model in models)
     return {
         **{name: getattr(found, name) for name in found.__dataclass_fields__},
@@ -160,24 +179,27 @@ def _context(found: Findings, drawings: Drawings, beside: str) -> dict[str, Any]
         "clauses": clauses(models),
         "tiles": tiles(found),
         "sections": _sections(found),
-        "rows": model_rows(found),
+        "rows": rows,
+        "columns": _filled(_COLUMNS, rows, k),
+        "paper_columns": _filled(_PAPER_COLUMNS, rows, k),
         "sources": paper_sources(found),
         "several": several,
         "intervals": _SEVERAL if several else _ONE_SEED,
         "questions": len(models[0].strict.questions) if models else 0,
-        "k": next((model.sampled.k for model in models if model.sampled), 10),
         "avg_k": next((model.averaged.k for model in models if model.averaged), None),
         "task": get_task(found.contents.task).name
         if is_task_file(found.contents.task)
         else found.contents.task,
         "has_ceiling": find(models, CEILING) is not None,
         "other_questions": _on_other_questions(models),
+        "reasons": list(dict.fromkeys(reason for stage2 in found.stage2 for reason in stage2.counts.skipped)),
         "sampling_seeds": sorted({seed for stage2 in found.stage2 for seed in stage2.sources}),
         "trained": sum(model.training is not None for model in found.contents.models),
-        "tags": _by_tag(found.groups),
+        "tags": _by_tag(found.groups) if compared_by_tag(models) else {},
         "tag_models": compared_by_tag(models),
         "kinds": by_kind(found.timed),
         "versions": versions(found.artefacts),
+        "seeded": any("seed" in artefact.line for artefact in found.artefacts),
         "changed": [artefact for artefact in found.artefacts if artefact.state == "changed"],
     }
 
@@ -188,7 +210,7 @@ def _sections(found: Findings) -> list[tuple[str, str]]:
         ("comparisons", "Comparisons", found.compared),
         ("stage1", "Stage I", found.stage1),
         ("stage2", "Stage II", found.stage2),
-        ("tags", "By tag", found.groups),
+        ("tags", "By tag", found.groups and compared_by_tag(found.models)),
         ("changes", "Changes", found.changes),
         ("training", "Training", any(model.training for model in found.contents.models)),
         ("times", "Time", found.timed),

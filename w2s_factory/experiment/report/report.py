@@ -1,4 +1,4 @@
-"""`report`: write the page of a run, with its figures and its numbers in a folder next to it."""
+"""`report`: write the page of a run, with folders of its figures, numbers and responses next to it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from w2s_factory.experiment.report.figures.all_figures import draw
 from w2s_factory.experiment.report.findings import find_out
 from w2s_factory.experiment.report.folder import REPORT_FACT, open_run
 from w2s_factory.experiment.report.page import page
+from w2s_factory.experiment.report.response_pages import PAGE, ResponsePages
 from w2s_factory.experiment.report.summary import answer
 from w2s_factory.experiment.run_contents import CONTENTS
-from w2s_factory.records import Outputs, noted
+from w2s_factory.records import Outputs, noted_files
 
 if TYPE_CHECKING:
     from w2s_factory.experiment.report.findings import Findings
@@ -32,24 +33,27 @@ class Reported:
         page: The HTML file.
         beside: The folder of figures (SVG) and numbers (CSV).
         absent: The number of files that the run names and that do not exist yet.
+        responses: The page of all responses, in a folder of its own; None if there are none yet.
     """
 
     answer: str
     page: Path
     beside: Path
     absent: int
+    responses: Path | None = None
 
 
 def report(folder: str | Path, output: str | Path | None = None, *, force: bool = False) -> Reported:
-    """Write the report of a run: a self-contained HTML page, and a folder of its figures and numbers.
+    """Write the report of a run: a self-contained HTML page, its figures and numbers, and all responses.
 
-    The same files give the same bytes. Files of an earlier report are replaced, other files only with
-    `force`. The report of an incomplete run shows the existing results and lists the missing files.
+    The same files give the same bytes. Files of an earlier report are replaced or removed, other files are
+    replaced only with `force`. The report of an incomplete run shows the existing results and lists the
+    missing files.
 
     Args:
         folder: The folder of a run, with its `contents.json`.
         output: The page to write, by default `report.html` in the folder. With `NAME.html`, figures and
-            numbers go to `NAME/`.
+            numbers go to `NAME/`, and the pages of responses to `NAME_responses/`.
         force: Overwrite existing files.
 
     Raises:
@@ -60,22 +64,43 @@ def report(folder: str | Path, output: str | Path | None = None, *, force: bool 
         raise UserError('expected a name that ends in ".html"', file=path, field="--output")
     run = open_run(folder)
     found = find_out(run)
-    drawings, beside = draw(found), path.with_suffix("")
-    texts = {path: page(found, drawings, beside.name)}
-    texts |= {beside / f"{drawing.name}.svg": drawing.alone() for drawing in drawings.all()}
+    there = _write(found, run, path, force=force)
+    responses = _responses(path) / PAGE
+    return Reported(
+        answer(found.models), path, _beside(path), len(found.absent), responses if there else None
+    )
+
+
+def _beside(page: Path) -> Path:
+    """Return the folder of figures and numbers."""
+    return page.with_suffix("")
+
+
+def _responses(page: Path) -> Path:
+    """Return the folder of the pages of responses."""
+    return page.with_name(f"{page.stem}_responses")
+
+
+def _write(found: Findings, run: Run, path: Path, *, force: bool) -> bool:
+    """Write all files or none, and return whether there are responses.
+
+    New and changed files get a line in the manifest. Pages of responses that an earlier report wrote and that
+    this one has no more are removed.
+    """
+    fact = {REPORT_FACT: found.contents.name}
+    drawings, beside, responses = draw(found), _beside(path), _responses(path)
+    earlier = {folder: noted_files(folder, **fact) for folder in (path.parent, beside, responses)}
+    texts = {beside / f"{drawing.name}.svg": drawing.alone() for drawing in drawings.all()}
     texts |= {beside / f"{name}.csv": _csv(rows) for name, rows in _tables(found).items() if rows}
-    _write(texts, run, found.contents.name, force=force)
-    return Reported(answer(found.models), path, beside, len(found.absent))
-
-
-def _write(texts: dict[Path, str], run: Run, name: str, *, force: bool) -> None:
-    """Write all files or none; new and changed ones get a line in the manifest."""
-    fact = {REPORT_FACT: name}
-    ours = {path for path in texts if noted(path, **fact)}
     with Outputs(inputs=[run.folder / CONTENTS], reads=run.files(), force=force) as outputs:
-        for path, text in texts.items():
-            outputs.text(path, encodable(text), replace=path in ours)
+        pages = ResponsePages(outputs, responses, earlier[responses])
+        written = pages.write(run, found, path.name)
+        texts = {path: page(found, drawings, beside.name, responses.name if written else "")} | texts
+        for file, text in texts.items():
+            outputs.text(file, encodable(text), replace=file.name in earlier[file.parent])
         outputs.note(**fact)
+        outputs.remove(responses, earlier[responses] - written)
+    return bool(written)
 
 
 def _tables(found: Findings) -> dict[str, list[dict[str, Any]]]:

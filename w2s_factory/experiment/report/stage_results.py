@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 from w2s_factory.building import Accuracy, Agreement, PairCounts, PairRules
 from w2s_factory.building.agreement import agreeing
 from w2s_factory.building.pair_sources import ORIGIN, sidecar
+from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.weak_answers import JoinedVotes, Judgements
 from w2s_factory.experiment.report.folder import line_of
 from w2s_factory.records import SFT, VOTE, read, read_pairs
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from w2s_factory.experiment.report.folder import Run
     from w2s_factory.experiment.run_contents import Agreed, Preferred
@@ -30,12 +33,14 @@ class Iteration:
         seed: The seed of the repetition.
         iteration: The iteration, from 1.
         agreement: The counts of the comparison of both sides.
+        kept: The numbers of the kept questions, from 0, in the order of the weak results.
         rows: The rows of the hybrid set, two for each kept question; None if it does not exist.
     """
 
     seed: int
     iteration: int
     agreement: Agreement
+    kept: Sequence[int]
     rows: int | None
 
     @property
@@ -67,9 +72,9 @@ def iterations(run: Run) -> list[Iteration]:
 
 
 def _iteration(run: Run, agreed: Agreed) -> Iteration:
-    agreement = agreeing(get_task(run.contents.task), run.at(agreed.weak), run.at(agreed.icl)).agreement
+    found = agreeing(get_task(run.contents.task), run.at(agreed.weak), run.at(agreed.icl))
     rows = sum(1 for _ in read(run.at(agreed.hybrid), SFT)) if run.has(agreed.hybrid) else None
-    return Iteration(agreed.seed, agreed.iteration, agreement, rows)
+    return Iteration(agreed.seed, agreed.iteration, found.agreement, found.kept, rows)
 
 
 def _together(kept: Accuracy, dropped: Accuracy) -> Accuracy:
@@ -94,6 +99,7 @@ class Preferences:
 
     Attributes:
         seed: The seed of the repetition.
+        judgements: The judgement of each question, which is read again whenever it is iterated over.
         bars: The votes by confidence, in rising order.
         counts: The number of pairs, and of questions without pairs, that the votes give.
         rules: The rules by which votes become pairs.
@@ -103,6 +109,7 @@ class Preferences:
     """
 
     seed: int
+    judgements: Judgements
     bars: list[Bar]
     counts: PairCounts
     rules: PairRules
@@ -128,13 +135,17 @@ def preferences(run: Run) -> list[Preferences]:
 
 def _preferences(run: Run, files: Preferred) -> Preferences:
     task, pairs, votes = get_task(run.contents.task), run.at(files.pairs), run.at(files.votes)
-    noted = _noted_rules(pairs)
+    line = line_of(pairs) or {}
+    noted = _noted_rules(line)
     rules = noted or _rules(run)
-    counts = PairCounts()
-    for judged in Judgements(task, JoinedVotes(task, run.at(files.weak), votes), rules, votes):
+    reading = ResponseRule(train_on=line.get("train_on", "whole"))
+    joined = JoinedVotes(task, run.at(files.weak), votes, reading)
+    judgements, counts = Judgements(task, joined, rules, votes, reading), PairCounts()
+    for judged in judgements:
         counts.count(judged)
     return Preferences(
         seed=files.seed,
+        judgements=judgements,
         bars=_bars(list(read(votes, VOTE))),
         counts=counts,
         rules=rules,
@@ -144,9 +155,9 @@ def _preferences(run: Run, files: Preferred) -> Preferences:
     )
 
 
-def _noted_rules(pairs: Path) -> PairRules | None:
+def _noted_rules(line: Mapping[str, Any]) -> PairRules | None:
     """Return the rules in the manifest's line for the pairs as they are now; None if it has none."""
-    rules = (line_of(pairs) or {}).get("rules")
+    rules = line.get("rules")
     if not isinstance(rules, dict):
         return None
     return PairRules(**{field.name: rules[field.name] for field in fields(PairRules) if field.name in rules})

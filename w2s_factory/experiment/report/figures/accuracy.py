@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.report.models import Group, ReportedModel
 
 _ROW = 38
+_LINE_HALF = 0.22
+"""Half the length of a piece of the lines of floor and ceiling, in rows: above it is the row's label."""
+
 _COLOURS: Final = {"baseline": "soft", "stage1": "blue", "stage2": "purple"}
 
 
@@ -27,7 +30,10 @@ def colour(model: ReportedModel) -> str:
 
 
 def accuracy_figure(models: Sequence[ReportedModel]) -> Drawing | None:
-    """Draw a row for each model: its mean, the interval, the seeds; floor and ceiling are vertical lines."""
+    """Draw a row for each model: its mean, the interval, the seeds; floor and ceiling are vertical lines.
+
+    The lines are interrupted where labels are.
+    """
     if not models:
         return None
     with canvas(50 + _ROW * len(models)) as figure:
@@ -36,7 +42,9 @@ def accuracy_figure(models: Sequence[ReportedModel]) -> Drawing | None:
             _row(axes, place, model)
         for key in (FLOOR, CEILING):
             if end := find(models, key):
-                axes.axvline(end.accuracy.value, color=colour(end), linestyle="--", linewidth=1.2)
+                rows = range(len(models))
+                ends = [place - _LINE_HALF for place in rows], [place + _LINE_HALF for place in rows]
+                axes.vlines([end.accuracy.value] * len(models), *ends, color=colour(end), linewidth=1.2)
         axes.set_ylim(len(models) - 0.6, -0.8)
         axes.set_xlim(right=min(1.0, axes.get_xlim()[1]) + 0.002)
         axes.set_yticks([])

@@ -51,7 +51,7 @@ def draw(found: Findings) -> Drawings:
         agreement=agreement_figure(found.stage1),
         purity=purity_figure(found.stage1),
         confidence=confidence_figure(found.stage2),
-        tags=[tag_figure(tag, found.groups, compared) for tag in tags],
+        tags=[tag_figure(tag, found.groups, compared) for tag in tags] if compared else [],
         loss=loss_figure(found.trainings),
         preference=preference_figure(found.trainings),
         times=times_figure(found.timed),
