@@ -52,7 +52,7 @@ def check_gpu(
     left = (step for step in plan.steps if step.kind == "train")
     unfinished = any(not (folder / file).exists() for step in left for file in step.writes)
     if problem and unfinished and Path(python).exists() and not sees_gpu(python):
-        raise UserError(problem)
+        raise UserError(problem, topic="no-gpu")
 
 
 def _problem(plan: Plan, trainings: Iterable[tuple[str, TrainingSection, str]], file: object) -> str | None:
