@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ OUTSIDE: Final[Mapping[str, str]] = {
 """Pages that are in the root of the repository, and their places on the site."""
 
 _LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
+_LOADED: Final = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*?(?:src|href)=["']((?:https?:)?//[^"']+)""")
+"""A tag that loads what it names, from another host; links that readers follow are not meant."""
+
 _NAMED_BLOCK: Final = re.compile(r"^(```\w+) (\S+)$", re.M)
 _NAME: Final = re.compile(r"^\| `(\w+)` \|", re.M)
 
@@ -47,6 +51,23 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if page.file.src_uri == "api.md":
         markdown = _with_docstrings(markdown)
     return _NAMED_BLOCK.sub(r'\1 title="\2"', _LINK.sub(_from_docs, markdown))
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Refuse a site that loads anything from elsewhere, or that lacks a public name.
+
+    Raises:
+        PluginError: A page does, or a name is missing.
+    """
+    site = Path(config.site_dir)
+    for page in site.rglob("*.html"):
+        if elsewhere := _LOADED.search(page.read_text("utf-8")):
+            raise PluginError(f"{page.relative_to(site)} loads {elsewhere[1]}")
+    stub = (ROOT / "w2s_factory" / "__init__.pyi").read_text("utf-8")
+    shown = (site / "api.html").read_text("utf-8")
+    for name in re.findall(r" as (\w+)$", stub, re.M):
+        if f'id="w2s_factory.{name}"' not in shown:
+            raise PluginError(f"api.html lacks w2s_factory.{name}")
 
 
 def _from_root(link: re.Match[str]) -> str:
