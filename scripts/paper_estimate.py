@@ -180,25 +180,21 @@ def _add_generation(found: Estimate, counts: Counts, name: str, planned: Plan) -
 
 
 def table() -> str:
-    """Return the table of all experiments as Markdown."""
-    columns = (
-        "experiment",
-        "trainings",
-        "generations with the 70B model",
-        "tokens trained",
-        "written",
-        "read",
-    )
-    columns += ("hours on 8 GPUs", "GPU hours", "disk")
-    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    for counts in EXPERIMENTS:
-        found = estimate(counts)
-        tokens = " | ".join(f"{each / 1e6:.1f} M" for each in (found.trained, found.written, found.read))
-        needs = f"{found.hours:.1f} | {found.gpu_hours:.0f} | {-(-found.disk // 5e9) * 5:.0f} GB"
-        lines.append(
-            f"| `{counts.experiment}` | {found.trainings} | {found.generations} | {tokens} | {needs} |"
-        )
-    return "\n".join(lines) + "\n"
+    """Return the table as Markdown: a row for each quantity, a column for each experiment."""
+    found = [estimate(counts) for counts in EXPERIMENTS]
+    rows = {
+        "trainings": [f"{each.trainings}" for each in found],
+        "generations with the 70B model": [f"{each.generations}" for each in found],
+        "tokens trained": [f"{each.trained / 1e6:.1f} M" for each in found],
+        "tokens written": [f"{each.written / 1e6:.1f} M" for each in found],
+        "tokens of prompts read": [f"{each.read / 1e6:.1f} M" for each in found],
+        "hours on 8 GPUs": [f"{each.hours:.1f}" for each in found],
+        "GPU hours": [f"{each.gpu_hours:.0f}" for each in found],
+        "disk": [f"{-(-each.disk // 5e9) * 5:.0f} GB" for each in found],
+    }
+    names = " | ".join(f"`{counts.experiment}`" for counts in EXPERIMENTS)
+    lines = [f"| | {names} |", "|---" * (len(found) + 1) + "|"]
+    return "\n".join([*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items())]) + "\n"
 
 
 def with_table(page: str) -> str:

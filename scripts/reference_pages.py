@@ -1,8 +1,8 @@
-"""Write the reference pages of docs/: every command's help, the public API, and the table of versions.
+"""Write the reference pages of docs/: every command's help, the public API, and the tables of versions.
 
     python scripts/reference_pages.py
 
-`docs/commands.md` and `docs/api.md` are written whole; in `docs/versions.md` the table between its two
+`docs/commands.md` and `docs/api.md` are written whole; in `docs/versions.md` the tables between its two
 comments. A test fails while one of them differs from the code.
 """
 
@@ -21,7 +21,7 @@ from w2s_factory.llamafactory.arguments import known_arguments
 from w2s_factory.llamafactory.versions import RELEASES, for_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from w2s_factory.llamafactory.versions import Version
 
@@ -139,39 +139,52 @@ def preference(version: Version) -> str:
     return ", ".join(f"`stage: {name}`, `{name}_beta`" for name in version.methods)
 
 
-FACTS: Final[Mapping[str, Callable[[Version], str]]] = {
-    "a training is started with": lambda version: f"`{version.train}`",
-    "preference methods": lambda version: ", ".join(f"`{name}`" for name in version.methods),
-    "chosen by": preference,
-    "pairs": lambda version: PAIRS[version.pair_form],
-    "equal to `vanilla`": lambda version: f"`{version.vanilla}`" if version.vanilla else "none",
-    "`empty` trains EOS": lambda version: "yes" if version.empty_ends else "no",
-    "starts torchrun": lambda version: "yes" if version.torchrun else "no",
-    "overrides": lambda version: "yes" if version.overrides else "no",
-    "`cutoff_len`": lambda version: f"{version.cutoff_len:,}",
-    "also knows": lambda version: ", ".join(
-        f"`{name}`" for name in SINCE if name in known_arguments(version)
-    ),
-}
-"""The columns of the table of versions; the page explains each."""
+TABLES: Final[Sequence[Mapping[str, Callable[[Version], str]]]] = (
+    {
+        "a training is started with": lambda version: f"`{version.train}`",
+        "equal to `vanilla`": lambda version: f"`{version.vanilla}`" if version.vanilla else "none",
+        "`empty` trains EOS": lambda version: "yes" if version.empty_ends else "no",
+        "torchrun": lambda version: "yes" if version.torchrun else "no",
+        "overrides": lambda version: "yes" if version.overrides else "no",
+        "`cutoff_len`": lambda version: f"{version.cutoff_len:,}",
+    },
+    {
+        "preference methods": lambda version: ", ".join(f"`{name}`" for name in version.methods),
+        "chosen by": preference,
+        "pairs": lambda version: PAIRS[version.pair_form],
+    },
+)
+"""The columns of the tables of versions; the page explains each."""
 
 
-def versions_table() -> str:
-    """Return the table of LLaMA-Factory's versions: a row for those releases that have the same facts."""
-    facts = {release: [fact(for_version(release)) for fact in FACTS.values()] for release in RELEASES}
-    lines = [f"| releases | {' | '.join(FACTS)} |", "|---" * (len(FACTS) + 1) + "|"]
-    for cells, group_ in groupby(RELEASES, key=facts.__getitem__):
-        releases = list(group_)
+def versions_tables() -> str:
+    """Return the tables of LLaMA-Factory's versions: a row for those releases that have the same facts."""
+    return "\n".join([*map(_table, TABLES), _table_of_arguments()])
+
+
+def _table(columns: Mapping[str, Callable[[Version], str]]) -> str:
+    facts = {release: [fact(for_version(release)) for fact in columns.values()] for release in RELEASES}
+    lines = [f"| releases | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for cells, alike in groupby(RELEASES, key=facts.__getitem__):
+        releases = list(alike)
         name = releases[0] if len(releases) == 1 else f"{releases[0]} to {releases[-1]}"
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
+def _table_of_arguments() -> str:
+    lines = ["| argument | known since |", "|---|---|"]
+    for argument in SINCE:
+        since = next(release for release in RELEASES if argument in known_arguments(for_version(release)))
+        lines.append(f"| `{argument}` | {since} |")
+    return "\n".join(lines) + "\n"
+
+
 def with_table(page: str) -> str:
-    """Return the page of versions with its table replaced, between two comments."""
+    """Return the page of versions with its tables replaced, between two comments."""
     start, end = "<!-- versions -->\n", "<!-- end of versions -->"
     before, _, rest = page.partition(start)
-    return f"{before}{start}{versions_table()}{rest[rest.index(end) :]}"
+    return f"{before}{start}{versions_tables()}{rest[rest.index(end) :]}"
 
 
 def pages() -> dict[str, str]:
