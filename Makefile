@@ -13,6 +13,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VLLM := .venv-vllm
 DEVICES := .venv-devices
+SITE := .venv-docs
+export NO_MKDOCS_2_WARNING := 1
 # Groups of tests, by marker: each takes long, or needs what not every machine has. pyproject.toml describes them.
 MARKED := train or install or browser or vllm or deepspeed or ray or slurm or slow
 SLURM_BRIEF := squeue and (two_nodes or running-apart or waits_for_long or refuses or asks_for or nothing or lock_of)
@@ -21,7 +23,8 @@ PARALLEL := -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart test test-all test-brief coverage misuse torture test-hostile test-browser setup-vllm test-vllm
-.PHONY: setup-slurm test-slurm test-slurm-brief setup-devices test-devices gpu-check lint bench bench-vllm data clean
+.PHONY: setup-slurm test-slurm test-slurm-brief setup-devices test-devices gpu-check docs lint bench bench-vllm data
+.PHONY: clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +103,11 @@ test-devices: $(DEVICES)/.ready  ## run the tests that train with DeepSpeed ZeRO
 gpu-check: $(READY)  ## try on this machine's GPUs what docs/gpu.md lists, result in gpu_check.json (not run without a GPU)
 	$(BIN)/python scripts/try_gpus.py --output gpu_check.json $(ARGS)
 
+docs: $(SITE)/.ready  ## build the site of docs/ in site/, strictly; check CITATION.cff (its environment: 170 MB, once)
+	$(SITE)/bin/mkdocs build --strict --quiet
+	$(SITE)/bin/cffconvert --validate --infile CITATION.cff
+	@echo "Look at site/index.html."
+
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -123,7 +131,7 @@ data: $(READY)  ## make data/ again, from its programs
 	$(BIN)/python scripts/make_tiny_llama.py
 
 clean:  ## remove the environment and everything built or cached
-	rm -rf $(VENV) $(VLLM) $(DEVICES) quickstart screenshots build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) $(DEVICES) $(SITE) site quickstart screenshots build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Redone when what to install changes. The checks come first, each with one line saying what to do. An
@@ -145,6 +153,15 @@ $(READY): pyproject.toml constraints.txt
 
 $(DEVICES)/.ready: $(READY) scripts/setup_many_devices.sh
 	sh scripts/setup_many_devices.sh $(DEVICES) $(VENV)
+	@touch $@
+
+# Docstrings are read from the source, so the extra `docs` alone is installed, without this package.
+$(SITE)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear $(SITE)
+	$(SITE)/bin/python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+		print(*project["optional-dependencies"]["docs"], sep="\n")' > $(SITE)/requirements.txt
+	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
+		-c constraints.txt -r $(SITE)/requirements.txt cffconvert
 	@touch $@
 
 $(VLLM)/.ready: scripts/setup_vllm_cpu.sh

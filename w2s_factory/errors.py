@@ -20,6 +20,10 @@ RAISED: Final = (Exception, SystemExit)
 """Errors in the code of other packages that are reported as its mistake; a KeyboardInterrupt is not."""
 
 
+TROUBLESHOOTING: Final = "docs/troubleshooting.md"
+"""The page that explains errors by topic: each topic is the anchor of a section."""
+
+
 class W2SError(Exception):
     """An error that is reported in one line instead of a traceback."""
 
@@ -36,6 +40,7 @@ class UserError(W2SError):
         row: The place in a JSON list, counted from 1.
         field: The key or option that is wrong.
         hint: What to do, as a sentence or a command.
+        topic: The section of the page on troubleshooting that explains it.
     """
 
     exit_code = 2
@@ -49,20 +54,15 @@ class UserError(W2SError):
         row: int | None = None,
         field: str | None = None,
         hint: str | None = None,
+        topic: str | None = None,
     ) -> None:
-        self.problem, self.file, self.line, self.row, self.field, self.hint = (
-            problem,
-            file,
-            line,
-            row,
-            field,
-            hint,
-        )
+        self.problem, self.hint, self.topic = problem, hint, topic
+        self.file, self.line, self.row, self.field = file, line, row, field
         where = [] if file is None else [f"{file}:{line}" if line is not None else str(file)]
         where += [] if row is None else [f"row {row}"]
         where += [] if field is None else [f'field "{field}"']
         text = ": ".join([*where, problem])
-        super().__init__(one_line(f"{text}. {hint}" if hint else text))
+        super().__init__(_with_advice(text, hint, topic))
 
     def at(
         self,
@@ -84,7 +84,7 @@ class UserError(W2SError):
             return self
         place = {"file": file, "line": line, "row": self.row if row is None else row}
         problem = self.problem if name is None else f"id {name!r}: {self.problem}"
-        return UserError(problem, **place, field=self.field, hint=self.hint)  # type: ignore[arg-type]
+        return UserError(problem, **place, field=self.field, hint=self.hint, topic=self.topic)  # type: ignore[arg-type]
 
 
 class HookError(UserError):
@@ -106,12 +106,21 @@ class DelegateError(W2SError):
     Args:
         problem: The problem, without a final full stop.
         hint: What to do about it.
+        topic: The section of the page on troubleshooting that explains it.
         exit_code: The exit code of the command; the program's own exit code if it failed with one.
     """
 
-    def __init__(self, problem: str, *, hint: str | None = None, exit_code: int = 1) -> None:
-        self.problem, self.hint, self.exit_code = problem, hint, exit_code
-        super().__init__(one_line(f"{problem}. {hint}" if hint else problem))
+    def __init__(
+        self, problem: str, *, hint: str | None = None, topic: str | None = None, exit_code: int = 1
+    ) -> None:
+        self.problem, self.hint, self.topic, self.exit_code = problem, hint, topic, exit_code
+        super().__init__(_with_advice(problem, hint, topic))
+
+
+def _with_advice(text: str, hint: str | None, topic: str | None) -> str:
+    """Return the text of an error as one line, with its hint and the place of its explanation."""
+    said = f"{text}. {hint}" if hint else text
+    return one_line(f"{said} (see {TROUBLESHOOTING}#{topic})" if topic else said)
 
 
 def nearest(name: str, known: Iterable[str], *, closeness: float = _CLOSE) -> str | None:

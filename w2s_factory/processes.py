@@ -221,7 +221,10 @@ def _family(
 
 def _failed(command: Sequence[str], code: int) -> DelegateError:
     return DelegateError(
-        f"{command[0]} failed with exit code {code}", hint="Its output above says why", exit_code=code
+        f"{command[0]} failed with exit code {code}",
+        hint="Its output above says why",
+        topic="program-failed",
+        exit_code=code,
     )
 
 

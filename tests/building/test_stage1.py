@@ -208,7 +208,7 @@ def test_models_of_answers_alone_are_trained_without_thinking(tmp_path, train_on
             "",
             "questions; 0 weak and 2 icl responses have no final answer. Check --extract, and the stop",
         ),
-        ("1", "2", "questions$"),
+        ("1", "2", r"questions \(see [^ ]*\)$"),
     ],
 )
 def test_no_agreement_says_how_many_have_no_answer(tmp_path, weak, icl, said):

@@ -38,7 +38,7 @@ def test_a_training_in_bf16_needs_a_gpu(planned, gpus, tmp_path):
     assert asked == []
     with pytest.raises(UserError) as refused:
         checked(planned(**IN_BF16), tmp_path)
-    assert str(refused.value) == MESSAGE
+    assert str(refused.value) == f"{MESSAGE} (see docs/troubleshooting.md#no-gpu)"
     assert asked == [sys.executable]
 
 

@@ -80,7 +80,12 @@ def test_is_not_found(folder, names, problem):
         ("toy", "dpo", NEW, "does not hold preference pairs, which dpo trains on"),
         ("list_pairs", "dpo", NEW, r"has one list column .*0\.9\.5 needs chosen .* --format columns"),
         ("column_pairs", "orpo", OLD, r"has chosen and .*0\.6\.2 needs one list .* --format release"),
-        ("shared_gpt", "dpo", NEW, r"has one list column .*0\.9\.5 needs chosen and rejected columns$"),
+        (
+            "shared_gpt",
+            "dpo",
+            NEW,
+            r"has one list column .*0\.9\.5 needs chosen and rejected columns \(see [^ ]*\)$",
+        ),
     ],
 )
 def test_does_not_suit(folder, names, method, version, problem):
@@ -102,5 +107,5 @@ def test_an_index_not_yet_written(tmp_path):
 
 def test_a_long_index_is_not_listed_whole(tmp_path):
     index = {f"set_{number}": sft_entry("a.json") for number in range(40)}
-    with pytest.raises(UserError, match=r"set_\d+ and 28 more$"):
+    with pytest.raises(UserError, match=r"set_\d+ and 28 more \(see [^ ]*\)$"):
         check_datasets("none", tmp_path, method=None, version=NEW, index=index)

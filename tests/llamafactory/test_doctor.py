@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from w2s_factory.cli.doctor import _as_json
 from w2s_factory.llamafactory.doctor import Diagnosis, diagnose
 from w2s_factory.llamafactory.template import template_status
 
@@ -84,6 +85,27 @@ def test_the_exit_code_says_that_training_cannot_work(python: Path, w2s) -> None
     done = w2s("doctor", "--json", "--python", python, code=1)
     assert [finding["subject"] for finding in json.loads(done.stdout)][:2] == ["Python", "torch"]
     assert "\x1b" not in w2s("doctor", "--python", python, code=1).stdout
+
+
+def test_json_does_not_say_where_home_is(monkeypatch) -> None:
+    """A path at the beginning of a word is one that a shell expands; one in quotes is left as it is."""
+    monkeypatch.setenv("HOME", "/home/me")
+    fix = (
+        "/home/me/.venv/bin/python -m pip install -c /home/me/c.txt '/home/me/a b' /data/home/me/x /home/men"
+    )
+    shown = _as_json([Diagnosis("torch", "broken", "3.11 (/home/me/.venv/bin/python)", fix)])
+    [finding] = json.loads(shown)
+    assert finding["detail"] == "3.11 (~/.venv/bin/python)"
+    assert (
+        finding["fix"]
+        == "~/.venv/bin/python -m pip install -c ~/c.txt '/home/me/a b' /data/home/me/x /home/men"
+    )
+    assert list(finding) == ["subject", "state", "detail", "fix"]
+
+
+def test_json_holds_no_environment_variable(monkeypatch, python: Path, w2s) -> None:
+    monkeypatch.setenv("HF_TOKEN", "a-secret-token")
+    assert "a-secret-token" not in w2s("doctor", "--json", "--python", python, code=1).stdout
 
 
 @pytest.mark.train

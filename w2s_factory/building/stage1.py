@@ -187,12 +187,13 @@ def _no_agreement(agreement: Agreement, weak: RowSource) -> UserError:
     """Return the error that no question is left, with the number of responses without a final answer."""
     problem = f"weak and icl agree on none of {agreement.questions} questions"
     if not agreement.weak_unanswered and not agreement.icl_unanswered:
-        return UserError(problem, file=weak)
+        return UserError(problem, file=weak, topic="no-agreement")
     problem += (
         f"; {agreement.weak_unanswered:,} weak and {agreement.icl_unanswered:,} icl responses have no final "
         "answer"
     )
-    return UserError(problem, file=weak, hint="Check --extract, and the stop texts of generate")
+    hint = "Check --extract, and the stop texts of generate"
+    return UserError(problem, file=weak, hint=hint, topic="no-agreement")
 
 
 def _refuse_one_object(weak: RowsLike, icl: RowsLike) -> None:

@@ -139,7 +139,8 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     for judgement in judged:
         counts.count(judgement)
     if not counts.pairs:
-        raise UserError(f"none of {counts.questions} questions gives a pair", file=votes)
+        problem = f"none of {counts.questions} questions gives a pair"
+        raise UserError(problem, file=votes, topic="no-pairs")
     rows = (row for judgement in judged for row in origins(judgement, seeds))
     origins_file = Table("origins", rows) if output is None else sidecar(output)
     built = place_pairs(

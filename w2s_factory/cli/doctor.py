@@ -19,7 +19,7 @@ _COLOURS = {"fine": "green", "missing": "yellow", "broken": "red"}
 
 @click.command()
 @environment_options
-@option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list instead of text.")
+@option("--json", "as_json", is_flag=True, help="Print a JSON list, with your home folder as ~.")
 @click.pass_context
 def command(
     context: click.Context, as_json: bool, python: Path | None, llamafactory_cli: Path | None
@@ -53,7 +53,18 @@ def _as_text(findings: list[Diagnosis]) -> str:
 
 
 def _as_json(findings: list[Diagnosis]) -> str:
-    import json
-    from dataclasses import asdict
+    """Return the findings as JSON, with the home folder as `~`, since they are made to be posted.
 
-    return json.dumps([asdict(finding) for finding in findings], indent=2)
+    Only a path at the beginning of a word is shortened, where a shell expands it again: not one in quotes.
+    """
+    import json
+    import re
+    from dataclasses import asdict
+    from pathlib import Path
+
+    home = re.compile(rf"(?<![^\s(=]){re.escape(str(Path.home()))}(?=/)")
+    rows = [
+        {key: home.sub("~", text) if text else text for key, text in asdict(finding).items()}
+        for finding in findings
+    ]
+    return json.dumps(rows, indent=2)

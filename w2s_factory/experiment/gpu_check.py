@@ -52,7 +52,7 @@ def check_gpu(
     written = (folder / name for step in plan.steps if step.kind == "train" for name in step.writes)
     unfinished = not all(weights.exists() for weights in written)
     if problem and unfinished and Path(python).exists() and not sees_gpu(python):
-        raise UserError(problem)
+        raise UserError(problem, topic="no-gpu")
 
 
 def _problem(plan: Plan, trainings: Iterable[tuple[str, TrainingSection, str]], file: object) -> str | None:

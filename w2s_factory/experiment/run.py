@@ -75,7 +75,8 @@ def check_trainings(experiment: Experiment) -> None:
             if error.file is not None:  # a preset of the user's own
                 raise
             argument = f".overrides.{error.field}" if error.field else ""
-            raise UserError(error.problem, field=f"{section}{argument}", hint=error.hint) from None
+            field = f"{section}{argument}"
+            raise UserError(error.problem, field=field, hint=error.hint, topic=error.topic) from None
 
 
 def _without_auto(training: TrainingSection) -> dict[str, Any]:
@@ -202,7 +203,12 @@ def plan_experiment(
         check_templates(experiment, _trainings(experiment), force=force, ahead=ahead, tell=tell)
     except UserError as error:
         raise UserError(
-            error.problem, file=error.file or file, line=error.line, field=error.field, hint=error.hint
+            error.problem,
+            file=error.file or file,
+            line=error.line,
+            field=error.field,
+            hint=error.hint,
+            topic=error.topic,
         ) from None
     task = experiment.the_task
     check_rows(task, [name for name in ("train_1", "train_2", experiment.split) if name in task.splits])
@@ -481,9 +487,8 @@ def _failed(
     refused = next(filter(None, (unwritable(end, folder) for end in ends)), None)
     if failed and refused is None:
         names = ", ".join(_with_state(step.name, states.get(step.rule)) for step in failed)
-        return DelegateError(
-            f"failed: {names}", hint="Fix the cause and run the same command again: it continues from there"
-        )
+        hint = "Fix the cause and run the same command again: it continues from there"
+        return DelegateError(f"failed: {names}", hint=hint, topic="step-failed")
     if progress.refused and (code == _USAGE or progress.total == 0):
         return UserError(f"Snakemake: {progress.refused}", hint="The arguments after -- go to Snakemake")
     if not failed:

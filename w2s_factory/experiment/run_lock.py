@@ -152,7 +152,8 @@ def _replace_ended(folder: Path, us: Owner, *, locked: bool, take_over: bool) ->
     owner = _read(text)
     if not take_over and not (owner and owner.has_ended(us, locked=locked)):
         who = f"on {owner.host}, process {owner.pid}" if owner else "its record cannot be read"
-        raise UserError(f"another run may be active in this folder ({who})", file=folder, hint=_HINT)
+        problem = f"another run may be active in this folder ({who})"
+        raise UserError(problem, file=folder, hint=_HINT, topic="another-run")
     if not _remove(file, text):
         raise UserError("another run has just started in this folder", file=folder)
 

@@ -117,7 +117,8 @@ def check_templates(
         if difference is None:
             continue
         if not force:
-            raise UserError(difference, field=each.key, hint=each.hint(experiment.answering(each.of).chat))
+            hint = each.hint(experiment.answering(each.of).chat)
+            raise UserError(difference, field=each.key, hint=hint, topic="template-differs")
         tell(f"Warning: {each.field}: {difference}")
 
 
@@ -149,7 +150,8 @@ def _difference(
         folder = tokenizer_folder(str(model))
     except UserError as error:
         if each.template == AUTO and not ahead:
-            raise UserError(f"auto: {error.problem}: {model}", field=each.field, hint=error.hint) from None
+            problem = f"auto: {error.problem}: {model}"
+            raise UserError(problem, field=each.field, hint=error.hint, topic=error.topic) from None
         problem = f"{model}: {error.problem}"
         tell(f"Note: whether the {each.of} model is asked as it is trained is not checked: {problem}")
         return None

@@ -77,7 +77,7 @@ class Failures:
         hint = "Remove the cause, or raise --max-failures; --retry-failed asks again"
         if self._shown:
             hint = "Give fewer or shorter demonstrations and --restart, or raise --max-failures"
-        raise kind(problem, hint=hint)
+        raise kind(problem, hint=hint, topic="failed-requests")
 
 
 def ids_shown(ids: Sequence[Id]) -> str:

@@ -294,7 +294,7 @@ def _refuse_others(journal: Path, then: Mapping[str, Any], now: Mapping[str, Any
     changed = [key for key in {**then, **now} if then.get(key) != now.get(key)]
     if changed:
         problem = f"was started with other settings: {_differences(then, now, changed)}"
-        raise UserError(problem, file=journal, hint=_ELSEWHERE)
+        raise UserError(problem, file=journal, hint=_ELSEWHERE, topic="other-settings")
 
 
 def _asked(request: Request) -> Output:

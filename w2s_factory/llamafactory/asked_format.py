@@ -97,7 +97,9 @@ def _not_found(error: UserError | NotComparedError) -> UserError:
     if isinstance(error, NotComparedError):
         return UserError(f"auto: {error}", field="template", hint=hint)
     hint = f"{error.hint}. {hint}" if error.hint else hint.removeprefix("Or ").capitalize()
-    return UserError(f"auto: {error.problem}", file=error.file, field="template", hint=hint)
+    return UserError(
+        f"auto: {error.problem}", file=error.file, field="template", hint=hint, topic=error.topic
+    )
 
 
 def settle_template(
@@ -148,6 +150,7 @@ def settle_template(
             problem,
             f"Write the trained format to a file (w2s-factory template jinja {template} --output FILE), and "
             "name it with --chat FILE here and in generate; or train nevertheless: --allow-other-template",
+            topic="template-differs",
         )
     say(f"Warning: {problem}")
     return str(found.difference)

@@ -91,6 +91,7 @@ class Dataset:
             raise self._wrong(
                 f"has {has}; LLaMA-Factory {version.number} needs {needs}",
                 self._conversion(version.pair_form),
+                topic="form-of-pairs",
             )
 
     def check_template(self, template: str | None) -> None:
@@ -118,9 +119,9 @@ class Dataset:
         words = ["w2s-factory", "convert-pairs", str(self.file), "--format", form, "--output", str(new)]
         return f"Convert it: {shlex.join(words)}"
 
-    def _wrong(self, problem: str, hint: str | None = None) -> UserError:
-        """Return the error for a problem of this dataset."""
-        return UserError(f'dataset "{self.name}" {problem}', field=self.argument, hint=hint)
+    def _wrong(self, problem: str, hint: str | None = None, topic: str | None = None) -> UserError:
+        """Return the error for a problem of this dataset; `topic` is that of `UserError`."""
+        return UserError(f'dataset "{self.name}" {problem}', field=self.argument, hint=hint, topic=topic)
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ class DatasetIndex:
                 f"no {INDEX} in {dataset_dir}{relative}",
                 field="dataset_dir",
                 hint="Name the folder that build-data wrote to",
+                topic="no-dataset",
             )
         return cls(file, read_object(file))
 
@@ -166,13 +168,14 @@ class DatasetIndex:
         """
         if name not in self.entries:
             hint = did_you_mean(name, self.entries) or self._listed()
-            raise UserError(f'no dataset "{name}" in {self.file}', field=argument, hint=hint)
+            problem = f'no dataset "{name}" in {self.file}'
+            raise UserError(problem, field=argument, hint=hint, topic="no-dataset")
         entry = self.entries[name]
         try:
             return Dataset(name, entry, self._file(entry), argument)
         except UserError as error:
             problem = f'dataset "{name}" in {self.file}: {error.problem}'
-            raise UserError(problem, field=argument, hint=error.hint) from None
+            raise UserError(problem, field=argument, hint=error.hint, topic=error.topic) from None
 
     def _file(self, entry: Any) -> Path | None:
         """Return the file of an entry, made absolute; None if its rows come from elsewhere.

@@ -296,6 +296,7 @@ def _of_environment(python: Path, *, search_path: bool) -> Installation:
     raise UserError(
         f"no LLaMA-Factory in the environment of {python}",
         hint=f"See w2s-factory doctor, or name another environment's: --llamafactory-cli PATH/bin/{CLI}",
+        topic="no-llama-factory",
     )
 
 

@@ -360,7 +360,7 @@ def _report(config: Config, lengths: Lengths, on_long: OnLong, say: Callable[[st
         f"cutoff_len {lengths.cutoff_len} (longest {max(row.tokens for row in lengths.long)}; ids {names})"
     )
     if on_long == "error":
-        raise config.wrong("cutoff_len", found, "Raise cutoff_len, or see --on-long")
+        raise config.wrong("cutoff_len", found, "Raise cutoff_len, or see --on-long", topic="rows-too-long")
     if on_long == "drop":
         say(f"{found}: dropped")
     else:

@@ -178,6 +178,7 @@ def check_parallelism(asked: Asked, found: Parallelism, output_dir: Path) -> Non
         raise DelegateError(
             f"LLaMA-Factory trained in another way than the configuration says: {'; '.join(wrong)}",
             hint=f"What it wrote into {output_dir} is from that training",
+            topic="trained-otherwise",
         )
 
 

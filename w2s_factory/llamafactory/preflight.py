@@ -134,6 +134,7 @@ def check_accelerator(config: Config, python: Path) -> None:
         key,
         f"{as_yaml(config.values[key])} needs a GPU, and torch sees none here",
         f"Train on the CPU: {command}; in an experiment: llamafactory: {{cpu: true}}",
+        topic="no-gpu",
     )
 
 
@@ -276,6 +277,7 @@ def _check_template(config: Config) -> None:
             "template",
             "is not set: LLaMA-Factory would guess one, and may train without EOS",
             "Set template: vanilla",
+            topic="template-without-eos",
         )
 
 

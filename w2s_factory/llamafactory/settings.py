@@ -167,7 +167,12 @@ def check_preset(preset: Preset, version: Version) -> None:
                 _check(entry.key, entry.value, _like(entry.key) or preset)
         except UserError as error:
             raise UserError(
-                error.problem, file=preset.file, line=entry.line, field=error.field, hint=error.hint
+                error.problem,
+                file=preset.file,
+                line=entry.line,
+                field=error.field,
+                hint=error.hint,
+                topic=error.topic,
             ) from None
 
 
@@ -237,6 +242,7 @@ def _check_template(key: str, value: Any, preset: Preset, version: Version) -> N
             "so the model would not learn to end its responses",
             field=key,
             hint="Use vanilla: prompt, response, EOS",
+            topic="template-without-eos",
         )
 
 

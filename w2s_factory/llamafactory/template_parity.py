@@ -201,6 +201,7 @@ def find_template(
             file=nearest.chat,
             hint=f"Train with {nearest.template} and ask in its format: w2s-factory template jinja "
             f"{nearest.template} --output FILE, then generate --chat FILE",
+            topic="no-equal-template",
         )
     return found
 

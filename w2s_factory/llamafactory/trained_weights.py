@@ -103,9 +103,11 @@ def check_weights(
     files = weight_files(folder, kind)
     missing = [file.name for file in (folder / config, *files) if not file.is_file()]
     if missing or not files:
-        raise DelegateError(f"LLaMA-Factory left no {missing[0] if files else _FILES[kind][1]} in {folder}")
+        problem = f"LLaMA-Factory left no {missing[0] if files else _FILES[kind][1]} in {folder}"
+        raise DelegateError(problem, topic="no-weights")
     if any(before.get(file) == now for file, now in snapshot(folder, kind).items()):
-        raise DelegateError(f"the weights in {folder} were there before; LLaMA-Factory wrote none")
+        problem = f"the weights in {folder} were there before; LLaMA-Factory wrote none"
+        raise DelegateError(problem, topic="no-weights")
     base = base if kind == "adapter" else None
     _check_base(folder / config, base)
     return Weights(folder, kind, files, _load(folder, files, python), base)

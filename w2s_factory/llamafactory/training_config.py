@@ -52,9 +52,9 @@ class Config:
             )
         return [part.strip() for part in parts]
 
-    def wrong(self, key: str, problem: str, hint: str | None = None) -> UserError:
-        """Return the error for a problem with a key."""
-        return UserError(problem, file=self.path, field=key, hint=hint)
+    def wrong(self, key: str, problem: str, hint: str | None = None, topic: str | None = None) -> UserError:
+        """Return the error for a problem with a key; `topic` is that of `UserError`."""
+        return UserError(problem, file=self.path, field=key, hint=hint, topic=topic)
 
 
 def read_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:

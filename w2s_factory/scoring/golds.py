@@ -173,6 +173,7 @@ class JoinedOutputs:
                 file=path,
                 field="prompt",
                 hint="Check that these golds belong to the split that was asked",
+                topic="other-questions",
             )
 
 

@@ -163,6 +163,7 @@ def refuse_different_ways(sources: Sequence[RowSource], *, same_key: bool = Fals
                 f"was scored in another way ({_named(way)}) than {sources[0]} ({_named(ways[0])})",
                 file=source,
                 hint="Score both in the same way, or find the answers again with --extract",
+                topic="scored-otherwise",
             )
     return ways[0]
 

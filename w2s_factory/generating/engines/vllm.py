@@ -188,7 +188,8 @@ class Vllm:
 
 
 def _failure(error: Exception) -> DelegateError:
-    return DelegateError(f"vLLM failed ({type(error).__name__}: {first_line(str(error))})")
+    problem = f"vLLM failed ({type(error).__name__}: {first_line(str(error))})"
+    return DelegateError(problem, topic="vllm-failed")
 
 
 def _completion(request: Request, output: Any) -> Completion:
