@@ -27,8 +27,8 @@ PLAYED = ("tests/played/engine", "tests/torture/saboteur", "tests/played/environ
 UNTIL = "seed0_train_iter1_hybrid"
 """The last step of the half-done run."""
 
-NEVER_SAME = ("manifest.jsonl", ".lock", ".part", ".hashes", "report.html")
-"""Files with times in them, locks, hashes of responses in any order, and what a killed process may leave."""
+NEVER_SAME = ("manifest.jsonl", ".lock", ".part", ".hashes", ".damaged", "report.html")
+"""Files with times in them, locks, hashes of responses in any order, kept damaged indexes, and what a killed process may leave."""
 
 
 class RunWorld:
