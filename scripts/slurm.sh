@@ -200,7 +200,8 @@ StorageUser=slurm
 StoragePass=$password
 StorageLoc=slurm_acct_db
 END
-    slurmdbd
+    setsid slurmdbd -D >/dev/null 2>&1 &  # its number is known at once, also if it waits for the database
+    echo $! >"$S/slurmdbd.pid"
     await sacctmgr -n list cluster
     sacctmgr -i add cluster loop >/dev/null 2>&1 || true
     sacctmgr -i add account me Description=me Organization=me >/dev/null 2>&1 || true
