@@ -265,7 +265,7 @@ def test_a_run_survives_a_controller_that_is_away_for_longer_than_it_is_asked(ru
     """The executor then forgets its jobs, without a word."""
 
     def away():
-        cluster.job(run.folder, "a", "RUNNING")
+        until((run.folder / "begun").exists, what="the step runs")
         cluster.stop_controller()
         time.sleep(60)
         cluster.start_controller()
