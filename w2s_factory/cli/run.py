@@ -52,7 +52,8 @@ _where = heading("Where jobs run")
 )  # fmt: skip
 @_where(
     "--take-over", is_flag=True,
-    help="Continue although a run on another machine may still be active in the folder. Make sure it is not.",
+    help="Continue although a run on another machine, or jobs in a Slurm that does not answer, may still be "
+    "active in the folder. Make sure they are not.",
 )  # fmt: skip
 def command(
     file: Path,

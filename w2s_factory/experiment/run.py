@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ import psutil
 
 from w2s_factory.building.shown_task import check_rows
 from w2s_factory.errors import DelegateError, UserError, W2SError, nearest_or_all
+from w2s_factory.experiment import slurm
 from w2s_factory.experiment.gpu_check import check_gpu, gpu_note
 from w2s_factory.experiment.load import file_of, read_experiment
 from w2s_factory.experiment.plan import REPORT, Plan, plan
@@ -23,12 +24,13 @@ from w2s_factory.experiment.restoration import restore
 from w2s_factory.experiment.run_folder import (
     MARK,
     held,
+    mark_of,
     prepare,
     refuse_others,
     unwritable,
     writing,
 )
-from w2s_factory.experiment.slurm_jobs import end_earlier, recorded
+from w2s_factory.experiment.slurm_jobs import adopt, end_earlier, recorded
 from w2s_factory.experiment.slurm_watch import Watch
 from w2s_factory.experiment.template_check import check_templates
 from w2s_factory.experiment.training_arguments import TrainingSection
@@ -308,9 +310,9 @@ def carry_out(
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     refuse_others(planned.experiment.name, folder)  # before anything is written there
-    names = {step.rule: step.name for step in planned.steps}
+    steps = {step.rule: step for step in planned.steps}
     with held(folder, take_over=take_over):
-        end_earlier(folder, command, names, jobs_left, take_over=take_over, tell=tell)
+        end_earlier(folder, steps, jobs_left, take_over=take_over, tell=tell)
         prepare(planned, folder, source)
         if gpu_for is not None:
             check_gpu(planned, _trainings(planned.experiment), gpu_for, folder)
@@ -335,12 +337,17 @@ def _carry_out(
         DelegateError: A step failed.
     """
     progress, start = Progress({step.rule: step.name for step in planned.steps}, tell), _size(folder / LOG)
-    watch = Watch({step.rule: step for step in planned.steps}, planned.experiment.resources.retries, tell)
+    steps = {step.rule: step for step in planned.steps}
+    watch = Watch(steps, planned.experiment.resources.retries, tell, progress)
     with recorded(folder, command), watch.watching(command):
         code = _snakemake(command, folder, progress, watch, {RESTORED: " ".join(step.rule for step in only)})
-    if code != 0:
-        raise _failed(planned, folder, progress, watch, code, tell, start)
-    return progress
+    if code == 0:
+        return progress
+    if not only and watch.only_lost_completed:
+        tell("all jobs that Snakemake did not notice have completed: continuing")
+        adopt(folder)
+        return replace(_carry_out(planned, folder, command, tell), total=progress.total)
+    raise _failed(planned, folder, progress, watch, code, tell, start)
 
 
 def _repeat(
@@ -376,10 +383,13 @@ def _snakemake(
     with writing(log):
         log.parent.mkdir(exist_ok=True)
         log.touch()
+    environment = _environment(folder)
+    if slurm.submits(command):
+        environment = slurm.unfiltered(environment)
     process = subprocess.Popen(
         list(command),
         cwd=folder,
-        env={**_environment(folder), **environ},
+        env={**environment, **environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -393,22 +403,23 @@ def _snakemake(
             written.write(line)
             written.flush()
             progress.take(line)
-            watch.submissions.take(line)
         return process.wait()
 
 
-def _interrupt_if_idle(snakemake: int) -> None:
-    """Interrupt Snakemake, by its process number, unless it runs a step on this machine."""
+def _interrupt_if_idle(snakemake: int) -> bool:
+    """Interrupt Snakemake, by its process number, unless it runs a step here; return whether it was."""
     with contextlib.suppress(psutil.NoSuchProcess):
         if not psutil.Process(snakemake).children():
             os.killpg(snakemake, signal.SIGINT)
+            return True
+    return False
 
 
 def _environment(folder: Path) -> dict[str, str]:
     """Return our environment with the mark of the run, and with an absolute `PYTHONPATH`."""
     paths = os.environ.get("PYTHONPATH", "")
     absolute = os.pathsep.join(str(Path(path).absolute()) for path in paths.split(os.pathsep) if path)
-    return {**os.environ, **({"PYTHONPATH": absolute} if absolute else {}), MARK: str(folder)}
+    return {**os.environ, **({"PYTHONPATH": absolute} if absolute else {}), MARK: mark_of(folder)}
 
 
 @contextlib.contextmanager
@@ -422,7 +433,7 @@ def _ended_with_us(process: subprocess.Popen[str], folder: Path) -> Iterator[Non
             process.wait(_GRACE)
         raise
     finally:
-        kill_family(MARK, str(folder))
+        kill_family(MARK, mark_of(folder))
 
 
 def _failed(
@@ -439,7 +450,7 @@ def _failed(
     The command that repeats the step alone follows its log. `start` is the size of Snakemake's log before
     this run.
     """
-    failed = [step for step in planned.steps if step.rule in {*progress.failed, *watch.unnoticed}]
+    failed = [step for step in planned.steps if step.rule in {*progress.failed, *watch.lost}]
     states = watch.ends_of(failed)
     for step in failed:
         tell(f"\n{step.name} failed; the end of {folder / step.log}:")
