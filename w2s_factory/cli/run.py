@@ -82,7 +82,8 @@ def command(
       w2s-factory run experiments/arithmetic.yaml --dag plan.svg
       w2s-factory run experiment.yaml --executor slurm --jobs 8 -- --default-resources slurm_account=me
     """  # noqa: D301  click reads \b
-    from w2s_factory.experiment.run import note_on_gpu, plan_experiment, run
+    from w2s_factory.experiment.checked_plan import note_on_gpu, plan_experiment
+    from w2s_factory.experiment.run import run
 
     if dry_run or dag is not None:
         plan = plan_experiment(file, preset, force=force)
