@@ -93,35 +93,66 @@ def test_ray_trains_with_two_workers_once_fewer_cpus_are_reserved(
     assert parallelism_noted(tmp_path / "out") == {"engine": "DDP", "ray": True, "ranks": 2, "batch": 16}
 
 
-@pytest.mark.train
-def test_two_machines_of_one_process_each(tiny_llama: Path, dataset_dir: Path, tmp_path: Path) -> None:
-    config = tmp_path / "train.yaml"
-    config.write_text(yaml.safe_dump(training(tiny_llama, dataset_dir, tmp_path / "out")))
+def on_two_machines(config: Path, *more: str, second: dict[str, str] | None = None) -> list[str]:
+    """Train on two machines, which are this one; return what each of them printed."""
     together = {"NNODES": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    command = [sys.executable, "-m", "w2s_factory", "train", str(config)]
     machines = [
         subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **together, "NODE_RANK": str(rank)},
+            [sys.executable, "-m", "w2s_factory", "train", str(config), *more],
+            cwd=config.parent,
+            env={
+                **os.environ,
+                "CUDA_VISIBLE_DEVICES": "",
+                **together,
+                "NODE_RANK": str(rank),
+                **((second or {}) if rank else {}),
+            },
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         for rank in range(2)
     ]
     try:
-        (first, errors), (second, _) = [machine.communicate(timeout=300) for machine in machines]
+        outputs = [machine.communicate(timeout=400)[0] for machine in machines]
     finally:
         for machine in machines:
             machine.terminate()  # which ends its processes, too
-    assert [machine.returncode for machine in machines] == [0, 0], errors
+    assert [machine.returncode for machine in machines] == [0, 0], "\n".join(outputs)
+    return outputs
+
+
+@pytest.mark.train
+def test_two_machines_of_one_process_each(tiny_llama: Path, dataset_dir: Path, tmp_path: Path) -> None:
+    config = tmp_path / "train.yaml"
+    config.write_text(yaml.safe_dump(training(tiny_llama, dataset_dir, tmp_path / "out")))
+    first, second = on_two_machines(config)
     assert f"Trained: adapter in {tmp_path / 'out'}" in first
     assert "the weights are on the node with NODE_RANK 0" in second
     for rank, output in enumerate((first, second)):
         assert RANK.findall(output) == [str(rank)]
         assert "Engine: DDP, ranks 2 (cpu), total batch size 4" in output
     assert parallelism_noted(tmp_path / "out") == {"engine": "DDP", "ranks": 2, "batch": 4}
+
+
+@pytest.mark.train
+@pytest.mark.timeout(900)
+def test_two_machines_resume_from_the_checkpoint_that_the_first_one_chooses(
+    tiny_llama: Path, dataset_dir: Path, tmp_path: Path
+) -> None:
+    config, out = tmp_path / "train.yaml", tmp_path / "out"
+    more = {"save_strategy": "steps", "save_steps": 1, "lora_dropout": 0.1}
+    config.write_text(yaml.safe_dump(training(tiny_llama, dataset_dir, out, **more)))
+    on_two_machines(config, "--resume")
+    undisturbed = (out / "adapter_model.safetensors").read_bytes()
+    for path in (out / "adapter_model.safetensors", out / "checkpoint-2" / "rng_state_1.pth"):
+        path.unlink()
+
+    outputs = on_two_machines(config, "--resume", second={"CUDA_VISIBLE_DEVICES": "-1"})
+    assert "checkpoint-2 is left out (random numbers of a process are missing)" in outputs[0]
+    assert all("Continuing training from global step 1" in output for output in outputs)
+    assert (out / "adapter_model.safetensors").read_bytes() == undisturbed
+    assert '"resumed_from": "checkpoint-1"' in (out / "manifest.jsonl").read_text()
 
 
 def free_port() -> int:

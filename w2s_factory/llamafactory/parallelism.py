@@ -138,15 +138,16 @@ def asked_parallelism(
     if engine is None and nodes == 1 and not several and not is_on(environ, "FORCE_TORCHRUN"):
         return Asked(rows=rows)
     variables, processes = _torchrun(environ, installation.python, deepspeed=engine is not None)
-    ranks = None if processes is None or is_elastic(environ) else nodes * processes
+    elastic = all(name in environ for name in ("RDZV_ID", "MIN_NNODES", "MAX_NNODES"))
+    ranks = None if processes is None or elastic else nodes * processes
     return Asked(variables, engine, ranks=ranks, rows=rows)
 
 
-def device_count(asked: Asked, environ: Mapping[str, str], python: Path) -> int | None:
-    """Return the number of devices among which a training divides its rows; None if torchrun may change it.
+def device_count(asked: Asked, environ: Mapping[str, str], python: Path) -> int:
+    """Return the number of devices among which a training divides its rows.
 
-    It decides which rows a step of the optimiser gets. Where the configuration and the variables do not say
-    it, torch is asked for the devices of this machine, and the other machines count as this one.
+    Where the configuration and the variables do not say it, torch is asked for the devices of this machine,
+    and the other machines count as this one.
 
     Args:
         asked: The parallelism that the training asks for.
@@ -156,7 +157,7 @@ def device_count(asked: Asked, environ: Mapping[str, str], python: Path) -> int 
     Raises:
         DelegateError: torch cannot be imported there.
     """
-    if asked.ranks is not None or asked.ray or is_elastic(environ):
+    if asked.ranks is not None:
         return asked.ranks
     given = environ.get("NPROC_PER_NODE", "")
     if given.isdecimal():
@@ -164,11 +165,6 @@ def device_count(asked: Asked, environ: Mapping[str, str], python: Path) -> int 
     gpus = 0 if given == "cpu" else len(visible_devices(python))
     by_cores = given in ("auto", "cpu")  # as torchrun reads them
     return _nodes(environ) * (gpus or (os.cpu_count() if by_cores else 1) or 1)
-
-
-def is_elastic(environ: Mapping[str, str]) -> bool:
-    """Return whether torchrun decides during the training how many machines take part."""
-    return all(name in environ for name in ("RDZV_ID", "MIN_NNODES", "MAX_NNODES"))
 
 
 def reported_parallelism(folder: Path) -> Parallelism:
