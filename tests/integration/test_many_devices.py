@@ -114,7 +114,7 @@ def on_two_machines(config: Path, *more: str, second: dict[str, str] | None = No
         for rank in range(2)
     ]
     try:
-        outputs = [machine.communicate(timeout=400)[0] for machine in machines]
+        outputs = [machine.communicate(timeout=800)[0] for machine in machines]
     finally:
         for machine in machines:
             machine.terminate()  # which ends its processes, too
@@ -136,7 +136,7 @@ def test_two_machines_of_one_process_each(tiny_llama: Path, dataset_dir: Path, t
 
 
 @pytest.mark.train
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1_800)
 def test_two_machines_resume_from_the_checkpoint_that_the_first_one_chooses(
     tiny_llama: Path, dataset_dir: Path, tmp_path: Path
 ) -> None:
