@@ -238,7 +238,7 @@ WRITES = (
     "copyfile",
 )
 WRITERS = {
-    "experiment/restoration.py": {"unlink"},  # what is damaged and cannot be restored
+    "experiment/restoration.py": {"replace", "unlink"},  # what is damaged and cannot be restored
     "experiment/run_folder.py": {"rmtree"},  # seeds that are no longer planned
     "experiment/run_lock.py": {"open", "rename", "unlink"},  # the run's lock
     "experiment/slurm_jobs.py": {"open", "unlink"},  # the record of a run's jobs; the log of Snakemake

@@ -32,7 +32,15 @@ from w2s_factory.experiment.run_folder import (
 )
 from w2s_factory.experiment.slurm_jobs import adopt, end_earlier, recorded
 from w2s_factory.experiment.slurm_watch import Watch
-from w2s_factory.experiment.workflow import LOG, RESTORED, Progress, script_of, snakemake_command
+from w2s_factory.experiment.workflow import (
+    LOG,
+    RESTORED,
+    Progress,
+    is_dry,
+    restoring,
+    script_of,
+    snakemake_command,
+)
 from w2s_factory.processes import kill_family, say
 from w2s_factory.quantities import Jobs
 from w2s_factory.terminal import end_of_log
@@ -174,7 +182,7 @@ def carry_out(
         if gpu_for is not None:
             check_gpu(planned, trainings_of(planned.experiment), gpu_for, folder)
         repeat = partial(_repeat, planned, folder, command, tell)
-        restored = restore(planned, folder, repeat, _environment(folder), tell)
+        restored = restore(planned, folder, repeat, _environment(folder), tell, dry=partial(is_dry, command))
         total = _carry_out(planned, folder, command, tell).total
     if total == 0 and not restored:
         tell("nothing to do: every step is complete")
@@ -210,15 +218,13 @@ def _carry_out(
 def _repeat(
     planned: Plan, folder: Path, command: Sequence[str], tell: Callable[[str], None], steps: Sequence[Step]
 ) -> bool:
-    """Repeat complete steps and nothing else; return whether Snakemake did (it does not with `-- -n`).
+    """Repeat complete steps and nothing else; return whether Snakemake did.
 
     Raises:
         UserError: A file cannot be written, or Snakemake refuses its arguments.
         DelegateError: A step failed.
     """
-    rules = [step.rule for step in steps]
-    start = command.index("--snakefile")  # before the arguments of the user
-    command = [*command[:start], "--forcerun", *rules, *command[start:]]
+    command = restoring(command, [step.rule for step in steps])
     return _carry_out(planned, folder, command, tell, steps).done >= len(steps)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import re
@@ -99,6 +101,60 @@ def snakemake_command(
     if executor == slurm.NAME:
         command += slurm.executor_arguments(arguments, plan.experiment.resources)
     return [*command, *arguments]
+
+
+def restoring(command: Sequence[str], rules: Sequence[str]) -> list[str]:
+    """Return a command that repeats rules and nothing else: without the user's own selection of work."""
+    targets = set(getattr(_parsed(command), "targets", ()))
+    kept: list[str] = []
+    dropping = False
+    for word in command:
+        option = word.startswith("-") and word != "-"
+        dropping = _selects(word) if option else dropping
+        if not dropping and word not in targets and word != "--":
+            kept.append(word)
+    start = kept.index("--snakefile")
+    return [*kept[:start], "--forcerun", *rules, *kept[start:]]
+
+
+def is_dry(command: Sequence[str]) -> bool:
+    """Return whether a command only reports or records something, and carries out no step."""
+    arguments = _parsed(command)
+    return any(getattr(arguments, name, None) for name in _DRY) or (
+        getattr(arguments, "executor", None) in ("dryrun", "touch")
+    )
+
+
+_SELECTING: Final = (
+    *("--until", "--omit-from", "--forcerun", "--forceall", "--force"),
+    *("--batch", "--allowed-rules", "--target-jobs"),
+)
+_DRY: Final = (
+    *("dryrun", "touch", "lint", "unlock", "summary", "detailed_summary", "archive", "cleanup_metadata"),
+    *("dag", "rulegraph", "filegraph", "d3dag", "list_rules", "list_target_rules", "print_compilation"),
+    *("list_changes", "list_input_changes", "list_params_changes", "list_untracked", "containerize"),
+    *("delete_all_output", "delete_temp_output", "generate_unit_tests", "export_cwl"),
+)
+"""The names that Snakemake (9) gives to arguments with which it carries out no step."""
+
+
+def _selects(option: str) -> bool:
+    """Return whether an option, which may be shortened, selects the steps to do."""
+    name = option.partition("=")[0]
+    if name.startswith("--"):
+        return any(known.startswith(name) for known in _SELECTING)
+    return name[1:2] in "UORFf"
+
+
+def _parsed(command: Sequence[str]) -> object:
+    """Return a command's arguments as Snakemake reads them; None if it refuses them."""
+    from snakemake.cli import get_argument_parser  # noqa: PLC0415  takes a second
+
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            return get_argument_parser().parse_args(command[command.index("--snakefile") :])
+    except SystemExit:
+        return None
 
 
 def latency(words: Sequence[str]) -> int | None:
