@@ -92,7 +92,7 @@ time.sleep(600)
 
 
 def test_a_command_ends_with_its_processes_after_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(try_gpus, "SECONDS", 10)
+    monkeypatch.setattr(try_gpus, "SECONDS", 4)
     monkeypatch.setattr(try_gpus, "GRACE", 1)
     began = time.monotonic()
     code, output = try_gpus.ended([sys.executable, "-c", STUBBORN], dict(os.environ))
