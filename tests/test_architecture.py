@@ -260,7 +260,7 @@ WRITES = (
     "copyfile",
 )
 WRITERS = {
-    "experiment/restoration.py": {"unlink"},  # what is damaged and cannot be restored
+    "experiment/restoration.py": {"replace", "unlink"},  # what is damaged and cannot be restored
     "experiment/run_folder.py": {"rmtree"},  # seeds that are no longer planned
     "experiment/run_lock.py": {"open", "rename", "unlink"},  # the run's lock
     "experiment/slurm_jobs.py": {"open", "unlink"},  # the record of a run's jobs; the log of Snakemake
@@ -269,7 +269,7 @@ WRITERS = {
     "generating/part.py": {"unlink"},  # what --restart throws away, which is not an input
     "llamafactory/training_config.py": {"write_text"},  # into a temporary folder
     "llamafactory/template.py": {"unlink"},  # what it installed
-    "llamafactory/resume.py": {"rmtree"},  # checkpoints of other trainings
+    "llamafactory/checkpoints.py": {"rmtree"},  # checkpoints of other trainings
     "release/fetch_release.py": {"replace"},  # a whole clone
 }
 """Files besides `records/` that write, move or remove files themselves, and how."""

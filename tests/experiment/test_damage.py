@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -12,7 +13,7 @@ from w2s_factory import records
 from w2s_factory.experiment import damage
 from w2s_factory.experiment.damage import MISSING, find_damage
 from w2s_factory.experiment.plan import Plan
-from w2s_factory.experiment.restoration import drop_unreadable, restore, restore_indexes
+from w2s_factory.experiment.restoration import restore, unreadable
 from w2s_factory.experiment.run import carry_out
 from w2s_factory.experiment.run_folder import prepare
 from w2s_factory.experiment.steps import Step
@@ -40,10 +41,10 @@ def flip(path, place=0, *, keep_time=True):
 def run(tmp_path, of_shell):
     folder, plan = tmp_path / "run", of_shell(CHAIN)
 
-    def carried_out():
+    def carried_out(*arguments):
         """Carry out the chain; return the steps done, and the lines printed."""
         printed = []
-        command = snakemake_command(plan, folder, jobs=2, executor=None, arguments=())
+        command = snakemake_command(plan, folder, jobs=2, executor=None, arguments=arguments)
         carry_out(plan, folder, command, tell=printed.append)
         done = (folder / "done").read_text().split() if (folder / "done").exists() else []
         (folder / "done").unlink(missing_ok=True)
@@ -68,6 +69,32 @@ def test_a_flipped_bit_repeats_its_step_alone(run, keep_time):
     assert printed[0] == "b.txt differs from manifest.jsonl next to it; seed0/b is repeated"
     assert (run.folder / "b.txt").read_text() == "11\n"
     assert run() == ([], ["nothing to do: every step is complete"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "steps"),
+    [
+        (["--until", "seed0_b"], ["b"]),
+        (["--forcerun", "seed0_c", "--until", "seed0_c"], ["b", "c"]),
+        (["--keep-going", "c.txt"], ["b"]),
+    ],
+)
+def test_what_the_user_selects_is_done_after_the_restoration(run, arguments, steps):
+    flip(run.folder / "b.txt")
+    assert run(*arguments)[0] == steps
+    assert run() == ([], ["nothing to do: every step is complete"])
+
+
+def test_a_dry_run_reports_damage_and_writes_nothing(run):
+    flip(run.folder / "b.txt")
+    before = {path: path.stat().st_mtime_ns for path in run.folder.glob("*.*")}
+    done, printed = run("-n")
+    assert (done, printed) == (
+        [],
+        ["b.txt differs from manifest.jsonl next to it; seed0/b would be repeated"],
+    )
+    assert {path: path.stat().st_mtime_ns for path in run.folder.glob("*.*")} == before
 
 
 @pytest.mark.slow
@@ -142,7 +169,7 @@ def test_reading_much_is_announced(step, tmp_path, monkeypatch):
     assert said == ["comparing 0 GB of files with the hashes in their manifests"]
 
 
-@pytest.mark.parametrize("repeats", [True, False], ids=["a run", "-- -n"])
+@pytest.mark.parametrize("repeats", [True, False], ids=["a run", "not done"])
 def test_a_name_that_only_a_damaged_manifest_has_repeats_its_step_once(step, tmp_path, monkeypatch, repeats):
     plan, said = step("score", ["out/results.jsonl"], SCORE), []
     noted(tmp_path, SCORE[1:], monkeypatch, "out/results.jsonl", "out/metrics.json")
@@ -153,23 +180,20 @@ def test_a_name_that_only_a_damaged_manifest_has_repeats_its_step_once(step, tmp
     assert restore(plan, tmp_path, lambda _: repeats, {}, said.append) is not repeats
 
 
-def test_a_response_file_that_its_journal_restores_otherwise_starts_over(step, tmp_path, monkeypatch):
-    """Both were damaged: the journal's damage shows when the file is written from it."""
+def test_a_journal_is_kept_whatever_is_written_from_it(step, tmp_path, monkeypatch):
+    """The settings may have changed in the same run, or the package writes other bytes."""
     command = ("w2s-factory", "generate", "--output-dir", "out")
-    plan, asked = step("generate", ["out/output.jsonl"], command), []
+    plan, journal = step("generate", ["out/output.jsonl"], command), tmp_path / "out/output.journal.jsonl"
     noted(tmp_path, command[1:], monkeypatch, "out/output.jsonl")
-    right, journal = (tmp_path / "out/output.jsonl").read_text(), tmp_path / "out/output.journal.jsonl"
-    journal.write_text("damaged")
+    journal.write_text("responses")
     flip(tmp_path / "out/output.jsonl")
 
-    def repeat(steps):
-        (tmp_path / "out/output.jsonl").write_text(right if not journal.exists() else "from the journal")
-        asked.append([step.name for step in steps])
+    def repeat(_):
+        (tmp_path / "out/output.jsonl").write_text("other content")
         return True
 
     assert restore(plan, tmp_path, repeat, {}, lambda _: None)
-    assert (asked, journal.exists()) == ([["seed0/x"]] * 2, False)
-    assert (tmp_path / "out/output.jsonl").read_text() == right
+    assert journal.read_text() == "responses"
 
 
 def test_a_step_that_snakemake_repeats_is_not_compared(step, tmp_path, monkeypatch):
@@ -229,6 +253,24 @@ def test_names_that_a_damaged_manifest_has_are_not_looked_for(step, tmp_path, mo
     assert [one.file for one in find_damage(plan, tmp_path)] == (["models/x/7"] if name == 7 else [])
 
 
+@pytest.mark.parametrize("also_damaged", [False, True], ids=["a file of another command", "and the weights"])
+def test_files_of_other_commands_in_a_folder_of_weights_do_not_count(
+    step, tmp_path, monkeypatch, also_damaged
+):
+    plan, said, repeated = trained(step, tmp_path, monkeypatch), [], []
+    noted(tmp_path, ["make-config", "--output", "models/x/merge.yaml"], monkeypatch, "models/x/merge.yaml")
+    flip(tmp_path / "models/x/merge.yaml")
+    if also_damaged:
+        flip(tmp_path / "models/x/adapter_model.safetensors")
+    assert (
+        restore(plan, tmp_path, lambda steps: repeated.extend(steps) or True, {}, said.append) is also_damaged
+    )
+    assert [step.name for step in repeated] == ["seed0/x"] * also_damaged
+    assert (
+        "1 training is repeated, which takes as long as before: seed0/x; Ctrl-C stops" in said
+    ) is also_damaged
+
+
 def test_weights_whose_manifest_cannot_be_read_are_trained_again(step, tmp_path, monkeypatch):
     plan = trained(step, tmp_path, monkeypatch)
     flip(tmp_path / "models/x/manifest.jsonl")
@@ -238,6 +280,10 @@ def test_weights_whose_manifest_cannot_be_read_are_trained_again(step, tmp_path,
 DATASET = "seed0/data/llama_factory/arithmetic/train_arithmetic_w_x.json"
 BUILD = ("w2s-factory", "build-data", "--layout", "release", "--output", DATASET)
 ENTRY = sft_entry(DATASET.removeprefix("seed0/"))
+
+
+def never(steps):
+    raise AssertionError(steps)
 
 
 @pytest.mark.parametrize(
@@ -255,9 +301,15 @@ def test_an_index_is_written_again_from_its_datasets(step, tmp_path, content):
     (tmp_path / "seed0/data/llama_factory/dataset_info.json").write_text(
         json.dumps({"arithmetic_w_x": ENTRY})
     )
-    assert restore_indexes(plan, tmp_path, []) == [index]
+    kept, dry_said, said = index.with_name("dataset_info.json.damaged"), [], []
+    assert restore(plan, tmp_path, never, {}, dry_said.append, dry=lambda: True)
+    assert dry_said == ["seed0/dataset_info.json does not fit its datasets; it would be written again"]
+    assert (index.read_text() if index.exists() else None) == content
+    assert restore(plan, tmp_path, never, {}, said.append)
     assert json.loads(index.read_text()) == {"arithmetic_w_x": ENTRY}
-    assert restore_indexes(plan, tmp_path, []) == []
+    assert (kept.read_text() if kept.exists() else None) == ("{broken" if content == "{broken" else None)
+    assert (kept.name in said[-1]) is kept.exists()
+    assert not restore(plan, tmp_path, never, {}, said.append)
 
 
 def test_entries_of_other_datasets_are_kept(step, tmp_path):
@@ -265,7 +317,7 @@ def test_entries_of_other_datasets_are_kept(step, tmp_path):
     (tmp_path / DATASET).parent.mkdir(parents=True)
     (tmp_path / DATASET).write_text('[{"id": 0, "content": "q", "output": "a"}]')
     (tmp_path / "seed0/dataset_info.json").write_text('{"mine": {"file_name": "mine.json"}}')
-    restore_indexes(plan, tmp_path, [])
+    restore(plan, tmp_path, never, {}, lambda _: None)
     assert set(json.loads((tmp_path / "seed0/dataset_info.json").read_text())) == {"mine", "arithmetic_w_x"}
 
 
@@ -284,5 +336,20 @@ def test_records_that_would_end_every_run_are_deleted(step, tmp_path, name, cont
     plan = step("score", ["out/results.jsonl"], SCORE)
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_bytes(content)
-    assert drop_unreadable(plan, tmp_path) == ([] if kept else [tmp_path / name])
+    assert unreadable(plan, tmp_path) == ([] if kept else [tmp_path / name])
+    assert restore(plan, tmp_path, never, {}, lambda _: None, dry=lambda: True) is not kept
+    assert (tmp_path / name).exists()
+    assert restore(plan, tmp_path, never, {}, lambda _: None) is not kept
     assert (tmp_path / name).exists() is kept
+
+
+def test_records_that_the_disk_does_not_return_are_kept(step, tmp_path, monkeypatch):
+    plan, path = step("score", ["out/results.jsonl"], SCORE), tmp_path / ".snakemake/metadata/x"
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+
+    def fail(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(type(path), "read_bytes", fail)
+    assert unreadable(plan, tmp_path) == []

@@ -17,7 +17,7 @@ from w2s_factory.experiment.plan import plan
 from w2s_factory.experiment.plan_view import as_table, draw_plan
 from w2s_factory.experiment.resources import Resources
 from w2s_factory.experiment.spec import Experiment, GenerationSection
-from w2s_factory.experiment.workflow import Progress
+from w2s_factory.experiment.workflow_progress import Progress
 from w2s_factory.tasks import BUILT_IN
 
 SVG = "{http://www.w3.org/2000/svg}"

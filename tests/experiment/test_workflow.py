@@ -4,7 +4,14 @@ import pytest
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.resources import Need
-from w2s_factory.experiment.workflow import as_workflow, resources_of, script_of, snakemake_command
+from w2s_factory.experiment.workflow import (
+    as_workflow,
+    is_dry,
+    resources_of,
+    restoring,
+    script_of,
+    snakemake_command,
+)
 
 
 def command(planned, folder, **options):
@@ -63,3 +70,49 @@ def test_generation_runs_in_its_own_environment(planned):
     scripts = {step.kind: script_of(step, small.experiment.environments)[0] for step in small.steps}
     assert scripts["generate"].startswith("/env/bin/python -m w2s_factory generate ")
     assert not scripts["train"].startswith("/env")
+
+
+COMMAND = ["python", "-m", "snakemake", "--snakefile", "file", "--directory", "folder", "--cores", "2"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ([], []),
+        (["--keep-going", "--until", "a", "b", "-p"], ["--keep-going", "-p"]),
+        (["--until=a", "--omit-from", "a", "-R", "b"], []),
+        (["-Ua", "--forceall", "--jobs", "3"], ["--jobs", "3"]),
+        (["--unt", "a", "--latency-wait", "5"], ["--latency-wait", "5"]),
+        (["--keep-going", "target", "other"], ["--keep-going"]),
+        (["--keep-going", "--", "target"], ["--keep-going"]),
+        (["--default-resources", "slurm_account=me"], ["--default-resources", "slurm_account=me"]),
+        (["--no-such-option", "--until", "a"], ["--no-such-option"]),
+    ],
+)
+def test_a_restoration_leaves_out_what_selects_work(given, kept):
+    assert restoring([*COMMAND, *given], ["x", "y"]) == [
+        *COMMAND[:3],
+        "--forcerun",
+        "x",
+        "y",
+        *COMMAND[3:],
+        *kept,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "dry"),
+    [
+        ("", False),
+        ("-n", True),
+        ("-np", True),
+        ("--dry-run --until a", True),
+        ("--executor dryrun", True),
+        ("--summary", True),
+        ("--touch", True),
+        ("--until n", False),
+        ("--no-such-option -n", False),
+    ],
+)
+def test_dry_runs_are_recognised(given, dry):
+    assert is_dry([*COMMAND, *given.split()]) is dry

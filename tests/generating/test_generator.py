@@ -402,6 +402,7 @@ def test_a_damaged_line_of_an_unfinished_journal_is_requested_again_and_reported
     assert made.file.read_text() == expected
     assert sorted(journal.read_text().splitlines()) == whole
     assert sorted(path.name for path in journal.parent.iterdir()) == [
+        ".output.journal.jsonl.hashes",
         "manifest.jsonl",
         "output.journal.jsonl",
         "output.jsonl",

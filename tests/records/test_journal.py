@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from w2s_factory.errors import UserError
 from w2s_factory.records import Journal
+from w2s_factory.records import journal as journal_module
 from w2s_factory.records.journal import has_intact_header
 
 HEADER = {"settings": {"a": 1}}
@@ -111,6 +114,10 @@ def test_a_disk_that_fails_is_named(tmp_path, monkeypatch, name):
 ROWS = [{"id": number, "text": "x" * (number % 5)} for number in range(5)]
 
 
+def journal_rows(path):
+    return [json.loads(line) for line in path.read_text().splitlines()[1:]]
+
+
 def growing(path, rows=ROWS):
     with Journal(path, HEADER) as journal:
         for row in rows:
@@ -135,7 +142,8 @@ def test_a_flipped_bit_costs_the_rows_of_its_line_and_no_others(tmp_path_factory
         journal.finish()
     lines = path.read_bytes().splitlines()
     assert sorted(lines) == sorted(whole.splitlines())
-    assert [name.name for name in path.parent.iterdir()] == ["j"]
+    assert {name.name for name in path.parent.iterdir()} == {"j", ".j.hashes"}
+    assert rows_of(path) == journal_rows(path)
 
 
 def test_damaged_lines_are_counted_and_stay_until_the_end(tmp_path):
@@ -185,3 +193,103 @@ def test_hashes_that_a_full_disk_cut_off_cost_nothing(tmp_path, monkeypatch):
     with Journal(tmp_path / "j", HEADER) as journal:
         journal.append({"id": 7})
     assert [row["id"] for row in rows_of(tmp_path / "j")] == [0, 1, 2, 3, 4, 7]
+
+
+def damaged_hashes(draw, content):
+    """Return hashes with a flipped bit, cut off, or with a block of zeros."""
+    place = draw(st.integers(0, len(content) - 1))
+    length = draw(st.integers(1, len(content) - place))
+    flipped = bytes([content[place] ^ 1 << draw(st.integers(0, 7))])
+    return draw(
+        st.sampled_from(
+            [
+                content[:place] + flipped + content[place + 1 :],
+                content[:place],
+                content[:place] + bytes(length) + content[place + length :],
+                b"",
+            ]
+        )
+    )
+
+
+@given(st.data())
+def test_damaged_hashes_cost_nothing(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("journal") / "j"
+    whole = growing(path)
+    hashes = path.with_name(".j.hashes")
+    hashes.write_bytes(damaged_hashes(data.draw, hashes.read_bytes()))
+    for drop_broken in (False, True):
+        with Journal(path, HEADER, drop_broken=drop_broken) as journal:
+            assert (journal.header, journal.rows, journal.damaged) == (HEADER, ROWS, 0)
+    with Journal(path, HEADER) as journal:
+        journal.append({"id": 5})
+        journal.finish()
+    assert path.read_bytes() == whole + b'{"id": 5}\n'
+    assert rows_of(path) == [*ROWS, {"id": 5}]
+
+
+def test_rows_that_an_earlier_version_appended_are_kept(tmp_path):
+    growing(tmp_path / "j")
+    for number in (7, 8):
+        with (tmp_path / "j").open("a") as file:  # without hashes
+            file.write(f'{{"id": {number}}}\n{{"id": {number}0}}\n')
+        with Journal(tmp_path / "j", HEADER) as journal:
+            assert journal.damaged == 0
+            journal.append({"id": number * 100})
+    assert [row["id"] for row in rows_of(tmp_path / "j")] == [0, 1, 2, 3, 4, 7, 70, 700, 8, 80, 800]
+
+
+def test_hashes_of_another_journal_do_not_count(tmp_path):
+    growing(tmp_path / "j")
+    (tmp_path / "j").write_text(json.dumps(HEADER) + "\n" + "".join(f'{{"id": {n}}}\n' for n in "34567"))
+    assert [row["id"] for row in rows_of(tmp_path / "j")] == [3, 4, 5, 6, 7]
+
+
+def test_a_kill_while_damaged_lines_are_removed_loses_nothing(tmp_path, monkeypatch):
+    whole = growing(tmp_path / "j")
+    damaged = whole.replace(b'"id": 1', b'"id": 9')
+    (tmp_path / "j").write_bytes(damaged)
+    with Journal(tmp_path / "j", HEADER) as journal:
+        monkeypatch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            journal.finish()
+        monkeypatch.undo()
+        assert (tmp_path / "j").read_bytes() == damaged
+        journal.finish()
+        with pytest.raises(UserError, match="another process is writing it"):
+            Journal(tmp_path / "j", HEADER)
+    assert {path.name for path in tmp_path.iterdir()} == {"j", ".j.hashes"}
+    assert len(rows_of(tmp_path / "j")) == 4
+
+
+def test_a_writer_that_waits_for_a_lock_gets_the_file_that_is_there_then(tmp_path, monkeypatch):
+    growing(tmp_path / "j")
+    real = journal_module.lock_at_once
+
+    def replaced_meanwhile(file):
+        monkeypatch.setattr(journal_module, "lock_at_once", real)
+        (tmp_path / "other").write_text(json.dumps(HEADER) + '\n{"id": 6}\n')
+        (tmp_path / "other").replace(tmp_path / "j")
+        return real(file)
+
+    monkeypatch.setattr(journal_module, "lock_at_once", replaced_meanwhile)
+    with Journal(tmp_path / "j", HEADER) as journal:
+        journal.append({"id": 7})
+    assert [row["id"] for row in journal_rows(tmp_path / "j")] == [6, 7]
+
+
+def open_files():
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files by Linux's list of them")
+def test_many_journals_hold_one_descriptor_each(tmp_path):
+    before = open_files()
+    with contextlib.ExitStack() as held:
+        journals = [held.enter_context(Journal(tmp_path / f"j{number}", HEADER)) for number in range(20)]
+        for number in range(3):
+            for journal in journals:
+                journal.append({"id": number})
+        assert open_files() <= before + len(journals) + 1
+    assert open_files() == before
+    assert all(len(rows_of(tmp_path / f"j{number}")) == 3 for number in range(20))

@@ -174,6 +174,21 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, text):
         list(stored.rows())
 
 
+def test_a_file_that_is_replaced_after_it_was_opened_is_refused(tmp_path, monkeypatch):
+    path, other, real = tmp_path / "rows.jsonl", tmp_path / "other", reader._first_character
+    path.write_text('{"id": 1}\n{"id": 2}\n')
+    other.write_text('{"id": 3}\n{"id": 4}\n')
+
+    def replaced(file):
+        other.replace(path)
+        return real(file)
+
+    monkeypatch.setattr(reader, "_first_character", replaced)
+    stored = StoredRows(path, NAMED).scanned()
+    with pytest.raises(UserError, match="has changed while it was read"):
+        list(stored.rows())
+
+
 def test_items_are_worked_on_together_up_to_a_size():
     assert list(together([], len)) == []
     assert list(together(["a" * 20_000_000, "b" * 20_000_000, "c"], len)) == [

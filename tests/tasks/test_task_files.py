@@ -23,6 +23,7 @@ from w2s_factory import (
     score_response,
     score_responses,
 )
+from w2s_factory.answers import extraction
 from w2s_factory.building.shown_task import show_task
 from w2s_factory.generating import questions_of, read_demonstrations, read_questions
 from w2s_factory.tasks.new_task_file import write_task_file
@@ -451,13 +452,14 @@ def test_mistakes_in_the_rows(folder, line, csv, message):
     assert "\n" not in str(error.value)
 
 
-def test_a_regex_that_backtracks_forever_is_stopped(folder):
+def test_a_regex_that_backtracks_forever_is_stopped(folder, monkeypatch):
+    monkeypatch.setattr(extraction, "REGEX_SECONDS", 0.5)
     (folder / "questions.csv").write_text(f"problem,result\nQ,{'a' * 60}b\n")
     task = task_of(
         folder, with_key("columns: {question: problem, answer: {column: result, regex: '((a|aa)+)+$'}}")
     )
     with pytest.raises(
-        UserError, match=r'own.yaml:2: field "columns.answer.regex": the pattern takes over 5 seconds'
+        UserError, match=r'own.yaml:2: field "columns.answer.regex": the pattern takes over 0.5 seconds'
     ):
         task.test_row({"problem": "Q", "result": "a" * 60 + "b"}, "T")
 

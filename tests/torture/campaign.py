@@ -93,12 +93,23 @@ def note(result: Result) -> None:
             log.write(json.dumps(asdict(result)) + "\n")
 
 
+SKIPPED = "skipped on this machine"
+
+
+def note_skipped(kind: str, faults: int) -> None:
+    """Keep for the table that faults of a kind were not possible here."""
+    for _ in range(faults):
+        note(Result(kind, "", SKIPPED, ""))
+
+
 def table(lines: Iterable[str]) -> list[str]:
     """Return the table of kinds and outcomes, in the form of the documentation."""
     results = [Result(**json.loads(line)) for line in lines]
-    counts = Counter((one.kind, one.ended, one.then) for one in results)
+    counts = Counter((result.kind, result.ended, result.then) for result in results)
     rows = [
         f"| {kind} | {count} | {ended} | {then} |" for (kind, ended, then), count in sorted(counts.items())
     ]
     head = ["| kind of fault | faults | under the fault | the files are whole after |", "|---|---|---|---|"]
-    return [*head, *rows, f"{len(results):,} faults"]
+    skipped = sum(result.ended == SKIPPED for result in results)
+    left_out = f", {skipped:,} more were skipped" if skipped else ""
+    return [*head, *rows, f"{len(results) - skipped:,} faults{left_out}"]

@@ -50,13 +50,13 @@ def finish(world: World, line: Line) -> str:
 
 def ended(outcome: Outcome, line: Line) -> str:
     """Return how a command ended under a fault, after asserting that it ended as commands may."""
-    if outcome.code == 2:
-        errors = [text for text in outcome.err.splitlines() if text.startswith("Error: ")]
-        assert len(errors) == 1, outcome
-        return "refused in one line"
-    if outcome.code == line.code:
+    if outcome.code == line.code != 2:
         return "completed"
-    assert outcome.code == 1, outcome
+    assert outcome.code in (1, 2), outcome
+    errors = [text for text in outcome.err.splitlines() if text.startswith("Error: ")]
+    assert len(errors) == 1, outcome
+    if outcome.code == 2:
+        return "refused in one line"
     return "failed in one line"
 
 
@@ -243,7 +243,7 @@ def spoilt_output(world: World, draw: Random) -> Result:
 
 
 def spoilt_journal(world: World, draw: Random) -> Result:
-    """Kill a generation, damage its journal, and continue."""
+    """Kill a generation, damage its journal or the hashes of its lines, and continue."""
     world.expected(GENERATE)
     total = forked.operations(GENERATE.words, world.folder)
     while True:
@@ -252,9 +252,15 @@ def spoilt_journal(world: World, draw: Random) -> Result:
         journals = [*world.folder.glob("out/**/*.journal.jsonl")]
         if journals and journals[0].stat().st_size:
             break
-    how = spoil(journals[0], draw)
+    hashes = journals[0].with_name(f".{journals[0].name}.hashes")
+    path = draw.choice([journals[0], hashes])
+    how = spoil(path, draw)
     outcome = world.run(*GENERATE.words)
-    return Result(f"journal: {how}", "generate", ended(outcome, GENERATE), finish(world, GENERATE))
+    if path == hashes:
+        assert outcome.code == GENERATE.code, outcome
+        assert "dropped" not in outcome.err, "damaged hashes cost responses"
+    damaged = "hashes of a journal" if path == hashes else "journal"
+    return Result(f"{damaged}: {how}", "generate", ended(outcome, GENERATE), finish(world, GENERATE))
 
 
 WEIGHTS = Line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -20,13 +21,34 @@ if TYPE_CHECKING:
 STATES = ("new", "half", "finished")
 
 
+NOTHING_TO_DO = "nothing to do: every step is complete"
+
+
 def then_finish(world: RunWorld, draw: Random) -> str:
     """Run to the end and compare; now and then once more, when nothing is left to do."""
-    world.finish()
+    finished(world, draw)
+    return "the next run"
+
+
+def finished(world: RunWorld, draw: Random) -> str:
+    """Do the same as `then_finish`, and return what the run to the end said."""
+    said = world.finish()
     world.check_whole()
     if draw.random() < 0.2:
-        assert "nothing to do: every step is complete" in world.finish()
-    return "the next run"
+        assert NOTHING_TO_DO in world.finish()
+    return said
+
+
+def noticed(world: RunWorld, damaged: set[Path], said: str) -> str:
+    """Return what a run said of damaged files."""
+    names = {path.relative_to(world.folder).as_posix() for path in damaged}
+    if not names:
+        return "no byte had changed"
+    if named := {name for name in names if name in said}:
+        return "named and restored" if named == names else "some files named, all restored"
+    of_steps = {name for name in names & world.expected.keys() if name.startswith("seed0/")}
+    assert not (of_steps and NOTHING_TO_DO in said), f"{of_steps} were not found: {said}"
+    return "not named: nothing to do" if NOTHING_TO_DO in said else "not named: steps repeated or left to do"
 
 
 def killed(world: RunWorld, draw: Random) -> Result:
@@ -59,11 +81,24 @@ def damaged(world: RunWorld, draw: Random) -> Result:
     """Damage some of the run's own files."""
     state = draw.choice(("half", "finished", "finished"))
     world.put(state)
-    how = ""
+    how, damaged = "", set()
     for _ in range(draw.choice([1, 1, 1, 2, 3])):
         path = own_file(world, draw)
-        how = spoil(path, draw) if path.is_file() else how
-    return Result(f"run: own file {how}", f"a {state} run", "found", then_finish(world, draw))
+        if path.is_file():
+            before = path.read_bytes()
+            how = spoil(path, draw)
+            damaged |= {path} if not path.is_file() or path.read_bytes() != before else set()
+    kinds = " and ".join(sorted({_kind(world, path) for path in damaged}))
+    said = noticed(world, damaged, finished(world, draw))
+    return Result(f"run: {kinds or 'own file'} {how}", f"a {state} run", said, "the next run")
+
+
+def _kind(world: RunWorld, path: Path) -> str:
+    """Return what kind of file of a run a path is."""
+    if path.name == "manifest.jsonl":
+        return "manifest"
+    kinds = {"logs": "log", "benchmarks": "duration", ".snakemake": "record"}
+    return kinds.get(path.relative_to(world.folder).parts[0], "own file")
 
 
 def no_weights(world: RunWorld, draw: Random) -> Result:
@@ -74,8 +109,12 @@ def no_weights(world: RunWorld, draw: Random) -> Result:
         *world.folder.glob("seed0/models/*/*model.safetensors"),
         *world.folder.glob("seed0/models/*/*config.json"),
     ]
-    draw.choice(sorted(found)).unlink()
-    return Result("run: deleted weights", f"a {state} run", "found", then_finish(world, draw))
+    path = draw.choice(sorted(found))
+    path.unlink()
+    said = finished(world, draw)
+    assert path.relative_to(world.folder).as_posix() in said, said
+    assert bool(re.search(r"/train_\S+ is repeated", said)) is ("1 training is repeated" in said), said
+    return Result("run: deleted weights", f"a {state} run", noticed(world, {path}, said), "the next run")
 
 
 def sabotaged(world: RunWorld, draw: Random) -> Result:
@@ -139,12 +178,17 @@ def clock(world: RunWorld, draw: Random) -> Result:
 def outside(world: RunWorld, draw: Random) -> Result:
     """Damage a file from outside, the model's; it counts as a new one until it is put back."""
     world.put("finished")
-    path = world.model / draw.choice(["config.json", "tokenizer.json", "generation_config.json"])
+    names = ["config.json", "tokenizer.json", "generation_config.json", "model.safetensors"]
+    path = world.model / draw.choice(names)
     before = path.read_bytes()
     how = spoil(path, draw)
+    changed = not path.is_file() or path.read_bytes() != before
     try:
         code, err = world.end(world.start())
         assert code in (0, 1, 2), err
+        assert code != 0 or (NOTHING_TO_DO in err) is not changed, err
+        errors = [line for line in err.splitlines() if line.startswith("Error: ")]
+        assert len(errors) == (code != 0), err
     finally:
         path.write_bytes(before)
     ended = {0: "counted as new", 1: "failed in one line", 2: "refused in one line"}[code]

@@ -9,7 +9,7 @@ import command_faults
 import pytest
 import run_faults
 import spoil
-from campaign import batches, draws, table
+from campaign import SKIPPED, batches, draws, table
 from command_faults import QUICK
 
 SCORE = next(line for line in QUICK if line.words[0] == "score" and "--output" in line.words)
@@ -87,3 +87,5 @@ def test_rules_notice_a_journal_with_other_lines_and_a_manifest_with_old_hashes(
 def test_the_table_counts_outcomes():
     line = '{"kind": "cut", "subject": "score", "ended": "completed", "then": "--force"}'
     assert table([line, line])[2:] == ["| cut | 2 | completed | --force |", "2 faults"]
+    skipped = line.replace("completed", SKIPPED)
+    assert table([line, skipped])[-1] == "1 faults, 1 more were skipped"

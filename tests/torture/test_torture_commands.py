@@ -6,7 +6,7 @@ from random import Random
 
 import command_faults
 import pytest
-from campaign import FAULTS, batches, draws, faked_clock, may_mount, note
+from campaign import FAULTS, batches, draws, faked_clock, may_mount, note, note_skipped
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -24,8 +24,10 @@ def fast_retries(monkeypatch):
 @pytest.mark.parametrize(("kind", "batch", "faults"), [*batches(SHARES, round(FAULTS * 0.95))])
 def test_no_fault_loses_anything(kind, batch, faults, world, request, tmp_path):
     if kind in command_faults.NEED_MOUNTS and not may_mount(tmp_path):
+        note_skipped(kind, faults)
         pytest.skip("only root on Linux may mount a small file system")
     if kind == "faked_time" and faked_clock(Random()) is None:
+        note_skipped(kind, faults)
         pytest.skip("needs libfaketime: apt-get install faketime, or W2S_LIBFAKETIME=FILE")
     if kind not in command_faults.IN_PROCESSES:
         request.getfixturevalue("stood_in")

@@ -173,7 +173,7 @@ class JoinedVotes:
 class Judgements:
     """The judgements of weak answers by the votes on their questions, as the task compares answers.
 
-    They are drawn anew, with the same outcome, whenever they are iterated over.
+    They are drawn again, with the same outcome, whenever they are iterated over.
 
     Args:
         task: The task that says when two answers are equal.

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from w2s_factory.errors import UserError
-from w2s_factory.generating.generation_files import JOURNAL, OUTPUT
 from w2s_factory.processes import cores, say
 from w2s_factory.records import content_hash, manifest
 
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
 _WITH_MANIFEST: Final = ("train", "export")
 """Kinds of steps whose output, for Snakemake, is the manifest next to their weights."""
+
+_TRAINING_COMMANDS: Final = [(kind,) for kind in _WITH_MANIFEST]
+"""The commands that write weights; other files in the folder of weights are not the training's."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,6 @@ class Damage:
     step: Step
     command: tuple[str, ...] | None = None
     sha256: str | None = None
-
-    def journal(self, folder: Path) -> Path | None:
-        """Return the journal from which a damaged `output.jsonl` is written again; None if there is none."""
-        path = folder / self.file
-        journal = path.with_name(JOURNAL)
-        return journal if path.name == OUTPUT and journal.is_file() else None
 
     def content(self, folder: Path) -> str | None:
         """Return the hash of the file's present content; None if it cannot be read."""
@@ -81,14 +77,14 @@ def find_damage(plan: Plan, folder: Path, tell: Callable[[str], None] = say) -> 
         tell: The function that gets a line if so much is read that it takes a while.
     """
     noted = [*_noted(plan, folder)]
-    size = sum(path.stat().st_size for one in noted if (path := folder / one.file).is_file())
+    size = sum(path.stat().st_size for each in noted if (path := folder / each.file).is_file())
     if size > _LARGE:
         tell(f"comparing {size / 1e9:,.0f} GB of files with the hashes in their manifests")
     with ThreadPoolExecutor(cores()) as pool:
-        problems = [*pool.map(lambda one: _problem(one, folder), noted)]
+        problems = [*pool.map(lambda each: _problem(each, folder), noted)]
     damaged = [
-        Damage(one.file, problem, one.step, _alone(one), one.sha256)
-        for one, problem in zip(noted, problems, strict=True)
+        Damage(each.file, problem, each.step, _alone(each), each.sha256)
+        for each, problem in zip(noted, problems, strict=True)
         if problem
     ]
     return [*damaged, *_without_lines(plan, folder)]
@@ -108,7 +104,8 @@ def _noted(plan: Plan, folder: Path) -> Iterator[_Noted]:
         for name, said in manifest.last_lines(path.parent).items():
             step, command = commands.get(_words(said), (None, ()))
             file = _relative(path.with_name(name), folder)
-            owner = writers.get(file) or trained or step
+            of_training = trained if _words(said)[:1] in _TRAINING_COMMANDS else None
+            owner = writers.get(file) or of_training or step
             if owner is not None:
                 hashes = {name: said["sha256"], **_further(said)}
                 for each, sha256 in hashes.items():
@@ -120,7 +117,7 @@ def _complete(step: Step, folder: Path) -> bool:
 
 
 def _manifests(folder: Path) -> Iterator[Path]:
-    """Yield the manifests in a run's folder, except those in hidden folders."""
+    """Yield the manifests in a run's folder, except those in hidden folders and behind links to folders."""
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if manifest.NAME in files:

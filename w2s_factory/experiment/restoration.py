@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from w2s_factory.building.dataset_files import Rows, dataset_name
 from w2s_factory.errors import DelegateError, UserError
@@ -31,6 +32,8 @@ def restore(
     repeat: Callable[[Sequence[Step]], bool],
     environ: Mapping[str, str],
     tell: Callable[[str], None],
+    *,
+    dry: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Restore damaged files of a run, and return whether there were any.
 
@@ -43,60 +46,75 @@ def restore(
         repeat: The function that repeats complete steps alone; it returns False if they were not to be done.
         environ: The environment of commands.
         tell: The function that gets a line for each damaged file.
+        dry: The function that returns whether nothing is to be done, so that damage is only reported.
 
     Raises:
         UserError: A file cannot be written.
         DelegateError: A command or step failed.
     """
-    for path in drop_unreadable(plan, folder):
-        tell(f"{path.relative_to(folder)} cannot be read and is deleted; it recorded how a step was run")
-    damaged = find_damage(plan, folder, tell)
-    for line in _described(damaged):
+    records, damaged = unreadable(plan, folder), find_damage(plan, folder, tell)
+    indexes = broken_indexes(plan, folder, [each.step for each in damaged])
+    if not (records or damaged or indexes):
+        return False
+    only_report = dry()
+    is_or_would = "would be" if only_report else "is"
+    for path in records:
+        does = f"{is_or_would} deleted; it recorded how a step was run"
+        tell(f"{path.relative_to(folder)} cannot be read and {does}")
+    for line in _described(damaged, is_or_would):
         tell(line)
-    indexes = restore_indexes(plan, folder, [one.step for one in damaged])
     for index in indexes:
-        tell(f"{index.relative_to(folder)} does not fit its datasets; it is written again")
-    steps = _steps(one for one in damaged if one.command is None)
-    for one in damaged:
-        if one.command and one.step not in steps:
-            _write_again(one, folder, environ)
-    journals = [(one, journal, one.content(folder)) for one in damaged if (journal := one.journal(folder))]
+        tell(f"{index.relative_to(folder)} does not fit its datasets; it {is_or_would} written again")
+    if not only_report:
+        for path in records:
+            path.unlink()
+        _write_indexes(indexes, folder, tell)
+        _restore_files(damaged, folder, repeat, environ, tell)
+    return True
+
+
+def _restore_files(
+    damaged: Sequence[Damage],
+    folder: Path,
+    repeat: Callable[[Sequence[Step]], bool],
+    environ: Mapping[str, str],
+    tell: Callable[[str], None],
+) -> None:
+    """Write damaged files again, by their commands or their steps."""
+    steps = _steps(each for each in damaged if each.command is None)
+    for each in damaged:
+        if each.command and each.step not in steps:
+            _write_again(each, folder, environ)
+    if trainings := [step.name for step in steps if step.kind == "train"]:
+        how_many = "1 training is" if len(trainings) == 1 else f"{len(trainings):,} trainings are"
+        tell(f"{how_many} repeated, which takes as long as before: {', '.join(trainings)}; Ctrl-C stops")
     if steps and repeat(steps):
         _forget_missing(damaged, folder)
-    doubtful = [one for one in journals if one[0].content(folder) not in (one[0].sha256, one[2])]
-    for one, journal, _ in doubtful:
-        tell(f"{one.file} was restored with other content: its journal is damaged, too; it starts over")
-        journal.unlink()
-    if doubtful:
-        repeat(_steps(one for one, *_ in doubtful))
-    return bool(damaged or indexes)
 
 
-def drop_unreadable(plan: Plan, folder: Path) -> list[Path]:
-    """Delete what cannot be read of Snakemake's records of finished steps and of their durations.
+def unreadable(plan: Plan, folder: Path) -> list[Path]:
+    """Return what is not valid of Snakemake's records of finished steps and of their durations.
 
     Snakemake ends with an error where a record is not UTF-8, and the report where a duration is not a number.
     Without its record, a step's inputs are compared by time stamp; without its duration, the report leaves a
-    step out of its table.
-
-    Returns:
-        The deleted files.
+    step out of its table. A file that the disk does not return, perhaps for a moment, is left as it is.
     """
     records = [path for path in (folder / _RECORDS).rglob("*") if path.is_file()]
-    broken = [path for path in records if not _is_read(read_object, path)]
+    broken = [path for path in records if not _is_valid(read_object, path)]
     durations = [folder / step.benchmark for step in plan.steps if (folder / step.benchmark).is_file()]
-    broken += [path for path in durations if not _is_read(recorded_seconds, path)]
-    for path in broken:
-        path.unlink()
-    return broken
+    return broken + [path for path in durations if not _is_valid(recorded_seconds, path)]
 
 
 _RECORDS: Final = ".snakemake/metadata"
 
 
-def _is_read(read: Callable[[Path], object], path: Path) -> bool:
+def _is_valid(read: Callable[[Path], object], path: Path) -> bool:
+    """Return whether a file's content is valid; True if it cannot be read at all."""
     try:
+        path.read_bytes()
         read(path)
+    except OSError:
+        return True
     except UserError:
         return False
     return True
@@ -104,18 +122,19 @@ def _is_read(read: Callable[[Path], object], path: Path) -> bool:
 
 def _steps(damaged: Iterable[Damage]) -> list[Step]:
     """Return the steps that wrote damaged files, each once."""
-    return list({one.step.name: one.step for one in damaged}.values())
+    return list({each.step.name: each.step for each in damaged}.values())
 
 
 _NAMED: Final = 10
 """The most damaged files that are named."""
 
 
-def _described(damaged: Sequence[Damage]) -> Iterator[str]:
+def _described(damaged: Sequence[Damage], is_or_would: str) -> Iterator[str]:
     """Yield a line for each damaged file: what is wrong with it, and what happens."""
-    for one in damaged[:_NAMED]:
-        then = f"{one.step.name} is repeated" if one.command is None else "it is written again"
-        yield f"{one.file} {one.problem}; {then}"
+    for each in damaged[:_NAMED]:
+        then = f"{each.step.name} {is_or_would} repeated"
+        then = then if each.command is None else f"it {is_or_would} written again"
+        yield f"{each.file} {each.problem}; {then}"
     if len(damaged) > _NAMED:
         yield f"and {len(damaged) - _NAMED:,} more files"
 
@@ -149,39 +168,55 @@ def _forget_missing(damaged: Iterable[Damage], folder: Path) -> None:
     Raises:
         UserError: A manifest cannot be written.
     """
-    for one in damaged:
-        if one.content(folder) is None:
-            path = folder / one.file
+    for each in damaged:
+        if each.content(folder) is None:
+            path = folder / each.file
             manifest.forget(path.parent, [path.name])
 
 
-def restore_indexes(plan: Plan, folder: Path, damaged: Collection[Step]) -> list[Path]:
-    """Write each `dataset_info.json` again that lacks the entry of a dataset of the plan, or has another one.
+Indexes: TypeAlias = "dict[Path, dict[str, DatasetEntry]]"
+"""The entries that each index should have, by its path."""
+
+
+def broken_indexes(plan: Plan, folder: Path, damaged: Collection[Step]) -> Indexes:
+    """Return each `dataset_info.json` that lacks the entry of a dataset of the plan, or has another one.
 
     Manifests do not note indexes, since several commands add to them; an entry follows from its dataset.
-    Entries of other datasets are kept if the index can be read.
 
     Args:
         plan: The plan of the run.
         folder: The run's folder.
         damaged: The steps that are repeated; they write their entries themselves.
+    """
+    broken: Indexes = {}
+    for path, entries in _expected_indexes(plan, folder, damaged).items():
+        found = _index(path)
+        readable = found is not None or not path.exists()
+        if not readable or any((found or {}).get(name) != entry for name, entry in entries.items()):
+            broken[path] = entries
+    return broken
 
-    Returns:
-        The indexes that were written.
+
+def _write_indexes(indexes: Indexes, folder: Path, tell: Callable[[str], None]) -> None:
+    """Write indexes again, with their entries of other datasets; keep a copy of one that is not valid.
 
     Raises:
         UserError: An index cannot be written.
     """
-    restored = []
-    for path, entries in _expected_indexes(plan, folder, damaged).items():
-        found = _index(path)
-        readable = found is not None or not path.exists()
-        if readable and all((found or {}).get(name) == entry for name, entry in entries.items()):
-            continue
+    for path, entries in indexes.items():
         with dataset_info.exclusive(path), Outputs() as outputs:
+            found = _index(path)
+            if found is None and path.exists():
+                kept = _free(path.with_name(f"{path.name}.damaged"))
+                path.replace(kept)
+                tell(f"its former content, with entries that you added, is in {kept.relative_to(folder)}")
             outputs.index(path, {**(found or {}), **entries}, replace=True)
-        restored.append(path)
-    return restored
+
+
+def _free(path: Path) -> Path:
+    """Return a path at which there is no file: this one, or with the lowest number after it."""
+    numbered = (path.with_name(f"{path.name}.{number}") for number in count(2))
+    return next(each for each in chain([path], numbered) if not each.exists())
 
 
 def _index(path: Path) -> dict[str, Any] | None:
@@ -192,11 +227,9 @@ def _index(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _expected_indexes(
-    plan: Plan, folder: Path, damaged: Collection[Step]
-) -> dict[Path, dict[str, DatasetEntry]]:
+def _expected_indexes(plan: Plan, folder: Path, damaged: Collection[Step]) -> Indexes:
     """Return the entries that each index should have: those of the datasets that are there."""
-    indexes: dict[Path, dict[str, DatasetEntry]] = {}
+    indexes: Indexes = {}
     for step in plan.steps:
         for file in step.writes:
             if f"/{RELEASE_DATA}/" in file and file.endswith(".json"):

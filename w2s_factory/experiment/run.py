@@ -1,4 +1,4 @@
-"""Running an experiment: the checks of its plan, the call of Snakemake, and the report of failed steps."""
+"""Running an experiment: the call of Snakemake, and the report of failed steps."""
 
 from __future__ import annotations
 
@@ -7,36 +7,34 @@ import os
 import shlex
 import signal
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from w2s_factory.building.shown_task import check_rows
-from w2s_factory.errors import DelegateError, UserError, W2SError, nearest_or_all
-from w2s_factory.experiment.gpu_check import check_gpu, gpu_note
-from w2s_factory.experiment.load import file_of, read_experiment
-from w2s_factory.experiment.plan import REPORT, Plan, plan
+from w2s_factory.errors import DelegateError, UserError, W2SError
+from w2s_factory.experiment import slurm
+from w2s_factory.experiment.checked_plan import plan_experiment, trainings_of
+from w2s_factory.experiment.gpu_check import check_gpu
+from w2s_factory.experiment.load import file_of
+from w2s_factory.experiment.plan import REPORT, Plan
 from w2s_factory.experiment.restoration import restore
 from w2s_factory.experiment.run_folder import (
     MARK,
     held,
+    mark_of,
     prepare,
     refuse_others,
     unwritable,
     writing,
 )
-from w2s_factory.experiment.slurm_jobs import end_earlier, recorded
+from w2s_factory.experiment.slurm_jobs import adopt, end_earlier, recorded
 from w2s_factory.experiment.slurm_watch import Watch
 from w2s_factory.experiment.status_view import drawn
-from w2s_factory.experiment.template_check import check_templates
-from w2s_factory.experiment.training_arguments import TrainingSection
-from w2s_factory.experiment.workflow import LOG, RESTORED, Progress, script_of, snakemake_command
-from w2s_factory.generating.engines import engine_names
-from w2s_factory.llamafactory.configs import make_config
-from w2s_factory.llamafactory.known_templates import AUTO, VANILLA
+from w2s_factory.experiment.workflow import LOG, RESTORED, is_dry, restoring, script_of, snakemake_command
+from w2s_factory.experiment.workflow_progress import Progress
 from w2s_factory.processes import kill_family, say
 from w2s_factory.quantities import Jobs
 from w2s_factory.terminal import end_of_log
@@ -44,106 +42,10 @@ from w2s_factory.terminal import end_of_log
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from w2s_factory.experiment.answer_settings import ModelGeneration
     from w2s_factory.experiment.plan import Plan
     from w2s_factory.experiment.slurm_jobs import JobsLeft
     from w2s_factory.experiment.slurm_watch import End
-    from w2s_factory.experiment.spec import Experiment
     from w2s_factory.experiment.steps import Step
-
-
-def check_trainings(experiment: Experiment) -> None:
-    """Check that each training's preset and overrides suit its stage and the version of LLaMA-Factory.
-
-    Raises:
-        UserError: One does not; `field` is its key in the experiment file.
-    """
-    for section, training, stage in _trainings(experiment):
-        _check_stage(section, training, stage)
-        try:
-            make_config(
-                training.preset,
-                model="model",
-                output_dir="output",
-                dataset="dataset",
-                dataset_dir=f"{os.devnull}/data",  # a folder that cannot hold an index
-                version=experiment.llamafactory.version,
-                settings=_without_auto(training),
-                ahead=True,
-            )
-        except UserError as error:
-            if error.file is not None:  # a preset of the user's own
-                raise
-            argument = f".overrides.{error.field}" if error.field else ""
-            field = f"{section}{argument}"
-            raise UserError(error.problem, field=field, hint=error.hint, topic=error.topic) from None
-
-
-def _without_auto(training: TrainingSection) -> dict[str, Any]:
-    """Return a training's overrides with a template's name in place of `auto`, which needs the model."""
-    overrides = dict(training.overrides)
-    return overrides | ({"template": VANILLA} if training.value("template") == AUTO else {})
-
-
-def check_engine(experiment: Experiment) -> None:
-    """Check the engine's name; the engines of another environment cannot be known here.
-
-    Raises:
-        UserError: There is no engine of that name.
-    """
-    known = engine_names()
-    sections: dict[str, ModelGeneration | None] = {
-        "generation": experiment.generation,
-        "weak.generation": experiment.weak.generation,
-        "strong.generation": experiment.strong.generation,
-    }
-    for section, settings in sections.items() if experiment.environments.generate is None else ():
-        engine = None if settings is None else settings.engine
-        if engine is not None and engine not in known:
-            hint = nearest_or_all(engine, known)
-            raise UserError(f'no engine "{engine}"', field=f"{section}.engine", hint=hint)
-
-
-def check_named_models(plan: Plan) -> None:
-    """Check that the run has all models that are to be sampled for pass@k and avg@k.
-
-    Raises:
-        UserError: It does not have one of them.
-    """
-    known = list(dict.fromkeys(model.key for model in plan.contents.models))
-    for measure, wanted in plan.experiment.evaluation:
-        for name in (wanted and wanted.models) or ():
-            if name not in known:
-                field, hint = f"evaluation.{measure}.models", nearest_or_all(name, known)
-                raise UserError(f'this run has no model "{name}"', field=field, hint=hint)
-
-
-def _check_stage(section: str, training: TrainingSection, stage: str) -> None:
-    """Refuse a preset of another stage, which cannot read the data, and a seed shared by all repetitions."""
-    if training.value("stage") != stage:
-        given = f"{training.preset} of the stage {training.value('stage')}"
-        raise UserError(f"expected a preset of the stage {stage}, got {given}", field=f"{section}.preset")
-    if "seed" in training.overrides:
-        problem = "expected no seed here, since each repetition has its own"
-        raise UserError(problem, field=f"{section}.overrides.seed", hint="List the repetitions in `seeds`")
-
-
-def _trainings(experiment: Experiment) -> Iterator[tuple[str, TrainingSection, str]]:
-    """Yield each training with the section that describes it before it, and its stage after it."""
-    if experiment.weak.train is not None:
-        yield "weak.train", experiment.weak.train, "sft"
-    yield "strong", experiment.strong_training, "sft"
-    if experiment.stage2 is None:
-        return
-    methods = experiment.stage2.methods
-    for name, method in methods.preference.items():
-        section = f"stage2.methods.{name}"
-        yield section, experiment.method_training(name, method), "dpo"
-    if methods.sft_chosen is not None:
-        strong, control = experiment.strong_training, methods.sft_chosen
-        overrides = {**strong.overrides, **control.overrides}
-        training = TrainingSection(preset=control.preset or strong.preset, overrides=overrides)
-        yield "stage2.methods.sft_chosen", training, "sft"
 
 
 RUNS: Final = Path("runs")
@@ -170,54 +72,6 @@ class Ran:
     folder: Path
     report: Path
     answer: str
-
-
-def plan_experiment(
-    file: str | Path,
-    preset: str | None = None,
-    *,
-    force: bool = False,
-    ahead: bool = True,
-    tell: Callable[[str], None] = say,
-) -> Plan:
-    """Read an experiment file and plan it; models, GPUs and files of tasks need not be available.
-
-    Args:
-        file: The experiment file, or the name of an experiment that comes with the package.
-        preset: The name of one of its presets.
-        force: Warn of a training template that differs from what generation will ask, instead of refusing it.
-        ahead: Accept that the tokenizer of a chat model is not available.
-        tell: The function that gets warnings and notes.
-
-    Raises:
-        UserError: The file cannot be used; with the line, or the training argument that is unknown. Or rows
-            of a task from a file cannot be used.
-        DelegateError: Chat templates are to be compared, and LLaMA-Factory cannot be imported.
-    """
-    experiment = read_experiment(file, preset)
-    try:
-        check_trainings(experiment)
-        check_engine(experiment)
-        planned = plan(experiment, allow_other_template=force)
-        check_named_models(planned)
-        check_templates(experiment, _trainings(experiment), force=force, ahead=ahead, tell=tell)
-    except UserError as error:
-        raise UserError(
-            error.problem,
-            file=error.file or file,
-            line=error.line,
-            field=error.field,
-            hint=error.hint,
-            topic=error.topic,
-        ) from None
-    task = experiment.the_task
-    check_rows(task, [name for name in ("train_1", "train_2", experiment.split) if name in task.splits])
-    return planned
-
-
-def note_on_gpu(planned: Plan, file: object) -> str | None:
-    """Return a note if a training needs a GPU and none seems to be here; see `gpu_check.gpu_note`."""
-    return gpu_note(planned, _trainings(planned.experiment), file)
 
 
 def run(  # noqa: PLR0913  each is an option of the command
@@ -322,17 +176,16 @@ def carry_out(  # noqa: PLR0913  they are those of `run`
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     refuse_others(planned.experiment.name, folder)  # before anything is written there
-    names = {step.rule: step.name for step in planned.steps}
+    steps = {step.rule: step for step in planned.steps}
     with held(folder, take_over=take_over):
-        end_earlier(folder, command, names, jobs_left, take_over=take_over, tell=tell)
+        end_earlier(folder, steps, jobs_left, take_over=take_over, tell=tell)
         prepare(planned, folder, source)
         if gpu_for is not None:
-            check_gpu(planned, _trainings(planned.experiment), gpu_for, folder)
+            check_gpu(planned, trainings_of(planned.experiment), gpu_for, folder)
         carried_out = partial(_carry_out, planned, folder, tell=tell, live=live)
+        repeat, dry = partial(_repeat, carried_out, command), partial(is_dry, command)
         try:
-            restored = restore(
-                planned, folder, partial(_repeat, carried_out, command), _environment(folder), tell
-            )
+            restored = restore(planned, folder, repeat, _environment(folder), tell, dry=dry)
             total = carried_out(command).total
         except KeyboardInterrupt:
             tell(_CONTINUES)
@@ -356,20 +209,27 @@ def _carry_out(
         UserError: A file cannot be written, or Snakemake refuses its arguments.
         DelegateError: A step failed.
     """
-    start, watch = _size(folder / LOG), _watch(planned, tell)
+    start = _size(folder / LOG)
     with contextlib.ExitStack() as stack:
         on_screen = live and stack.enter_context(drawn(folder, stays=not only))
         progress = _progress(planned, folder, command, (lambda _: None) if on_screen else tell)
+        watch = _watch(planned, tell, progress)
         stack.enter_context(recorded(folder, command))
         stack.enter_context(watch.watching(command))
         code = _snakemake(command, folder, progress, watch, {RESTORED: " ".join(step.rule for step in only)})
-    if code != 0:
-        raise _failed(planned, folder, progress, watch, code, tell, start)
-    return progress
+    if code == 0:
+        return progress
+    if not only and watch.only_lost_completed:
+        tell("all jobs that Snakemake did not notice have completed: continuing")
+        adopt(folder)
+        again = _carry_out(planned, folder, command, tell=tell, live=live)
+        return replace(again, total=progress.total)
+    raise _failed(planned, folder, progress, watch, code, tell, start)
 
 
-def _watch(planned: Plan, tell: Callable[[str], None]) -> Watch:
-    return Watch({step.rule: step for step in planned.steps}, planned.experiment.resources.retries, tell)
+def _watch(planned: Plan, tell: Callable[[str], None], progress: Progress) -> Watch:
+    steps = {step.rule: step for step in planned.steps}
+    return Watch(steps, planned.experiment.resources.retries, tell, progress)
 
 
 def _progress(planned: Plan, folder: Path, command: Sequence[str], tell: Callable[[str], None]) -> Progress:
@@ -381,15 +241,13 @@ def _progress(planned: Plan, folder: Path, command: Sequence[str], tell: Callabl
 
 
 def _repeat(carried_out: Callable[..., Progress], command: Sequence[str], steps: Sequence[Step]) -> bool:
-    """Repeat complete steps and nothing else; return whether Snakemake did (it does not with `-- -n`).
+    """Repeat complete steps and nothing else; return whether Snakemake did.
 
     Raises:
         UserError: A file cannot be written, or Snakemake refuses its arguments.
         DelegateError: A step failed.
     """
-    rules = [step.rule for step in steps]
-    start = command.index("--snakefile")  # before the arguments of the user
-    command = [*command[:start], "--forcerun", *rules, *command[start:]]
+    command = restoring(command, [step.rule for step in steps])
     return carried_out(command, steps).done >= len(steps)
 
 
@@ -411,10 +269,13 @@ def _snakemake(
     with writing(log):
         log.parent.mkdir(exist_ok=True)
         log.touch()
+    environment = _environment(folder)
+    if slurm.submits(command):
+        environment = slurm.unfiltered(environment)
     process = subprocess.Popen(
         list(command),
         cwd=folder,
-        env={**_environment(folder), **environ},
+        env={**environment, **environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -428,22 +289,23 @@ def _snakemake(
             written.write(line)
             written.flush()
             progress.take(line)
-            watch.submissions.take(line)
         return process.wait()
 
 
-def _interrupt_if_idle(snakemake: int) -> None:
-    """Interrupt Snakemake, by its process number, unless it runs a step on this machine."""
+def _interrupt_if_idle(snakemake: int) -> bool:
+    """Interrupt Snakemake, by its process number, unless it runs a step here; return whether it was."""
     with contextlib.suppress(psutil.NoSuchProcess):
         if not psutil.Process(snakemake).children():
             os.killpg(snakemake, signal.SIGINT)
+            return True
+    return False
 
 
 def _environment(folder: Path) -> dict[str, str]:
     """Return our environment with the mark of the run, and with an absolute `PYTHONPATH`."""
     paths = os.environ.get("PYTHONPATH", "")
     absolute = os.pathsep.join(str(Path(path).absolute()) for path in paths.split(os.pathsep) if path)
-    return {**os.environ, **({"PYTHONPATH": absolute} if absolute else {}), MARK: str(folder)}
+    return {**os.environ, **({"PYTHONPATH": absolute} if absolute else {}), MARK: mark_of(folder)}
 
 
 @contextlib.contextmanager
@@ -457,7 +319,7 @@ def _ended_with_us(process: subprocess.Popen[str], folder: Path) -> Iterator[Non
             process.wait(_GRACE)
         raise
     finally:
-        kill_family(MARK, str(folder))
+        kill_family(MARK, mark_of(folder))
 
 
 def _failed(
@@ -474,7 +336,7 @@ def _failed(
     The command that repeats the step alone follows its log. `start` is the size of Snakemake's log before
     this run.
     """
-    failed = [step for step in planned.steps if step.rule in {*progress.failed, *watch.unnoticed}]
+    failed = [step for step in planned.steps if step.rule in {*progress.failed, *watch.lost}]
     states = watch.ends_of(failed)
     for step in failed:
         tell(f"\n{step.name} failed; the end of {folder / step.log}:")

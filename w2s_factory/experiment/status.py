@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
@@ -16,8 +16,8 @@ from w2s_factory.experiment.report.folder import open_run
 from w2s_factory.experiment.report.training_curves import recorded_seconds
 from w2s_factory.experiment.run_lock import Activity, activity
 from w2s_factory.experiment.slurm_jobs import RECORD, left_jobs, snakemake_note
-from w2s_factory.experiment.slurm_watch import Submission, Submissions
-from w2s_factory.experiment.workflow import LOG, Progress, planned_steps
+from w2s_factory.experiment.workflow import LOG, planned_steps
+from w2s_factory.experiment.workflow_progress import Progress, Submission
 from w2s_factory.generating.generation_progress import FollowedGeneration, ResponsesProgress
 from w2s_factory.llamafactory.training_progress import FollowedTraining, TrainingProgress
 from w2s_factory.records.growing_file import GrowingFile
@@ -129,19 +129,13 @@ def read_status(folder: str | Path) -> RunStatus:
     return RunReader(folder, found, left).read()
 
 
-@dataclass
-class _Calls:
-    """What Snakemake has printed: the progress of its last call, and the jobs that this one submitted."""
+def _silent() -> Progress:
+    """Return the progress of a workflow whose steps are not told to anyone."""
+    return Progress({}, lambda _: None)
 
-    progress: Progress = field(default_factory=lambda: Progress({}, lambda _: None))
-    submissions: Submissions = field(default_factory=Submissions)
 
-    def take(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace")
-        self.progress.take(text)
-        if not self.progress.events:
-            self.submissions = Submissions()
-        self.submissions.take(text)
+def _take(workflow: Progress, line: bytes) -> None:
+    workflow.take(line.decode("utf-8", "replace"))
 
 
 class RunReader:
@@ -162,23 +156,23 @@ class RunReader:
         self._folder, self._name = Path(folder), run.contents.name
         self._kinds = {job.name: job.kind for job in run.contents.jobs} | {"report": "report"}
         self._steps = planned_steps(Path(folder))
-        self._log = GrowingFile(Path(folder) / LOG, _Calls, _Calls.take)
+        self._log = GrowingFile(Path(folder) / LOG, _silent, _take)
         self._complete: set[str] = set()
         self._took: dict[str, float | None] = {}
         self._followed: dict[str, tuple[float, FollowedGeneration | FollowedTraining]] = {}
 
     def read(self) -> RunStatus:
         """Return the status now."""
-        now, calls = time.time(), self._log.state()
-        steps = [self._status(step, calls, now) for step in self._steps]
+        now, workflow = time.time(), self._log.state()
+        steps = [self._status(step, workflow, now) for step in self._steps]
         durations = Durations()
         for status in steps:
             if status.state in COMPLETE and status.seconds is not None:
                 durations.add(status.name, status.kind, status.seconds)
         steps = [_with_remaining(status, durations) for status in steps]
         is_active = self.activity.active is not False
-        remaining, unmeasured = self._remaining(steps, durations, calls) if is_active else (None, ())
-        began = [calls.progress.began[rule] for rule in calls.progress.events if rule in calls.progress.began]
+        remaining, unmeasured = self._remaining(steps, durations, workflow) if is_active else (None, ())
+        began = [workflow.began[rule] for rule in workflow.events if rule in workflow.began]
         return RunStatus(
             folder=str(self._folder),
             name=self._name,
@@ -193,9 +187,9 @@ class RunReader:
             jobs_left=self._left,
         )
 
-    def _status(self, step: PlannedStep, calls: _Calls, now: float) -> StepStatus:
-        submission = self._job(step, calls)
-        state = self._state(step, calls)
+    def _status(self, step: PlannedStep, workflow: Progress, now: float) -> StepStatus:
+        submission = self._job(step, workflow)
+        state = self._state(step, workflow)
         status = StepStatus(
             name=step.name,
             kind=self._kinds.get(step.name, "data"),
@@ -207,61 +201,61 @@ class RunReader:
             return replace(status, seconds=self._duration(step))
         if state != "running":
             return status
-        began = self._began(step, calls)
+        began = self._began(step, workflow)
         if began is None:
             return status
         return replace(status, seconds=max(0.0, now - began), **self._progress(step, status.kind, began, now))
 
-    def _state(self, step: PlannedStep, calls: _Calls) -> StepState:
+    def _state(self, step: PlannedStep, workflow: Progress) -> StepState:
         """Return the state of a step: by Snakemake's last call, or by its files if that does not name it."""
-        event = calls.progress.events.get(step.rule)
+        event = workflow.events.get(step.rule)
         if event == "failed":
             return "failed"
-        if event == "started" and not self._has_ended_since(step, calls):
+        if event == "started" and not self._has_ended_since(step, workflow):
             self._complete.discard(step.rule)
             self._took.pop(step.rule, None)
-            return "running" if self._runs(step, calls) else "waiting"
-        if event is None and step.rule in calls.progress.listed:
+            return "running" if self._runs(step, workflow) else "waiting"
+        if event is None and step.rule in workflow.listed:
             return "waiting"
         if step.rule not in self._complete:
             if not all((self._folder / file).exists() for file in step.writes):
                 return "waiting"
             self._complete.add(step.rule)
-        return "restored" if step.rule in calls.progress.restored else "done"
+        return "restored" if step.rule in workflow.restored else "done"
 
-    def _job(self, step: PlannedStep, calls: _Calls) -> Submission | None:
+    def _job(self, step: PlannedStep, workflow: Progress) -> Submission | None:
         """Return the job of a step that waits or runs in Slurm; None if there is none, or no longer."""
-        submission = calls.submissions.of.get(step.rule)
+        submission = workflow.submitted.get(step.rule)
         gone = self.activity.active is False and submission and submission.job not in (self._left or ())
         return None if gone else submission
 
-    def _has_ended_since(self, step: PlannedStep, calls: _Calls) -> bool:
+    def _has_ended_since(self, step: PlannedStep, workflow: Progress) -> bool:
         """Return whether a started step was completed by its job in Slurm after `run` itself was killed."""
         return (
             self.activity.active is False
-            and self._job(step, calls) is None
+            and self._job(step, workflow) is None
             and not any(snakemake_note(self._folder, "incomplete", file).exists() for file in step.writes)
         )
 
-    def _runs(self, step: PlannedStep, calls: _Calls) -> bool:
+    def _runs(self, step: PlannedStep, workflow: Progress) -> bool:
         """Return whether a started step runs: its job may still wait, or it may have ended with `run`."""
-        submission = self._job(step, calls)
+        submission = self._job(step, workflow)
         if self.activity.active is False and submission is None:
             return False
-        if step.local or f"--executor {slurm.NAME} " not in f"{calls.progress.command} ":
+        if step.local or f"--executor {slurm.NAME} " not in f"{workflow.command} ":
             return True
         return submission is not None and submission.log.exists()  # Slurm writes it from the job's start on
 
-    def _began(self, step: PlannedStep, calls: _Calls) -> float | None:
+    def _began(self, step: PlannedStep, workflow: Progress) -> float | None:
         """Return when a running step began; for a job in Slurm by the job's own log."""
-        submission = calls.submissions.of.get(step.rule)
+        submission = workflow.submitted.get(step.rule)
         if submission is None:
-            return calls.progress.began.get(step.rule)
-        own = _Calls()
+            return workflow.began.get(step.rule)
+        own = _silent()
         with contextlib.suppress(OSError), submission.log.open("rb") as log:
             for line in log:
-                own.take(line)
-        return own.progress.began.get(step.rule)
+                _take(own, line)
+        return own.began.get(step.rule)
 
     def _duration(self, step: PlannedStep) -> float | None:
         """Return the recorded duration of a complete step."""
@@ -286,7 +280,7 @@ class RunReader:
         return FollowedTraining(files[-1].parent, resumes="--resume" in step.commands.split())
 
     def _remaining(
-        self, steps: Sequence[StepStatus], durations: Durations, calls: _Calls
+        self, steps: Sequence[StepStatus], durations: Durations, workflow: Progress
     ) -> tuple[float | None, tuple[str, ...]]:
         """Return the remaining time of the run, and the kinds of steps that it lacks."""
         if any(status.state == "failed" for status in steps):
@@ -304,7 +298,7 @@ class RunReader:
         kinds = tuple(sorted(unmeasured))
         if work and not any(each.seconds for each in work):
             return None, kinds
-        return run_seconds(work, capacity(calls.progress.command)), kinds
+        return run_seconds(work, capacity(workflow.command)), kinds
 
     def _quiet(self, steps: Sequence[StepStatus], now: float) -> float | None:
         logs = [LOG, *(status.log for status in steps if status.state == "running")]

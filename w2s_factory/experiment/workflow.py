@@ -1,31 +1,31 @@
-"""The interface to Snakemake: the plan as its JSON, what repeats a step, its command, its progress."""
+"""The interface to Snakemake: the plan as its JSON, what repeats a step, and its command."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import re
 import shlex
 import sys
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ValidationError
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment import slurm
 from w2s_factory.experiment.run_contents import CONTENTS
+from w2s_factory.experiment.slurm import value_of
 from w2s_factory.experiment.steps import OURS
 from w2s_factory.quantities import Jobs
 from w2s_factory.ranges import check
 from w2s_factory.records import content_hash, read_object
-from w2s_factory.terminal import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from w2s_factory.experiment.plan import Plan
     from w2s_factory.experiment.resources import Environments, Need
@@ -50,6 +50,14 @@ _LARGEST: Final = 2 * 10**9
 
 _BUILT_IN = ("local", "dryrun", "touch")
 
+LATENCY: Final = 60
+"""The seconds for which a file of a job on another machine may be late to appear on this one."""
+
+_LATENCY: Final = ("--latency-wait", "--output-wait", "-w")
+_PROFILES: Final = ("--profile", "--workflow-profile")
+PROFILE: Final = "SNAKEMAKE_PROFILE"
+"""The environment variable that names a profile of Snakemake's arguments."""
+
 
 def as_workflow(plan: Plan) -> dict[str, Any]:
     """Return the plan as the Snakefile reads it, with a hash of each file that no step writes.
@@ -72,21 +80,102 @@ def snakemake_command(
     Snakemake's own lock is off: `run` holds a lock of its own, which ends with its process.
 
     Raises:
-        UserError: The executor is not installed, Slurm does not answer, or `jobs` is out of its range.
+        UserError: The executor is not installed or not known, Slurm does not answer, its jobs could not be
+            followed, or `jobs` is out of its range.
     """
     check(jobs, Jobs | None, "jobs")
+    profile = PROFILE in os.environ or any(value_of(option, arguments) for option in _PROFILES)
+    _check_arguments(executor, arguments, profile=profile)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(folder)]
     command += ["--rerun-triggers", "mtime", "params", "input", "--max-checksum-file-size", COMPARED_BYTES]
     command += ["--rerun-incomplete", "--nolock"]
     if executor in (None, "local"):
         gpus = max(step.need.gpus for step in plan.steps)
         command += ["--cores", str(jobs or os.cpu_count() or 1), "--resources", f"gpu={gpus}"]
+        command += ["--executor", "local"] if profile else []
     else:
         check_executor(str(executor))
         command += ["--executor", str(executor), "--jobs", str(jobs or CLUSTER_JOBS)]
+        command += [] if profile or latency(arguments) is not None else [_LATENCY[0], str(LATENCY)]
     if executor == slurm.NAME:
-        command += slurm.executor_arguments(arguments, plan.experiment.resources.retries)
+        command += slurm.executor_arguments(arguments, plan.experiment.resources)
     return [*command, *arguments]
+
+
+def restoring(command: Sequence[str], rules: Sequence[str]) -> list[str]:
+    """Return a command that repeats rules and nothing else: without the user's own selection of work."""
+    targets = set(getattr(_parsed(command), "targets", ()))
+    kept: list[str] = []
+    dropping = False
+    for word in command:
+        option = word.startswith("-") and word != "-"
+        dropping = _selects(word) if option else dropping
+        if not dropping and word not in targets and word != "--":
+            kept.append(word)
+    start = kept.index("--snakefile")
+    return [*kept[:start], "--forcerun", *rules, *kept[start:]]
+
+
+def is_dry(command: Sequence[str]) -> bool:
+    """Return whether a command only reports or records something, and carries out no step."""
+    arguments = _parsed(command)
+    return any(getattr(arguments, name, None) for name in _DRY) or (
+        getattr(arguments, "executor", None) in ("dryrun", "touch")
+    )
+
+
+_SELECTING: Final = (
+    *("--until", "--omit-from", "--forcerun", "--forceall", "--force"),
+    *("--batch", "--allowed-rules", "--target-jobs"),
+)
+_DRY: Final = (
+    *("dryrun", "touch", "lint", "unlock", "summary", "detailed_summary", "archive", "cleanup_metadata"),
+    *("dag", "rulegraph", "filegraph", "d3dag", "list_rules", "list_target_rules", "print_compilation"),
+    *("list_changes", "list_input_changes", "list_params_changes", "list_untracked", "containerize"),
+    *("delete_all_output", "delete_temp_output", "generate_unit_tests", "export_cwl"),
+)
+"""The names that Snakemake (9) gives to arguments with which it carries out no step."""
+
+
+def _selects(option: str) -> bool:
+    """Return whether an option, which may be shortened, selects the steps to do."""
+    name = option.partition("=")[0]
+    if name.startswith("--"):
+        return any(known.startswith(name) for known in _SELECTING)
+    return name[1:2] in "UORFf"
+
+
+def _parsed(command: Sequence[str]) -> object:
+    """Return a command's arguments as Snakemake reads them; None if it refuses them."""
+    from snakemake.cli import get_argument_parser  # noqa: PLC0415  takes a second
+
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            return get_argument_parser().parse_args(command[command.index("--snakefile") :])
+    except SystemExit:
+        return None
+
+
+def latency(words: Sequence[str]) -> int | None:
+    """Return the seconds for which Snakemake waits for files of jobs, as its arguments have it."""
+    given = [value for option in _LATENCY if (value := value_of(option, words)) is not None]
+    return int(given[-1]) if given and given[-1].isdecimal() else None
+
+
+def _check_arguments(executor: str | None, arguments: Sequence[str], *, profile: bool) -> None:
+    """Check that it is clear where the jobs run, and that Snakemake says what they do.
+
+    Raises:
+        UserError: It is not, or it does not.
+    """
+    for word in arguments:
+        if re.match(r"-e|--exec", word):
+            raise UserError("expected no executor after --", field=word, hint="Use --executor NAME before it")
+        if executor == slurm.NAME and re.match(r"-q|--quiet", word):
+            raise UserError("is not possible with Slurm, whose jobs are followed in the output", field=word)
+    if profile and executor is None:
+        hint = "Add --executor NAME (local for this machine)"
+        raise UserError("a profile of Snakemake may name an executor", field="--executor", hint=hint)
 
 
 def check_executor(name: str) -> None:
@@ -224,115 +313,3 @@ def planned_steps(folder: Path) -> list[PlannedStep]:
 def as_json(workflow: dict[str, Any]) -> str:
     """Return the workflow as the text of `plan.json`."""
     return json.dumps(workflow, indent=1) + "\n"
-
-
-_COMMAND = re.compile(r"  Command: (.+)")
-_DRY = re.compile(r" (?:--dry-run|--dryrun|-[a-zA-Z]*n[a-zA-Z]*)(?= |$)")
-_REPEATED = re.compile(r" --forcerun ((?:\w+ )+)--snakefile ")
-_TABLE = re.compile(r"job +count$")
-_LISTED = re.compile(r"(\w+) +\d+$")
-_TOTAL = re.compile(r"total +(\d+)")
-_MOMENT = re.compile(r"\[(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\]$")
-_BEGINS = re.compile(r"(?:local)?rule (\w+):")
-_ENDS = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
-_FAILS = re.compile(r"Error in rule (\w+)")
-_REFUSES = re.compile(r"(?:\S+: error: |Error: (?=Error parsing ))(.+)")
-EVERYTHING: Final = "everything"
-"""The rule that is not a step: it asks for all files."""
-
-Event: TypeAlias = Literal["started", "finished", "failed"]
-"""The last thing that Snakemake prints about a step."""
-
-
-@dataclass
-class Progress:
-    """The state of a workflow, read from the lines that Snakemake (9) prints.
-
-    Its log holds the lines of all calls for a folder, one after the other; each call says anew what is to do.
-    Calls that only show what is to do (`-- -n`) do not count.
-
-    Attributes:
-        names: Step names by rule.
-        tell: The function that gets a line for each step that starts or ends.
-        logs: The logs of steps by rule; a step's start is passed to `tell` if its log is here.
-        starts: What a step does when Snakemake starts it, if an executor may send it elsewhere.
-        total: The number of steps to do.
-        done: The number of finished steps.
-        failed: The rules that failed.
-        refused: Snakemake's message about arguments that it refuses; "" if there is none.
-        command: Snakemake's command line.
-        listed: The rules that the last call has to do.
-        events: The last event of each rule in the last call.
-        began: When rules started, in seconds since the epoch.
-        restored: The rules that were last done alone, to restore damaged files.
-    """
-
-    names: Mapping[str, str]
-    tell: Callable[[str], None]
-    logs: Mapping[str, Path] = field(default_factory=dict)
-    starts: str = "starts"
-    total: int = 0
-    done: int = 0
-    failed: list[str] = field(default_factory=list)
-    refused: str = ""
-    command: str = ""
-    listed: set[str] = field(default_factory=set)
-    events: dict[str, Event] = field(default_factory=dict)
-    began: dict[str, float] = field(default_factory=dict)
-    restored: set[str] = field(default_factory=set)
-    _since: dict[str, float] = field(default_factory=dict)
-    _repeated: frozenset[str] = frozenset()
-    _moment: float | None = None
-    _in_table: bool = False
-    _dry: bool = False
-
-    def take(self, line: str) -> None:
-        """Update the state from a line."""
-        line = line.rstrip("\n")
-        if match := _COMMAND.match(line):
-            self._call(match[1])
-        elif match := _TOTAL.match(line):
-            self.total, self._in_table = int(match[1]) - 1, False
-        elif match := _REFUSES.match(line):
-            self.refused = shortened(match[1])
-        elif not self._dry:
-            self._take_event(line)
-
-    def _call(self, command: str) -> None:
-        """Start over for another call of Snakemake."""
-        self._dry = _DRY.search(command) is not None
-        if self._dry:
-            return
-        repeated = _REPEATED.search(command)
-        self.command, self._repeated = command, frozenset(repeated[1].split() if repeated else ())
-        self.listed, self.events, self.failed = set(), {}, []
-
-    def _take_event(self, line: str) -> None:
-        if _TABLE.match(line):
-            self._in_table = True
-        elif self._in_table and (match := _LISTED.match(line)):
-            self.listed.add(match[1])
-        elif match := _MOMENT.match(line):
-            self._moment = time.mktime(time.strptime(match[1]))
-        elif (match := _BEGINS.match(line)) and match[1] != EVERYTHING:
-            self._begin(match[1], "starts" if line.startswith("local") else self.starts)
-        elif (match := _ENDS.match(line)) and match[1] != EVERYTHING:
-            self._end(match[1])
-        elif (match := _FAILS.match(line)) and match[1] not in self.failed:
-            self.failed.append(match[1])
-            self.events[match[1]] = "failed"
-
-    def _begin(self, rule: str, starts: str) -> None:
-        self.events[rule], self._since[rule] = "started", time.monotonic()
-        if self._moment is not None:
-            self.began[rule] = self._moment
-        if rule in self.logs:
-            self.tell(f"{self.names.get(rule, rule)} {starts}; its log: {self.logs[rule]}")
-
-    def _end(self, rule: str) -> None:
-        self.done += 1
-        self.events[rule] = "finished"
-        (self.restored.add if rule in self._repeated else self.restored.discard)(rule)
-        took = time.monotonic() - self._since.get(rule, time.monotonic())
-        width = len(str(self.total))
-        self.tell(f"[{self.done:>{width}}/{self.total}] {self.names.get(rule, rule)}  {took:.1f} s")

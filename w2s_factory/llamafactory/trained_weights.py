@@ -5,6 +5,7 @@ They are an adapter or a model in safetensors.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -67,14 +68,17 @@ def weight_files(folder: str | Path, kind: Kind) -> tuple[Path, ...]:
     return tuple(Path(folder, name) for name in sorted(set(shards.values())))
 
 
-_BELONGING = {".json", ".jinja", ".model"}
-_BY_NAME = {"merges.txt", "vocab.txt", "trainer_log.jsonl"}
+_BELONGING = re.compile(
+    r".*config\.json|.*\.index\.json|.*\.model|.*\.jinja|chat_template\.json|tokenizer\.json|.*tokens.*\.json"
+    r"|vocab\..*|merges\.txt|tekken\.json"
+)
+"""The names of the files that are read with weights when a model answers or is trained further."""
 
 
 def belonging(weights: Weights) -> tuple[Path, ...]:
-    """Return the files that belong to weights: configs, tokenizer, chat template, the trainer's log."""
+    """Return the files that belong to weights: configs, tokenizer, chat template; no logs of the trainer."""
     files = (path for path in sorted(weights.folder.iterdir()) if path.is_file())
-    return tuple(path for path in files if path.suffix in _BELONGING or path.name in _BY_NAME)
+    return tuple(path for path in files if _BELONGING.fullmatch(path.name))
 
 
 def snapshot(folder: str | Path, kind: Kind) -> Snapshot:

@@ -7,14 +7,15 @@ import hashlib
 import json
 import os
 import time
+from bisect import bisect_left
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from w2s_factory.errors import UserError
 from w2s_factory.processes import lock_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -25,7 +26,7 @@ SYNC_SECONDS = 5.0
 class Journal:
     """An append-only `.jsonl` file with one writer: a header, then rows, each of them whole.
 
-    While it grows, the hashes of its lines are in a hidden file next to it, so that damaged lines are found.
+    The hashes of its lines are in a hidden file next to it, so that damaged lines are found.
 
     Args:
         path: The file. If it does not exist or has no whole line, it is started with `header`.
@@ -78,21 +79,26 @@ class Journal:
         lose what follows them.
         """
         lines = self.path.read_bytes().splitlines(keepends=True)
+        if not lines:
+            self._hashes.delete()  # they are of a journal that was deleted
         if lines and whole_object(lines[-1]) is None:
             os.ftruncate(self._file, sum(map(len, lines[:-1])))
             lines.pop()
-        known = self._hashes.read()
-        broken = next((number for number, line in enumerate(lines, 1) if whole_object(line) is None), None)
-        if broken and known is None and not drop_broken:
+        entries, own = self._hashes.read(), _line(header)
+        kept = [*_intact(lines, entries, own)]
+        whole = [line for line in lines if whole_object(line) is not None]
+        if 2 * sum(_hash(line) in entries for line in whole) < len(whole):
+            entries, kept = [], whole  # most lines are not those of the hashes, which are of another journal
+        if len(whole) < len(lines) and not any(entries) and not drop_broken:
+            line = next(number for number, line in enumerate(lines, 1) if whole_object(line) is None)
             hint = "Delete this line to have its row made again, or start over with --restart"
-            raise UserError("broken JSON within a journal", file=self.path, line=broken, hint=hint)
-        kept = [line for line in lines if _is_intact(line, known)]
+            raise UserError("broken JSON within a journal", file=self.path, line=line, hint=hint)
         self.damaged = len(lines) - len(kept)
         if lines and kept[:1] != lines[:1]:
-            if _hash(own := _line(header)) not in (known or ()):
+            if _hash(own) not in entries:
                 return self._without_header(drop_broken=drop_broken)
             kept = [own, *kept]  # the damaged header was the same as ours
-        self._not_hashed = kept if known is None else []
+        self._not_hashed = [] if any(entries) else kept
         return kept
 
     def _without_header(self, *, drop_broken: bool) -> list[bytes]:
@@ -106,20 +112,31 @@ class Journal:
         return []
 
     def finish(self) -> None:
-        """Remove what only a growing journal needs: damaged lines, and the hashes of its lines.
+        """Remove damaged lines: write the journal without them under another name, and rename that.
 
         Raises:
             UserError: The file cannot be written.
         """
+        if not self.damaged:
+            return
+        path = Path(os.path.realpath(self.path))
+        part = path.with_name(f".{path.name}.part")
         with _writable(self.path):
-            if self.damaged:
-                known = self._hashes.read()
-                lines = self.path.read_bytes().splitlines(keepends=True)[1:]
-                kept = b"".join(line for line in lines if _is_intact(line, known))
-                os.ftruncate(self._file, 0)
-                _write_all(self._file, _line(self.header) + kept)
-                self._end, self.damaged = os.fstat(self._file).st_size, 0
-            self._hashes.delete()
+            own, lines = _line(self.header), self.path.read_bytes().splitlines(keepends=True)
+            kept = [own, *(line for line in _intact(lines, self._hashes.read(), own) if line != own)]
+            part.unlink(missing_ok=True)
+            file = _locked(part)
+            try:
+                _write_all(file, b"".join(kept))
+                os.fsync(file)
+                part.replace(path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                os.close(file)
+                raise
+            os.close(self._file)
+            self._file, self._end, self.damaged = file, os.fstat(file).st_size, 0
+            self._hashes.start(kept)
 
     def start_over(self, header: Mapping[str, Any]) -> None:
         """Delete the rows and start over with another header; this process stays the only writer."""
@@ -181,9 +198,9 @@ class Journal:
 
 def has_intact_header(path: Path) -> bool:
     """Return whether the first line of a journal is as it was written, as far as its hash is known."""
-    known = _Hashes(_hashes_of(path)).read()
+    entries = _Hashes(_hashes_of(path)).read()
     with path.open("rb") as file:
-        return known is None or _hash(file.readline()) in known
+        return any(_intact([file.readline()], entries))
 
 
 def _hashes_of(path: Path) -> Path:
@@ -201,63 +218,105 @@ def _writable(path: Path) -> Iterator[None]:
 
 def _locked(path: Path) -> int:
     """Open a file for appending, with this process as its only writer, and return its descriptor."""
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise UserError(f"cannot be written ({error.strerror})", file=path) from None
+        problem = "another process is writing it"
+        try:
+            if lock_at_once(file):
+                if _is_at(path, file):
+                    return file
+                os.close(file)
+                continue
+        except OSError as error:
+            problem = f"cannot be locked ({error.strerror})"
+        os.close(file)
+        raise UserError(problem, file=path)
+
+
+def _is_at(path: Path, file: int) -> bool:
+    """Return whether a path still names an open file: its writer may have replaced it before we locked it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise UserError(f"cannot be written ({error.strerror})", file=path) from None
-    problem = "another process is writing it"
-    try:
-        if lock_at_once(file):
-            return file
-    except OSError as error:
-        problem = f"cannot be locked ({error.strerror})"
-    os.close(file)
-    raise UserError(problem, file=path)
+        return os.path.samestat(path.stat(), os.fstat(file))
+    except FileNotFoundError:
+        return False
 
 
 class _Hashes:
-    """The hashes of a journal's lines, one a line, in a file that exists only while the journal grows.
+    """The hashes of a journal's lines, one a line and in their order.
+
+    Each has a check of its own, since this file, too, can be damaged. Of all journals of a process, only the
+    hashes that were added to last are open: a generation may have as many journals as a process may open
+    files.
 
     Args:
         path: The file. Journals that earlier versions started have none.
     """
 
+    _last: ClassVar[_Hashes | None] = None
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: int | None = None
 
-    def read(self) -> frozenset[bytes] | None:
-        """Return the hashes; None if there are none."""
+    def read(self) -> list[bytes]:
+        """Return the hashes; in the place of a damaged one an empty text."""
         try:
-            return frozenset(self._path.read_bytes().split()) or None
+            return [_checked(entry) for entry in self._path.read_bytes().split()]
         except FileNotFoundError:
-            return None
+            return []
 
     def start(self, lines: Iterable[bytes]) -> None:
         """Write the hashes of lines that are in the journal already, all of them or none."""
+        self.close()
         whole = self._path.with_name(f"{self._path.name}.part")
-        whole.write_bytes(b"".join(b"\n" + _hash(line) for line in lines))
+        whole.write_bytes(b"".join(map(_entry, lines)))
         whole.replace(self._path)
 
     def add(self, line: bytes) -> None:
-        if self._file is None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self._file = os.open(self._path, flags, 0o666)
-        _write_all(self._file, b"\n" + _hash(line))  # the line break ends what a full disk or a kill cut off
+        _write_all(self._opened(), _entry(line))
 
     def sync(self) -> None:
-        if self._file is not None:
-            os.fsync(self._file)
+        os.fsync(self._opened())
+
+    def _opened(self) -> int:
+        if self._file is None:
+            if _Hashes._last is not None:
+                _Hashes._last.close()
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            _Hashes._last = self
+        return self._file
 
     def close(self) -> None:
         if self._file is not None:
             os.close(self._file)
-            self._file = None
+            self._file = _Hashes._last = None
 
     def delete(self) -> None:
         self.close()
         self._path.unlink(missing_ok=True)
+
+
+def _entry(line: bytes) -> bytes:
+    """Return a line's hash with its check, after a line break, which ends what was cut off by a kill."""
+    text = _hash(line)
+    return b"\n" + text + _check(text)
+
+
+def _checked(entry: bytes) -> bytes:
+    """Return the hash that an entry holds; an empty text if the entry is damaged."""
+    text = entry[:-_CHECK]
+    return text if entry == text + _check(text) else b""
+
+
+_CHECK: Final = 4
+
+
+def _check(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=_CHECK // 2).hexdigest().encode()
 
 
 def _hash(line: bytes) -> bytes:
@@ -268,9 +327,46 @@ def _line(row: Mapping[str, Any]) -> bytes:
     return (json.dumps(row) + "\n").encode()
 
 
-def _is_intact(line: bytes, known: Collection[bytes] | None) -> bool:
-    """Return whether a line is as it was written, as far as this is known."""
-    return whole_object(line) is not None if known is None else _hash(line) in known
+def _intact(lines: Sequence[bytes], entries: Sequence[bytes], own: bytes | None = None) -> Iterator[bytes]:
+    """Yield the lines of a journal that are as they were written, as far as this is known.
+
+    A line is damaged if the hash in its place is another one that belongs to no line. Where there is none,
+    because an earlier version added the line, or a damaged one, the line counts as intact if it is JSON.
+
+    Args:
+        lines: The lines.
+        entries: The hashes, in the order in which the lines were written.
+        own: A header that is intact as it is, whatever its hash; None for none.
+    """
+    hashes = [*map(_hash, lines)]
+    if hashes == entries[: len(hashes)]:
+        yield from lines
+        return
+    places, known = _places(hashes, entries), {*entries}
+    free = {*range(len(entries))}.difference(
+        places[number] for number, text in enumerate(hashes) if text in known
+    )
+    for number, (line, text, place) in enumerate(zip(lines, hashes, places, strict=True)):
+        other = entries[place] if place in free else b""
+        if text in known or (number == 0 and line == own) or (not other and whole_object(line) is not None):
+            yield line
+
+
+def _places(hashes: Sequence[bytes], entries: Sequence[bytes]) -> list[int]:
+    """Return the place of each line's entry, or where it should be after that of the line before.
+
+    A line that was damaged and then added again has two entries: the later one is its own.
+    """
+    found: dict[bytes, list[int]] = {}
+    for place, entry in enumerate(entries):
+        found.setdefault(entry, []).append(place)
+    places, after, gap = [], 0, 0
+    for text in hashes:
+        own = found.get(text, [])
+        later = [own[at] for start in (after + gap, after) if (at := bisect_left(own, start)) < len(own)]
+        places.append(later[0] if later else after + gap)
+        after, gap = (later[0] + 1, 0) if later else (after, gap + 1)
+    return places
 
 
 def whole_object(line: bytes) -> dict[str, Any] | None:

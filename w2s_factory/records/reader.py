@@ -148,7 +148,11 @@ def to_frame(source: RowSource) -> pd.DataFrame:
 
 
 def read_placed(
-    path: str | RowSource, form: Form[RowT], *, by_item: bool = False
+    path: str | RowSource,
+    form: Form[RowT],
+    *,
+    by_item: bool = False,
+    opened: Callable[[BinaryIO], object] | None = None,
 ) -> Iterator[tuple[Place, RowT]]:
     """Yield the rows as `read` does, each with its place, for errors that are found later.
 
@@ -156,6 +160,7 @@ def read_placed(
         path: The file or the table.
         form: The form of its rows.
         by_item: Whether small JSON lists are read an item at a time, too, so that places have a size.
+        opened: A function that gets the open file, before it is read.
 
     Raises:
         UserError: As in `read`.
@@ -169,6 +174,8 @@ def read_placed(
         return
     path = Path(path)
     with _opened(path) as file:
+        if opened is not None:
+            opened(file)
         with _readable(path):
             in_list = _first_character(file) == b"["
         rows = _list_rows(path, file, by_item) if in_list else _line_rows(path, file)
@@ -275,7 +282,8 @@ def _list_rows(path: Path, file: BinaryIO, by_item: bool) -> Iterator[tuple[int,
 
     A list of more than 32 MB, or any if `by_item`, is read an item at a time. Where that finds a mistake,
     which is reported as in a small list, or an item that is not an object, the list is read as a whole. Size
-    and place are then 0.
+    and place are then 0. Rows before the mistake have then been yielded, so that a wrong one among them is
+    reported first; in a small list the mistake is.
     """
     number = 0
     with _readable(path):

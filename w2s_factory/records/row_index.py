@@ -6,6 +6,7 @@ So files are joined, and written several times, that are larger than the memory.
 from __future__ import annotations
 
 import hashlib
+import os
 from array import array
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from w2s_factory.records.tables import RowSource, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import BinaryIO
 
     from w2s_factory.records.rows import Form, Id
 
@@ -59,9 +61,8 @@ class StoredRows(Generic[RowT]):
         Raises:
             UserError: As `read_placed`.
         """
-        for place, row in read_placed(self.source, self._form, by_item=self._keep is False):
-            if not len(self):  # the file is open: before, a shared file system may report an older state
-                self._state = _state(self.source)
+        by_item = self._keep is False
+        for place, row in read_placed(self.source, self._form, by_item=by_item, opened=self._note_state):
             if place.size and not self._keep:
                 self._in_list = place.in_list
                 self._starts.append(place.start)
@@ -70,6 +71,10 @@ class StoredRows(Generic[RowT]):
             else:
                 self._kept.append((place, row))
             yield place, row
+
+    def _note_state(self, file: BinaryIO) -> None:
+        """Note the state of the open file: at its path there may be another one by now."""
+        self._state = _state_of(os.fstat(file.fileno()))
 
     def scanned(self) -> StoredRows[RowT]:
         """Return the same after reading all rows.
@@ -202,7 +207,10 @@ def _state(source: RowSource) -> object:
     if isinstance(source, Table):
         return None
     try:
-        status = Path(source).stat()
+        return _state_of(Path(source).stat())
     except OSError:
         return "missing"
+
+
+def _state_of(status: os.stat_result) -> object:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -132,8 +133,9 @@ _SEVERAL = (
 )
 
 
+@cache
 def templates() -> Environment:
-    """Return the templates of the report and of the pages of responses."""
+    """Return the templates of the report and of the pages of responses, compiled once in a process."""
     environment = Environment(
         loader=PackageLoader("w2s_factory.experiment.report"),
         autoescape=True,
