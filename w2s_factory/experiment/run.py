@@ -16,6 +16,7 @@ from w2s_factory.building.shown_task import check_rows
 from w2s_factory.errors import DelegateError, UserError, W2SError, nearest_or_all
 from w2s_factory.experiment.gpu_check import check_gpu, gpu_note
 from w2s_factory.experiment.load import file_of, read_experiment
+from w2s_factory.experiment.package_check import check_packages
 from w2s_factory.experiment.plan import REPORT, Plan, plan
 from w2s_factory.experiment.restoration import restore
 from w2s_factory.experiment.run_folder import (
@@ -240,8 +241,8 @@ def run(  # noqa: PLR0913  each is an option of the command
         tell: The function that gets a line for each finished step.
 
     Raises:
-        UserError: The file cannot be used, an input is missing, another run is or may be active in the
-            folder, or Slurm does not answer.
+        UserError: The file cannot be used, an input or a package is missing, another run is or may be active
+            in the folder, or Slurm does not answer.
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     planned = plan_experiment(file, preset, force=force, ahead=False, tell=tell)
@@ -294,15 +295,15 @@ def carry_out(
         folder: The run's folder, absolute.
         command: The `snakemake_command` that does it.
         source: The experiment file that was read, which is never overwritten.
-        gpu_for: The experiment file as the user named it, if its trainings run on this machine, which then
-            must have the GPU that they need; None if they may run elsewhere.
+        gpu_for: The experiment file as the user named it, if its steps run on this machine, which then must
+            have the packages and the GPU that they need; None if they may run elsewhere.
         jobs_left: Whether to `wait` for jobs that an earlier run left in Slurm, or to `cancel` them.
         take_over: Continue although another run may be active in the folder, on another machine.
         tell: The function that gets a line for each finished step.
 
     Raises:
         UserError: An input is missing, another run is or may be active in the folder, a file cannot be
-            written, or a training needs a GPU and there is none.
+            written, a package is missing, or a training needs a GPU and there is none.
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     refuse_others(planned.experiment.name, folder)  # before anything is written there
@@ -311,6 +312,7 @@ def carry_out(
         end_earlier(folder, command, names, jobs_left, take_over=take_over, tell=tell)
         prepare(planned, folder, source)
         if gpu_for is not None:
+            check_packages(planned, _trainings(planned.experiment), gpu_for, folder)
             check_gpu(planned, _trainings(planned.experiment), gpu_for, folder)
         repeat = partial(_repeat, planned, folder, command, tell)
         restored = restore(planned, folder, repeat, _environment(folder), tell)

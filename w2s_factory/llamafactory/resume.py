@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory import records
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.trackers import REPORT_TO, RUN_NAME
 from w2s_factory.records import Outputs, content_hash
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ _STATE: Final = "trainer_state.json"
 """The last file that transformers (5.6) writes into a checkpoint."""
 
 _LEFT_OUT: Final = ("overwrite_output_dir", "resume_from_checkpoint")
+_TRACKERS: Final = (REPORT_TO, RUN_NAME)
+"""Arguments that records hold, and that decide no weights: a training is resumed when they have changed."""
+
 _PROCESSES: Final = ("FORCE_TORCHRUN", "NNODES", "NPROC_PER_NODE", "USE_RAY", "CUDA_VISIBLE_DEVICES")
 """Variables that decide over how many processes the rows are spread, and so their order."""
 
@@ -51,7 +55,7 @@ def from_checkpoint(config: Config, asked: Config, data: Iterable[Path], **furth
         raise asked.wrong("save_only_model", "expected false, since --resume needs the optimizer's state")
     folder = Path(asked.values["output_dir"])
     ours = json.dumps(_described(asked, data) | further, indent=1, sort_keys=True, default=str) + "\n"
-    if _text(folder / RECORD) == ours:
+    if _text(folder / RECORD) == ours or _untracked(_text(folder / RECORD)) == _untracked(ours):
         found = last_checkpoint(folder)
         return config if found is None else config.with_overrides(f"resume_from_checkpoint={found}")
     if os.environ.get("NODE_RANK", "0") == "0":
@@ -101,6 +105,16 @@ def _described(asked: Config, data: Iterable[Path]) -> dict[str, Any]:
         "models": {str(model): _files(Path(str(model))) for model in models if model},
         "processes": {name: os.environ[name] for name in _PROCESSES if name in os.environ},
     }
+
+
+def _untracked(record: str) -> dict[str, Any] | None:
+    """Return a record without the arguments of trackers; None if it cannot be read."""
+    try:
+        said: dict[str, Any] = json.loads(record)
+        config = {key: value for key, value in said["config"].items() if key not in _TRACKERS}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return said | {"config": config}
 
 
 def _files(model: Path) -> list[tuple[str, int, int]]:
