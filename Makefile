@@ -83,7 +83,9 @@ setup-vllm: $(VLLM)/.ready  ## make the environment in .venv-vllm/, in which vLL
 test-vllm: $(VLLM)/.ready  ## run the tests that need vLLM, on the CPU, in an environment of its own
 	PYTHONPATH=. $(VLLM)/bin/python -m pytest -m vllm tests/generating $(ARGS)
 
-setup-slurm: $(READY)  ## install Debian's Slurm, which the tests start on the loopback, as root
+# Snakemake's executor for Slurm is not in the extra dev: it makes each start of Snakemake half a second slower.
+setup-slurm: $(READY)  ## install Snakemake's executor for Slurm and, as root, Debian's Slurm, which the tests start
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[slurm]'
 	bash scripts/slurm.sh install
 
 # One Slurm at a time: never in parallel.
@@ -92,6 +94,7 @@ test-slurm: $(READY)  ## run the tests that need a real Slurm (make setup-slurm)
 
 test-slurm-brief: $(READY)  ## run some of the tests that need a real Slurm, under six minutes
 	$(BIN)/python -m pytest -m slurm tests/experiment $(ARGS) -k "$(SLURM_BRIEF)"
+
 setup-devices: $(DEVICES)/.ready  ## make the environment in .venv-devices/, with DeepSpeed and Ray (compiles for minutes)
 
 test-devices: $(DEVICES)/.ready  ## run the tests that train with DeepSpeed ZeRO-3 and with Ray, two processes on the CPU

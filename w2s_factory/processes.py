@@ -278,6 +278,14 @@ def progress_bar(total: int, done: int, unit: str) -> tqdm[Any]:
     )
 
 
+def address_space() -> int:
+    """Return the size of this process's address space in bytes; only on Linux."""
+    import resource  # noqa: PLC0415  not on every platform
+
+    with open("/proc/self/statm") as sizes:  # noqa: PTH123  quick, as each response is read under a limit
+        return int(sizes.read().split()[0]) * resource.getpagesize()
+
+
 @contextmanager
 def limited_memory(more: int) -> Iterator[None]:
     """Let this process take at most so many bytes more than it has, until the block ends; only on Linux.
@@ -291,8 +299,7 @@ def limited_memory(more: int) -> Iterator[None]:
     import resource  # noqa: PLC0415  not on every platform
 
     before, hard = resource.getrlimit(resource.RLIMIT_AS)
-    with open("/proc/self/statm") as sizes:  # noqa: PTH123  quick, as each response is read under a limit
-        most = int(sizes.read().split()[0]) * resource.getpagesize() + more
+    most = address_space() + more
     if before != resource.RLIM_INFINITY and before <= most:
         yield
         return

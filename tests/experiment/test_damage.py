@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from w2s_factory import records
+from w2s_factory.experiment import damage
 from w2s_factory.experiment.damage import MISSING, find_damage
 from w2s_factory.experiment.plan import Plan
 from w2s_factory.experiment.restoration import drop_unreadable, restore, restore_indexes
@@ -129,6 +130,16 @@ def test_files_that_snakemake_does_not_know_are_compared(step, tmp_path, monkeyp
     (tmp_path / "out/metrics.json").unlink()
     [found] = find_damage(plan, tmp_path)
     assert found.problem == MISSING
+
+
+def test_reading_much_is_announced(step, tmp_path, monkeypatch):
+    plan, said = step("score", ["out/results.jsonl"], SCORE), []
+    noted(tmp_path, SCORE[1:], monkeypatch, "out/results.jsonl")
+    find_damage(plan, tmp_path, said.append)
+    assert said == []
+    monkeypatch.setattr(damage, "_LARGE", 10)
+    find_damage(plan, tmp_path, said.append)
+    assert said == ["comparing 0 GB of files with the hashes in their manifests"]
 
 
 @pytest.mark.parametrize("repeats", [True, False], ids=["a run", "-- -n"])

@@ -8,14 +8,13 @@ import signal
 import sys
 from concurrent.futures import TimeoutError as TookTooLong
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from w2s_factory.answers.limits import Verdict
 from w2s_factory.errors import HookError, short
-from w2s_factory.processes import cores
+from w2s_factory.processes import address_space, cores
 from w2s_factory.quantities import Timeout, Workers
 
 if TYPE_CHECKING:
@@ -132,8 +131,7 @@ def _limit_worker() -> None:
         import resource  # noqa: PLC0415  not on every platform
 
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + _MEMORY
+        most = address_space() + _MEMORY
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         if hard == resource.RLIM_INFINITY or most < hard:
             resource.setrlimit(resource.RLIMIT_AS, (most, hard))

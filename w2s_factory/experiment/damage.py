@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from w2s_factory.errors import UserError
 from w2s_factory.generating.generation_files import JOURNAL, OUTPUT
-from w2s_factory.processes import cores
+from w2s_factory.processes import cores, say
 from w2s_factory.records import content_hash, manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from w2s_factory.experiment.plan import Plan
     from w2s_factory.experiment.steps import Step
@@ -64,7 +64,11 @@ class _Noted(NamedTuple):
     command: tuple[str, ...]
 
 
-def find_damage(plan: Plan, folder: Path) -> list[Damage]:
+_LARGE: Final = 5_000_000_000
+"""The bytes from which on the user hears that files are read, which takes some seconds for each gigabyte."""
+
+
+def find_damage(plan: Plan, folder: Path, tell: Callable[[str], None] = say) -> list[Damage]:
     """Return the files of complete steps that differ from what the manifests in the run's folder note.
 
     Every noted file is read, since neither size nor time stamp shows a flipped bit. Files without a line in
@@ -74,8 +78,12 @@ def find_damage(plan: Plan, folder: Path) -> list[Damage]:
     Args:
         plan: The plan of the run.
         folder: The run's folder.
+        tell: The function that gets a line if so much is read that it takes a while.
     """
     noted = [*_noted(plan, folder)]
+    size = sum(path.stat().st_size for one in noted if (path := folder / one.file).is_file())
+    if size > _LARGE:
+        tell(f"comparing {size / 1e9:,.0f} GB of files with the hashes in their manifests")
     with ThreadPoolExecutor(cores()) as pool:
         problems = [*pool.map(lambda one: _problem(one, folder), noted)]
     damaged = [
@@ -162,5 +170,6 @@ def _without_lines(plan: Plan, folder: Path) -> Iterator[Damage]:
     for step in plan.steps:
         if step.kind in _WITH_MANIFEST and _complete(step, folder):
             for file in step.writes:
-                if not manifest.last_lines((folder / file).parent):
+                path = folder / file
+                if path.name == manifest.NAME and not manifest.last_lines(path.parent):
                     yield Damage(file, "has no line that can be read", step)

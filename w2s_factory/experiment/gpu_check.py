@@ -49,8 +49,8 @@ def check_gpu(
     """
     problem = _problem(plan, trainings, file)
     python = plan.experiment.environments.train or sys.executable
-    left = (step for step in plan.steps if step.kind == "train")
-    unfinished = any(not (folder / file).exists() for step in left for file in step.writes)
+    written = (folder / name for step in plan.steps if step.kind == "train" for name in step.writes)
+    unfinished = not all(weights.exists() for weights in written)
     if problem and unfinished and Path(python).exists() and not sees_gpu(python):
         raise UserError(problem)
 

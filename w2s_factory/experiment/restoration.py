@@ -50,7 +50,7 @@ def restore(
     """
     for path in drop_unreadable(plan, folder):
         tell(f"{path.relative_to(folder)} cannot be read and is deleted; it recorded how a step was run")
-    damaged = find_damage(plan, folder)
+    damaged = find_damage(plan, folder, tell)
     for line in _described(damaged):
         tell(line)
     indexes = restore_indexes(plan, folder, [one.step for one in damaged])

@@ -95,7 +95,7 @@ def known_way(source: RowSource) -> NotedWay | None:
     """Return the same as `noted_way`; None if there is no manifest with a line about the file.
 
     Raises:
-        UserError: The results were scored from responses that have been generated anew since.
+        UserError: The results were scored from responses that were generated again after that.
     """
     said = {} if isinstance(source, Table) else last_facts(source)
     if not said or isinstance(source, Table):

@@ -33,7 +33,7 @@ def read_verdicts(path: str | RowSource) -> dict[Id, bool]:
 
     Raises:
         UserError: The file cannot be read as results, is empty, has a duplicate id, or no gold is known; or
-            it was scored from responses that have been generated anew since.
+            it was scored from responses that were generated again after that.
     """
     return read_known(path)[0]
 
