@@ -14,7 +14,7 @@ from w2s_factory import packages
 from w2s_factory.packages import (
     EXTRAS,
     constrained_install,
-    install_extra,
+    extra_command,
     missing_extra,
     missing_package,
 )
@@ -42,35 +42,28 @@ def installed(tmp_path, monkeypatch):
     return make
 
 
-def command(hint: str) -> list[str]:
-    return shlex.split(hint.removeprefix("Install the extra train: "))
-
-
 def test_in_a_clone_it_is_the_folder_that_is_installed(installed, monkeypatch):
     folder = installed("clone")
-    assert install_extra("train") == (
-        "Install the extra train: .venv/bin/python -m pip install -c constraints.txt -e '.[train]'"
-    )
+    assert extra_command("train") == (".venv/bin/python -m pip install -c constraints.txt -e '.[train]'")
     monkeypatch.chdir("/")
     python, constraints, source = (f"{folder}/{name}" for name in (".venv/bin/python", "constraints.txt", ""))
-    assert command(install_extra("train")) == [
+    assert shlex.split(extra_command("train")) == [
         *(python, "-m", "pip", "install", "-c", constraints, "-e", f"{source.rstrip('/')}[train]")
     ]
     monkeypatch.chdir(folder.parent)
-    assert command(install_extra("train"))[-2:] == ["-e", "./clone[train]"]
+    assert shlex.split(extra_command("train"))[-2:] == ["-e", "./clone[train]"]
 
 
 def test_of_a_wheel_it_is_the_name_with_the_constraints_inside(installed):
     installed("wheel")
-    assert install_extra("math-verify") == (
-        "Install the extra math-verify: .venv/bin/python -m pip install "
-        "-c lib/w2s_factory/constraints.txt 'w2s-factory[math-verify]'"
+    assert extra_command("math-verify") == (
+        ".venv/bin/python -m pip install -c lib/w2s_factory/constraints.txt 'w2s-factory[math-verify]'"
     )
 
 
 def test_this_checkout_is_a_clone(monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert command(install_extra("train"))[-4:] == ["-c", "constraints.txt", "-e", ".[train]"]
+    assert shlex.split(extra_command("train"))[-4:] == ["-c", "constraints.txt", "-e", ".[train]"]
 
 
 def test_the_extras_are_those_of_the_project():

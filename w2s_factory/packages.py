@@ -32,7 +32,8 @@ def missing_extra(
         needed_by: The part of this package that needs it, such as `engine openai`.
         file: The file that cannot be read without it.
     """
-    return UserError(_missing(package, needed_by), file=file, hint=install_extra(extra))
+    hint = f"Install the extra {extra}: {extra_command(extra)}"
+    return UserError(_missing(package, needed_by), file=file, hint=hint)
 
 
 def missing_package(package: str, requirement: str | None = None) -> UserError:
@@ -56,8 +57,8 @@ def pip_install(requirement: str) -> str:
     return f"Install it: pip install {shlex.quote(requirement)}"
 
 
-def install_extra(extra: Extra) -> str:
-    """Return the hint to install an extra into the running environment, with the exact command.
+def extra_command(extra: Extra) -> str:
+    """Return the command that installs an extra into the running environment.
 
     The constraints are those that come with the package. A package that is installed is named to pip by its
     name; a clone is installed from its folder, editable as `make setup-light` does it.
@@ -66,8 +67,7 @@ def install_extra(extra: Extra) -> str:
     source = [f"{DISTRIBUTION}[{extra}]"]
     if constraints.with_name("pyproject.toml").is_file():
         source = ["-e", f"{_named(constraints.parent)}[{extra}]"]
-    words = [_named(sys.executable), "-m", "pip", "install", "-c", _named(constraints), *source]
-    return f"Install the extra {extra}: {shlex.join(words)}"
+    return shlex.join([_named(sys.executable), "-m", "pip", "install", "-c", _named(constraints), *source])
 
 
 def constrained_install(python: str | Path, *requirements: str) -> str:

@@ -57,7 +57,7 @@ def test_llamafactory_is_missing(planned, packages, tmp_path):
     assert text.startswith(
         f"mine.yaml: no LLaMA-Factory in the environment of {sys.executable}. Name another"
     )
-    assert "environments: {train: PYTHON}. Or Install the extra train: " in text
+    assert "(environments: {train: PYTHON}), or install the extra train: " in text
     other = {"environments": {"train": sys.executable}, "llamafactory": {"version": "0.9.5"}}
     text = refusal(planned(**other), tmp_path)
     assert text.startswith('mine.yaml: field "environments.train": no LLaMA-Factory in the environment of ')

@@ -11,7 +11,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.generating.engines import check_installed, default_engine
 from w2s_factory.llamafactory.installation import find_installation
 from w2s_factory.llamafactory.trackers import REPORT_TO, missing_tracker, trackers
-from w2s_factory.packages import constrained_install, install_extra
+from w2s_factory.packages import constrained_install, extra_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,7 +58,8 @@ def _check_llamafactory(python: str | None, file: object) -> None:
     except UserError as error:
         if python is not None:
             raise UserError(error.problem, file=file, field="environments.train") from None
-        hint = f"Name another one: environments: {{train: PYTHON}}. Or {install_extra('train')}"
+        hint = "Name another one (environments: {train: PYTHON}), or install the extra train: "
+        hint += extra_command("train")
         raise UserError(error.problem, file=file, hint=hint) from None
 
 

@@ -17,7 +17,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.experiment import slurm
 from w2s_factory.experiment.run_contents import CONTENTS
 from w2s_factory.experiment.steps import OURS
-from w2s_factory.packages import install_extra, pip_install
+from w2s_factory.packages import extra_command, pip_install
 from w2s_factory.quantities import Jobs
 from w2s_factory.ranges import check
 from w2s_factory.records import content_hash
@@ -98,8 +98,9 @@ def check_executor(name: str) -> None:
     if name not in _BUILT_IN and not module.isidentifier():
         raise UserError(f'expected the name of an executor, got "{name}"', field="--executor")
     if name not in _BUILT_IN and importlib.util.find_spec(module) is None:
-        ours = name == slurm.NAME
-        hint = install_extra("slurm") if ours else pip_install(f"snakemake-executor-plugin-{name}")
+        hint = pip_install(f"snakemake-executor-plugin-{name}")
+        if name == slurm.NAME:
+            hint = f"Install the extra slurm: {extra_command('slurm')}"
         raise UserError(f"Snakemake's executor {name} is not installed", field="--executor", hint=hint)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory.versions import for_installed
-from w2s_factory.packages import install_extra
+from w2s_factory.packages import extra_command
 from w2s_factory.terminal import last_line
 
 if TYPE_CHECKING:
@@ -296,7 +296,8 @@ def _of_environment(python: Path, *, search_path: bool) -> Installation:
         return find_installation(on_path)
     hint = f"See w2s-factory doctor, or name another environment's: --llamafactory-cli PATH/bin/{CLI}"
     if str(python) == sys.executable:
-        hint = f"Name another environment's: --llamafactory-cli PATH/bin/{CLI}. Or {install_extra('train')}"
+        hint = f"Name another environment's (--llamafactory-cli PATH/bin/{CLI}), or install the extra train: "
+        hint += extra_command("train")
     raise UserError(f"no LLaMA-Factory in the environment of {python}", hint=hint)
 
 
