@@ -142,20 +142,20 @@ define MAKE_VENV
 endef
 
 # On a terminal pip shows its progress; in a pipe it is silent.
-PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
-	$$(test -t 1 || echo --quiet --progress-bar off)
+PIP_INSTALL = if test -t 1; then calm=; else calm="--quiet --progress-bar off"; fi; \
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt $$calm
 
 # Redone when what to install changes.
 $(LIGHT): pyproject.toml constraints.txt
 	$(MAKE_VENV)
 	@echo "Installing into $(VENV)/: about 0.5 GB, a minute, once."
-	$(PIP_INSTALL) -e .
+	@$(PIP_INSTALL) -e .
 	@touch $@
 
 $(READY): pyproject.toml constraints.txt
 	$(MAKE_VENV)
 	@echo "Installing into $(VENV)/: about 6 GB, some minutes, once."
-	$(PIP_INSTALL) -e ".[dev,train]"
+	@$(PIP_INSTALL) -e ".[dev,train]"
 	$(BIN)/python -m compileall -q w2s_factory
 	$(BIN)/w2s-factory template install
 	@touch $@
