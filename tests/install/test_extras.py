@@ -49,7 +49,7 @@ RUN = (
     ("run arithmetic --dag plan.svg", "Wrote plan.svg"),
     ("report a_run --force", "Wrote"),
     ("template status", "vanilla"),
-    ("fetch --help", "hub"),
+    ("fetch --help", "Hugging"),
 )  # fmt: skip
 """Commands that the wheel alone runs, in order in one folder, each with a text that it prints."""
 
