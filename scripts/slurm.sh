@@ -140,6 +140,7 @@ END
         echo AccountingStorageHost=127.0.0.1
         echo AccountingStoragePort=16819
         echo AccountingStoragePass="$S/munge/socket"
+        echo AccountingStoreFlags=job_comment
     else
         echo AccountingStorageType=accounting_storage/none
     fi

@@ -21,13 +21,13 @@ pytestmark = [pytest.mark.slurm, pytest.mark.train, pytest.mark.timeout(1800)]
 
 @pytest.fixture(scope="module", params=["squeue", "sacct"])
 def cluster(request, tmp_path_factory):
-    """A Slurm without accounting, and one with it; its controller knows all jobs of the test until the end."""
+    """A Slurm whose controller knows all jobs until the end, and one that has accounting and soon forgets them."""
     if lacks := missing():
         pytest.skip(f"a Slurm needs {lacks}: scripts/slurm.sh install")
     pytest.importorskip("snakemake_executor_plugin_slurm")
     started = Cluster(tmp_path_factory.mktemp("cluster"), accounting=request.param == "sacct")
     try:
-        started.start(SLURM_MIN_JOB_AGE="7200")
+        started.start(SLURM_MIN_JOB_AGE="150" if started.accounting else "7200")
         yield started
     finally:
         started.stop()
@@ -64,14 +64,21 @@ def moved_away(folder) -> dict[str, str]:
     return files
 
 
-def runs_of_steps(folder) -> dict[str, list[tuple[datetime, datetime]]]:
+def runs_of_steps(cluster, folder) -> dict[str, list[tuple[datetime, datetime]]]:
     """When the jobs of each step began and ended, by Slurm's own records."""
+    if cluster.accounting:
+        columns = "--format=WorkDir,Comment,Start,End"
+        lines = asked("sacct", "--allocations", "--noheader", "--parsable2", columns).splitlines()
+        jobs = [line.split("|") for line in lines]
+    else:
+        described = asked("scontrol", "show", "jobs", "--oneliner").splitlines()
+        facts = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in described]
+        jobs = [[job[key] for key in ("WorkDir", "Comment", "StartTime", "EndTime")] for job in facts]
     times = defaultdict(list)
-    for line in asked("scontrol", "show", "jobs", "--oneliner").splitlines():
-        facts = dict(re.findall(r"(\w+)=(\S*)", line))
-        if facts.get("WorkDir") == str(folder) and facts["StartTime"] != "Unknown":
-            span = datetime.fromisoformat(facts["StartTime"]), datetime.fromisoformat(facts["EndTime"])
-            times[facts["Comment"]].append(span)
+    for where, step, *span in jobs:
+        if where == str(folder) and "Unknown" not in span and "None" not in span:
+            begin, end = map(datetime.fromisoformat, span)
+            times[step].append((begin, end))
     return times
 
 
@@ -89,7 +96,7 @@ def kill_at(folder, reached) -> None:
 def test_it_ends_in_the_files_of_a_local_run(cluster, on_this_machine, folder):
     done = subprocess.run(on_slurm(folder), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    times = runs_of_steps(folder)
+    times = runs_of_steps(cluster, folder)
     assert {len(spans) for spans in times.values()} == {1}
     assert any("train_" in step for step in times)
     assert moved_away(folder) == on_this_machine
@@ -106,7 +113,7 @@ def test_killed_at_three_moments_it_ends_in_the_files_of_a_local_run(cluster, on
     done = subprocess.run(on_slurm(folder), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "that an earlier run left in Slurm" in done.stderr
-    for step, spans in runs_of_steps(folder).items():
+    for step, spans in runs_of_steps(cluster, folder).items():
         ordered = sorted(spans)
         assert all(one[1] <= next_[0] for one, next_ in pairwise(ordered)), step
     assert moved_away(folder) == on_this_machine

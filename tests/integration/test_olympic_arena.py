@@ -38,7 +38,7 @@ def test_end_to_end(hub, w2s, tmp_path):
     pytest.importorskip("llamafactory")
     task = ("--task", "olympic_arena")
     fetched = w2s("fetch", "olympic_arena", "--from", hub, "--output-dir", "data")
-    assert "train_2 has 4 questions, the published one 6,020" in fetched.stderr
+    assert "train_2 has 4 questions, the published split 6,020" in fetched.stderr
     golds = "data/data/test/olympicarena_train_2.jsonl"
     asked = (*task, "--release", "data", "--model", TINY, "--engine", "transformers", "--max-tokens", 12)
     w2s("generate", *asked, "--split", "test", "--output-dir", "val")

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import psutil
+
 from w2s_factory.building.shown_task import check_rows
 from w2s_factory.errors import DelegateError, UserError, W2SError, nearest_or_all
 from w2s_factory.experiment.gpu_check import check_gpu, gpu_note
@@ -387,6 +389,7 @@ def _snakemake(
         errors="replace",
         process_group=0,  # an interrupt from the terminal then reaches it once, through us
     )
+    watch.interrupt = partial(_interrupt_if_idle, process.pid)
     with _ended_with_us(process, folder), writing(log), log.open("a", encoding="utf-8") as written:
         for line in process.stdout or ():
             written.write(line)
@@ -394,6 +397,13 @@ def _snakemake(
             progress.take(line)
             watch.submissions.take(line)
         return process.wait()
+
+
+def _interrupt_if_idle(snakemake: int) -> None:
+    """Interrupt Snakemake, by its process number, unless it runs a step on this machine."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if not psutil.Process(snakemake).children():
+            os.killpg(snakemake, signal.SIGINT)
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -431,7 +441,7 @@ def _failed(
     The command that repeats the step alone follows its log. `start` is the size of Snakemake's log before
     this run.
     """
-    failed = [step for step in planned.steps if step.rule in progress.failed]
+    failed = [step for step in planned.steps if step.rule in {*progress.failed, *watch.unnoticed}]
     states = watch.ends_of(failed)
     for step in failed:
         tell(f"\n{step.name} failed; the end of {folder / step.log}:")

@@ -27,6 +27,10 @@ PATIENCE: float = 300.0
 """Seconds that a job waits in the queue before the user hears of it."""
 
 
+_IDLE: Final = 2
+"""The looks in a row that find no active job, after which Snakemake has nothing left to wait for."""
+
+
 class Submission(NamedTuple):
     """A step's job in Slurm.
 
@@ -90,7 +94,8 @@ class Watch:
     """Looks at the queue, for what Snakemake does not report.
 
     It names jobs that wait for long, and puts back those that were preempted or lost their node, as often as
-    the experiment allows.
+    the experiment allows. Where Snakemake would wait for ever, it ends it: the executor (2.8) does not know
+    the state "CANCELLED by 0", which `sacct` reports.
 
     Attributes:
         steps: The steps by rule.
@@ -98,6 +103,8 @@ class Watch:
         tell: The function that gets a line for each event.
         submissions: The submitted jobs.
         ends: How jobs ended that Slurm then shows as cancelled, by number.
+        unnoticed: The rules whose jobs ended in a way that Snakemake does not notice.
+        interrupt: The function that ends Snakemake if it works on nothing.
     """
 
     steps: Mapping[str, Step]
@@ -105,6 +112,9 @@ class Watch:
     tell: Callable[[str], None]
     submissions: Submissions = field(default_factory=Submissions)
     ends: dict[str, SlurmJob] = field(default_factory=dict)
+    unnoticed: set[str] = field(default_factory=set)
+    interrupt: Callable[[], None] = lambda: None
+    _idle: int = 0
     _since: dict[str, float] = field(default_factory=dict)
     _told: set[tuple[str, str]] = field(default_factory=set)
     _ran: set[str] = field(default_factory=set)
@@ -138,10 +148,14 @@ class Watch:
             NoAnswerError: Slurm does not answer.
         """
         rules = {submission.job: rule for rule, submission in list(self.submissions.of.items())}
-        for job in slurm.known_jobs() if rules else ():
-            step = self.steps.get(rules.get(job.id, ""))
+        jobs = [job for job in slurm.known_jobs() if job.id in rules] if rules else []
+        for job in jobs:
+            step = self.steps.get(rules[job.id])
             if step is not None and job.id not in self.ends:
                 self._see(job, step)
+        self._idle = self._idle + 1 if self.unnoticed and not any(job.active for job in jobs) else 0
+        if self._idle >= _IDLE:
+            self.interrupt()
 
     def _see(self, job: SlurmJob, step: Step) -> None:
         if job.state == "PENDING" and job.id in self._ran:
@@ -153,14 +167,15 @@ class Watch:
             self._ran.add(job.id)
         if job.state in ("PREEMPTED", "NODE_FAIL"):
             self._lost(job, step)
-        elif job.state == "CANCELLED" and self._uses_sacct:
-            self.ends[job.id] = job
-            self._unnoticed(job, step)
+        elif job.state == "CANCELLED":
+            self._ended(job, step)
 
-    def _unnoticed(self, job: SlurmJob, step: Step) -> None:
-        """Say that a job has ended in a way that the executor (2.8) does not notice."""
-        text = f"{step.name}: its job {job.id} ended as {job.state}, which Snakemake does not notice"
-        self.tell(f"{text}. Once the other jobs have ended, press Ctrl-C and run the command again")
+    def _ended(self, job: SlurmJob, step: Step, *, noticed: bool = True) -> None:
+        """Keep how a job ended that Slurm shows as cancelled; say so if Snakemake does not notice it."""
+        self.ends[job.id] = job
+        if self._uses_sacct or not noticed:
+            self.unnoticed.add(step.rule)
+            self.tell(f"{step.name}: its job {job.id} ended as {job.state}; the other jobs are waited for")
 
     def _waits(self, job: SlurmJob, step: Step) -> None:
         """Name a job that has waited for long, once for each reason."""
@@ -176,8 +191,8 @@ class Watch:
         self._ran.discard(job.id)
         now = slurm.described(job.id) or job
         if self.retries is not None and now.restarts > self.retries:
-            self.ends[job.id] = replace(now, state="NODE_FAIL", reason="NodeDown or preemption")
             slurm.cancel([job.id])
+            self._ended(replace(now, state="NODE_FAIL", reason="NodeDown or preemption"), step)
         else:
             self.tell(
                 f"{step.name}: Slurm puts job {job.id} back in the queue: it was preempted or lost its node"
@@ -189,14 +204,12 @@ class Watch:
         if self.retries is not None and now.restarts < self.retries:
             slurm.requeue(job.id)
         elif job.state == "PREEMPTED" or self.retries:
-            self.ends[job.id] = now
             try:
                 slurm.end_for_good(job.id)
             except slurm.NoAnswerError:
-                self._unnoticed(now, step)
+                self._ended(now, step, noticed=False)
             else:
-                if self._uses_sacct:
-                    self._unnoticed(now, step)
+                self._ended(now, step)
 
     def ends_of(self, failed: Iterable[Step]) -> dict[str, End]:
         """Return how Slurm ended the jobs of failed steps, or why it did not accept them, by rule."""
