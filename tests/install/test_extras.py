@@ -103,8 +103,8 @@ def worked_in(light, tmp_path_factory) -> Path:
     return folder
 
 
-def refused(done: subprocess.CompletedProcess[str], extra: str, python: Path) -> str:
-    """Check a refusal; the command that it names."""
+def refused(done: subprocess.CompletedProcess[str], extra: str, python: Path, folder: Path) -> str:
+    """Check the refusal of a command that ran in a folder; the command that it names."""
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     error = done.stderr.splitlines()[-1]
@@ -112,10 +112,10 @@ def refused(done: subprocess.CompletedProcess[str], extra: str, python: Path) ->
     found = re.search(rf"[Ii]nstall the extra {extra}: (.*)$", error)
     assert found, error
     words = shlex.split(found[1])
-    assert words[:5] == [str(python), "-m", "pip", "install", "-c"]
+    assert (folder / words[0], *words[1:5]) == (python, "-m", "pip", "install", "-c")
     assert words[6:] == [f"w2s-factory[{extra}]"]
     assert Path(words[5]).name == "constraints.txt"
-    assert Path(words[5]).is_file()
+    assert (folder / words[5]).is_file()
     return found[1]
 
 
@@ -132,7 +132,7 @@ def test_the_wheel_alone_runs_and_refuses(light, worked_in, w2s):
     assert w2s(light, export, worked_in).returncode == 0
     towns(worked_in)
     for words, extra in REFUSE:
-        refused(w2s(light, words, worked_in), extra, light)
+        refused(w2s(light, words, worked_in), extra, light, worked_in)
     for left in ("g", "q", "mv", "mv.jsonl", "x.jinja", "out", "r/seed0", "s/seed0"):
         assert not (worked_in / left).exists(), left
     loaded = "import sys, importlib.util; sys.exit(any(map(importlib.util.find_spec, ['torch', 'datasets'])))"
@@ -152,10 +152,10 @@ def extended(light, tmp_path, w2s):
 
     def add(extra: str, words: str) -> Path:
         python = copy(light, tmp_path / "venv")
-        command = refused(w2s(python, words), extra, python)
+        command = refused(w2s(python, words), extra, python, tmp_path)
         installed = subprocess.run(
             [*shlex.split(command), "--quiet", "--disable-pip-version-check"],
-            cwd="/",
+            cwd=tmp_path,
             capture_output=True,
             text=True,
             check=False,
