@@ -270,7 +270,7 @@ def test_with_openai(extended, w2s, server, tmp_path):
     responses = [
         json.loads(line)["response"] for line in (tmp_path / "g/output.jsonl").read_text().splitlines()
     ]
-    assert responses == [" 43", " 43"]
+    assert responses == ["43", "43"]
 
 
 @pytest.mark.slow
