@@ -12,7 +12,8 @@
 #     SLURM_MIN_JOB_AGE=300        seconds for which the controller knows ended jobs
 #
 # Partitions: `main`; `urgent`, which ends jobs of `main` and puts those of `scavenge` back in the queue. Memory is
-# enforced where the memory cgroup (v1) can be written to. Outside FOLDER only the link /etc/slurm/slurm.conf and
+# enforced where the memory cgroup (v1) can be written to; elsewhere `up` says that it is not. All daemons listen on
+# the loopback alone, but slurmdbd, which cannot be bound to an address and asks for munge's credentials. Outside FOLDER only the link /etc/slurm/slurm.conf and
 # cgroups are made: jobs look there, since Snakemake's executor takes every SLURM_ variable, SLURM_CONF too, from
 # their environment. Services of the system are left alone. Runs as root.
 set -euo pipefail
@@ -42,9 +43,9 @@ stop() {
     kill -9 "$pid" 2>/dev/null || true
 }
 
-# await COMMAND...: wait up to 30 seconds until a command succeeds
+# await COMMAND...: wait up to two minutes until a command succeeds
 await() {
-    for _ in $(seq 300); do
+    for _ in $(seq 1200); do
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.1
     done
@@ -54,16 +55,21 @@ await() {
 
 all_idle() { [[ $(sinfo -h -p main -t idle -o %D) == "$nodes" ]]; }
 
+# down: end all daemons that have a pid file in the folder
+down() {
+    if [[ -e $S/slurmctld.pid ]]; then timeout 20 scancel --user=root || true; fi
+    for file in "$S"/slurmd.*.pid "$S"/{slurmctld,slurmdbd,mariadb,munged}.pid; do stop "$file"; done
+    [[ $(readlink /etc/slurm/slurm.conf) != "$S/slurm.conf" ]] || rm /etc/slurm/slurm.conf
+    find "$CGROUP" -mindepth 1 -depth -type d -path "$CGROUP/slurm_n*" -exec rmdir {} + 2>/dev/null || true
+}
+
 case $command in
 node)
     slurmd -N "${3:?the name of a node}"
     exit 0
     ;;
 down)
-    if [[ -e $S/slurmctld.pid ]]; then timeout 20 scancel --user=root || true; fi
-    for file in "$S"/slurmd.*.pid "$S"/{slurmctld,slurmdbd,mariadb,munged}.pid; do stop "$file"; done
-    [[ $(readlink /etc/slurm/slurm.conf) != "$S/slurm.conf" ]] || rm /etc/slurm/slurm.conf
-    find "$CGROUP" -mindepth 1 -depth -type d -path "$CGROUP/slurm_n*" -exec rmdir {} + 2>/dev/null || true
+    down
     exit 0
     ;;
 up) ;;
@@ -79,6 +85,7 @@ if [[ -e /etc/slurm/slurm.conf && $(readlink /etc/slurm/slurm.conf) != "$S/slurm
     echo "slurm.sh: there is a Slurm here already: /etc/slurm/slurm.conf" >&2
     exit 1
 fi
+trap 'code=$?; trap - EXIT; if ((code)); then down; fi; exit $code' EXIT  # nothing stays if it fails half-way
 mkdir -p /etc/slurm "$S"/{state,log,run,munge}
 ln -sfn "$S/slurm.conf" /etc/slurm/slurm.conf
 chmod 755 "$S"
@@ -111,6 +118,7 @@ AuthType=auth/munge
 AuthInfo=socket=$S/munge/socket,cred_expire=5
 CredType=cred/munge
 SlurmctldPort=16817
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 SlurmctldPidFile=$S/slurmctld.pid
 SlurmdPidFile=$S/slurmd.%n.pid
 StateSaveLocation=$S/state
@@ -157,22 +165,26 @@ END
 
 if [[ -n ${SLURM_ACCOUNTING:-} ]]; then
     client=(--no-defaults --socket="$S/mysql.sock" -uroot)
+    if [[ ! -s $S/mysql.password ]]; then
+        (umask 077 && od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$S/mysql.password")
+    fi
+    password=$(cat "$S/mysql.password")
     if [[ ! -d $S/mysql/mysql ]]; then
-        mariadb-install-db --no-defaults --datadir="$S/mysql" --auth-root-authentication-method=normal --user=root \
+        mariadb-install-db --no-defaults --datadir="$S/mysql" --auth-root-authentication-method=socket --user=root \
             >"$S/log/mariadb-install.log" 2>&1
     fi
     setsid mariadbd --no-defaults --user=root --datadir="$S/mysql" --socket="$S/mysql.sock" --skip-networking=0 \
         --bind-address=127.0.0.1 --port=13306 --pid-file="$S/mariadb.pid" --innodb-buffer-pool-size=64M \
         --innodb-lock-wait-timeout=900 >"$S/log/mariadb.log" 2>&1 &
     await mariadb-admin "${client[@]}" ping
-    mariadb "${client[@]}" <<'END'
+    mariadb "${client[@]}" <<END
 create database if not exists slurm_acct_db;
-create user if not exists slurm@127.0.0.1 identified by 'loop';
-create user if not exists slurm@localhost identified by 'loop';
+create user if not exists slurm@127.0.0.1 identified by '$password';
+create user if not exists slurm@localhost identified by '$password';
 grant all on slurm_acct_db.* to slurm@127.0.0.1;
 grant all on slurm_acct_db.* to slurm@localhost;
 END
-    cat >"$S/slurmdbd.conf" <<END
+    (umask 077 && cat >"$S/slurmdbd.conf") <<END
 AuthType=auth/munge
 AuthInfo=socket=$S/munge/socket
 DbdHost=$(hostname -s)
@@ -185,11 +197,11 @@ StorageType=accounting_storage/mysql
 StorageHost=127.0.0.1
 StoragePort=13306
 StorageUser=slurm
-StoragePass=loop
+StoragePass=$password
 StorageLoc=slurm_acct_db
 END
-    chmod 600 "$S/slurmdbd.conf"
-    slurmdbd
+    setsid slurmdbd -D >/dev/null 2>&1 &  # its number is known at once, also if it waits for the database
+    echo $! >"$S/slurmdbd.pid"
     await sacctmgr -n list cluster
     sacctmgr -i add cluster loop >/dev/null 2>&1 || true
     sacctmgr -i add account me Description=me Organization=me >/dev/null 2>&1 || true

@@ -10,6 +10,7 @@ with the reason. The exit code is 1 if a check failed, and 0 otherwise, also if 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -27,6 +28,7 @@ from typing import Any
 
 from w2s_factory.errors import DelegateError
 from w2s_factory.llamafactory.preflight import visible_devices
+from w2s_factory.processes import kill_family
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "data" / "models" / "arithmetic_strong"
@@ -35,6 +37,12 @@ ROWS = 400
 ASKED = 50
 SECONDS = 900
 """Time limit of one command."""
+
+GRACE = 60
+"""Seconds that a command has to end its processes after the time limit, before all are killed."""
+
+MARK = "W2S_FACTORY_GPU_CHECK"
+"""The environment variable by which the processes of a command are found."""
 
 VERSIONS = ("torch", "transformers", "llamafactory", "vllm", "deepspeed", "ray", "bitsandbytes", "flash-attn")
 """Packages whose versions are noted."""
@@ -49,7 +57,8 @@ class Check:
         shown: Regular expressions, each of which a line of the output must match.
         config: The arguments of make-config, in addition to model, data and folders; none for a generation.
         run: The command of w2s-factory, after the YAML is made; `{folder}` is the working folder.
-        packages: Distributions that it needs in addition to torch and LLaMA-Factory.
+        packages: Distributions that it needs in addition to torch and LLaMA-Factory; with the beginning of
+            the version after `==` where only that one was promised (`vllm==0.24`).
         devices: The number of GPUs that it uses; no more are visible to it.
     """
 
@@ -85,11 +94,22 @@ def training(
     )
 
 
-def generation(name: str, options: str, *packages: str, devices: int = 1) -> Check:
-    """Return the check of a generation: a response to each question."""
+def generation(
+    name: str, options: str, *shown: str, devices: int = 1, packages: tuple[str, ...] = ()
+) -> Check:
+    """Return the check of a generation: a response to each question, and lines that show the GPU."""
     asked = f"generate --task arithmetic --split dev --limit {ASKED} --model {{model}}"
-    shown = (rf"^Wrote .*\({ASKED} responses",)
-    return Check(name, shown, f"{asked} {options} --output-dir {{folder}}/{name}", None, packages, devices)
+    wrote = rf"^Wrote .*\({ASKED} responses"
+    run = f"{asked} {options} --output-dir {{folder}}/{name}"
+    return Check(name, (*shown, wrote), run, None, packages, devices)
+
+
+def of_vllm(devices: int) -> str:
+    """Return the line in which vLLM 0.24 says on how many GPUs it computes."""
+    return (
+        r"Initializing a V1 LLM engine \(v0\.24\.[^)]*\) with config: "
+        rf".*tensor_parallel_size={devices},.* device_config=cuda"
+    )
 
 
 SFT = "--preset strong_lora_sft --dataset rows"
@@ -118,8 +138,11 @@ CHECKS = (
         engine="DeepSpeed ZeRO-3",
         packages=("deepspeed",),
     ),
-    generation("transformers", "--engine transformers"),
-    generation("vllm", "--engine vllm", "vllm"),
+    # on a device that torch names, loading fails where there is none; bfloat16 is chosen only on a GPU
+    generation(
+        "transformers", "--engine transformers --engine-option device=cuda:0", r'"dtype": ?"bfloat16"'
+    ),
+    generation("vllm", "--engine vllm", of_vllm(1), packages=("vllm==0.24",)),
     training("ddp", SFT, engine="DDP", devices=2),
     training(
         "zero3",
@@ -143,7 +166,13 @@ CHECKS = (
         more=" --ray-cpus 1",
         packages=("ray", "aiohttp-cors"),
     ),
-    generation("tensor-parallel", "--engine vllm --engine-option tensor_parallel_size=2", "vllm", devices=2),
+    generation(
+        "tensor-parallel",
+        "--engine vllm --engine-option tensor_parallel_size=2",
+        of_vllm(2),
+        devices=2,
+        packages=("vllm==0.24",),
+    ),
 )
 
 
@@ -163,14 +192,24 @@ def reason_not_to(check: Check, devices: int) -> str | None:
     """Return why the machine does not fit a check; None if it does."""
     if devices < check.devices:
         return f"needs {check.devices} GPUs, and torch sees {devices}" if devices else "torch sees no GPU"
-    missing = [name for name in check.packages if version(name) is None]
-    return f"not installed: {', '.join(missing)}" if missing else None
+    wanted = [package.partition("==")[::2] for package in check.packages]
+    missing = [name for name, _ in wanted if version(name) is None]
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    others = [f"{name} {of}, not {version(name)}" for name, of in wanted if not is_of(version(name), of)]
+    return f"needs {', '.join(others)}" if others else None
+
+
+def is_of(installed: str | None, series: str) -> bool:
+    """Return whether a version is of a series (`0.24`); all are of the empty one."""
+    return not series or f"{installed}.".startswith(f"{series}.")
 
 
 def tried(check: Check, folder: Path) -> Result:
     """Return the result of a check, which is run."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(check.devices)))
     environ = {**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(visible.split(",")[: check.devices])}
+    environ["VLLM_LOGGING_LEVEL"] = "INFO"  # it then says its version, and on which devices it computes
     environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environ.get("PYTHONPATH")]))
     result, output, began = Result(check.name, "passed"), "", time.monotonic()
     for words in check.commands(folder):
@@ -181,6 +220,8 @@ def tried(check: Check, folder: Path) -> Result:
             result.state, result.reason = "failed", f"exit code {code}: {last_line(written)}"
             break
     else:
+        manifests = sorted((folder / check.name).rglob("manifest.jsonl"))
+        output += "".join(manifest.read_text("utf-8") for manifest in manifests)
         found = [re.search(f"(?m){pattern}", output) for pattern in check.shown]
         result.shown = [match[0] for match in found if match]
         lacking = [pattern for pattern, match in zip(check.shown, found, strict=True) if not match]
@@ -192,17 +233,25 @@ def tried(check: Check, folder: Path) -> Result:
 
 
 def ended(command: list[str], environ: dict[str, str]) -> tuple[int, str]:
-    """Return the exit code and all output of a command; after the time limit, code 124."""
-    with subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
+    """Return the exit code and all output of a command; after the time limit, code 124.
+
+    The output is read from a file: a process that outlives the command would hold a pipe open.
+    """
+    with tempfile.TemporaryFile() as written:
+        process = subprocess.Popen(
+            command, env={**environ, MARK: str(os.getpid())}, stdout=written, stderr=subprocess.STDOUT
+        )
         try:
-            output, _ = process.communicate(timeout=SECONDS)
+            code = process.wait(timeout=SECONDS)
         except subprocess.TimeoutExpired:
             process.terminate()  # which ends the training's processes, too
-            output, _ = process.communicate()
-            return 124, output
-    return process.returncode, output
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=GRACE)
+            kill_family(MARK, str(os.getpid()))
+            process.wait()
+            code = 124
+        written.seek(0)
+        return code, written.read().decode("utf-8", "replace")
 
 
 def last_line(output: str) -> str:

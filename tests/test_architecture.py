@@ -248,7 +248,7 @@ WRITERS = {
     "generating/part.py": {"unlink"},  # what --restart throws away, which is not an input
     "llamafactory/training_config.py": {"write_text"},  # into a temporary folder
     "llamafactory/template.py": {"unlink"},  # what it installed
-    "llamafactory/resume.py": {"rmtree"},  # checkpoints of other trainings
+    "llamafactory/checkpoints.py": {"rmtree"},  # checkpoints of other trainings
     "release/fetch_release.py": {"replace"},  # a whole clone
 }
 """Files besides `records/` that write, move or remove files themselves, and how."""

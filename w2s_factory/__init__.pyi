@@ -32,6 +32,7 @@ from .building.shown_task import show_task as show_task
 from .errors import DelegateError as DelegateError
 from .errors import UserError as UserError
 from .errors import W2SError as W2SError
+from .experiment.checked_plan import plan_experiment as plan_experiment
 from .experiment.init import write_experiment as write_experiment
 from .experiment.load import read_experiment as read_experiment
 from .experiment.plan import Plan as Plan
@@ -40,7 +41,6 @@ from .experiment.plan_view import draw_plan as draw_plan
 from .experiment.report.report import Reported as Reported
 from .experiment.report.report import report as report
 from .experiment.run import Ran as Ran
-from .experiment.run import plan_experiment as plan_experiment
 from .experiment.run import run as run
 from .experiment.spec import Experiment as Experiment
 from .experiment.steps import Step as Step

@@ -81,6 +81,23 @@ class Cluster:
     def stop(self):
         subprocess.run([SCRIPT, "down", self.folder / "slurm"], check=True, stdout=subprocess.DEVNULL)
 
+    @property
+    def limits_memory(self) -> bool:
+        """Whether Slurm enforces the memory of jobs here."""
+        return (self.folder / "slurm/cgroup.conf").exists()
+
+    def stop_controller(self):
+        """End the controller; the nodes and their jobs go on."""
+        controller = psutil.Process(int((self.folder / "slurm/slurmctld.pid").read_text()))
+        controller.terminate()
+        until(
+            lambda: not controller.is_running() or controller.status() == psutil.STATUS_ZOMBIE, what="its end"
+        )
+
+    def start_controller(self):
+        configured = {**os.environ, "SLURM_CONF": str(CONFIG)}
+        subprocess.run(["slurmctld"], check=True, env=configured, stdout=subprocess.DEVNULL)
+
     def jobs(self, folder=None) -> list[SlurmJob]:
         """The jobs of a run's folder, those that have ended included."""
         return [job for job in known_jobs() if folder is None or job.folder == str(folder)]

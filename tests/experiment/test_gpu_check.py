@@ -8,7 +8,7 @@ import pytest
 
 from tests.experiment.conftest import SMALL
 from w2s_factory.errors import UserError
-from w2s_factory.experiment import gpu_check, run
+from w2s_factory.experiment import checked_plan, gpu_check, run
 
 IN_BF16 = {"strong": {**SMALL["strong"], "preset": "strong_lora_sft"}}
 MESSAGE = "no GPU here, and strong trains in bf16: set llamafactory: {cpu: true} in mine.yaml"
@@ -29,12 +29,12 @@ def gpus(monkeypatch):
 
 
 def checked(planned, folder):
-    gpu_check.check_gpu(planned, run._trainings(planned.experiment), "mine.yaml", folder)
+    gpu_check.check_gpu(planned, checked_plan.trainings_of(planned.experiment), "mine.yaml", folder)
 
 
 def test_a_training_in_bf16_needs_a_gpu(planned, gpus, tmp_path):
     asked = gpus(False)
-    assert run.note_on_gpu(planned(**IN_BF16), "mine.yaml") == MESSAGE
+    assert checked_plan.note_on_gpu(planned(**IN_BF16), "mine.yaml") == MESSAGE
     assert asked == []
     with pytest.raises(UserError) as refused:
         checked(planned(**IN_BF16), tmp_path)
@@ -44,7 +44,7 @@ def test_a_training_in_bf16_needs_a_gpu(planned, gpus, tmp_path):
 
 def test_where_there_is_one_nothing_is_said(planned, gpus, tmp_path):
     gpus(True)
-    assert run.note_on_gpu(planned(**IN_BF16), "mine.yaml") is None
+    assert checked_plan.note_on_gpu(planned(**IN_BF16), "mine.yaml") is None
     checked(planned(**IN_BF16), tmp_path)
 
 
@@ -57,7 +57,7 @@ def test_where_there_is_one_nothing_is_said(planned, gpus, tmp_path):
 )
 def test_a_training_on_the_cpu_needs_none_and_torch_is_not_asked(planned, gpus, tmp_path, changes):
     asked = gpus(False)
-    assert run.note_on_gpu(planned(**changes), "mine.yaml") is None
+    assert checked_plan.note_on_gpu(planned(**changes), "mine.yaml") is None
     checked(planned(**changes), tmp_path)
     assert asked == []
 
@@ -65,7 +65,9 @@ def test_a_training_on_the_cpu_needs_none_and_torch_is_not_asked(planned, gpus, 
 def test_what_cpu_does_not_change_is_named(planned, gpus):
     gpus(False)
     changes = {"strong": {**SMALL["strong"], "overrides": {"fp16": True}}, "llamafactory": {"cpu": True}}
-    assert "strong trains with fp16: use another preset" in run.note_on_gpu(planned(**changes), "mine.yaml")
+    assert "strong trains with fp16: use another preset" in checked_plan.note_on_gpu(
+        planned(**changes), "mine.yaml"
+    )
 
 
 def test_finished_trainings_and_an_environment_elsewhere_are_not_refused(planned, gpus, tmp_path):

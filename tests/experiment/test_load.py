@@ -7,8 +7,8 @@ import yaml
 
 from tests.conftest import ROOT
 from w2s_factory.errors import UserError
+from w2s_factory.experiment.checked_plan import plan_experiment
 from w2s_factory.experiment.load import read_experiment
-from w2s_factory.experiment.run import plan_experiment
 from w2s_factory.shipped import shipped
 
 SMALL_TEXT = """\

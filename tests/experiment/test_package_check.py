@@ -9,6 +9,7 @@ import pytest
 from tests.experiment.conftest import SMALL
 from w2s_factory.errors import UserError
 from w2s_factory.experiment import package_check, run
+from w2s_factory.experiment.checked_plan import trainings_of
 from w2s_factory.generating import engines
 from w2s_factory.llamafactory import installation
 
@@ -36,7 +37,7 @@ def packages(monkeypatch):
 
 
 def checked(planned, folder):
-    package_check.check_packages(planned, run._trainings(planned.experiment), "mine.yaml", folder)
+    package_check.check_packages(planned, trainings_of(planned.experiment), "mine.yaml", folder)
 
 
 def refusal(planned, folder) -> str:

@@ -23,6 +23,7 @@ US = Owner(
     job="",
     restarts="0",
     cluster="",
+    uid=os.getuid(),
 )
 GONE = 2**22 + 1
 """A process number that Linux does not give."""
@@ -30,8 +31,9 @@ GONE = 2**22 + 1
 
 @pytest.fixture(autouse=True)
 def no_slurm(monkeypatch):
-    """Slurm's word is that job 7 has ended, and no other."""
-    monkeypatch.setattr(slurm, "has_ended", lambda job, cluster: (job, cluster) == ("7", "c"))
+    """Slurm's word is that our job 7 has ended, and no other."""
+    ours = ("7", "c", os.getuid())
+    monkeypatch.setattr(slurm, "has_ended", lambda *job: job == ours)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,7 @@ def no_slurm(monkeypatch):
         pytest.param({"boot": "b0", "machine": "m2"}, True, False, id="another machine"),
         pytest.param({"boot": "b0", "machine": "m2", "job": "7", "cluster": "c"}, True, True, id="an ended job"),
         pytest.param({"boot": "b0", "machine": "m2", "job": "8", "cluster": "c"}, True, False, id="an active job"),
+        pytest.param({"boot": "b0", "machine": "m2", "job": "7", "cluster": "c", "uid": 7}, True, False, id="another user's job"),
     ],
 )  # fmt: skip
 def test_when_an_owner_has_ended(owner, locked, ended):
@@ -99,6 +102,15 @@ def test_a_damaged_record_proves_nothing(tmp_path, text):
         pass
     with lock_folder(tmp_path, take_over=True):
         pass
+
+
+def test_a_record_of_an_earlier_version_names_no_user(tmp_path):
+    text = json.loads(left(tmp_path, pid=GONE))
+    del text["uid"]
+    (tmp_path / OWNER).write_text(json.dumps(text))
+    with lock_folder(tmp_path):
+        pass
+    assert run_lock._read(json.dumps(text)).uid == -1
 
 
 def test_what_a_kill_on_this_machine_leaves_is_replaced(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from tests.experiment.conftest import SMALL
 from w2s_factory.errors import UserError
 from w2s_factory.experiment import template_check
-from w2s_factory.experiment.run import plan_experiment
+from w2s_factory.experiment.checked_plan import plan_experiment
 from w2s_factory.llamafactory.template_parity import TemplateComparison, TemplateDifference
 
 OTHER = TemplateDifference(

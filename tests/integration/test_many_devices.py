@@ -93,29 +93,39 @@ def test_ray_trains_with_two_workers_once_fewer_cpus_are_reserved(
     assert parallelism_noted(tmp_path / "out") == {"engine": "DDP", "ray": True, "ranks": 2, "batch": 16}
 
 
-@pytest.mark.train
-def test_two_machines_of_one_process_each(tiny_llama: Path, dataset_dir: Path, tmp_path: Path) -> None:
-    config = tmp_path / "train.yaml"
-    config.write_text(yaml.safe_dump(training(tiny_llama, dataset_dir, tmp_path / "out")))
+def on_two_machines(config: Path) -> list[str]:
+    """Train on two machines, which are this one; return what each of them printed."""
     together = {"NNODES": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    command = [sys.executable, "-m", "w2s_factory", "train", str(config)]
     machines = [
         subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **together, "NODE_RANK": str(rank)},
+            [sys.executable, "-m", "w2s_factory", "train", str(config)],
+            cwd=config.parent,
+            env={
+                **os.environ,
+                "CUDA_VISIBLE_DEVICES": "",
+                **together,
+                "NODE_RANK": str(rank),
+            },
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         for rank in range(2)
     ]
     try:
-        (first, errors), (second, _) = [machine.communicate(timeout=300) for machine in machines]
+        outputs = [machine.communicate(timeout=800)[0] for machine in machines]
     finally:
         for machine in machines:
             machine.terminate()  # which ends its processes, too
-    assert [machine.returncode for machine in machines] == [0, 0], errors
+    assert [machine.returncode for machine in machines] == [0, 0], "\n".join(outputs)
+    return outputs
+
+
+@pytest.mark.train
+def test_two_machines_of_one_process_each(tiny_llama: Path, dataset_dir: Path, tmp_path: Path) -> None:
+    config = tmp_path / "train.yaml"
+    config.write_text(yaml.safe_dump(training(tiny_llama, dataset_dir, tmp_path / "out")))
+    first, second = on_two_machines(config)
     assert f"Trained: adapter in {tmp_path / 'out'}" in first
     assert "the weights are on the node with NODE_RANK 0" in second
     for rank, output in enumerate((first, second)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from w2s_factory.llamafactory.parallelism import (
     Parallelism,
     asked_parallelism,
     check_parallelism,
+    device_count,
     reported_parallelism,
 )
 from w2s_factory.llamafactory.preflight import check_deepspeed
@@ -219,6 +221,56 @@ def test_a_log_of_an_early_version_leaves_open_what_it_does_not_say(tmp_path: Pa
     found = reported_parallelism(tmp_path)
     assert found == Parallelism(device="cuda")
     assert str(found) == "not reported, number of ranks not reported (cuda), total batch size not reported"
+
+
+@pytest.mark.parametrize("said", ["True", "False"])  # 0.5.0 says True of one process, 0.7.0 False
+def test_one_process_on_two_gpus_is_named_and_not_an_error(said: str, tmp_path: Path) -> None:
+    lines = (
+        f"Process rank: 0, device: cuda:0, n_gpu: 2\n  distributed training: {said}, compute dtype: x",
+        "  Total train batch size (w. parallel, distributed & accumulation) = 16",
+    )
+    kept = [
+        {"message": text, "accelerate": {"type": "NO", "zero_stage": None}, "ray": False} for text in lines
+    ]
+    (tmp_path / "1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
+    found = reported_parallelism(tmp_path)
+    assert str(found) == "DataParallel over 2 devices, ranks 1 (cuda), total batch size 16"
+    assert found.spread == {"engine": "DataParallel", "ranks": 1, "batch": 16, "copies": 2}
+    check_parallelism(asked(BATCH, {}, "0.7.0"), found, tmp_path)
+    with pytest.raises(DelegateError, match="total batch size: expected 8, got 16"):
+        check_parallelism(Asked(rows=4), found, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "cut", ['{"message": "Process rank: 1, wor', "\udcff", "[]", '{"message": "x"}', "null"]
+)
+def test_a_line_that_was_cut_off_is_left_out(cut: str, tmp_path: Path) -> None:
+    log(tmp_path, kind="MULTI_CPU", stage=None, ray="", ranks=2, batch="024")
+    (tmp_path / "other.jsonl").write_bytes(cut.encode("utf-8", "surrogateescape"))
+    assert str(reported_parallelism(tmp_path)) == "DDP, ranks 2 (cpu), total batch size 1,024"
+
+
+COUNTED = [
+    # the numbers of the devices do not matter, only how many there are
+    ({}, {"CUDA_VISIBLE_DEVICES": "4,5"}, 2, 2),
+    ({}, {}, 8, 8),
+    ({}, {}, 0, 1),
+    ({}, {"NPROC_PER_NODE": "1"}, None, 1),
+    ({}, ON | {"NPROC_PER_NODE": "gpu"}, 4, 4),
+    ({}, ON | {"NPROC_PER_NODE": "cpu"}, None, os.cpu_count()),
+    ({}, MEETING | {"NPROC_PER_NODE": "gpu"}, 4, 8),
+    ({}, MEETING | {"NODE_RANK": "0"}, 8, 16),
+    ({}, MEETING | {"NPROC_PER_NODE": "3"}, None, 6),
+    ({"ray_num_workers": 3}, {}, None, 3),
+]
+
+
+@pytest.mark.parametrize(("values", "environ", "seen", "expected"), COUNTED)
+def test_devices_are_counted(
+    values: dict[str, Any], environ: dict[str, str], seen: int | None, expected: int, devices
+) -> None:
+    devices(seen)
+    assert device_count(asked(values, environ), environ, Path("python")) == expected
 
 
 AS_ASKED = Parallelism("DeepSpeed ZeRO-3", True, 2, 16, "cpu")

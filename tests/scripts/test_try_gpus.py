@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import try_gpus
 from click.testing import CliRunner
@@ -37,6 +41,64 @@ def test_what_the_machine_does_not_fit_is_not_run(monkeypatch: pytest.MonkeyPatc
     assert found["bf16-dpo"].state == "passed"
     assert found["ddp"].reason == "needs 2 GPUs, and torch sees 1"
     assert found["qlora"].reason == "not installed: bitsandbytes"
+
+
+@pytest.mark.parametrize(
+    ("installed", "reason"),
+    [("0.24.0", None), ("0.24.1+cu129", None), ("0.24", None), ("0.28.0", "needs vllm 0.24, not 0.28.0")],
+)
+def test_vllm_must_be_of_the_version_that_the_page_names(
+    monkeypatch: pytest.MonkeyPatch, installed: str, reason: str | None
+) -> None:
+    monkeypatch.setattr(try_gpus, "version", lambda name: installed)
+    [check] = [check for check in try_gpus.CHECKS if check.name == "vllm"]
+    assert try_gpus.reason_not_to(check, 1) == reason
+    assert "`vllm` 0.24 in the training environment" in PAGE.read_text()
+
+
+VLLM = (
+    "(EngineCore pid=9) INFO 11-22 08:00:00 [core.py:93] Initializing a V1 LLM engine (v{version}) with config: "
+    "model='m', dtype=torch.bfloat16, tensor_parallel_size={size}, pipeline_parallel_size=1, device_config={device}, x"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "shows"),
+    [
+        ({"version": "0.24.0", "size": 2, "device": "cuda"}, True),
+        ({"version": "0.28.0", "size": 2, "device": "cuda"}, False),
+        ({"version": "0.24.0", "size": 1, "device": "cuda"}, False),
+        ({"version": "0.24.0", "size": 2, "device": "cpu"}, False),
+    ],
+)
+def test_vllm_must_say_that_it_computes_on_two_gpus(said: dict[str, object], shows: bool) -> None:
+    found = re.search(try_gpus.of_vllm(2), VLLM.format(**said))
+    assert (found is not None) is shows
+
+
+def test_each_generation_must_show_more_than_its_responses() -> None:
+    generations = [check for check in try_gpus.CHECKS if check.config is None]
+    assert [len(check.shown) for check in generations] == [2, 2, 2]
+
+
+# a command that ignores SIGTERM, and whose child holds the output open in a session of its own
+STUBBORN = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_command_ends_with_its_processes_after_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(try_gpus, "SECONDS", 10)
+    monkeypatch.setattr(try_gpus, "GRACE", 1)
+    began = time.monotonic()
+    code, output = try_gpus.ended([sys.executable, "-c", STUBBORN], dict(os.environ))
+    assert code == 124
+    assert time.monotonic() - began < 200
+    assert not psutil.pid_exists(int(output)) or psutil.Process(int(output)).status() == "zombie"
 
 
 FAKE = try_gpus.Check("fake", (r"^number  ?\S+$",), "demos --help")

@@ -52,7 +52,8 @@ _where = heading("Where jobs run")
 )  # fmt: skip
 @_where(
     "--take-over", is_flag=True,
-    help="Continue although a run on another machine may still be active in the folder. Make sure it is not.",
+    help="Continue although a run on another machine, or jobs in a Slurm that does not answer, may still be "
+    "active in the folder. Make sure they are not.",
 )  # fmt: skip
 def command(
     file: Path,
@@ -81,7 +82,8 @@ def command(
       w2s-factory run experiments/arithmetic.yaml --dag plan.svg
       w2s-factory run experiment.yaml --executor slurm --jobs 8 -- --default-resources slurm_account=me
     """  # noqa: D301  click reads \b
-    from w2s_factory.experiment.run import note_on_gpu, plan_experiment, run
+    from w2s_factory.experiment.checked_plan import note_on_gpu, plan_experiment
+    from w2s_factory.experiment.run import run
 
     if dry_run or dag is not None:
         plan = plan_experiment(file, preset, force=force)

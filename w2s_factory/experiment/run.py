@@ -1,4 +1,4 @@
-"""Running an experiment: the checks of its plan, the call of Snakemake, and the report of failed steps."""
+"""Running an experiment: the call of Snakemake, and the report of failed steps."""
 
 from __future__ import annotations
 
@@ -7,36 +7,33 @@ import os
 import shlex
 import signal
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from w2s_factory.building.shown_task import check_rows
-from w2s_factory.errors import DelegateError, UserError, W2SError, nearest_or_all
-from w2s_factory.experiment.gpu_check import check_gpu, gpu_note
-from w2s_factory.experiment.load import file_of, read_experiment
+from w2s_factory.errors import DelegateError, UserError, W2SError
+from w2s_factory.experiment import slurm
+from w2s_factory.experiment.checked_plan import plan_experiment, trainings_of
+from w2s_factory.experiment.gpu_check import check_gpu
+from w2s_factory.experiment.load import file_of
 from w2s_factory.experiment.package_check import check_packages
-from w2s_factory.experiment.plan import REPORT, Plan, plan
+from w2s_factory.experiment.plan import REPORT, Plan
 from w2s_factory.experiment.restoration import restore
 from w2s_factory.experiment.run_folder import (
     MARK,
     held,
+    mark_of,
     prepare,
     refuse_others,
     unwritable,
     writing,
 )
-from w2s_factory.experiment.slurm_jobs import end_earlier, recorded
+from w2s_factory.experiment.slurm_jobs import adopt, end_earlier, recorded
 from w2s_factory.experiment.slurm_watch import Watch
-from w2s_factory.experiment.template_check import check_templates
-from w2s_factory.experiment.training_arguments import TrainingSection
 from w2s_factory.experiment.workflow import LOG, RESTORED, Progress, script_of, snakemake_command
-from w2s_factory.generating.engines import engine_names
-from w2s_factory.llamafactory.configs import make_config
-from w2s_factory.llamafactory.known_templates import AUTO, VANILLA
 from w2s_factory.processes import kill_family, say
 from w2s_factory.quantities import Jobs
 from w2s_factory.terminal import end_of_log
@@ -44,105 +41,10 @@ from w2s_factory.terminal import end_of_log
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from w2s_factory.experiment.answer_settings import ModelGeneration
     from w2s_factory.experiment.plan import Plan
     from w2s_factory.experiment.slurm_jobs import JobsLeft
     from w2s_factory.experiment.slurm_watch import End
-    from w2s_factory.experiment.spec import Experiment
     from w2s_factory.experiment.steps import Step
-
-
-def check_trainings(experiment: Experiment) -> None:
-    """Check that each training's preset and overrides suit its stage and the version of LLaMA-Factory.
-
-    Raises:
-        UserError: One does not; `field` is its key in the experiment file.
-    """
-    for section, training, stage in _trainings(experiment):
-        _check_stage(section, training, stage)
-        try:
-            make_config(
-                training.preset,
-                model="model",
-                output_dir="output",
-                dataset="dataset",
-                dataset_dir=f"{os.devnull}/data",  # a folder that cannot hold an index
-                version=experiment.llamafactory.version,
-                settings=_without_auto(training),
-                ahead=True,
-            )
-        except UserError as error:
-            if error.file is not None:  # a preset of the user's own
-                raise
-            argument = f".overrides.{error.field}" if error.field else ""
-            raise UserError(error.problem, field=f"{section}{argument}", hint=error.hint) from None
-
-
-def _without_auto(training: TrainingSection) -> dict[str, Any]:
-    """Return a training's overrides with a template's name in place of `auto`, which needs the model."""
-    overrides = dict(training.overrides)
-    return overrides | ({"template": VANILLA} if training.value("template") == AUTO else {})
-
-
-def check_engine(experiment: Experiment) -> None:
-    """Check the engine's name; the engines of another environment cannot be known here.
-
-    Raises:
-        UserError: There is no engine of that name.
-    """
-    known = engine_names()
-    sections: dict[str, ModelGeneration | None] = {
-        "generation": experiment.generation,
-        "weak.generation": experiment.weak.generation,
-        "strong.generation": experiment.strong.generation,
-    }
-    for section, settings in sections.items() if experiment.environments.generate is None else ():
-        engine = None if settings is None else settings.engine
-        if engine is not None and engine not in known:
-            hint = nearest_or_all(engine, known)
-            raise UserError(f'no engine "{engine}"', field=f"{section}.engine", hint=hint)
-
-
-def check_named_models(plan: Plan) -> None:
-    """Check that the run has all models that are to be sampled for pass@k and avg@k.
-
-    Raises:
-        UserError: It does not have one of them.
-    """
-    known = list(dict.fromkeys(model.key for model in plan.contents.models))
-    for measure, wanted in plan.experiment.evaluation:
-        for name in (wanted and wanted.models) or ():
-            if name not in known:
-                field, hint = f"evaluation.{measure}.models", nearest_or_all(name, known)
-                raise UserError(f'this run has no model "{name}"', field=field, hint=hint)
-
-
-def _check_stage(section: str, training: TrainingSection, stage: str) -> None:
-    """Refuse a preset of another stage, which cannot read the data, and a seed shared by all repetitions."""
-    if training.value("stage") != stage:
-        given = f"{training.preset} of the stage {training.value('stage')}"
-        raise UserError(f"expected a preset of the stage {stage}, got {given}", field=f"{section}.preset")
-    if "seed" in training.overrides:
-        problem = "expected no seed here, since each repetition has its own"
-        raise UserError(problem, field=f"{section}.overrides.seed", hint="List the repetitions in `seeds`")
-
-
-def _trainings(experiment: Experiment) -> Iterator[tuple[str, TrainingSection, str]]:
-    """Yield each training with the section that describes it before it, and its stage after it."""
-    if experiment.weak.train is not None:
-        yield "weak.train", experiment.weak.train, "sft"
-    yield "strong", experiment.strong_training, "sft"
-    if experiment.stage2 is None:
-        return
-    methods = experiment.stage2.methods
-    for name, method in methods.preference.items():
-        section = f"stage2.methods.{name}"
-        yield section, experiment.method_training(name, method), "dpo"
-    if methods.sft_chosen is not None:
-        strong, control = experiment.strong_training, methods.sft_chosen
-        overrides = {**strong.overrides, **control.overrides}
-        training = TrainingSection(preset=control.preset or strong.preset, overrides=overrides)
-        yield "stage2.methods.sft_chosen", training, "sft"
 
 
 RUNS: Final = Path("runs")
@@ -167,49 +69,6 @@ class Ran:
     folder: Path
     report: Path
     answer: str
-
-
-def plan_experiment(
-    file: str | Path,
-    preset: str | None = None,
-    *,
-    force: bool = False,
-    ahead: bool = True,
-    tell: Callable[[str], None] = say,
-) -> Plan:
-    """Read an experiment file and plan it; models, GPUs and files of tasks need not be available.
-
-    Args:
-        file: The experiment file, or the name of an experiment that comes with the package.
-        preset: The name of one of its presets.
-        force: Warn of a training template that differs from what generation will ask, instead of refusing it.
-        ahead: Accept that the tokenizer of a chat model is not available.
-        tell: The function that gets warnings and notes.
-
-    Raises:
-        UserError: The file cannot be used; with the line, or the training argument that is unknown. Or rows
-            of a task from a file cannot be used.
-        DelegateError: Chat templates are to be compared, and LLaMA-Factory cannot be imported.
-    """
-    experiment = read_experiment(file, preset)
-    try:
-        check_trainings(experiment)
-        check_engine(experiment)
-        planned = plan(experiment, allow_other_template=force)
-        check_named_models(planned)
-        check_templates(experiment, _trainings(experiment), force=force, ahead=ahead, tell=tell)
-    except UserError as error:
-        raise UserError(
-            error.problem, file=error.file or file, line=error.line, field=error.field, hint=error.hint
-        ) from None
-    task = experiment.the_task
-    check_rows(task, [name for name in ("train_1", "train_2", experiment.split) if name in task.splits])
-    return planned
-
-
-def note_on_gpu(planned: Plan, file: object) -> str | None:
-    """Return a note if a training needs a GPU and none seems to be here; see `gpu_check.gpu_note`."""
-    return gpu_note(planned, _trainings(planned.experiment), file)
 
 
 def run(  # noqa: PLR0913  each is an option of the command
@@ -309,13 +168,13 @@ def carry_out(
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     refuse_others(planned.experiment.name, folder)  # before anything is written there
-    names = {step.rule: step.name for step in planned.steps}
+    steps = {step.rule: step for step in planned.steps}
     with held(folder, take_over=take_over):
-        end_earlier(folder, command, names, jobs_left, take_over=take_over, tell=tell)
+        end_earlier(folder, steps, jobs_left, take_over=take_over, tell=tell)
         prepare(planned, folder, source)
         if gpu_for is not None:
-            check_packages(planned, _trainings(planned.experiment), gpu_for, folder)
-            check_gpu(planned, _trainings(planned.experiment), gpu_for, folder)
+            check_packages(planned, trainings_of(planned.experiment), gpu_for, folder)
+            check_gpu(planned, trainings_of(planned.experiment), gpu_for, folder)
         repeat = partial(_repeat, planned, folder, command, tell)
         restored = restore(planned, folder, repeat, _environment(folder), tell)
         total = _carry_out(planned, folder, command, tell).total
@@ -337,12 +196,17 @@ def _carry_out(
         DelegateError: A step failed.
     """
     progress, start = Progress({step.rule: step.name for step in planned.steps}, tell), _size(folder / LOG)
-    watch = Watch({step.rule: step for step in planned.steps}, planned.experiment.resources.retries, tell)
+    steps = {step.rule: step for step in planned.steps}
+    watch = Watch(steps, planned.experiment.resources.retries, tell, progress)
     with recorded(folder, command), watch.watching(command):
         code = _snakemake(command, folder, progress, watch, {RESTORED: " ".join(step.rule for step in only)})
-    if code != 0:
-        raise _failed(planned, folder, progress, watch, code, tell, start)
-    return progress
+    if code == 0:
+        return progress
+    if not only and watch.only_lost_completed:
+        tell("all jobs that Snakemake did not notice have completed: continuing")
+        adopt(folder)
+        return replace(_carry_out(planned, folder, command, tell), total=progress.total)
+    raise _failed(planned, folder, progress, watch, code, tell, start)
 
 
 def _repeat(
@@ -378,10 +242,13 @@ def _snakemake(
     with writing(log):
         log.parent.mkdir(exist_ok=True)
         log.touch()
+    environment = _environment(folder)
+    if slurm.submits(command):
+        environment = slurm.unfiltered(environment)
     process = subprocess.Popen(
         list(command),
         cwd=folder,
-        env={**_environment(folder), **environ},
+        env={**environment, **environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -395,22 +262,23 @@ def _snakemake(
             written.write(line)
             written.flush()
             progress.take(line)
-            watch.submissions.take(line)
         return process.wait()
 
 
-def _interrupt_if_idle(snakemake: int) -> None:
-    """Interrupt Snakemake, by its process number, unless it runs a step on this machine."""
+def _interrupt_if_idle(snakemake: int) -> bool:
+    """Interrupt Snakemake, by its process number, unless it runs a step here; return whether it was."""
     with contextlib.suppress(psutil.NoSuchProcess):
         if not psutil.Process(snakemake).children():
             os.killpg(snakemake, signal.SIGINT)
+            return True
+    return False
 
 
 def _environment(folder: Path) -> dict[str, str]:
     """Return our environment with the mark of the run, and with an absolute `PYTHONPATH`."""
     paths = os.environ.get("PYTHONPATH", "")
     absolute = os.pathsep.join(str(Path(path).absolute()) for path in paths.split(os.pathsep) if path)
-    return {**os.environ, **({"PYTHONPATH": absolute} if absolute else {}), MARK: str(folder)}
+    return {**os.environ, **({"PYTHONPATH": absolute} if absolute else {}), MARK: mark_of(folder)}
 
 
 @contextlib.contextmanager
@@ -424,7 +292,7 @@ def _ended_with_us(process: subprocess.Popen[str], folder: Path) -> Iterator[Non
             process.wait(_GRACE)
         raise
     finally:
-        kill_family(MARK, str(folder))
+        kill_family(MARK, mark_of(folder))
 
 
 def _failed(
@@ -441,7 +309,7 @@ def _failed(
     The command that repeats the step alone follows its log. `start` is the size of Snakemake's log before
     this run.
     """
-    failed = [step for step in planned.steps if step.rule in {*progress.failed, *watch.unnoticed}]
+    failed = [step for step in planned.steps if step.rule in {*progress.failed, *watch.lost}]
     states = watch.ends_of(failed)
     for step in failed:
         tell(f"\n{step.name} failed; the end of {folder / step.log}:")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.run_contents import CONTENTS
 from w2s_factory.experiment.run_lock import LOCK, lock_folder
-from w2s_factory.experiment.slurm import JOB, own_job
+from w2s_factory.experiment.slurm import job_of, own_job
 from w2s_factory.experiment.workflow import PLAN, SCRIPTS, as_json, as_workflow, script_of
 from w2s_factory.processes import kill_family
 from w2s_factory.records import Outputs, is_same_file, read_object
@@ -68,9 +68,14 @@ def unwritable(log: Iterable[str], folder: Path) -> UserError | None:
 
 EXPERIMENT = "experiment.yaml"
 MARK = "W2S_FACTORY_EXPERIMENT"
-"""The environment variable by which the processes of a run are found; its value is the run's folder."""
+"""The environment variable by which the processes of a run are found; its value is that of `mark_of`."""
 
 _PART = re.compile(r"seed\d+|\d+-of-\d+")
+
+
+def mark_of(folder: Path) -> str:
+    """Return the value of `MARK` for a run's folder, by whatever path the folder is named."""
+    return os.path.realpath(folder)
 
 
 @contextlib.contextmanager
@@ -90,7 +95,7 @@ def held(folder: Path, *, take_over: bool = False) -> Iterator[None]:
         with writing(folder / LOCK):
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(lock_folder(folder, take_over=take_over))
-        kill_family(MARK, str(folder), lambda environ: environ.get(JOB, "") not in ("", own_job()))
+        kill_family(MARK, mark_of(folder), lambda environ: job_of(environ) not in ("", own_job()))
         yield
 
 

@@ -41,7 +41,8 @@ class Owner(BaseModel):
         started: When it started, in the system's ticks since the machine's start.
         job: The number of its Slurm job; "" outside Slurm.
         restarts: How often Slurm had put that job back in the queue.
-        cluster: The Slurm cluster of that job.
+        cluster: The Slurm cluster of that job; "" if it is not known.
+        uid: The number of the process's user; -1 in records of earlier versions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -55,6 +56,7 @@ class Owner(BaseModel):
     job: str
     restarts: str
     cluster: str
+    uid: int = -1
 
     def has_ended(self, us: Owner, *, locked: bool) -> bool:
         """Return whether this process has ended without doubt.
@@ -69,7 +71,7 @@ class Owner(BaseModel):
             return True  # the machine was started again since
         if self.job and (self.job, self.cluster) == (us.job, us.cluster):
             return self.restarts != us.restarts  # Slurm has ended the job before it started it again
-        return bool(self.job) and slurm.has_ended(self.job, self.cluster)
+        return bool(self.job) and slurm.has_ended(self.job, self.cluster, self.uid)
 
 
 @contextlib.contextmanager
@@ -196,6 +198,7 @@ def _us() -> Owner:
         job=slurm.own_job(),
         restarts=os.environ.get("SLURM_RESTART_COUNT", "0"),
         cluster=os.environ.get("SLURM_CLUSTER_NAME", ""),
+        uid=os.getuid(),
     )
 
 

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import secrets
 import subprocess
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from w2s_factory.errors import UserError
 from w2s_factory.terminal import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from w2s_factory.experiment.resources import Resources
 
 NAME: Final = "slurm"
 """The name of the executor, as `--executor` takes it."""
 
-JOB: Final = "SLURM_JOB_ID"
-"""The environment variable in which Slurm's jobs find their number."""
+_EXECUTOR, _STATUS, _PREFIX = "--executor", "--slurm-status-command", "--slurm-jobname-prefix"
+_REQUEUE, _NO_REQUEUE = "--slurm-requeue", "--slurm-no-requeue"
+_INTERVAL: Final = "--slurm-init-seconds-before-status-checks"
 
-OURS: Final = "w2s-"
-"""How the names of jobs begin; the plugin takes letters, digits, hyphens and underscores."""
+_FIRST_CHECK: Final = 40
+"""The seconds before the executor's first look at a job, where the user gives no others (plugin 2.8)."""
 
-_STATUS, _PREFIX, _REQUEUE = "--slurm-status-command", "--slurm-jobname-prefix", "--slurm-requeue"
+LONGEST_PAUSE: Final = 180
+"""The most seconds between two of the executor's looks at its jobs (plugin 2.8)."""
+
+_OTHER_CLUSTER: Final = re.compile(r"(?:^|[\s:=-])((?:slurm_)?clusters?|SBATCH_CLUSTERS)=")
+"""What sends jobs to another cluster: the executor's `squeue` does not show them."""
 
 SECONDS: Final = 60
 """The seconds that a command of Slurm has to answer."""
 
-SHORTEST_AGE: Final = 200
+SHORTEST_AGE: Final = LONGEST_PAUSE + 20
 """The least MinJobAge with which `squeue` alone is enough.
 
-The executor's plugin (2.8) asks at least every 180 seconds. A job that the controller forgets in between
-would count as running for ever.
+A job that the controller forgets between two of the executor's looks would count as running for ever.
 """
 
 _ACTIVE: Final = (
@@ -107,6 +113,7 @@ def _ask(*command: str) -> str:
             capture_output=True,
             text=True,
             errors="replace",
+            env=unfiltered(os.environ),
             stdin=subprocess.DEVNULL,
             timeout=SECONDS,
         )
@@ -123,29 +130,88 @@ def _ask(*command: str) -> str:
     return answer.stdout
 
 
-def executor_arguments(given: Sequence[str], retries: int | None) -> list[str]:
+def unfiltered(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which Slurm's commands see all of a user's jobs.
+
+    Variables such as SQUEUE_STATES act like options, and jobs in hidden partitions are shown only on demand.
+    """
+    filters = ("SQUEUE_", "SCANCEL_", "SACCT_")
+    kept = {name: value for name, value in environ.items() if not name.startswith(filters)}
+    return {**kept, "SQUEUE_ALL": "1", "SCONTROL_ALL": "1"}
+
+
+def value_of(option: str, words: Sequence[str]) -> str | None:
+    """Return the last value of an option, in either spelling (`--a b`, `--a=b`); None if it is not there."""
+    found = None
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
+        if word == option:
+            found = following
+        elif word.startswith(f"{option}="):
+            found = word.partition("=")[2]
+    return found
+
+
+def submits(command: Sequence[str]) -> bool:
+    """Return whether a command of Snakemake submits jobs to Slurm."""
+    return value_of(_EXECUTOR, command) == NAME
+
+
+def prefix_of(command: Sequence[str]) -> str | None:
+    """Return how the names of the jobs begin that a command of Snakemake submits; None if it submits none."""
+    return value_of(_PREFIX, command) if submits(command) else None
+
+
+def longest_pause(command: Sequence[str]) -> int:
+    """Return the most seconds between two of the executor's looks at its jobs."""
+    given = value_of(_INTERVAL, command) or ""
+    return max(LONGEST_PAUSE, int(given) if given.isdecimal() else 0)
+
+
+def executor_arguments(given: Sequence[str], resources: Resources) -> list[str]:
     """Return the arguments of Snakemake's executor for Slurm, without those that the user gives.
 
     Args:
         given: The user's arguments of Snakemake.
-        retries: The experiment's `resources.retries`.
+        resources: The experiment's resources.
 
     Raises:
-        UserError: Slurm does not answer.
+        UserError: Slurm does not answer, or jobs could not be followed or found.
     """
-    options = {word.partition("=")[0] for word in given}
-    arguments = [] if _STATUS in options else [_STATUS, status_command()]
-    arguments += [] if _PREFIX in options else [_PREFIX, f"{OURS}{secrets.token_hex(8)}"]
-    return [*arguments, *([_REQUEUE] if retries and "--slurm-no-requeue" not in options else [])]
+    _check_followed(given, resources)
+    arguments = [] if value_of(_STATUS, given) else [_STATUS, status_command(given)]
+    arguments += [] if value_of(_PREFIX, given) else [_PREFIX, f"w2s-{secrets.token_hex(8)}"]
+    if resources.retries is None or {_REQUEUE, _NO_REQUEUE} & set(given):
+        return arguments
+    return [*arguments, _REQUEUE if resources.retries else _NO_REQUEUE]
 
 
-def status_command() -> str:
+def _check_followed(given: Sequence[str], resources: Resources) -> None:
+    """Check that the jobs can be followed, and found after a kill.
+
+    Raises:
+        UserError: They cannot.
+    """
+    if value_of(_PREFIX, given) == "":
+        raise UserError("expected a prefix, by which a run finds its jobs", field=_PREFIX)
+    kinds = (resources.train, resources.export, resources.generate, resources.data)
+    more = [f"{name}={value}" for need in kinds for name, value in need.more.items()]
+    for words in (*more, *given, *(f"{name}=" for name in os.environ if name == "SBATCH_CLUSTERS")):
+        if found := _OTHER_CLUSTER.search(words):
+            hint = "Start the run on a machine of that cluster, or set SLURM_CLUSTERS"
+            raise UserError("jobs on another cluster cannot be followed", field=found[1], hint=hint)
+
+
+def status_command(given: Sequence[str] = ()) -> str:
     """Return the command by which the executor follows its jobs: `squeue` or `sacct`.
 
     `squeue` is taken where the controller knows ended jobs for long enough, else `sacct`, which needs
     accounting. Left to itself, the plugin (2.8) takes `sacct` wherever it is installed and notes its failures
     at debug level only: without accounting it would wait for ever. Of `sacct` it does not understand the
-    state `CANCELLED by UID` and would wait for ever, too.
+    state `CANCELLED by UID` and would wait for ever, too. Of `squeue` it makes no use either if MinJobAge is
+    less than three times the interval of its looks.
+
+    Args:
+        given: The user's arguments of Snakemake.
 
     Raises:
         UserError: Neither answers, or only `squeue` does and the controller forgets ended jobs too soon.
@@ -153,10 +219,11 @@ def status_command() -> str:
     problems = []
     try:
         active_jobs()
-        age = _min_job_age()
-        if age >= SHORTEST_AGE:
+        age, interval = _min_job_age(), value_of(_INTERVAL, given) or ""
+        needed = max(SHORTEST_AGE, 3 * (int(interval) if interval.isdecimal() else _FIRST_CHECK))
+        if age >= needed:
             return "squeue"
-        problems.append(f"MinJobAge is {age} seconds, below the {SHORTEST_AGE} that squeue needs")
+        problems.append(f"MinJobAge is {age} seconds, below the {needed} that squeue needs")
     except NoAnswerError as error:
         problems.append(str(error))
     try:
@@ -182,7 +249,7 @@ _COLUMNS: Final = "%i|%T|%r|%j|%k|%N|%l|%Z"  # the folder comes last, since it m
 
 
 def active_jobs() -> list[SlurmJob]:
-    """Return our jobs that have not ended, those that are ending included.
+    """Return the user's jobs that have not ended, those that are ending included.
 
     Raises:
         NoAnswerError: Slurm does not answer.
@@ -191,7 +258,7 @@ def active_jobs() -> list[SlurmJob]:
 
 
 def known_jobs() -> list[SlurmJob]:
-    """Return our jobs that the controller knows: the active ones, and for MinJobAge those that have ended.
+    """Return the user's jobs that the controller knows: active ones, and for MinJobAge those that have ended.
 
     Raises:
         NoAnswerError: Slurm does not answer.
@@ -200,7 +267,8 @@ def known_jobs() -> list[SlurmJob]:
 
 
 def _jobs(*options: str) -> list[SlurmJob]:
-    rows = _ask("squeue", "--noheader", f"--user={getpass.getuser()}", f"--format={_COLUMNS}", *options)
+    # by number: for a name that it does not know, which LOGNAME may be, squeue exits with 0 and shows no job
+    rows = _ask("squeue", "--noheader", f"--user={os.getuid()}", f"--format={_COLUMNS}", *options)
     return [_row(row) for row in rows.splitlines() if row.count("|") >= _COLUMNS.count("|")]
 
 
@@ -276,21 +344,28 @@ def steps_out_of_memory(number: str) -> bool:
     return any(row.startswith("OUT_OF_ME") for row in rows.splitlines())
 
 
-def has_ended(number: str, cluster: str) -> bool:
-    """Return whether Slurm proves that a job of a cluster has ended; False if it cannot tell.
+def has_ended(number: str, cluster: str, uid: int) -> bool:
+    """Return whether Slurm proves that a user's job of a cluster has ended; False if it cannot tell.
 
-    A job that the cluster's controller does not know has ended: it knows all that have not.
+    A job that the cluster's controller does not know has ended, since it knows all that have not. It may hide
+    those of other users, though (PrivateData).
     """
     try:
-        if cluster and cluster != _cluster():
+        if not cluster or uid != os.getuid() or cluster != _cluster():
             return False
         answer = _ask("squeue", "--noheader", "--states=all", f"--jobs={number}", "--format=%T")
     except NoAnswerError as error:
         return "Invalid job id" in str(error)
-    return not any(state.strip() in _ACTIVE for state in answer.splitlines())
+    states = answer.split()
+    return bool(states) and not any(state in _ACTIVE for state in states)
 
 
 def _cluster() -> str:
+    """Return the name of the cluster whose controller answers.
+
+    Raises:
+        NoAnswerError: It does not answer.
+    """
     found = re.search(r"^ClusterName\s*=\s*(\S+)", _ask("scontrol", "show", "config"), re.MULTILINE)
     return found[1] if found else ""
 
@@ -313,23 +388,19 @@ def requeue(number: str) -> None:
     _ask("scontrol", "requeue", number)
 
 
-def end_for_good(number: str) -> None:
-    """Turn a job that was preempted, or has lost its node, into a cancelled one.
-
-    The executor's plugin (2.8) expects such jobs to come back and would wait for ever.
-
-    Raises:
-        NoAnswerError: Slurm does not do it.
-    """
-    _ask("scontrol", "requeuehold", number)
-    _ask("scancel", number)
-
-
 def _said(value: str) -> str:
     """Return a value of Slurm's answer; "" for its words for nothing."""
     return "" if value in ("None", "(null)", "N/A") else value
 
 
+def job_of(environ: Mapping[str, str]) -> str:
+    """Return the number of the Slurm job of a process, from its environment; "" outside Slurm's nodes.
+
+    A shell that `salloc` starts on the login node has a number, too, but outlives its job.
+    """
+    return environ.get("SLURM_JOB_ID", "") if environ.get("SLURMD_NODENAME") else ""
+
+
 def own_job() -> str:
     """Return the number of the Slurm job in which this process runs; "" outside Slurm."""
-    return os.environ.get(JOB, "")
+    return job_of(os.environ)

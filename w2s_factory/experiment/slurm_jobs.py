@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-import re
 import subprocess
 import sys
 import time
@@ -16,73 +15,69 @@ from pydantic import BaseModel, ValidationError
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.experiment import slurm
-from w2s_factory.experiment.run_folder import MARK
-from w2s_factory.experiment.workflow import COMPARED_BYTES, LOG, PLAN, SNAKEFILE
+from w2s_factory.experiment.run_folder import MARK, mark_of
+from w2s_factory.experiment.slurm_watch import Waiting, end_in_words, how_it_ended
+from w2s_factory.experiment.workflow import COMPARED_BYTES, LOG, PLAN, PROFILE, SNAKEFILE, Submission
 from w2s_factory.processes import kill_family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from w2s_factory.experiment.slurm import SlurmJob
+    from w2s_factory.experiment.steps import Step
 
 JobsLeft: TypeAlias = Literal["wait", "cancel"]
 """What is done with jobs that an earlier run left in Slurm."""
 
 RECORD: Final = ".run.jobs"
-"""The file that says how the names of a run's jobs begin; it exists until all of them have ended."""
+"""The file that says how the names of a run's jobs begin; it exists until all have ended and are noted."""
 
-_RUN_ID: Final = re.compile(r"^SLURM run ID: (\S+)$", re.MULTILINE)
-
-EVERY: float = 5.0
+PAUSE: float = 5.0
 """Seconds between two looks at jobs that are waited for."""
 
+IN_FLIGHT: float = 10.0
+"""Seconds in which a busy controller may still accept a job whose `sbatch` was killed (MessageTimeout)."""
 
-def left_jobs(folder: Path, command: Sequence[str] = (), *, sure: bool = True) -> list[SlurmJob]:
+SILENCE: float = 900.0
+"""Seconds without an answer of Slurm after which jobs are no longer waited for."""
+
+
+def left_jobs(folder: Path, *, sure: bool = True) -> list[SlurmJob]:
     """Return the jobs of a folder's runs that Slurm still has, on whatever node.
 
-    Slurm is asked if the folder's last run left a record of its jobs, or if this one submits jobs.
+    Slurm is asked if the folder's runs left a record of their jobs.
 
     Args:
         folder: The run's folder.
-        command: The command of Snakemake that is to follow.
         sure: Refuse to go on if Slurm does not answer.
 
     Raises:
         UserError: There may be such jobs, but Slurm does not answer.
     """
-    recorded = (folder / RECORD).exists()
-    if not recorded and slurm.NAME not in command:
+    prefixes = _prefixes(folder)
+    if not prefixes:
         return []
     try:
         jobs = slurm.active_jobs()
     except slurm.NoAnswerError as error:
-        if not recorded or not sure:
+        if not sure:
             return []
         problem = f"an earlier run may have left jobs in Slurm, which does not answer: {error}"
         hint = "Run it where `squeue` works, or add --take-over if none of them is left"
         raise UserError(problem, file=folder, hint=hint) from None
-    beginnings, names = _recorded(folder), set(_RUN_ID.findall(_log(folder)))
     return [
         job
         for job in jobs
-        if job.id != slurm.own_job()
-        and (job.name in names or job.name.startswith(beginnings))
-        and _is_submitted_in(job, folder)
+        if job.id != slurm.own_job() and job.name.startswith(prefixes) and _is_submitted_in(job, folder)
     ]
 
 
-def _recorded(folder: Path) -> tuple[str, ...]:
+def _prefixes(folder: Path) -> tuple[str, ...]:
     """Return how the names of the jobs of the folder's runs begin."""
     try:
         return tuple(f"{name}_" for name in (folder / RECORD).read_text("utf-8").split())
     except FileNotFoundError:
         return ()
-
-
-def _log(folder: Path) -> str:
-    with contextlib.suppress(OSError):
-        return (folder / LOG).read_text("utf-8", "replace")
-    return ""
 
 
 def _is_submitted_in(job: SlurmJob, folder: Path) -> bool:
@@ -93,8 +88,7 @@ def _is_submitted_in(job: SlurmJob, folder: Path) -> bool:
 
 def end_earlier(
     folder: Path,
-    command: Sequence[str],
-    names: Mapping[str, str],
+    steps: Mapping[str, Step],
     how: JobsLeft,
     *,
     take_over: bool,
@@ -104,8 +98,7 @@ def end_earlier(
 
     Args:
         folder: The run's folder.
-        command: The command of Snakemake that is to follow.
-        names: Names of steps by rule.
+        steps: The planned steps by rule.
         how: Whether to wait for the jobs in Slurm or to cancel them.
         take_over: Go on even if Slurm does not answer.
         tell: The function that gets a line for each job.
@@ -114,19 +107,22 @@ def end_earlier(
         UserError: There may be jobs in Slurm, but it does not answer, or does not cancel them.
         DelegateError: Snakemake cannot note a step that such a job has completed.
     """
-    left = left_jobs(folder, command, sure=not take_over)
+    recorded = (folder / RECORD).exists()
+    if recorded:
+        time.sleep(IN_FLIGHT)
+    left = left_jobs(folder, sure=not take_over)
     numbers = {job.id for job in left}
-    kill_family(MARK, str(folder), lambda environ: environ.get(slurm.JOB) in numbers)
+    kill_family(MARK, mark_of(folder), lambda environ: slurm.job_of(environ) in numbers)
     if left:
-        settle(folder, left, names, how, tell)
-    if left or (folder / RECORD).exists():
+        settle(folder, left, steps, how, tell)
+    if recorded:
         adopt(folder)
 
 
 def settle(
     folder: Path,
     jobs: Sequence[SlurmJob],
-    names: Mapping[str, str],
+    steps: Mapping[str, Step],
     how: JobsLeft,
     tell: Callable[[str], None],
 ) -> None:
@@ -135,17 +131,17 @@ def settle(
     Args:
         folder: The run's folder.
         jobs: The jobs.
-        names: Names of steps by rule.
+        steps: The planned steps by rule.
         how: Whether to wait for their end or to cancel them.
         tell: The function that gets a line for each job.
 
     Raises:
-        UserError: Slurm does not take the cancellation, or no longer answers.
+        UserError: Slurm does not take the cancellation, or does not answer for long.
     """
     does = "cancelling" if how == "cancel" else "waiting for the end of"
     tell(f"{does} {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} that an earlier run left in Slurm:")
     for job in jobs:
-        tell(f"    {_named(job, names)}")
+        tell(f"    {_named(job, steps)}")
     if how == "cancel":
         try:
             slurm.cancel(job.id for job in jobs)
@@ -153,44 +149,80 @@ def settle(
             raise UserError(f"the jobs cannot be cancelled: {error}", file=folder) from None
     else:
         tell("    (--jobs-left cancel cancels them instead)")
-    left = {job.id: job for job in jobs}
-    while left:
-        time.sleep(EVERY)
-        still = {job.id for job in left_jobs(folder, [slurm.NAME])}
-        for number in [number for number in left if number not in still]:
-            ended = slurm.described(number)
-            tell(f"    job {number} has ended{f' as {ended.state}' if ended else ''}")
-            del left[number]
+    left, waiting = {job.id: job for job in jobs}, Waiting(tell)
+    for active in _active_until_none(folder):
+        for number, job in list(left.items()):
+            step, log = steps.get(job.rule), _log(job)
+            if number in active:
+                waiting.see(active[number], step, log)
+            else:
+                tell(_end_of_left(job, step, log, how))
+                del left[number]
+        if not left:
+            return
 
 
-def _named(job: SlurmJob, names: Mapping[str, str]) -> str:
+def _active_until_none(folder: Path) -> Iterator[dict[str, SlurmJob]]:
+    """Yield the user's active jobs by number, again and again; a look without an answer is left out.
+
+    Raises:
+        UserError: Slurm does not answer for long.
+    """
+    answered = time.monotonic()
+    while True:
+        time.sleep(PAUSE)
+        try:
+            active = {job.id: job for job in slurm.active_jobs()}
+        except slurm.NoAnswerError as error:
+            if time.monotonic() - answered > SILENCE:
+                problem = f"Slurm no longer says what becomes of the jobs that are waited for: {error}"
+                raise UserError(problem, file=folder, hint="Run the same command again later") from None
+        else:
+            answered = time.monotonic()
+            yield active
+
+
+def _log(job: SlurmJob) -> Path:
+    """Return where the executor (2.8) has a job's output written, unless the user names another folder."""
+    return Path(job.folder, ".snakemake", "slurm_logs", f"rule_{job.rule}", f"{job.id}.log")
+
+
+def _end_of_left(job: SlurmJob, step: Step | None, log: Path, how: JobsLeft) -> str:
+    """Return how a job that was left has ended as a line for the user."""
+    ended = how_it_ended(Submission(job.id, log))
+    if ended is None or ended.state == "COMPLETED" or how == "cancel":
+        return f"    job {job.id} has ended{f' as {ended.state}' if ended else ''}"
+    return f"    {step.name if step else job.rule}: {end_in_words(ended, step, log)}"
+
+
+def _named(job: SlurmJob, steps: Mapping[str, Step]) -> str:
     where = f" on {job.node}" if job.node else ""
     why = f" ({job.reason})" if job.reason else ""
-    return f"{names.get(job.rule, job.rule or job.name)}: job {job.id}, {job.state}{where}{why}"
+    name = steps[job.rule].name if job.rule in steps else job.rule or job.name
+    return f"{name}: job {job.id}, {job.state}{where}{why}"
 
 
 @contextlib.contextmanager
 def recorded(folder: Path, command: Sequence[str]) -> Iterator[None]:
-    """Keep a record of how the names of the jobs begin that the block submits, until all have ended.
+    """Keep a record of how the names of the jobs begin that the block submits.
 
-    Without it, a run that is killed before Snakemake's log is on the disk would leave jobs that nobody finds.
+    It is removed once all of them have ended and Snakemake has noted what they completed. It stays if the
+    block is interrupted, when a job may be on its way to Slurm: the next run looks for it.
     """
-    own = next((word for word in command if word.startswith(slurm.OURS)), None)
-    if own is not None:
+    prefix = slurm.prefix_of(command)
+    if prefix is not None:
         with (folder / RECORD).open("a", encoding="utf-8") as file:
-            file.write(f"{own}\n")
+            file.write(f"{prefix}\n")
             file.flush()
             os.fsync(file.fileno())
-    try:
-        yield
-    finally:
-        with contextlib.suppress(UserError):  # Slurm does not answer: the next run asks again
-            if not left_jobs(folder):
-                (folder / RECORD).unlink(missing_ok=True)
+    yield
+    with contextlib.suppress(UserError):  # Slurm does not answer: the next run asks again
+        if (folder / RECORD).exists() and not left_jobs(folder) and not _unnoted(folder):
+            (folder / RECORD).unlink()
 
 
 def adopt(folder: Path) -> None:
-    """Let Snakemake note the steps whose jobs were completed after the run that submitted them was killed.
+    """Let Snakemake note the steps whose jobs were completed without the run that submitted them noticing.
 
     Such a job leaves complete files and takes back Snakemake's mark of incomplete ones, but only the process
     that submitted it notes with which settings they were written. Without that note no later edit of these
@@ -199,7 +231,7 @@ def adopt(folder: Path) -> None:
     Raises:
         DelegateError: Snakemake fails.
     """
-    steps = [step for step in _steps(folder) if _lacks_note(folder, step)]
+    steps = _unnoted(folder)
     if not steps:
         return
     rules, files = [step.rule for step in steps], [file for step in steps for file in step.writes]
@@ -213,6 +245,7 @@ def adopt(folder: Path) -> None:
             command,
             check=False,
             cwd=folder,
+            env={name: value for name, value in os.environ.items() if name != PROFILE},
             stdin=subprocess.DEVNULL,
             stdout=written,
             stderr=subprocess.STDOUT,
@@ -242,6 +275,11 @@ def _steps(folder: Path) -> list[_PlannedStep]:
     except (OSError, ValidationError):  # no run got as far as submitting jobs
         return []
     return [step for step in plan.steps if not step.local]
+
+
+def _unnoted(folder: Path) -> list[_PlannedStep]:
+    """Return the steps that jobs have completed and Snakemake has not noted."""
+    return [step for step in _steps(folder) if _lacks_note(folder, step)]
 
 
 def _lacks_note(folder: Path, step: _PlannedStep) -> bool:

@@ -3,78 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from w2s_factory.experiment import slurm
-from w2s_factory.experiment.workflow import REMOTE_KINDS
-from w2s_factory.terminal import shortened
+from w2s_factory.experiment.workflow import LATENCY, REMOTE_KINDS, latency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from w2s_factory.experiment.slurm import SlurmJob
     from w2s_factory.experiment.steps import Step
+    from w2s_factory.experiment.workflow import Progress, Submission
 
 EVERY: float = 30.0
 """Seconds between two looks at the queue."""
 
 PATIENCE: float = 300.0
-"""Seconds that a job waits in the queue before the user hears of it."""
+"""Seconds that a job waits in the queue, or that Slurm does not answer, before the user hears of it."""
 
+MARGIN: float = 30.0
+"""Seconds that Snakemake has to notice a job's end, after the executor's pause and its wait for files."""
 
 _IDLE: Final = 2
-"""The looks in a row that find no active job, after which Snakemake has nothing left to wait for."""
+"""The looks in a row with nothing left to wait for, after which Snakemake is ended."""
 
-
-class Submission(NamedTuple):
-    """A step's job in Slurm.
-
-    Attributes:
-        job: The number of the job.
-        log: Slurm's log of it.
-    """
-
-    job: str
-    log: Path
-
-
-_BEGINS: Final = re.compile(r"rule (\w+):")
-_NUMBER: Final = re.compile(r" +jobid: (\d+)$")
-_SUBMITS: Final = re.compile(r"Job (\d+) has been submitted with SLURM jobid (\w+) \(log: (.+)\)\.")
-_FAILS: Final = re.compile(r"Error in rule (\w+)")
-_REFUSES: Final = re.compile(r" +message: *(SLURM sbatch failed\..*|Job submission failed .*)")
-
-
-@dataclass
-class Submissions:
-    """The submitted jobs, read from the lines that Snakemake (9) and its executor for Slurm (2.8) print.
-
-    Attributes:
-        of: The last job of each rule.
-        refused: The executor's message about each rule whose job Slurm did not accept.
-    """
-
-    of: dict[str, Submission] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
-    _rules: dict[str, str] = field(default_factory=dict)
-    _rule: str = ""
-
-    def take(self, line: str) -> None:
-        """Update the state from a line."""
-        line = line.rstrip("\n")
-        if match := _BEGINS.match(line) or _FAILS.match(line):
-            self._rule = match[1]
-        elif match := _NUMBER.match(line):
-            self._rules[match[1]] = self._rule
-        elif (match := _SUBMITS.match(line)) and match[1] in self._rules:
-            self.of[self._rules[match[1]]] = Submission(match[2], Path(match[3]))
-        elif match := _REFUSES.match(line):
-            self.refused[self._rule] = shortened(match[1])
+_TOO_OFTEN: Final = "preempted or without its node too often"
 
 
 class End(NamedTuple):
@@ -90,44 +47,91 @@ class End(NamedTuple):
 
 
 @dataclass
+class Waiting:
+    """Names jobs that wait in the queue for long, once for each reason of Slurm.
+
+    Attributes:
+        tell: The function that gets a line for each.
+    """
+
+    tell: Callable[[str], None]
+    _since: dict[str, float] = field(default_factory=dict)
+    _told: set[tuple[str, str]] = field(default_factory=set)
+
+    def see(self, job: SlurmJob, step: Step | None, log: Path) -> None:
+        """Look at an active job of a step; None is a step that the plan no longer has."""
+        if job.state != "PENDING":
+            self._since.pop(job.id, None)
+            return
+        waited = time.monotonic() - self._since.setdefault(job.id, time.monotonic())
+        if waited >= PATIENCE and (job.id, job.reason) not in self._told:
+            self._told.add((job.id, job.reason))
+            reason = f" ({job.reason})" if job.reason else ""
+            text = f"job {job.id} waits in Slurm's queue{reason}. {_advice_waiting(job, step)}"
+            self.tell(f"{step.name if step else job.rule}: {text}. Its log will be {log}")
+
+
+@dataclass
 class Watch:
     """Looks at the queue, for what Snakemake does not report.
 
     It names jobs that wait for long, and puts back those that were preempted or lost their node, as often as
-    the experiment allows. Where Snakemake would wait for ever, it ends it: the executor (2.8) does not know
-    the state "CANCELLED by 0", which `sacct` reports.
+    the experiment allows. Where Snakemake would wait for ever, it ends it: the executor (2.8) loses all its
+    jobs if Slurm does not answer for a while, counts preempted jobs as active, and does not know the state
+    "CANCELLED by 0", which `sacct` reports. So a job counts as lost if it has ended and Snakemake has not
+    noticed that within the executor's longest pause.
 
     Attributes:
         steps: The steps by rule.
         retries: How often a job is put back; None leaves it to Slurm.
         tell: The function that gets a line for each event.
-        submissions: The submitted jobs.
-        ends: How jobs ended that Slurm then shows as cancelled, by number.
-        unnoticed: The rules whose jobs ended in a way that Snakemake does not notice.
-        interrupt: The function that ends Snakemake if it works on nothing.
+        progress: What Snakemake says of its jobs.
+        interrupt: The function that ends Snakemake unless it runs a step here; it returns whether it did.
+        interrupted: Whether Snakemake was ended.
     """
 
     steps: Mapping[str, Step]
     retries: int | None
     tell: Callable[[str], None]
-    submissions: Submissions = field(default_factory=Submissions)
-    ends: dict[str, SlurmJob] = field(default_factory=dict)
-    unnoticed: set[str] = field(default_factory=set)
-    interrupt: Callable[[], None] = lambda: None
+    progress: Progress
+    interrupt: Callable[[], bool] = lambda: False
+    interrupted: bool = False
+    _grace: float = 0.0
     _idle: int = 0
+    _answered: float = field(default_factory=time.monotonic)
+    _waiting: Waiting = field(init=False)
+    _lost: set[str] = field(default_factory=set)
     _since: dict[str, float] = field(default_factory=dict)
-    _told: set[tuple[str, str]] = field(default_factory=set)
+    _ends: dict[str, SlurmJob] = field(default_factory=dict)
     _ran: set[str] = field(default_factory=set)
-    _uses_sacct: bool = False
+    _too_often: set[str] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
     _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._waiting = Waiting(self.tell)
+
+    @property
+    def lost(self) -> dict[str, SlurmJob | None]:
+        """Return how the jobs ended whose end Snakemake has not noticed, by rule; None: Slurm forgot it."""
+        active = self.progress.active
+        return {rule: self._ends.get(active[rule].job) for rule in self._lost if rule in active}
+
+    @property
+    def only_lost_completed(self) -> bool:
+        """Return whether Snakemake was ended only since it had not noticed jobs that have completed."""
+        ends = self.lost.values()
+        completed = all(job is not None and job.state == "COMPLETED" for job in ends)
+        return self.interrupted and completed and not self.progress.failed
 
     @contextlib.contextmanager
     def watching(self, command: Sequence[str]) -> Iterator[None]:
         """Look at the queue from a thread until the block ends, if Snakemake submits jobs to Slurm."""
-        if slurm.NAME not in command:
+        if not slurm.submits(command):
             yield
             return
-        self._uses_sacct = "sacct" in command
+        waits = latency(command)
+        self._grace = slurm.longest_pause(command) + (LATENCY if waits is None else waits) + MARGIN
         thread = threading.Thread(target=self._look_until_stopped, daemon=True)
         thread.start()
         try:
@@ -138,92 +142,106 @@ class Watch:
 
     def _look_until_stopped(self) -> None:
         while not self._stop.wait(EVERY):
-            with contextlib.suppress(slurm.NoAnswerError):  # the next look asks again
+            try:
                 self.look()
+                self._answered = time.monotonic()
+                self._told.discard("no answer")
+            except slurm.NoAnswerError as error:  # the next look asks again
+                if time.monotonic() - self._answered >= PATIENCE:
+                    self._tell_once("no answer", f"Slurm does not answer: {error}. The run waits for it")
+
+    def _tell_once(self, key: str, text: str) -> None:
+        if key not in self._told:
+            self._told.add(key)
+            self.tell(text)
 
     def look(self) -> None:
-        """Look at the queue once.
+        """Look once at the jobs whose end Snakemake has not noticed.
 
         Raises:
             NoAnswerError: Slurm does not answer.
         """
-        rules = {submission.job: rule for rule, submission in list(self.submissions.of.items())}
-        jobs = [job for job in slurm.known_jobs() if job.id in rules] if rules else []
-        for job in jobs:
-            step = self.steps.get(rules[job.id])
-            if step is not None and job.id not in self.ends:
-                self._see(job, step)
-        self._idle = self._idle + 1 if self.unnoticed and not any(job.active for job in jobs) else 0
-        if self._idle >= _IDLE:
-            self.interrupt()
+        active = dict(self.progress.active)
+        rows = {job.id: job for job in slurm.known_jobs()} if active else {}
+        for rule, submission in active.items():
+            job = rows.get(submission.job) or slurm.described(submission.job)
+            if job is not None and job.active:
+                self._see_active(job, self.steps[rule], submission.log)
+            else:
+                self._see_ended(submission.job, job, self.steps[rule])
+        self._lost &= set(active)
+        self._idle = self._idle + 1 if active and self._lost == set(active) else 0
+        if self._idle >= _IDLE and self.interrupt():
+            self.interrupted = True
+            self._stop.set()
 
-    def _see(self, job: SlurmJob, step: Step) -> None:
-        if job.state == "PENDING" and job.id in self._ran:
-            self._came_back(job, step)
-        elif job.state == "PENDING":
-            self._waits(job, step)
-        else:
-            self._since.pop(job.id, None)
+    def _see_active(self, job: SlurmJob, step: Step, log: Path) -> None:
+        self._since.pop(job.id, None)
+        self._lost.discard(step.rule)
+        if job.state != "PENDING":
             self._ran.add(job.id)
-        if job.state in ("PREEMPTED", "NODE_FAIL"):
-            self._lost(job, step)
-        elif job.state == "CANCELLED":
-            self._ended(job, step)
-
-    def _ended(self, job: SlurmJob, step: Step, *, noticed: bool = True) -> None:
-        """Keep how a job ended that Slurm shows as cancelled; say so if Snakemake does not notice it."""
-        self.ends[job.id] = job
-        if self._uses_sacct or not noticed:
-            self.unnoticed.add(step.rule)
-            self.tell(f"{step.name}: its job {job.id} ended as {job.state}; the other jobs are waited for")
-
-    def _waits(self, job: SlurmJob, step: Step) -> None:
-        """Name a job that has waited for long, once for each reason."""
-        waited = time.monotonic() - self._since.setdefault(job.id, time.monotonic())
-        if waited >= PATIENCE and (job.id, job.reason) not in self._told:
-            self._told.add((job.id, job.reason))
-            reason = f" ({job.reason})" if job.reason else ""
-            text = f"job {job.id} waits in Slurm's queue{reason}. {_advice_waiting(job, step)}"
-            self.tell(f"{step.name}: {text}. Its log will be {self.submissions.of[step.rule].log}")
+        elif job.id in self._ran:
+            self._came_back(job, step)
+        self._waiting.see(job, step, log)
 
     def _came_back(self, job: SlurmJob, step: Step) -> None:
         """Name a job that Slurm has put back in the queue; cancel it once it comes back too often."""
-        self._ran.discard(job.id)
         now = slurm.described(job.id) or job
         if self.retries is not None and now.restarts > self.retries:
-            slurm.cancel([job.id])
-            self._ended(replace(now, state="NODE_FAIL", reason="NodeDown or preemption"), step)
+            with self._attempt(job, step, "cancelled"):
+                slurm.cancel([job.id])
+                self._too_often.add(job.id)
         else:
+            self._ran.discard(job.id)
             self.tell(
                 f"{step.name}: Slurm puts job {job.id} back in the queue: it was preempted or lost its node"
             )
 
-    def _lost(self, job: SlurmJob, step: Step) -> None:
-        """Put a job back that was preempted or has lost its node, or let Snakemake see that it has ended."""
+    def _see_ended(self, number: str, job: SlurmJob | None, step: Step) -> None:
+        """Put a job back that was preempted or lost its node; name one that Snakemake has lost."""
+        if job is not None:
+            self._ends[number] = job
+            if job.state in ("PREEMPTED", "NODE_FAIL") and self._put_back(job, step):
+                return
+        since = self._since.setdefault(number, time.monotonic())
+        if step.rule not in self._lost and time.monotonic() - since >= self._grace:
+            self._lost.add(step.rule)
+            state = f" as {job.state}" if job else ""
+            text = f"its job {number} ended{state}, which Snakemake has not noticed"
+            self.tell(f"{step.name}: {text}; the other jobs are waited for")
+
+    def _put_back(self, job: SlurmJob, step: Step) -> bool:
+        """Put a job back in the queue if it may be; return whether it was."""
         now = slurm.described(job.id) or job
-        if self.retries is not None and now.restarts < self.retries:
+        if self.retries is None or now.restarts >= self.retries:
+            return False
+        with self._attempt(job, step, "put back in the queue"):
             slurm.requeue(job.id)
-        elif job.state == "PREEMPTED" or self.retries:
-            try:
-                slurm.end_for_good(job.id)
-            except slurm.NoAnswerError:
-                self._ended(now, step, noticed=False)
-            else:
-                self._ended(now, step)
+            return True
+        return False
+
+    @contextlib.contextmanager
+    def _attempt(self, job: SlurmJob, step: Step, what: str) -> Iterator[None]:
+        """Say once if Slurm does not do something with a job; the next look tries again."""
+        try:
+            yield
+        except slurm.NoAnswerError as error:
+            self._tell_once(f"{job.id} {what}", f"{step.name}: job {job.id} cannot be {what}: {error}")
 
     def ends_of(self, failed: Iterable[Step]) -> dict[str, End]:
         """Return how Slurm ended the jobs of failed steps, or why it did not accept them, by rule."""
         ends = {}
         for step in failed:
-            submission = self.submissions.of.get(step.rule)
-            job = submission and how_it_ended(submission, self.ends.get(submission.job))
+            submission = self.progress.submitted.get(step.rule)
+            job = submission and (how_it_ended(submission) or self._ends.get(submission.job))
             if submission and job:
+                job = replace(job, reason=_TOO_OFTEN) if job.id in self._too_often else job
                 ends[step.rule] = End(job.state, end_in_words(job, step, submission.log))
             elif submission:
                 text = f"Slurm no longer knows its job {submission.job}. Slurm's log: {submission.log}"
                 ends[step.rule] = End("", text)
-            elif step.rule in self.submissions.refused:
-                ends[step.rule] = End("not submitted", self.submissions.refused[step.rule])
+            elif step.rule in self.progress.not_submitted:
+                ends[step.rule] = End("not submitted", self.progress.not_submitted[step.rule])
         return ends
 
 
@@ -243,7 +261,7 @@ _WAITING: Final = {
 """What to do about jobs that wait, by how Slurm's reason begins (squeue(1), "JOB REASON CODES")."""
 
 
-def _advice_waiting(job: SlurmJob, step: Step) -> str:
+def _advice_waiting(job: SlurmJob, step: Step | None) -> str:
     found = (advice for reason, advice in _WAITING.items() if job.reason.startswith(reason))
     advice = next(found, "`scontrol show job {job}` describes it")
     return advice.format(kind=_section(step), job=job.id)
@@ -257,9 +275,11 @@ _ENDS: Final = {
     "CANCELLED": ("somebody cancelled it", "Run the same command again"),
     "DEADLINE": ("it could not end before its deadline", "Change the deadline in `resources.{kind}.more`"),
     "BOOT_FAIL": ("its node did not start", "Run the same command again"),
+    "COMPLETED": ("Snakemake did not notice it", "Run the same command again: it continues from there"),
+    _TOO_OFTEN: ("`resources.retries` allows no further start", "Raise it, or run the same command again"),
     "FAILED": ("its commands failed with exit code {code}", "The end of the step's log says why"),
 }
-"""Why jobs end in a state, and what to do about it (squeue(1), "JOB STATE CODES")."""
+"""Why jobs end in a state, or for a reason of ours, and what to do (squeue(1), "JOB STATE CODES")."""
 
 _OUT_OF_MEMORY: Final = ("oom-kill event", "oom_kill event", "Exceeded job memory limit", "Out Of Memory")
 """What Slurm writes into a job's log when one of its steps has no memory left."""
@@ -269,16 +289,12 @@ _READ: Final = 2**20
 """The bytes at the end of a job's log that are read."""
 
 
-def how_it_ended(submission: Submission, known: SlurmJob | None) -> SlurmJob | None:
+def how_it_ended(submission: Submission) -> SlurmJob | None:
     """Return how a step's job ended, by Slurm's word; None if Slurm no longer knows it.
 
     A job one of whose steps ran out of memory counts as FAILED in Slurm; here it is OUT_OF_MEMORY.
-
-    Args:
-        submission: The job.
-        known: How it ended, where Slurm now shows something else.
     """
-    job = known or slurm.described(submission.job)
+    job = slurm.described(submission.job)
     if job is not None and job.state == "FAILED":
         said = _text(submission.log)
         if any(words in said for words in _OUT_OF_MEMORY) or slurm.steps_out_of_memory(job.id):
@@ -294,9 +310,10 @@ def _text(log: Path) -> str:
     return ""
 
 
-def end_in_words(job: SlurmJob, step: Step, log: Path) -> str:
+def end_in_words(job: SlurmJob, step: Step | None, log: Path) -> str:
     """Return how a job ended as a line for the user: state, reason, what to change, and Slurm's log."""
-    why, advice = _ENDS.get(job.state, ("", "`scontrol show job {job}` describes it"))
+    unknown = "", "`scontrol show job {job}` describes it"
+    why, advice = _ENDS.get(job.reason, _ENDS.get(job.state, unknown))
     reason = f" ({job.reason})" if job.reason else ""
     where = f" on {job.node}" if job.node else ""
     because = f": {why.format(limit=job.limit, code=job.exit_code.partition(':')[0])}" if why else ""
@@ -306,6 +323,8 @@ def end_in_words(job: SlurmJob, step: Step, log: Path) -> str:
     )
 
 
-def _section(step: Step) -> str:
-    """Return the section of `resources` that holds for a step."""
+def _section(step: Step | None) -> str:
+    """Return the section of `resources` that holds for a step; the plan may lack that of a left job."""
+    if step is None:
+        return "KIND"
     return step.kind if step.kind in REMOTE_KINDS else "data"

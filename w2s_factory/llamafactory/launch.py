@@ -18,6 +18,7 @@ from w2s_factory.llamafactory.parallelism import (
     Parallelism,
     asked_parallelism,
     check_parallelism,
+    device_count,
     reported_parallelism,
 )
 from w2s_factory.llamafactory.preflight import (
@@ -29,7 +30,7 @@ from w2s_factory.llamafactory.preflight import (
     check_training,
 )
 from w2s_factory.llamafactory.ray_cluster import check_ray
-from w2s_factory.llamafactory.resume import from_checkpoint, resumed_from
+from w2s_factory.llamafactory.resume import from_checkpoint, resumed_from, together
 from w2s_factory.llamafactory.template import with_vanilla
 from w2s_factory.llamafactory.trained_weights import (
     Weights,
@@ -130,7 +131,11 @@ def train(  # noqa: PLR0913  each is a property of a training
     used, dropped = settle_long_rows(asked, datasets, installation, on_long, say)
     data = [dataset.file for dataset in datasets if dataset.file]
     if resume:
-        used = from_checkpoint(used, asked, data, on_long=on_long, llamafactory=installation.version)
+        devices = device_count(parallelism, os.environ, installation.python)
+        spread = {"engine": parallelism.engine, "ray": parallelism.ray, "devices": devices}
+        facts = {"on_long": on_long, "llamafactory": installation.version}
+        used = from_checkpoint(used, asked, data, spread, say, **facts)
+        parallelism = replace(parallelism, variables={**parallelism.variables, **together(os.environ)})
     before = snapshot(output_dir, kind)
     found = _start_training(installation, used, parallelism)
     if os.environ.get("NODE_RANK", "0") != "0":

@@ -8,17 +8,18 @@ compared with what was asked for.
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.llamafactory.preflight import under_ray, visible_devices
+from w2s_factory.llamafactory.preflight import is_on, under_ray, visible_devices
 from w2s_factory.records import read_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from w2s_factory.llamafactory.installation import Installation
     from w2s_factory.llamafactory.training_config import Config
@@ -67,11 +68,14 @@ class Parallelism:
     """The parallelism of a training by its own log; None for what the log does not say.
 
     Attributes:
-        engine: `one process`, `DDP`, `DeepSpeed ZeRO-3`, or another one by accelerate's name for it.
+        engine: `one process`, `DataParallel`, `DDP`, `DeepSpeed ZeRO-3`, or another one by accelerate's name
+            for it.
         ray: Whether Ray placed the processes.
         ranks: The number of processes.
         batch: The number of rows in a step of the optimiser, over all processes.
         device: The kind of device (`cpu`, `cuda`).
+        copies: The number of devices among which each process divides its rows. It is more than one only
+            with torch's `DataParallel`, as LLaMA-Factory up to 0.7.1 trains where it sees several GPUs.
     """
 
     engine: str | None = None
@@ -79,6 +83,7 @@ class Parallelism:
     ranks: int | None = None
     batch: int | None = None
     device: str | None = None
+    copies: int = 1
 
     @property
     def spread(self) -> dict[str, Any]:
@@ -86,6 +91,8 @@ class Parallelism:
         if self.engine in (None, "one process"):
             return {}
         facts = {"engine": self.engine, "ray": self.ray, "ranks": self.ranks, "batch": self.batch}
+        if self.copies > 1:
+            facts["copies"] = self.copies
         return {name: fact for name, fact in facts.items() if fact}
 
     def __str__(self) -> str:
@@ -93,6 +100,7 @@ class Parallelism:
         if self == Parallelism():
             return "not reported by LLaMA-Factory's log"
         engine = (self.engine or "not reported") + (" under Ray" if self.ray else "")
+        engine += f" over {self.copies} devices" if self.copies > 1 else ""
         ranks = "number of ranks not reported" if self.ranks is None else f"ranks {self.ranks}"
         device = "" if self.device is None else f" ({self.device})"
         batch = "not reported" if self.batch is None else f"{self.batch:,}"
@@ -127,7 +135,7 @@ def asked_parallelism(
         return Asked(engine=engine, rows=rows)
     nodes = _nodes(environ)
     several = environ.get("NPROC_PER_NODE", "1") != "1"  # otherwise ignored where there is one device
-    if engine is None and nodes == 1 and not several and not _is_on(environ, "FORCE_TORCHRUN"):
+    if engine is None and nodes == 1 and not several and not is_on(environ, "FORCE_TORCHRUN"):
         return Asked(rows=rows)
     variables, processes = _torchrun(environ, installation.python, deepspeed=engine is not None)
     elastic = all(name in environ for name in ("RDZV_ID", "MIN_NNODES", "MAX_NNODES"))
@@ -135,17 +143,40 @@ def asked_parallelism(
     return Asked(variables, engine, ranks=ranks, rows=rows)
 
 
+def device_count(asked: Asked, environ: Mapping[str, str], python: Path) -> int:
+    """Return the number of devices among which a training divides its rows.
+
+    Where the configuration and the variables do not say it, torch is asked for the devices of this machine,
+    and the other machines count as this one.
+
+    Args:
+        asked: The parallelism that the training asks for.
+        environ: The environment variables of the user.
+        python: The interpreter of LLaMA-Factory's environment.
+
+    Raises:
+        DelegateError: torch cannot be imported there.
+    """
+    if asked.ranks is not None:
+        return asked.ranks
+    given = environ.get("NPROC_PER_NODE", "")
+    if given.isdecimal():
+        return _nodes(environ) * int(given)
+    gpus = 0 if given == "cpu" else len(visible_devices(python))
+    by_cores = given in ("auto", "cpu")  # as torchrun reads them
+    return _nodes(environ) * (gpus or (os.cpu_count() if by_cores else 1) or 1)
+
+
 def reported_parallelism(folder: Path) -> Parallelism:
     """Return the parallelism of a training by the lines of its log that the hook kept in a folder."""
-    kept = [
-        json.loads(line)
-        for file in sorted(folder.glob("*.jsonl"))
-        for line in file.read_text("utf-8").splitlines()
-    ]
+    kept = [line for file in sorted(folder.glob("*.jsonl")) for line in _kept(file)]
     log = "\n".join(line["message"] for line in kept)
     spread = re.search(r"distributed training: (True|False)", log)
     engines = [line["accelerate"] for line in kept if line["accelerate"] and "batch size" in line["message"]]
     alone = "one process" if spread and spread[1] == "False" else None
+    copies = _largest(re.findall(r"n_gpu: (\d+)", log)) or 1
+    if copies > 1:  # 0.5.0 calls this "distributed training: True", though one process trains
+        alone, engines = "DataParallel", []
     device = re.search(r"device: ([a-z]+)", log)
     return Parallelism(
         engine=_engine(engines[0]) if engines else alone,
@@ -153,7 +184,19 @@ def reported_parallelism(folder: Path) -> Parallelism:
         ranks=_largest(re.findall(r"world size: (\d+)", log)) or (1 if alone else None),
         batch=_largest(re.findall(r"Total train batch size .*= ([\d,]+)", log)),
         device=device[1] if device else None,
+        copies=copies,
     )
+
+
+def _kept(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines that the hook kept, without one that a process was killed in the middle of writing."""
+    for line in file.read_text("utf-8", errors="replace").splitlines():
+        try:
+            kept = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(kept, dict) and kept.keys() >= {"message", "accelerate", "ray"}:
+            yield kept
 
 
 def check_parallelism(asked: Asked, found: Parallelism, output_dir: Path) -> None:
@@ -162,7 +205,7 @@ def check_parallelism(asked: Asked, found: Parallelism, output_dir: Path) -> Non
     Raises:
         DelegateError: The engine, Ray, the number of ranks or the total batch size differs.
     """
-    batch = None if asked.rows is None or found.ranks is None else asked.rows * found.ranks
+    batch = None if asked.rows is None or found.ranks is None else asked.rows * found.ranks * found.copies
     pairs = [
         ("engine", asked.engine, found.engine),
         ("Ray", *(("used", "not used") if asked.ray and not found.ray and found.ranks else (None, None))),
@@ -261,14 +304,14 @@ def _nodes(environ: Mapping[str, str]) -> int:
 
 def _check_ray_alone(config: Config, environ: Mapping[str, str]) -> None:
     """Refuse variables of torchrun for a training under Ray, and Ray's variable if it switches Ray off."""
-    if "USE_RAY" in environ and not _is_on(environ, "USE_RAY"):
+    if "USE_RAY" in environ and not is_on(environ, "USE_RAY"):
         raise UserError(
             f"is {environ['USE_RAY']!r}, but {config.path} sets arguments of Ray, which would have no effect",
             field="USE_RAY",
             hint="Set USE_RAY=1, or remove these arguments",
         )
     others = {
-        "FORCE_TORCHRUN": _is_on(environ, "FORCE_TORCHRUN"),
+        "FORCE_TORCHRUN": is_on(environ, "FORCE_TORCHRUN"),
         "NNODES": environ.get("NNODES", "1") != "1",
         "NODE_RANK": environ.get("NODE_RANK", "0") != "0",
     }
@@ -279,8 +322,3 @@ def _check_ray_alone(config: Config, environ: Mapping[str, str]) -> None:
                 field=name,
                 hint=f"Start it with: env -u {name} w2s-factory train {config.path}",
             )
-
-
-def _is_on(environ: Mapping[str, str], name: str) -> bool:
-    """Return whether LLaMA-Factory reads a variable as switched on."""
-    return environ.get(name, "").lower() in ("1", "true", "y")

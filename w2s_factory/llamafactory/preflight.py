@@ -224,8 +224,12 @@ def under_ray(values: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
         values: The values of a training configuration.
         environ: The environment variables.
     """
-    switched_on = environ.get("USE_RAY", "").lower() in ("1", "true", "y")
-    return switched_on or any(values.get(name) is not None for name in _OF_RAY)
+    return is_on(environ, "USE_RAY") or any(values.get(name) is not None for name in _OF_RAY)
+
+
+def is_on(environ: Mapping[str, str], name: str) -> bool:
+    """Return whether LLaMA-Factory reads an environment variable as switched on."""
+    return environ.get(name, "").lower() in ("1", "true", "y")
 
 
 _MODELS = ("model_name_or_path", "adapter_name_or_path", "ref_model", "ref_model_adapters")

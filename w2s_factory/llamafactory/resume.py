@@ -4,69 +4,85 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from w2s_factory import records
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.checkpoints import checkpoints, damage, remove
 from w2s_factory.llamafactory.trackers import REPORT_TO, RUN_NAME
 from w2s_factory.records import Outputs, content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from w2s_factory.llamafactory.training_config import Config
 
 RECORD: Final = "resume.json"
 """The file in the output folder that says from what its checkpoints come."""
 
-_CHECKPOINT: Final = re.compile(r"checkpoint-(\d+)")
-
-_STATE: Final = "trainer_state.json"
-"""The last file that transformers (5.6) writes into a checkpoint."""
+TOGETHER: Final = "W2S_FACTORY_ONE_CHECKPOINT"
+"""The environment variable with which all processes of a training resume as its first one does."""
 
 _LEFT_OUT: Final = ("overwrite_output_dir", "resume_from_checkpoint")
 _TRACKERS: Final = (REPORT_TO, RUN_NAME)
 """Arguments that records hold, and that decide no weights: a training is resumed when they have changed."""
 
-_PROCESSES: Final = ("FORCE_TORCHRUN", "NNODES", "NPROC_PER_NODE", "USE_RAY", "CUDA_VISIBLE_DEVICES")
-"""Variables that decide over how many processes the rows are spread, and so their order."""
 
-
-def from_checkpoint(config: Config, asked: Config, data: Iterable[Path], **further: str | None) -> Config:
+def from_checkpoint(
+    config: Config,
+    asked: Config,
+    data: Iterable[Path],
+    spread: Mapping[str, Any],
+    say: Callable[[str], None],
+    **further: str | None,
+) -> Config:
     """Return the configuration that resumes an interrupted training; the same one if there is none.
 
     The output folder's record is compared with this training: its arguments, the content of its data, the
     files of its model and adapters by size and time stamp, and further facts. If they differ, the
-    checkpoints are of another training: they are removed, and the record is written anew.
+    checkpoints are of another training: they are removed, and the record is written anew. Checkpoints that
+    are incomplete or damaged are removed, too, since transformers counts them among those to keep.
+
+    Of several machines the first one alone decides; see `together`.
 
     Args:
         config: The configuration to start.
         asked: The configuration as the user wrote it.
         data: The files of the datasets.
+        spread: How the rows are spread, and so their order: the engine and the number of `devices`.
+        say: Called with a line for each checkpoint that is incomplete or damaged.
         further: Further facts that decide the weights, such as LLaMA-Factory's version.
 
     Raises:
-        UserError: The configuration keeps no state that can be resumed, or a file cannot be read or written.
+        UserError: The configuration keeps no state that can be resumed; or torchrun numbers the machines, so
+            that none can decide alone; or a file cannot be read or written.
     """
     if asked.values.get("save_only_model"):
         raise asked.wrong("save_only_model", "expected false, since --resume needs the optimizer's state")
+    if "RDZV_ID" in os.environ:
+        problem = "is set, but --resume needs a first machine, which alone chooses the checkpoint"
+        hint = "Number the machines by NODE_RANK, without RDZV_ID"
+        raise UserError(problem, field="RDZV_ID", hint=hint)
+    if os.environ.get("NODE_RANK", "0") != "0":
+        return config
     folder = Path(asked.values["output_dir"])
-    ours = json.dumps(_described(asked, data) | further, indent=1, sort_keys=True, default=str) + "\n"
+    ours = json.dumps(_described(asked, data, spread) | further, indent=1, sort_keys=True, default=str) + "\n"
     if _text(folder / RECORD) == ours or _untracked(_text(folder / RECORD)) == _untracked(ours):
-        found = last_checkpoint(folder)
+        found = _last_whole(folder, spread["devices"], say)
         return config if found is None else config.with_overrides(f"resume_from_checkpoint={found}")
-    if os.environ.get("NODE_RANK", "0") == "0":
-        for checkpoint in _checkpoints(folder).values():
-            try:
-                shutil.rmtree(checkpoint)
-            except OSError as error:
-                raise UserError(f"cannot be removed ({error.strerror})", file=checkpoint) from None
-        with Outputs(force=True) as outputs:
-            outputs.text(folder / RECORD, ours)
+    for checkpoint in checkpoints(folder).values():
+        remove(checkpoint)
+    with Outputs(force=True) as outputs:
+        outputs.text(folder / RECORD, ours)
     return config
+
+
+def together(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with which the processes of several machines resume from the same checkpoint.
+
+    `startup/w2s_resume_hook.py` hands the choice of the first process to the others when all have started.
+    """
+    return {} if environ.get("NNODES", "1") == "1" else {TOGETHER: "1"}
 
 
 def resumed_from(config: Config) -> str | None:
@@ -75,27 +91,18 @@ def resumed_from(config: Config) -> str | None:
     return Path(checkpoint).name if isinstance(checkpoint, str) else None
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the last complete checkpoint of a training; None if it has none."""
-    found = _checkpoints(folder)
-    return next(
-        (found[step] for step in sorted(found, reverse=True) if _is_complete(found[step], step)), None
-    )
+def _last_whole(folder: Path, ranks: int, say: Callable[[str], None]) -> Path | None:
+    """Return the last checkpoint that is complete and can be read; remove those after it."""
+    for step, checkpoint in checkpoints(folder).items():
+        problem = damage(checkpoint, step, ranks)
+        if problem is None:
+            return checkpoint
+        say(f"{checkpoint} is left out ({problem})")
+        remove(checkpoint)
+    return None
 
 
-def _checkpoints(folder: Path) -> dict[int, Path]:
-    matches = ((_CHECKPOINT.fullmatch(path.name), path) for path in folder.glob("checkpoint-*"))
-    return {int(match[1]): path for match, path in matches if match and path.is_dir()}
-
-
-def _is_complete(checkpoint: Path, step: int) -> bool:
-    try:
-        return records.read_object(checkpoint / _STATE).get("global_step") == step
-    except UserError:
-        return False
-
-
-def _described(asked: Config, data: Iterable[Path]) -> dict[str, Any]:
+def _described(asked: Config, data: Iterable[Path], spread: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides the weights of a training."""
     values = {key: value for key, value in asked.values.items() if key not in _LEFT_OUT}
     models = [values.get("model_name_or_path"), *asked.names("adapter_name_or_path")]
@@ -103,7 +110,7 @@ def _described(asked: Config, data: Iterable[Path]) -> dict[str, Any]:
         "config": values,
         "data": {str(file): content_hash(file) for file in data if file.is_file()},
         "models": {str(model): _files(Path(str(model))) for model in models if model},
-        "processes": {name: os.environ[name] for name in _PROCESSES if name in os.environ},
+        "spread": spread,
     }
 
 

@@ -29,7 +29,8 @@ class Undecided:
 
     def complete(self, batches, sampling):
         for request in (request for batch in batches for request in batch):
-            time.sleep(self._pause)
+            if self._pause:  # under a faked clock, sleeping for no time is an error
+                time.sleep(self._pause)
             unsure = Random(f"{self._knows} {request.seed} {request.prompt}").random() < 0.3
             answer = 7 if unsure else 12
             yield Completion(request, f"{answer - 5} + 5 = {answer}.\n#### {answer}", "stop", 9)

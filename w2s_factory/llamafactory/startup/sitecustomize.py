@@ -1,8 +1,8 @@
 """A module that Python runs at the start of the processes of `w2s-factory train`: it is on their path.
 
-It installs three hooks: one makes `vanilla` known, one keeps the lines of the log that say how the training
-runs, one changes Ray's reservation of CPUs. Then it runs, under its own name, the `sitecustomize` that Python
-would have run otherwise.
+It installs four hooks: one makes `vanilla` known, one keeps the lines of the log that say how the training
+runs, one changes Ray's reservation of CPUs, one lets several machines resume from the same checkpoint. Then
+it runs, under its own name, the `sitecustomize` that Python would have run otherwise.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from importlib.util import module_from_spec
 
 import w2s_log_hook  # in this folder, which is on the path
 import w2s_ray_hook
+import w2s_resume_hook
 import w2s_vanilla_hook
 
 
@@ -35,4 +36,5 @@ def _run_the_next() -> None:
 w2s_vanilla_hook.install()
 w2s_log_hook.install()
 w2s_ray_hook.install()
+w2s_resume_hook.install()
 _run_the_next()

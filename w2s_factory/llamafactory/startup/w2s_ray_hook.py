@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
+
+from w2s_after_import import after_import  # in this folder, which is on the path
 
 TYPE_CHECKING = False  # importing `typing` takes longer than all of this
 if TYPE_CHECKING:
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
     from typing import Any
 
 CPUS = "W2S_FACTORY_RAY_CPUS"
@@ -23,28 +22,10 @@ MODULE = "llamafactory.train.tuner"
 
 
 def install() -> None:
-    """Add a finder that changes the reservation after the module's import, if the variable is set."""
-    if os.environ.get(CPUS):
-        sys.meta_path.insert(0, _Finder())
-
-
-class _Finder:
-    """A finder of the module that places Ray's workers, which calls `reserve` after its import."""
-
-    def find_spec(self, name: str, *_places: Any) -> ModuleSpec | None:
-        if name != MODULE:
-            return None
-        sys.meta_path.remove(self)
-        spec = find_spec(name)
-        if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-
-            def exec_module(module: ModuleType) -> None:
-                run(module)
-                reserve(module, int(os.environ[CPUS]))
-
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
+    """Change the reservation after the module's import, if the variable is set."""
+    cpus = os.environ.get(CPUS)
+    if cpus:
+        after_import(MODULE, lambda tuner: reserve(tuner, int(cpus)))
 
 
 def reserve(tuner: Any, cpus: int) -> None:
