@@ -21,7 +21,7 @@ import tempfile
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -123,6 +123,11 @@ def frame(path: Path) -> Any:
     return pd.read_json(path, lines=True, convert_dates=False, dtype={"pred": str, "gold": str})
 
 
+def add(file: TextIO, row: Row) -> None:
+    """Add a row to a JSON list."""
+    file.write(("," if file.tell() else "[") + json.dumps(row, indent=4))
+
+
 def our_stage1(folder: Path) -> None:
     from w2s_factory.building import build_stage1
 
@@ -136,9 +141,10 @@ def plain_stage1(folder: Path) -> None:
             if pair[0]["pred"] and pair[0]["pred"] == pair[1]["pred"]:
                 for side, row in zip(SIDES, pair, strict=False):
                     made = {"id": row["id"], "content": row["prompt"], "output": row["response"]}
-                    text = json.dumps(made, indent=4)
-                    written[side].write(text)
-                    written["hybrid"].write(text)
+                    add(written[side], made)
+                    add(written["hybrid"], made)
+        for file in written.values():
+            file.write("]")
 
 
 def pandas_stage1(folder: Path) -> None:
@@ -202,7 +208,8 @@ def plain_stage2(folder: Path) -> None:
             other = draw.choice(row["neg_responses" if agrees else "pos_responses"])
             sides = [own["response"], other["response"]]
             pair = {"id": row["id"], "instruction": row["prompt"], "input": ""}
-            written.write(json.dumps(pair | {"output": sides if agrees else sides[::-1]}, indent=4))
+            add(written, pair | {"output": sides if agrees else sides[::-1]})
+        written.write("]")
 
 
 def pandas_stage2(folder: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_missing_release_is_one_line(w2s, monkeypatch):
     ("arguments", "words"),
     [
         (["--nosuchoption"], "unrecognized arguments: --nosuchoption"),
-        (["--retries", "many"], "invalid int value: 'many'"),
+        pytest.param(["--retries", "many"], "invalid int value: 'many'", marks=pytest.mark.slow),
     ],
 )
 def test_arguments_snakemake_refuses_are_one_line(w2s, arguments, words):

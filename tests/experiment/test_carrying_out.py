@@ -118,6 +118,7 @@ def test_another_interpreter_is_not_compared(planned, monkeypatch):
     )
 
 
+@pytest.mark.slow  # the next test changes an input, too
 def test_a_changed_input_runs_what_reads_it(run, tmp_path):
     source = tmp_path / "given.txt"
     source.write_text("1")

@@ -141,7 +141,7 @@ def test_the_same_files_give_the_same_bytes(whole, reported, tmp_path):
             assert other.read_bytes() == path.read_bytes(), path.name
 
 
-def test_models_table_is_what_evaluate_says_of_one_seed(tmp_path):
+def test_models_table_is_what_evaluate_says_of_one_seed(tmp_path, empty_figures):
     make_run(tmp_path, seeds=[7], questions=120, asked=40)
     made = report(tmp_path)
     models = pd.read_csv(made.beside / "models.csv").set_index("key")

@@ -39,6 +39,7 @@ def test_a_plain_loop_writes_the_same_rows(tmp_path, step, ours, plain):
     assert sorted(rows(tmp_path / plain), key=order) == sorted(written, key=order)
 
 
+@pytest.mark.slow
 def test_every_way_of_every_step_is_measured(tmp_path):
     command = [sys.executable, bench_scale.__file__, "--sizes", f"{ROWS}", "--folder", tmp_path]
     done = subprocess.run([*command, "--ways", "toolkit", "loop"], capture_output=True, text=True, check=True)

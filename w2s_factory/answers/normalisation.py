@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,12 +78,23 @@ def normalise(answer: str) -> str:
     unwrapping, completed fractions and roots, and plain digits. The release's oddities are kept: `banana 4`
     gives `banan4`, `\infty` gives `\iny`. The time is linear in the length of the answer.
     """
+    return _short_normalised(answer) if len(answer) <= _SHORT else _normalised(answer)
+
+
+_SHORT: Final = 50
+"""The characters of an answer that may be normalised before; a longer one would fill the memory."""
+
+
+def _normalised(answer: str) -> str:
     answer = answer.rsplit("=", 1)[-1]
     answer = _replaced(_replaced(answer, _SUBSTITUTIONS), _REMOVALS)
     answer = "\n".join(map(_unwrapped, answer.split("\n")))
     answer = _SHORT_FRACTION.sub(r"frac{\1}{\2}", answer)
     answer = _SHORT_ROOT.sub(r"sqrt{\1}", answer).replace("$", "")
     return _choice_letter(_plain_digits(answer))
+
+
+_short_normalised = lru_cache(maxsize=20_000)(_normalised)
 
 
 def _replaced(answer: str, replacements: Iterable[tuple[str, str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -134,6 +135,12 @@ def page(found: Findings, drawings: Drawings, beside: str) -> str:
         drawings: The figures.
         beside: The name of the folder next to the page that holds figures and numbers.
     """
+    return _environment().get_template("report.html").render(_context(found, drawings, beside))
+
+
+@cache
+def _environment() -> Environment:
+    """Return the environment of the templates, which are compiled once in a process."""
     environment = Environment(
         loader=PackageLoader("w2s_factory.experiment.report"),
         autoescape=True,
@@ -146,7 +153,7 @@ def page(found: Findings, drawings: Drawings, beside: str) -> str:
         name: getattr(wording, name)
         for name in ("percent", "percent_interval", "points", "points_interval", "duration", "ratio")
     }
-    return environment.get_template("report.html").render(_context(found, drawings, beside))
+    return environment
 
 
 def _context(found: Findings, drawings: Drawings, beside: str) -> dict[str, Any]:
