@@ -331,7 +331,7 @@ MOMENTS = {
 }
 SLOW = {
     "a": ([], ["a.txt"], "echo >> a.begun; sleep 4; seq 1000 > a.txt"),
-    "b": ([], ["b.txt"], "echo >> b.begun; sleep 12; seq 2000 > b.txt"),
+    "b": ([], ["b.txt"], "echo >> b.begun; sleep 25; seq 2000 > b.txt"),
     "c": (["a.txt", "b.txt"], ["c.txt"], "cat a.txt b.txt | md5sum > c.txt"),
 }
 
