@@ -11,6 +11,7 @@ FAULTS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LIGHT := $(VENV)/.light
 VLLM := .venv-vllm
 DEVICES := .venv-devices
 SITE := .venv-docs
@@ -22,14 +23,17 @@ SLURM_BRIEF := squeue and (two_nodes or running-apart or waits_for_long or refus
 PARALLEL := -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-all test-brief coverage misuse torture test-hostile test-browser setup-vllm test-vllm
-.PHONY: setup-slurm test-slurm test-slurm-brief setup-devices test-devices gpu-check docs lint bench bench-vllm data
-.PHONY: clean
+.PHONY: help setup-light setup quickstart test test-all test-brief coverage misuse torture test-hostile test-browser
+.PHONY: setup-vllm test-vllm setup-slurm test-slurm test-slurm-brief setup-devices test-devices gpu-check docs lint
+.PHONY: bench bench-vllm data clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(READY)  ## make the environment in .venv/ (about 6 GB: torch and LLaMA-Factory)
+# The whole environment holds the light one, too.
+setup-light: $(if $(wildcard $(READY)),$(READY),$(LIGHT))  ## make the environment in .venv/ without torch (about 0.5 GB, a minute)
+
+setup: $(READY)  ## make the environment in .venv/, or add to it (about 6 GB: torch and LLaMA-Factory)
 
 quickstart: $(READY)  ## the embedded experiment up to its report, in quickstart/ (some ten minutes on two cores)
 	$(BIN)/w2s-factory run experiments/arithmetic.yaml --output-dir quickstart $(ARGS)
@@ -134,19 +138,33 @@ clean:  ## remove the environment and everything built or cached
 	rm -rf $(VENV) $(VLLM) $(DEVICES) $(SITE) site quickstart screenshots build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Redone when what to install changes. The checks come first, each with one line saying what to do. An
+# What the two environments have in common. The checks come first, each with one line saying what to do. An
 # environment that works is kept: made again by another Python, it would be a mixture of both.
-$(READY): pyproject.toml constraints.txt
+define MAKE_VENV
 	@command -v $(PYTHON) >/dev/null || \
 	{ echo "make: no $(PYTHON) here; install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "make: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	{ echo "make: $(PYTHON) cannot make environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@echo "Installing into $(VENV)/: about 6 GB, some minutes, once."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
-		-c constraints.txt -e ".[dev,train]"
+endef
+
+# On a terminal pip shows its progress; in a pipe it is silent.
+PIP_INSTALL = if test -t 1; then calm=; else calm="--quiet --progress-bar off"; fi; \
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt $$calm
+
+# Redone when what to install changes.
+$(LIGHT): pyproject.toml constraints.txt
+	$(MAKE_VENV)
+	@echo "Installing into $(VENV)/: about 0.5 GB, a minute, once."
+	@$(PIP_INSTALL) -e .
+	@touch $@
+
+$(READY): pyproject.toml constraints.txt
+	$(MAKE_VENV)
+	@echo "Installing into $(VENV)/: about 6 GB, some minutes, once."
+	@$(PIP_INSTALL) -e ".[dev,train]"
 	$(BIN)/python -m compileall -q w2s_factory
 	$(BIN)/w2s-factory template install
 	@touch $@

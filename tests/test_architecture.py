@@ -18,6 +18,7 @@ GROUND = {
     "errors",
     "folders",
     "model_names",
+    "packages",
     "processes",
     "published",
     "quantities",

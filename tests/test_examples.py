@@ -240,7 +240,11 @@ def take(step: Step, patch: pytest.MonkeyPatch) -> None:
 def other_program(step: Step) -> None:
     """Check a line that runs another program: it is the set-up, or marked; its script or target exists."""
     words = [word for word in shlex.split(step.text) if not re.match(r"[A-Z0-9_]+=", word)]
-    assert step.needs or words in (["make", "setup"], ["source", ".venv/bin/activate"]), step
+    assert step.needs or words in (
+        ["make", "setup-light"],
+        ["make", "setup"],
+        ["source", ".venv/bin/activate"],
+    ), step
     if words[:2] == ["pip", "install"] and words[2].startswith("./"):
         installed(words[2])
     if words[0] == "make":

@@ -1,4 +1,4 @@
-"""Errors that are reported in one line, and the wording they share: values, near names, missing packages.
+"""Errors that are reported in one line, and the wording they share: values, near names.
 
 A command fails in two ways: through the user's mistake, or through a program that we start.
 """
@@ -6,7 +6,6 @@ A command fails in two ways: through the user's mistake, or through a program th
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -145,28 +144,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def nearest_or_all(name: str, known: Sequence[str]) -> str:
     """Return a hint for an unknown name: the nearest known one, or else all of them."""
     return did_you_mean(name, known) or f"Known: {', '.join(known) or 'none'}"
-
-
-def missing_package(
-    package: str, requirement: str | None = None, *, needed_by: str | None = None, file: object = None
-) -> UserError:
-    """Return the error that a package is not installed, with the command that installs it, to be raised.
-
-    Args:
-        package: The package that cannot be imported.
-        requirement: The requirement that pip is to install, such as `w2s-factory[hub]`; by default the
-            package.
-        needed_by: The part of this package that needs it, such as `engine openai`.
-        file: The file that cannot be read without it.
-    """
-    missing = f"the package {package} is not installed"
-    problem = f"{needed_by} needs the package {package}, which is not installed" if needed_by else missing
-    return UserError(problem, file=file, hint=pip_install(requirement or package))
-
-
-def pip_install(requirement: str) -> str:
-    """Return the hint to install a requirement, with the exact command."""
-    return f"Install it: pip install {shlex.quote(requirement)}"
 
 
 def one_line(text: str) -> str:

@@ -372,3 +372,49 @@ def test_trainings_are_resumed_only_where_the_experiment_asks_for_it(planned):
         ]
     own = trainings(resume_training=50, strong={**SMALL["strong"], "overrides": {"save_steps": 7}})
     assert "save_steps=7" in next(make for name, (make, _) in own.items() if "iter1" in name)
+
+
+@pytest.mark.parametrize(
+    ("report_to", "words"),
+    [
+        ("wandb", ["report_to=wandb", "run_name={name}"]),
+        (["wandb"], ["report_to=wandb", "run_name={name}"]),
+        (["tensorboard", "mlflow"], ["report_to=[tensorboard, mlflow]", "run_name={name}"]),
+        ("none", ["report_to=none"]),
+        (None, []),
+    ],
+)
+def test_every_training_reports_under_the_name_of_its_step(planned, report_to, words):
+    def trainings(**changes):
+        methods = {"dpo": {}, "sft_chosen": {}}
+        steps = planned(stage2={"methods": methods}, seeds=[0, 3], **changes).steps
+        return {step.name: step for step in steps if step.kind == "train"}
+
+    plain, tracked = trainings(), trainings(report_to=report_to)
+    assert {name.partition("/")[0] for name in tracked} == {"seed0", "seed3"}
+    assert {"seed0/train_weak", "seed0/train_dpo", "seed3/train_sft_chosen"} <= tracked.keys()
+    for name, step in tracked.items():
+        make, *others = step.commands
+        added = [word for word in make if word not in plain[name].commands[0]]
+        assert added == [word.format(name=name) for word in words]
+        assert tuple(others) == plain[name].commands[1:]
+        assert step.compared == plain[name].compared  # to name a tracker repeats no training
+    assert all(step.compared == "\n".join(step.lines()) for step in plain.values())
+
+
+def test_a_training_of_its_own_trackers_keeps_them(planned):
+    strong = {**SMALL["strong"], "overrides": {"report_to": "none", "run_name": "mine"}}
+    step = next(s for s in planned(report_to="wandb", strong=strong).steps if s.name.endswith("iter1_hybrid"))
+    assert [word for word in step.commands[0] if word.startswith(("report_to", "run_name"))] == [
+        "report_to=none",
+        "run_name=mine",
+    ]
+    assert "report_to=none" in step.compared
+
+
+@pytest.mark.parametrize("value", ["tensorbord", ["mlflow", "none"], 3, {"wandb": True}])
+def test_an_unknown_tracker_is_named_with_its_line(written, value):
+    with pytest.raises(
+        UserError, match=r'experiment.yaml:\d+: field "report_to": (no tracker|expected the name)'
+    ):
+        read_experiment(written(report_to=value), models_there=False)

@@ -2,64 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 import zipfile
-from email.parser import Parser
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
+
+from tests.conftest import ROOT
+from tests.install.environments import clean
 
 pytestmark = pytest.mark.install
 
-ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("data", "experiments", "llama_factory_configs")
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    done = subprocess.run(build, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (built,) = folder.glob("*.whl")
-    return built
-
-
-def light_requirements(wheel: Path) -> list[str]:
-    """What the wheel needs without any extra."""
-    with zipfile.ZipFile(wheel) as archive:
-        (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-        headers = Parser().parsestr(archive.read(metadata).decode())
-    return [needed for needed in headers.get_all("Requires-Dist", []) if "extra ==" not in needed]
-
-
-@pytest.fixture(scope="module")
-def environment(wheel, tmp_path_factory) -> Path:
-    """A fresh environment with the wheel; its folder of programs."""
-    folder = tmp_path_factory.mktemp("fresh") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    fetched = subprocess.run(
-        [*pip, *light_requirements(wheel)], capture_output=True, text=True, check=False, env=clean()
-    )
-    if fetched.returncode:
-        pytest.skip(f"needs a package index: {fetched.stderr.strip().splitlines()[-1]}")
-    subprocess.run([*pip, "--no-index", str(wheel)], check=True, env=clean())
-    return folder / "bin"
-
-
-def clean() -> dict[str, str]:
-    """The environment's variables, without the way to the checkout."""
-    return {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
-
-
 @pytest.fixture
-def run(environment, tmp_path):
+def run(light, tmp_path):
     def run(program, *arguments):
-        command = [str(environment / program), *arguments]
+        command = [str(light.parent / program), *arguments]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=clean())
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -115,3 +79,26 @@ def test_stage_1_of_the_embedded_example_in_an_empty_folder(run, tmp_path):
     folder = tmp_path / "w2s-data"
     name = "train_arithmetic_simulated_weak_iter1_hybrid"
     assert {f"{name}.json", f"{name}.yaml", "dataset_info.json"} <= {path.name for path in folder.iterdir()}
+
+
+def test_it_is_ready_for_an_index(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        text = archive.read(name)
+    found = Metadata.from_email(text, validate=False)
+    assert (found.name, found.description_content_type) == ("w2s-factory", "text/markdown")
+    assert found.license_expression == "Apache-2.0"
+    assert found.project_urls
+    assert {"Typing :: Typed", "Operating System :: POSIX"} <= {*found.classifiers}
+    assert found.description.startswith("# w2s-factory\n")
+    assert "docs/experiments.md" in (ROOT / "README.md").read_text()  # a link that an index does not have
+    links = re.findall(r"\]\(([^)]+)\)", found.description)
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+@pytest.mark.skipif(find_spec("twine") is None, reason="needs twine: pip install twine")
+def test_twine_has_nothing_to_complain_of(wheel):
+    check = [sys.executable, "-m", "twine", "check", "--strict", str(wheel)]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -141,6 +141,22 @@ def test_checkpoints_without_the_optimizer_are_refused(training):
         training(save_only_model=True)
 
 
+@pytest.mark.parametrize("trackers", [{"report_to": "wandb", "run_name": "a"}, {"report_to": ["mlflow"]}])
+def test_a_tracker_decides_no_weights(training, tmp_path, trackers):
+    training(report_to="none")
+    checkpoint(tmp_path, 5)
+    assert training(**trackers) == "checkpoint-5"
+    assert training(seed=2, **trackers) is None
+
+
+def test_a_record_of_another_form_is_that_of_another_training(training, tmp_path):
+    for text in ("[]", '{"config": 3}', "{", "3"):
+        training()
+        checkpoint(tmp_path, 5)
+        (tmp_path / "out" / RECORD).write_text(text)
+        assert training() is None
+
+
 def test_without_a_first_machine_nothing_is_decided(training, tmp_path, monkeypatch):
     training()
     checkpoint(tmp_path, 5)

@@ -153,6 +153,7 @@ def test_preference_arguments_go_by_any_version_s_name(preset, number, given_nam
         ("strong_lora_sft", "0.7.1", {"template": "empty"}, "does not train EOS .* empty"),
         ("strong_lora_sft", "0.9.5", {"bf16": "yes please"}, "expected true or false"),
         ("strong_lora_sft", "0.9.5", {"bf16": 1}, "expected true or false, got 1"),
+        ("strong_lora_sft", "0.9.5", {"report_to": "wandbb"}, 'no tracker "wandbb".*"wandb"'),
     ],
 )
 def test_refused(preset, number, settings, problem):
@@ -170,6 +171,8 @@ def test_refused(preset, number, settings, problem):
         ("strong_lora_sft", "0.9.5", {"finetuning_type": "freeze"}),
         ("strong_lora_sft", "0.9.5", {"learning_rate": 1}),
         ("strong_lora_sft", "0.9.5", {"run_name": "a: b"}),
+        ("strong_lora_sft", "0.5.0", {"report_to": "wandb"}),
+        ("strong_lora_sft", "0.9.5", {"report_to": ["tensorboard", "mlflow"]}),
     ],
 )
 def test_allowed(preset, number, settings):

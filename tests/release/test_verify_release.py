@@ -9,8 +9,9 @@ import shutil
 import pytest
 from invented_release import make_release
 
+from w2s_factory import release
 from w2s_factory.errors import UserError
-from w2s_factory.release import verify_release, write_page
+from w2s_factory.release import Checked, Verification, verify, verify_release, write_page
 from w2s_factory.release.published_files import FILES
 from w2s_factory.release.rebuilt_training_sets import published_index
 from w2s_factory.release.verify import check_file
@@ -185,3 +186,18 @@ def test_the_fetch_it_names_goes_into_a_new_folder(tmp_path, monkeypatch, name, 
     assert str(raised.value).endswith(f"Fetch it: w2s-factory fetch release --output-dir {fetched}") or (
         fetched.startswith("/") and str(raised.value).endswith(fetched)
     )
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_token_counts_that_are_not_made_again_are_noted(copy, w2s, monkeypatch, there):
+    """Only the lack of the package is noted; its vocabulary is not downloaded."""
+    weak = "data/full_weak/gsm8k.json"
+    kept = Checked(
+        weak, "reproduced except", kept=("num_tokens (tiktoken has no cl100k vocabulary at hand)",)
+    )
+    monkeypatch.setattr(release, "verify_release", lambda _: Verification(copy, "commit", [kept], []))
+    monkeypatch.setattr(verify, "find_spec", lambda name: name if there else None)
+    done = w2s("verify-release", copy)
+    note = "Note: num_tokens was not counted again, since the package tiktoken is not installed. Install the extra"
+    assert done.stderr.startswith(note) is not there
+    assert note not in done.stdout

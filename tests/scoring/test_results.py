@@ -180,7 +180,11 @@ def test_symbolic_refuses_another_parser(version, monkeypatch):
     [
         ("symbolic", "antlr4", r"pip install 'antlr4-python3-runtime==4\.11\.\*'"),
         ("symbolic", "sympy", "pip install sympy"),
-        ("math-verify", "math_verify", r"pip install math-verify"),
+        (
+            "math-verify",
+            "math_verify",
+            r"Install the extra math-verify: .* -m pip install -c .*\[math-verify\]",
+        ),
     ],
 )
 def test_a_missing_package_is_named_with_its_command(mode, package, command, monkeypatch):

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from w2s_factory.answers import math_verify, symbolic
 from w2s_factory.answers.limits import Verdict, exceeded
 from w2s_factory.answers.shortcuts import may_be_undefined
-from w2s_factory.errors import UserError, missing_package, pip_install
+from w2s_factory.errors import UserError
+from w2s_factory.packages import missing_extra, missing_package, pip_install
 from w2s_factory.quantities import TIMEOUT, Timeout, Workers
 from w2s_factory.ranges import check
 
@@ -71,7 +72,7 @@ def comparison(mode: str, published: Callable[[], Comparison]) -> Comparison:
         need_parser()
         return Comparison(symbolic.quick, symbolic.slow, symbolic.prepare, packages=symbolic.PACKAGES)
     if mode == "math-verify":
-        _need("math_verify", "math-verify")
+        need_math_verify()
         return Comparison(
             math_verify.quick,
             math_verify.slow,
@@ -88,7 +89,7 @@ def whole_answers() -> Comparison:
     Raises:
         UserError: The library is missing.
     """
-    _need("math_verify", "math-verify")
+    need_math_verify()
     return Comparison(
         math_verify.quick_texts,
         math_verify.slow_texts,
@@ -125,6 +126,16 @@ def need_parser() -> None:
         raise UserError(
             f"SymPy's LaTeX parser needs the antlr runtime 4.11, got {version}", hint=pip_install(_ANTLR)
         )
+
+
+def need_math_verify() -> None:
+    """Check that the Math-Verify library is installed.
+
+    Raises:
+        UserError: It is missing.
+    """
+    if find_spec("math_verify") is None:
+        raise missing_extra("math-verify", "math_verify")
 
 
 def _need(module: str, requirement: str) -> None:

@@ -1,4 +1,4 @@
-"""Comparison by the Math-Verify library, which is optional: `pip install math-verify`."""
+"""Comparison by the Math-Verify library, which is optional: the extra `math-verify`."""
 
 from __future__ import annotations
 

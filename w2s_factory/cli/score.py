@@ -110,7 +110,7 @@ def command(ctx: click.Context, /, compare: str | None, **options: Any) -> None:
     \b
       published    as in the published release: equal text after normalisation
       symbolic     the release's code with a working LaTeX parser (SymPy)
-      math-verify  the Math-Verify library (pip install math-verify)
+      math-verify  the Math-Verify library (extra math-verify)
 
     Writes the results and, next to them, metrics.json (the accuracy) and scoring_report.json. If --input is
     a folder of samples, all its seeds are scored. Where the gold answer is unknown, results have a final

@@ -49,6 +49,11 @@ def command(
     click.echo(_json(found, audit) if as_json else _text(found, audit))
     if html:
         click.echo(f"Wrote {html}", err=True)
+    if release.lacks_tiktoken(found):
+        from w2s_factory.packages import extra_command
+
+        problem = "num_tokens was not counted again, since the package tiktoken is not installed"
+        click.echo(f"Note: {problem}. Install the extra tokens: {extra_command('tokens')}", err=True)
     ctx.exit(not found.ok)
 
 

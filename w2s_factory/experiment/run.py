@@ -19,6 +19,7 @@ from w2s_factory.experiment import slurm
 from w2s_factory.experiment.checked_plan import plan_experiment, trainings_of
 from w2s_factory.experiment.gpu_check import check_gpu
 from w2s_factory.experiment.load import file_of
+from w2s_factory.experiment.package_check import check_packages
 from w2s_factory.experiment.plan import REPORT, Plan
 from w2s_factory.experiment.restoration import restore
 from w2s_factory.experiment.run_folder import (
@@ -107,8 +108,8 @@ def run(  # noqa: PLR0913  each is an option of the command
         tell: The function that gets a line for each step that starts or ends.
 
     Raises:
-        UserError: The file cannot be used, an input is missing, another run is or may be active in the
-            folder, or Slurm does not answer.
+        UserError: The file cannot be used, an input or a package is missing, another run is or may be active
+            in the folder, or Slurm does not answer.
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     planned = plan_experiment(file, preset, force=force, ahead=False, tell=tell)
@@ -163,8 +164,8 @@ def carry_out(  # noqa: PLR0913  they are those of `run`
         folder: The run's folder, absolute.
         command: The `snakemake_command` that does it.
         source: The experiment file that was read, which is never overwritten.
-        gpu_for: The experiment file as the user named it, if its trainings run on this machine, which then
-            must have the GPU that they need; None if they may run elsewhere.
+        gpu_for: The experiment file as the user named it, if its steps run on this machine, which then must
+            have the packages and the GPU that they need; None if they may run elsewhere.
         jobs_left: Whether to `wait` for jobs that an earlier run left in Slurm, or to `cancel` them.
         take_over: Continue although another run may be active in the folder, on another machine.
         live: Draw the steps and their progress on stderr if it is a terminal, instead of the lines for steps.
@@ -172,7 +173,7 @@ def carry_out(  # noqa: PLR0913  they are those of `run`
 
     Raises:
         UserError: An input is missing, another run is or may be active in the folder, a file cannot be
-            written, or a training needs a GPU and there is none.
+            written, a package is missing, or a training needs a GPU and there is none.
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     refuse_others(planned.experiment.name, folder)  # before anything is written there
@@ -181,6 +182,7 @@ def carry_out(  # noqa: PLR0913  they are those of `run`
         end_earlier(folder, steps, jobs_left, take_over=take_over, tell=tell)
         prepare(planned, folder, source)
         if gpu_for is not None:
+            check_packages(planned, trainings_of(planned.experiment), gpu_for, folder)
             check_gpu(planned, trainings_of(planned.experiment), gpu_for, folder)
         carried_out = partial(_carry_out, planned, folder, tell=tell, live=live)
         repeat, dry = partial(_repeat, carried_out, command), partial(is_dry, command)

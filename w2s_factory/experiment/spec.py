@@ -29,6 +29,7 @@ from w2s_factory.experiment.section import Section, off
 from w2s_factory.experiment.training_arguments import (
     Overrides,
     PresetName,
+    Trackers,
     TrainingSection,
     found,
     refuse,
@@ -256,6 +257,8 @@ class Experiment(Section):
         demonstrations: The demonstrations of weak ICL.
         limit: The number of questions asked.
         llamafactory: The settings of LLaMA-Factory.
+        report_to: The trackers to which every training reports, under the name of its step; None leaves it to
+            the presets.
         resume_training: The number of training steps from one checkpoint to the next, from which an
             interrupted training is resumed; None starts it over.
         environments: The interpreters of other environments.
@@ -283,6 +286,7 @@ class Experiment(Section):
     demonstrations: Demonstrations = Demonstrations()
     limit: Limit = Limit()
     llamafactory: LlamaFactory = LlamaFactory()
+    report_to: Trackers = None
     resume_training: SaveSteps | None = None
     environments: Environments = Environments()
     resources: Resources = Resources()

@@ -76,6 +76,8 @@ class Step:
         writes: The files it writes; all are complete when the step is done.
         commands: The commands it runs, in order, each as a tuple of words.
         need: The resources it needs.
+        uncompared: Successive words of a command that decide nothing it writes: if they alone change, the
+            step is not repeated.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Step:
     writes: tuple[str, ...]
     commands: tuple[tuple[str, ...], ...]
     need: Need
+    uncompared: tuple[str, ...] = ()
 
     @property
     def rule(self) -> str:
@@ -104,6 +107,12 @@ class Step:
     def lines(self) -> list[str]:
         """Return its commands as lines for a shell."""
         return [shlex.join(command) for command in self.commands]
+
+    @property
+    def compared(self) -> str:
+        """Return the text by whose change the step is repeated: its lines, without those words."""
+        text = "\n".join(self.lines())
+        return text.replace(f" {shlex.join(self.uncompared)}", "") if self.uncompared else text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +181,7 @@ class Draft:
         *commands: Sequence[str],
         reads: Iterable[str] = (),
         writes: Collection[str],
+        uncompared: Sequence[str] = (),
     ) -> None:
         """Add a step that runs commands of this package, given without their first word (`w2s-factory`).
 
@@ -195,6 +205,7 @@ class Draft:
                 writes=tuple(writes),
                 commands=tuple((OURS, *command) for command in commands),
                 need=self.experiment.resources.of(kind),
+                uncompared=tuple(uncompared),
             )
         )
 

@@ -6,16 +6,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.arguments import argument_problem
 from w2s_factory.llamafactory.presets import is_file, load_preset
+from w2s_factory.llamafactory.trackers import NONE, REPORT_TO, RUN_NAME, trackers_problem
 from w2s_factory.llamafactory.trained_weights import Kind, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 def refuse(problems: Mapping[tuple[str | int, ...], str | None]) -> None:
@@ -84,6 +85,30 @@ def _arguments(overrides: dict[str, Any]) -> dict[str, Any]:
 
 Overrides: TypeAlias = Annotated[dict[str, Any], AfterValidator(_arguments)]
 """Values by training argument; known numbers must be in their ranges."""
+
+
+def _listed_trackers(value: Any) -> Any:
+    """Return the trackers that `report_to` names as a list, which is empty for `none`."""
+    refuse({(): trackers_problem(value)})
+    if value is None or isinstance(value, list):
+        return [] if value == [NONE] else value
+    return [] if value == NONE else [value]
+
+
+Trackers: TypeAlias = Annotated[list[str] | None, BeforeValidator(_listed_trackers)]
+"""The trackers of trainings: one, or a list of them; empty for `none`."""
+
+
+def tracking(names: Sequence[str] | None, step: str) -> dict[str, Any]:
+    """Return the training arguments by which a step reports to trackers.
+
+    Args:
+        names: The trackers; None leaves the arguments to the preset.
+        step: The step's name, which the trackers show.
+    """
+    if not names:
+        return {} if names is None else {REPORT_TO: NONE}
+    return {REPORT_TO: names[0] if len(names) == 1 else list(names), RUN_NAME: step}
 
 
 class TrainingSection(BaseModel):

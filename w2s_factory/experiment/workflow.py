@@ -20,6 +20,7 @@ from w2s_factory.experiment import slurm
 from w2s_factory.experiment.run_contents import CONTENTS
 from w2s_factory.experiment.slurm import value_of
 from w2s_factory.experiment.steps import OURS
+from w2s_factory.packages import extra_command, pip_install
 from w2s_factory.quantities import Jobs
 from w2s_factory.ranges import check
 from w2s_factory.records import content_hash, read_object
@@ -188,11 +189,10 @@ def check_executor(name: str) -> None:
     if name not in _BUILT_IN and not module.isidentifier():
         raise UserError(f'expected the name of an executor, got "{name}"', field="--executor")
     if name not in _BUILT_IN and importlib.util.find_spec(module) is None:
-        raise UserError(
-            f"Snakemake's executor {name} is not installed",
-            field="--executor",
-            hint=f"Install it: pip install snakemake-executor-plugin-{name}",
-        )
+        hint = pip_install(f"snakemake-executor-plugin-{name}")
+        if name == slurm.NAME:
+            hint = f"Install the extra slurm: {extra_command('slurm')}"
+        raise UserError(f"Snakemake's executor {name} is not installed", field="--executor", hint=hint)
 
 
 def script_of(step: Step, environments: Environments) -> list[str]:
@@ -214,7 +214,7 @@ def _rule(step: Step, made: set[str], contents: Mapping[str, str]) -> dict[str, 
         "local": step.kind not in REMOTE_KINDS,
         "threads": step.need.threads,
         "resources": resources_of(step.need),
-        "commands": "\n".join(step.lines()),
+        "commands": step.compared,
         "inputs": [contents[file] for file in _outside(step, made)],
     }
 

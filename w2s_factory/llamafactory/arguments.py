@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from w2s_factory.errors import UserError, did_you_mean
 from w2s_factory.llamafactory.preference_methods import METHODS
 from w2s_factory.llamafactory.presets import Entry, Preset
+from w2s_factory.llamafactory.trackers import REPORT_TO, trackers_problem
 from w2s_factory.llamafactory.versions import RELEASES, RENAMES, newest_name
 from w2s_factory.ranges import Seed, problem
 from w2s_factory.records import read_object
@@ -93,12 +94,16 @@ NUMBERS: Final[Mapping[str, Any]] = {
 
 
 def argument_problem(argument: str, value: Any) -> str | None:
-    """Return the problem with an argument's value; None if there is none or the argument is not in `NUMBERS`.
+    """Return the problem with the value of a number or of `report_to`; None if there is none.
+
+    Arguments that are not in `NUMBERS` are not checked.
 
     Args:
         argument: The argument, by the name that it has in any release.
         value: Its value.
     """
+    if argument == REPORT_TO:
+        return trackers_problem(value)
     newest = newest_name(argument)
     declared = next((NUMBERS[name] for name in NUMBERS if newest_name(name) == newest), None)
     return None if declared is None else problem(value, declared)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -14,7 +13,7 @@ from w2s_factory.llamafactory.installation import look, named_interpreter, run_i
 from w2s_factory.llamafactory.preflight import BITSANDBYTES
 from w2s_factory.llamafactory.template import install_command
 from w2s_factory.llamafactory.versions import NEWEST, RELEASES, for_version
-from w2s_factory.shipped import shipped
+from w2s_factory.packages import constrained_install
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,7 +175,4 @@ def _is_known(version: str) -> bool:
 
 def _pip(environment: Environment, *distributions: str) -> str:
     """Return the command that installs distributions in the versions that were tried together."""
-    constraints = shipped("constraints.txt")
-    return shlex.join(
-        [str(environment.python), "-m", "pip", "install", "-c", str(constraints), *distributions]
-    )
+    return constrained_install(environment.python, *distributions)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.llamafactory.versions import for_installed
+from w2s_factory.packages import extra_command
 from w2s_factory.terminal import last_line
 
 if TYPE_CHECKING:
@@ -293,11 +294,11 @@ def _of_environment(python: Path, *, search_path: bool) -> Installation:
     on_path = shutil.which(CLI) if search_path else None
     if on_path is not None:
         return find_installation(on_path)
-    raise UserError(
-        f"no LLaMA-Factory in the environment of {python}",
-        hint=f"See w2s-factory doctor, or name another environment's: --llamafactory-cli PATH/bin/{CLI}",
-        topic="no-llama-factory",
-    )
+    hint = f"See w2s-factory doctor, or name another environment's: --llamafactory-cli PATH/bin/{CLI}"
+    if str(python) == sys.executable:
+        hint = f"Name another environment's (--llamafactory-cli PATH/bin/{CLI}), or install the extra train: "
+        hint += extra_command("train")
+    raise UserError(f"no LLaMA-Factory in the environment of {python}", hint=hint, topic="no-llama-factory")
 
 
 def _checkout_version(script: Path) -> str | None:

@@ -26,6 +26,7 @@ from w2s_factory.llamafactory.preflight import (
     check_deepspeed,
     check_export,
     check_quantizer,
+    check_trackers,
     check_training,
 )
 from w2s_factory.llamafactory.ray_cluster import check_ray
@@ -122,6 +123,7 @@ def train(  # noqa: PLR0913  each is a property of a training
     check_accelerator(asked, installation.python)
     check_quantizer(asked, installation.python)
     check_deepspeed(asked, installation.python)
+    check_trackers(asked, installation.python)
     parallelism = asked_parallelism(asked, installation, os.environ, ray_cpus)
     if parallelism.ray:
         check_ray(asked, installation, ray_cpus)

@@ -14,7 +14,9 @@ from w2s_factory.llamafactory.datasets import named_datasets
 from w2s_factory.llamafactory.installation import look, run_inside
 from w2s_factory.llamafactory.preference_methods import STAGES
 from w2s_factory.llamafactory.settings import as_yaml
+from w2s_factory.llamafactory.trackers import REPORT_TO, missing_tracker, trackers
 from w2s_factory.model_names import is_path
+from w2s_factory.packages import constrained_install
 from w2s_factory.records import MANIFEST, is_same_file
 from w2s_factory.shipped import shipped
 
@@ -172,6 +174,26 @@ def check_deepspeed(config: Config, python: Path) -> None:
     """
     if config.values.get(DEEPSPEED):
         _check_package(config, DEEPSPEED, python, DEEPSPEED, "-c", str(shipped("constraints.txt")))
+
+
+def check_trackers(config: Config, python: Path) -> None:
+    """Refuse a tracker of `report_to` that is not installed, unless Ray trains on other machines.
+
+    transformers would refuse it, too, but only after it has loaded the model.
+
+    Args:
+        config: The training configuration.
+        python: The interpreter of LLaMA-Factory's environment.
+
+    Raises:
+        UserError: One is not installed; the hint is the command that installs its package.
+    """
+    named = trackers(config.values.get(REPORT_TO))
+    missing = None if under_ray(config.values, os.environ) else missing_tracker(named, python)
+    if missing is not None:
+        name, package = missing
+        problem = f"{name} needs the package {package}, which is not installed for {python}"
+        raise config.wrong(REPORT_TO, problem, constrained_install(python, package))
 
 
 def _check_package(config: Config, key: str, python: Path, package: str, *options: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.checkpoints import checkpoints, damage, remove
+from w2s_factory.llamafactory.trackers import REPORT_TO, RUN_NAME
 from w2s_factory.records import Outputs, content_hash
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ TOGETHER: Final = "W2S_FACTORY_ONE_CHECKPOINT"
 """The environment variable with which all processes of a training resume as its first one does."""
 
 _LEFT_OUT: Final = ("overwrite_output_dir", "resume_from_checkpoint")
+_TRACKERS: Final = (REPORT_TO, RUN_NAME)
+"""Arguments that records hold, and that decide no weights: a training is resumed when they have changed."""
 
 
 def from_checkpoint(
@@ -64,7 +67,7 @@ def from_checkpoint(
         return config
     folder = Path(asked.values["output_dir"])
     ours = json.dumps(_described(asked, data, spread) | further, indent=1, sort_keys=True, default=str) + "\n"
-    if _text(folder / RECORD) == ours:
+    if _text(folder / RECORD) == ours or _untracked(_text(folder / RECORD)) == _untracked(ours):
         found = _last_whole(folder, spread["devices"], say)
         return config if found is None else config.with_overrides(f"resume_from_checkpoint={found}")
     for checkpoint in checkpoints(folder).values():
@@ -109,6 +112,16 @@ def _described(asked: Config, data: Iterable[Path], spread: Mapping[str, Any]) -
         "models": {str(model): _files(Path(str(model))) for model in models if model},
         "spread": spread,
     }
+
+
+def _untracked(record: str) -> dict[str, Any] | None:
+    """Return a record without the arguments of trackers; None if it cannot be read."""
+    try:
+        said: dict[str, Any] = json.loads(record)
+        config = {key: value for key, value in said["config"].items() if key not in _TRACKERS}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return said | {"config": config}
 
 
 def _files(model: Path) -> list[tuple[str, int, int]]:

@@ -16,6 +16,7 @@ from w2s_factory.llamafactory.arguments import (
 )
 from w2s_factory.llamafactory.preference_methods import METHODS
 from w2s_factory.llamafactory.presets import Entry, Preset, load_preset, preset_names
+from w2s_factory.llamafactory.trackers import REPORT_TO
 from w2s_factory.llamafactory.versions import NEWEST, for_version, newest_name
 from w2s_factory.records.yaml_files import dump_yaml, parse_value
 from w2s_factory.terminal import shortened
@@ -224,7 +225,7 @@ def _check(key: str, value: Any, preset: Preset) -> None:
     problem = argument_problem(key, value)
     if problem is not None:
         raise UserError(problem, field=key)
-    if key in preset.entries:
+    if key in preset.entries and key != REPORT_TO:  # that takes text or a list, and is checked above
         _check_kind(key, value, preset.entries[key].value)
 
 

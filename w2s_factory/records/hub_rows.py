@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from w2s_factory.errors import DelegateError, missing_package
+from w2s_factory.errors import DelegateError
+from w2s_factory.packages import missing_extra
 from w2s_factory.terminal import first_line
 
 
@@ -25,7 +26,7 @@ def load(where: str, config: str | None, split: str, *, otherwise: str, **option
     try:
         import datasets  # noqa: PLC0415  heavy, and needed for nothing else
     except ImportError:
-        raise missing_package("datasets", "w2s-factory[hub]") from None
+        raise missing_extra("hub", "datasets") from None
     try:
         return datasets.load_dataset(where, config, split=split, **options)
     except Exception as error:  # noqa: BLE001  the hub fails in many ways

@@ -8,7 +8,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from w2s_factory.errors import UserError, missing_package, nearest_or_all
+from w2s_factory.errors import UserError, nearest_or_all
+from w2s_factory.packages import missing_extra
 from w2s_factory.records.reader import Place, csv_separator, is_whole_number, read_placed, read_text
 from w2s_factory.records.rows import ANY
 from w2s_factory.terminal import first_line
@@ -90,7 +91,7 @@ def _parquet_rows(path: Path) -> Iterator[Placed]:
     try:
         from pyarrow import ArrowException, parquet  # noqa: PLC0415  heavy
     except ImportError:
-        raise missing_package("pyarrow", "w2s-factory[hub]", file=path) from None
+        raise missing_extra("hub", "pyarrow", file=path) from None
     try:
         table = parquet.read_table(path)
     except (ArrowException, OSError) as error:

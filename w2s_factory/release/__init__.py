@@ -5,7 +5,7 @@ from __future__ import annotations
 from w2s_factory.release.audit import Audit, Finding, SetStatistics, audit
 from w2s_factory.release.fetch import SOURCES, Fetched, fetch
 from w2s_factory.release.verification_page import write_page
-from w2s_factory.release.verify import CLASSES, Checked, Verification, verify_release
+from w2s_factory.release.verify import CLASSES, Checked, Verification, lacks_tiktoken, verify_release
 
 __all__ = [
     "CLASSES",
@@ -18,6 +18,7 @@ __all__ = [
     "Verification",
     "audit",
     "fetch",
+    "lacks_tiktoken",
     "verify_release",
     "write_page",
 ]

@@ -7,7 +7,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from w2s_factory.errors import UserError, missing_package
+from w2s_factory.errors import UserError
+from w2s_factory.packages import missing_extra
 from w2s_factory.records import OLYMPIC_RAW, TEST, Outputs, Place, read_placed
 from w2s_factory.records.hub_rows import load
 from w2s_factory.release.fetch import Fetched, files_below
@@ -106,7 +107,7 @@ def _parquet(file: Path) -> Any:
     try:
         from pyarrow import ArrowException, parquet  # noqa: PLC0415  heavy, and comes with datasets
     except ImportError:
-        raise missing_package("datasets", "w2s-factory[hub]", file=file) from None
+        raise missing_extra("hub", "datasets", file=file) from None
     try:
         return parquet.read_table(file).to_pylist()
     except (ArrowException, OSError) as error:

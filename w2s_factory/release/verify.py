@@ -6,6 +6,7 @@ import shlex
 from collections import Counter, deque
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -152,6 +153,12 @@ def verify_release(
         jobs = [pool.submit(check_file, root, file, intact) for file in files.values()]
         checked = [job.result() for job in with_progress(jobs, "files", "file")]
         return Verification(root, COMMIT, checked, draws.result())
+
+
+def lacks_tiktoken(found: Verification) -> bool:
+    """Return whether a verification took token counts from the release for want of the package tiktoken."""
+    kept = any(field.startswith("num_tokens ") for file in found.files for field in file.kept)
+    return kept and find_spec("tiktoken") is None
 
 
 def _fetch_command(root: Path) -> str:

@@ -48,8 +48,19 @@ def test_an_engine_nobody_offers():
 def test_an_engine_whose_package_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
     monkeypatch.delitem(sys.modules, "w2s_factory.generating.engines.openai", raising=False)
-    with pytest.raises(UserError, match=r"needs the package openai. .*pip install .w2s-factory\[openai\]."):
+    with pytest.raises(UserError, match=r"needs the package openai, .*pip install -c \S+ .*\[openai\]"):
         make_engine("openai", Model("m"), {})
+
+
+def test_an_engine_is_looked_for_without_importing_it(monkeypatch):
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"engine vllm needs the package vllm, .* the extra vllm: .*\[vllm\]"):
+        engines.check_installed("vllm")
+    with pytest.raises(UserError, match=r"engine transformers needs the package torch, .*\[train\]"):
+        engines.check_installed("transformers")
+    engines.check_installed("somebody's")  # its package is not known
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: name)
+    engines.check_installed("vllm")
 
 
 @pytest.mark.parametrize(

@@ -10,23 +10,32 @@ import importlib.util
 import inspect
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.chat import NoChatTemplateError, template_of
-from w2s_factory.errors import RAISED, UserError, W2SError, did_you_mean, missing_package, shown
+from w2s_factory.errors import RAISED, UserError, W2SError, did_you_mean, shown
 from w2s_factory.generating.chat_settings import ChatSettings
 from w2s_factory.generating.engines.base import Bos, ChatEngine, Engine, Model
 from w2s_factory.generating.engines.model_folders import check_local, model_folder
+from w2s_factory.packages import missing_extra
 from w2s_factory.ranges import check_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from w2s_factory.packages import Extra
+
 GROUP = "w2s_factory.engines"
 """The entry-point group in which a package offers engines: `NAME = "module:factory"`, see `Engine`."""
 
 _BUILT_IN = {"transformers": "Transformers", "vllm": "Vllm", "openai": "OpenAI"}
-_EXTRAS = {"transformers": "train", "vllm": "vllm", "openai": "openai"}
+_EXTRAS: Final[Mapping[str, tuple[Extra, str]]] = {
+    "transformers": ("train", "torch"),
+    "vllm": ("vllm", "vllm"),
+    "openai": ("openai", "openai"),
+}
+"""The extra that each built-in engine needs, and the package of it that is looked for."""
+
 _LOCAL = ("transformers", "vllm")
 """Engines that read the model's folder; other engines may give its name any meaning."""
 
@@ -43,6 +52,16 @@ def default_engine() -> str:
     """Return `vllm` if it is installed and there is a GPU, else `transformers`; no GPU is initialised."""
     has_gpu = any(device.exists() for device in _GPU_DEVICES)
     return "vllm" if has_gpu and importlib.util.find_spec("vllm") else "transformers"
+
+
+def check_installed(name: str) -> None:
+    """Check that the package of a built-in engine is installed, without importing it.
+
+    Raises:
+        UserError: It is not; names the extra, with the command that installs it.
+    """
+    if name in _EXTRAS and importlib.util.find_spec(_EXTRAS[name][1]) is None:
+        raise missing_extra(*_EXTRAS[name], needed_by=f"engine {name}")
 
 
 def make_engine(name: str, model: Model, options: Mapping[str, Any]) -> Engine:
@@ -87,8 +106,7 @@ def _built_in(name: str) -> Callable[..., Engine]:
     try:
         module = importlib.import_module(f"w2s_factory.generating.engines.{name}")
     except ModuleNotFoundError as error:
-        extra = f"w2s-factory[{_EXTRAS[name]}]"
-        raise missing_package(str(error.name), extra, needed_by=f"engine {name}") from None
+        raise missing_extra(_EXTRAS[name][0], str(error.name), needed_by=f"engine {name}") from None
     factory: Callable[..., Engine] = getattr(module, _BUILT_IN[name])
     return factory
 
@@ -142,6 +160,7 @@ __all__ = [
     "ChatEngine",
     "Engine",
     "Model",
+    "check_installed",
     "chosen_chat",
     "default_engine",
     "engine_names",

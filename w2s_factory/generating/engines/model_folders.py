@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
 from w2s_factory.model_names import is_path
+from w2s_factory.packages import missing_extra
 from w2s_factory.terminal import first_line
 
 if TYPE_CHECKING:
@@ -120,9 +121,15 @@ def _local(name: str, kind: str) -> Path | None:
 
 
 def _fetched(name: str, kind: str) -> Path:
-    from huggingface_hub import snapshot_download  # noqa: PLC0415  folders need no hub
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
-
+    try:
+        from huggingface_hub import snapshot_download  # noqa: PLC0415  folders need no hub
+        from huggingface_hub.errors import (  # noqa: PLC0415
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+        )
+    except ImportError:
+        raise missing_extra("hub", "huggingface_hub", needed_by=f"the {kind} {name}") from None
     try:
         return Path(snapshot_download(name, allow_patterns=list(_FETCHED)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
