@@ -68,7 +68,7 @@ def test_this_checkout_is_a_clone(monkeypatch):
 
 def test_the_extras_are_those_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert {*EXTRAS, "dev"} == project["optional-dependencies"].keys()
+    assert {*EXTRAS, "dev", "docs"} == project["optional-dependencies"].keys()
 
 
 def test_another_environment_gets_the_versions_that_fit_together(installed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import time
@@ -270,12 +271,14 @@ def test_after_an_interrupt_the_record_stays(played, folder):
 
 def test_the_record_stays_while_a_completed_step_lacks_its_note(played, folder):
     played.queue()
-    (folder / "plan.json").write_text('{"steps": [{"rule": "a", "writes": ["a.txt"], "local": false}]}')
+    step = {"rule": "a", "reads": [], "writes": ["a.txt"], "log": "logs/a.log", "benchmark": "a.tsv"}
+    step |= {"local": False, "threads": 1, "resources": {}, "commands": "true"}
+    (folder / "plan.json").write_text(json.dumps({"steps": [step]}))
     (folder / "a.txt").write_text("1")
     with recorded(folder, COMMAND):
         pass
     assert (folder / RECORD).exists()
-    note = slurm_jobs._note(folder, "metadata", "a.txt")
+    note = slurm_jobs.snakemake_note(folder, "metadata", "a.txt")
     note.parent.mkdir(parents=True)
     note.touch()
     with recorded(folder, COMMAND):
