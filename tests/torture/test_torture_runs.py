@@ -19,7 +19,7 @@ def run_world(tmp_path_factory):
 
 @pytest.mark.parametrize(("kind", "batch", "faults"), [*batches(SHARES, FAULTS - round(FAULTS * 0.95))])
 def test_no_fault_loses_anything_of_a_run(kind, batch, faults, run_world, tmp_path):
-    if kind == "run_full_disk" and not may_mount(tmp_path):
+    if kind in run_faults.NEED_MOUNTS and not may_mount(tmp_path):
         note_skipped(kind, faults)
         pytest.skip("only root on Linux may mount a small file system")
     for number, draw in enumerate(draws(kind, batch, faults)):
