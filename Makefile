@@ -44,7 +44,7 @@ test: $(READY)  ## run the contributor's tests, four minutes on two cores (parit
 
 test-all: $(READY)  ## run all tests, those that train, install, and need a browser or vLLM among them (no time limit)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not (vllm or slurm or deepspeed or ray)" $(ARGS)
-	$(MAKE) test-slurm
+	$(BIN)/python -m pytest -m slurm tests/experiment $(ARGS)
 	$(MAKE) test-vllm
 	@if [ -e $(DEVICES)/.ready ]; then $(MAKE) test-devices; else \
 		echo "left out: the tests marked deepspeed and ray (make setup-devices installs what they need)"; fi
@@ -94,7 +94,7 @@ setup-slurm: $(READY)  ## install Snakemake's executor for Slurm and, as root, D
 
 # One Slurm at a time: never in parallel.
 test-slurm: $(READY)  ## run the tests that need a real Slurm (make setup-slurm), up to 40 minutes on two cores
-	$(BIN)/python -m pytest -m slurm tests/experiment $(ARGS)
+	$(BIN)/python -m pytest -m "slurm and not slow" tests/experiment $(ARGS)
 
 test-slurm-brief: $(READY)  ## run some of the tests that need a real Slurm, under six minutes
 	$(BIN)/python -m pytest -m slurm tests/experiment $(ARGS) -k "$(SLURM_BRIEF)"
