@@ -184,19 +184,25 @@ def carry_out(  # noqa: PLR0913  they are those of `run`
         check_packages(planned, trainings_of(planned.experiment), gpu_for, folder)
         check_gpu(planned, trainings_of(planned.experiment), gpu_for, folder)
     steps = {step.rule: step for step in planned.steps}
-    with held(folder, take_over=take_over):
+    with held(folder, take_over=take_over), _continued(tell):
         end_earlier(folder, steps, jobs_left, take_over=take_over, tell=tell)
         prepare(planned, folder, source)
         carried_out = partial(_carry_out, planned, folder, tell=tell, live=live)
         repeat, dry = partial(_repeat, carried_out, command), partial(is_dry, command)
-        try:
-            restored = restore(planned, folder, repeat, _environment(folder), tell, dry=dry)
-            total = carried_out(command).total
-        except KeyboardInterrupt:
-            tell(_CONTINUES)
-            raise
+        restored = restore(planned, folder, repeat, _environment(folder), tell, dry=dry)
+        total = carried_out(command).total
     if total == 0 and not restored:
         tell("nothing to do: every step is complete")
+
+
+@contextlib.contextmanager
+def _continued(tell: Callable[[str], None]) -> Iterator[None]:
+    """Pass to `tell` how the run is continued if the block is interrupted, also while it waits for jobs."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell(_CONTINUES)
+        raise
 
 
 def _carry_out(
@@ -215,10 +221,11 @@ def _carry_out(
         DelegateError: A step failed.
     """
     start = _size(folder / LOG)
+    progress = _progress(planned, folder, command, tell)
+    watch = _watch(planned, tell, progress)
     with contextlib.ExitStack() as stack:
-        on_screen = live and stack.enter_context(drawn(folder, stays=not only))
-        progress = _progress(planned, folder, command, (lambda _: None) if on_screen else tell)
-        watch = _watch(planned, tell, progress)
+        if live and stack.enter_context(drawn(folder, lambda: not (only or watch.only_lost_completed))):
+            progress.tell = lambda _: None
         stack.enter_context(recorded(folder, command))
         stack.enter_context(watch.watching(command))
         code = _snakemake(command, folder, progress, watch, {RESTORED: " ".join(step.rule for step in only)})
