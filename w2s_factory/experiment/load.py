@@ -79,8 +79,9 @@ def with_line(error: UserError, file: str | Path, preset: str | None = None) -> 
         return error
     where, prefix = error.field.split("."), ("presets", preset) if preset else ()
     line = place_of(read_yaml(file_of(file)).root, where, prefix)
-    place = {"file": file_of(file), "line": line, "field": error.field}
-    return UserError(error.problem, **place, hint=error.hint, topic=error.topic)
+    return UserError(
+        error.problem, file=file_of(file), line=line, field=error.field, hint=error.hint, topic=error.topic
+    )
 
 
 def file_of(name: str | Path) -> Path:
