@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
 from typing import TYPE_CHECKING, Final, TextIO
@@ -27,6 +28,11 @@ _END = 95
 def is_terminal(stream: TextIO | None) -> bool:
     """Return whether a stream is a terminal; it is None if the process was started with it closed."""
     return stream is not None and stream.isatty()
+
+
+def colour() -> bool | None:
+    """Return False where the environment wants no colours, and None where the stream decides."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 
 def end_of_log(log: Path, start: int = 0) -> list[str]:
