@@ -478,7 +478,7 @@ WITHOUT_ROWS_OR_TASKS = {
     *("template_status", "train", "uninstall_template", "verify_release", "wilson_interval"),
     *("check_template", "find_template", "write_template_jinja"),
     *("generate", "preview"),  # a Generation says it all
-    "model_sampling",
+    *("model_sampling", "read_status"),
 }
 """Functions that read no rows and take no task; of these, those with files take texts and paths alike."""
 

@@ -29,9 +29,14 @@ def test_an_executor_that_is_not_there_is_one_line(w2s):
     ]
 
 
-def test_a_missing_release_is_one_line(w2s, monkeypatch):
+def test_a_missing_release_is_one_line(w2s, tmp_path, monkeypatch):
     monkeypatch.delenv("W2S_RELEASE", raising=False)
-    error = w2s("run", ROOT / "experiments/math_gemma_2b.yaml", code=2).stderr
+    text = (ROOT / "experiments/math_gemma_2b.yaml").read_text()
+    file = tmp_path / "experiment.yaml"
+    here = text.replace("engine: vllm", "engine: transformers")  # neither vLLM nor a GPU need be here
+    here = here.replace("  options: {tensor_parallel_size: 8}", "")
+    file.write_text(here + "llamafactory: {cpu: true}\n")
+    error = w2s("run", file, code=2).stderr
     assert "no such file or folder" in error
     assert "W2S_RELEASE" in error
 

@@ -18,6 +18,10 @@ _AGAIN = re.compile(r"\r(?:\x1b\[1A\x1b\[2K|\x1b\[2K(?:\x1b\[1A)?)+")
 """What is written to draw the lines at the bottom of a terminal once more, or to remove them."""
 
 
+_SIZE = ("LINES", "COLUMNS")
+"""The variables that say another size than the terminal has."""
+
+
 class Terminal:
     """A command in a pseudo-terminal of its own, on which it is the foreground process.
 
@@ -33,12 +37,13 @@ class Terminal:
         fcntl.ioctl(self._its, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self._before = termios.tcgetattr(self._its)
         self._written = bytearray()
+        sized = {name: value for name, value in (environ or os.environ).items() if name not in _SIZE}
         self.process = subprocess.Popen(
             ["setsid", "--ctty", *command],
             stdin=self._its,
             stdout=self._its,
             stderr=self._its,
-            env={**(environ or os.environ), "TERM": "xterm-256color"},
+            env={**sized, "TERM": "xterm-256color"},
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
