@@ -143,7 +143,7 @@ def main(file: Path, steps: int, tolerance: float) -> None:
         differences.append(apart)
     largest = [max(column) for column in zip(*differences, strict=True)]
     print(f"{steps} steps, largest difference: loss {largest[0]:.1e}, gradient norm {largest[1]:.1e}")
-    raise SystemExit(not all(apart <= tolerance for step in differences for apart in step))
+    raise SystemExit(0 if all(apart <= tolerance for step in differences for apart in step) else 1)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def trained(request, dataset_dir, tmp_path_factory) -> Path:
 def checked(file: Path, *options: str) -> tuple[int, str]:
     done = CliRunner().invoke(check.main, [str(file), *options])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.output
+    return done.exit_code, done.stdout
 
 
 def test_both_compute_the_same(trained):
@@ -87,7 +87,7 @@ def test_both_compute_the_same(trained):
 def test_another_setting_fails(trained, tmp_path, setting, value):
     config = yaml.safe_load(trained.read_text()) | {setting: value}
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(config))
-    assert checked(tmp_path / "other.yaml", "--steps", "3")[0] == 1
+    assert checked(tmp_path / "other.yaml", "--steps", "1")[0] == 1
 
 
 def without_eos(encode):
@@ -102,25 +102,29 @@ def averaged(sums):
     return means
 
 
-def with_prompt(sums):
-    return lambda model, prompt, *responses: sums(model, prompt[:1], *(prompt[1:] + r for r in responses))
-
-
 @pytest.mark.parametrize(
-    ("function", "other"),
-    [("read_pairs", without_eos), ("log_probabilities", averaged), ("log_probabilities", with_prompt)],
+    ("function", "other"), [("read_pairs", without_eos), ("log_probabilities", averaged)]
 )
 def test_another_computation_fails(trained, monkeypatch, function, other):
     monkeypatch.setattr(check, function, other(getattr(check, function)))
-    assert checked(trained, "--steps", "3")[0] == 1
+    assert checked(trained, "--steps", "1")[0] == 1
+
+
+def test_labels_of_the_prompt_fail_unless_they_cancel(trained, monkeypatch):
+    """Both responses follow the same prompt: its log-probability leaves the difference of two sums as it is."""
+    sums = check.log_probabilities
+    with_prompt = lambda model, start, *ends: sums(model, start[:1], *(start[1:] + end for end in ends))  # noqa: E731
+    monkeypatch.setattr(check, "log_probabilities", with_prompt)
+    cancels = yaml.safe_load(trained.read_text())["pref_loss"] == "sigmoid"
+    assert checked(trained, "--steps", "1")[0] == (0 if cancels else 1)
 
 
 @pytest.mark.parametrize("trained", ["dpo"], indirect=True)
 def test_another_reference_fails(trained, monkeypatch):
-    """The policy itself, as if the adapter were not disabled."""
+    """The policy itself, as if the adapter were not disabled: no margin, so the loss stays at log 2."""
     always_on = lambda lora, x: lora.linear(x) + lora.scale * lora.b(lora.a(x))  # noqa: E731
     monkeypatch.setattr(check.Lora, "forward", always_on)
-    assert checked(trained, "--steps", "3")[0] == 1
+    assert checked(trained, "--steps", "4", "--tolerance", "1e-3")[0] == 1
 
 
 def test_what_is_not_a_number_fails(trained, monkeypatch):
@@ -129,6 +133,6 @@ def test_what_is_not_a_number_fails(trained, monkeypatch):
 
 
 def test_a_shorter_log_is_refused(trained):
-    code, output = checked(trained, "--steps", "21")
-    assert code == 2
-    assert "expected a log of 21 steps, got 20" in output
+    done = CliRunner().invoke(check.main, [str(trained), "--steps", "21"])
+    assert done.exit_code == 2
+    assert "expected a log of 21 steps, got 20" in done.stderr
