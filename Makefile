@@ -19,8 +19,8 @@ export NO_MKDOCS_2_WARNING := 1
 # Groups of tests, by marker: each takes long, or needs what not every machine has. pyproject.toml describes them.
 MARKED := train or install or browser or vllm or deepspeed or ray or slurm or slow
 SLURM_BRIEF := squeue and (two_nodes or running-apart or waits_for_long or refuses or asks_for or nothing or lock_of)
-# A worker for each core; one that has no test left takes them from the others.
-PARALLEL := -n auto --dist worksteal
+# A worker for each core and one more, since tests wait now and then; one that has no test left takes others' tests.
+PARALLEL = -n $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)") --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup-light setup quickstart test test-all test-brief coverage misuse torture test-hostile test-browser
