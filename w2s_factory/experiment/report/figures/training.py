@@ -78,7 +78,12 @@ def movement_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
             for training, movement in moved:
                 if name in movement.ends:
                     colour, dashes = _METHODS[labels.index(training.label) % len(_METHODS)]
-                    look = {"color": LIGHT[colour], "linestyle": dashes, "marker": "o", "markersize": 4}
+                    look: dict[str, Any] = {
+                        "color": LIGHT[colour],
+                        "linestyle": dashes,
+                        "marker": "o",
+                        "markersize": 4,
+                    }
                     axes.plot((0, 1), movement.ends[name], label=drawable(_short(training.label)), **look)
             axes.set_xticks((0, 1), ("first", "last"))
             axes.set_xlim(-0.3, 1.3)
