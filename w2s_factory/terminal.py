@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from w2s_factory.errors import one_line
 
@@ -22,6 +22,11 @@ _READ = 2**20
 
 _END = 95
 """The characters kept at the end of a shortened line, where errors often name the cause."""
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal; it is None if the process was started with it closed."""
+    return stream is not None and stream.isatty()
 
 
 def end_of_log(log: Path, start: int = 0) -> list[str]:
