@@ -8,11 +8,14 @@ from .answers.thinking import split_thinking as split_thinking
 from .building import Accuracy as Accuracy
 from .building import Agreement as Agreement
 from .building import Built as Built
+from .building import Headroom as Headroom
+from .building import HeadroomShares as HeadroomShares
 from .building import Padding as Padding
 from .building import PairCheck as PairCheck
 from .building import PairCounts as PairCounts
 from .building import PairRules as PairRules
 from .building import PairSource as PairSource
+from .building import PairVerdicts as PairVerdicts
 from .building import PromptForm as PromptForm
 from .building import Recipe as Recipe
 from .building import ResponseRule as ResponseRule
@@ -27,6 +30,7 @@ from .building import check_pairs as check_pairs
 from .building import chosen_side as chosen_side
 from .building import convert_pairs as convert_pairs
 from .building import explain_pair as explain_pair
+from .building import headroom as headroom
 from .building.shown_task import ShownTask as ShownTask
 from .building.shown_task import show_task as show_task
 from .errors import DelegateError as DelegateError

@@ -46,6 +46,9 @@ PUBLISHED_SAMPLES: Final[Samples] = 10
 PUBLISHED_TEMPERATURE: Final[SampledTemperature] = 1.0
 """The paper's sampled responses, which vote and give pass@10."""
 
+HeadroomPoints: TypeAlias = Annotated[float, Ge(-100), Le(100)]
+"""An accuracy of majority answers less that of greedy answers, in percentage points."""
+
 TopP: TypeAlias = Annotated[float, Gt(0), Le(1)]
 """A share of the probability mass, from which tokens are drawn."""
 

@@ -6,7 +6,7 @@ import json
 import random
 from typing import TYPE_CHECKING
 
-from w2s_factory import PairRules, build_stage1, build_stage2, get_task, records, vote
+from w2s_factory import PairRules, build_stage1, build_stage2, get_task, headroom, records, vote
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,6 +187,7 @@ class Maker:
                     "rewards/chosen": -step / 400,
                     "rewards/rejected": -step / 150,
                     "rewards/accuracies": 0.8,
+                    "rewards/margins": step / 150 - step / 400,
                 }
                 one |= {"logps/chosen": -20 - step / 20, "logps/rejected": -24 - step / 8}
             history.append(one)
@@ -240,7 +241,17 @@ class Maker:
         vote(folder / "t1.0", votes)
         weak = self.folder / at / "iter1/weak_results.jsonl"
         build_stage2(self.task, weak, votes, pairs, rules=PairRules(), samples=folder / "t1.0")
-        names = {"weak": weak, "samples": folder / "t1.0", "votes": votes, "pairs": pairs}
+        greedy = self.write(f"{at}/stage2/results.jsonl", rows(self.asked, 0.6, generator))
+        measured = self.folder / at / "headroom.json"
+        headroom(self.folder / greedy, folder / "t1.0", task=self.task, pairs=pairs, output=measured)
+        names = {
+            "weak": weak,
+            "samples": folder / "t1.0",
+            "votes": votes,
+            "pairs": pairs,
+            "headroom": measured,
+        }
         self.stage2.append(
-            {"seed": seed} | {key: str(path.relative_to(self.folder)) for key, path in names.items()}
+            {"seed": seed, "headroom_split": "train_2"}
+            | {key: str(path.relative_to(self.folder)) for key, path in names.items()}
         )

@@ -51,9 +51,10 @@ def test_the_papers_gsm8k_makes_the_published_datasets(name):
     )
     # 12 trainings: weak, full weak, ceiling, 2 x 3 of Stage I, DPO, ORPO, control. Generations: 13 answers
     # to test and as many samples of it; train_2 by weak ICL, and by weak-ft and icl-ft for iteration 2; its
-    # samples by M_plus. Scores: these, and the published weak answers, zero-shot in any format with strict.
+    # samples by M_plus, and its greedy answers for the headroom. Scores: these, the published weak answers,
+    # zero-shot in any format with strict, the headroom.
     assert Counter(step.kind for step in planned.steps) == {
-        "data": 10, "train": 12, "generate": 2 * 14 + 3 + 1, "score": 2 * 14 + 3 + 1 + 1, "vote": 1,
+        "data": 10, "train": 12, "generate": 2 * 14 + 3 + 2, "score": 2 * 14 + 3 + 2 + 2, "vote": 1,
         "export": 1, "report": 1,
     }  # fmt: skip
 
@@ -67,7 +68,7 @@ def test_the_papers_math_makes_the_published_datasets(name):
         *(f"{stem}_iter1_hybrid_chosen", *iteration(stem, 1)),
     )
     assert Counter(step.kind for step in planned.steps) == {
-        "data": 9, "train": 9, "generate": 2 * 11 + 1 + 1, "score": 2 * 11 + 1 + 1 + 1, "vote": 1,
+        "data": 9, "train": 9, "generate": 2 * 11 + 1 + 2, "score": 2 * 11 + 1 + 2 + 2, "vote": 1,
         "export": 1, "report": 1,
     }  # fmt: skip
 
@@ -81,9 +82,9 @@ def test_the_papers_olympic_arena_makes_the_published_datasets():
     )
     # 9 trainings: full weak, 2 x 3 of Stage I, ORPO, control; the weak model answers as it is, and there is
     # no ceiling. Generations: 12 answers to test and as many samples of it; train_2 by the weak model, by
-    # weak ICL, and by weak-ft and icl-ft for iteration 2; its samples by M_plus.
+    # weak ICL, and by weak-ft and icl-ft for iteration 2; its samples and greedy answers by M_plus.
     assert Counter(step.kind for step in planned.steps) == {
-        "data": 8, "train": 9, "generate": 2 * 12 + 4 + 1, "score": 2 * 12 + 4 + 1, "vote": 1,
+        "data": 8, "train": 9, "generate": 2 * 12 + 4 + 2, "score": 2 * 12 + 4 + 2 + 1, "vote": 1,
         "export": 1, "report": 1,
     }  # fmt: skip
     assert "--task olympic_arena" in words(named(planned, "vote"))
@@ -176,6 +177,80 @@ def test_stage_2_starts_from_merged_m_plus(planned):
     assert (
         "--model seed0/models/m_plus --adapter seed0/models/s_arithmetic_w_iter2_hybrid_paired_dpo" in asked
     )
+
+
+def headroom_of(planned, **changes):
+    """The command of the step that measures the headroom, and the steps that come first."""
+    small = planned(**{"stage2": {}, **changes})
+    [command] = named(small, "headroom").commands
+    greedy, samples = command[2], command[4]
+    made = {file for step in small.steps for file in step.writes}
+    assert greedy in made
+    assert f"{samples}/seed0/results.jsonl" in made
+    first = [step.name.removeprefix("seed0/") for step in small.steps if step.first]
+    return greedy, samples, first
+
+
+M_PLUS = "zero_shot/s_arithmetic_w_iter2_hybrid/zero-shot/direct"
+
+
+@pytest.mark.parametrize(
+    ("changes", "greedy", "samples", "further"),
+    [
+        ({}, f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/t1.0", ["dev_samples", "dev"]),
+        ({"split": "dev"}, f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/t1.0", ["dev_samples"]),
+        (
+            {"split": "dev", "evaluation": {"pass_at": {"k": 4}}},
+            f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/t1.0", [],
+        ),
+        (
+            {"generation": {"sampling": {"temperature": 0.5}}},
+            f"arithmetic_dev/{M_PLUS}/t0.5/seed0", f"arithmetic_dev/{M_PLUS}/t1.0", ["dev_samples", "dev"],
+        ),
+        (
+            {"generation": {"sampling": {"temperature": 1.0}}},
+            f"arithmetic_dev/{M_PLUS}/t1.0/seed0", f"arithmetic_dev/{M_PLUS}/t1.0", ["dev_samples"],
+        ),
+        (
+            {"split": "dev", "generation": {"sampling": {"temperature": 1.0}}},
+            f"arithmetic_train_2/{M_PLUS}/t1.0/seed0", f"arithmetic_train_2/{M_PLUS}/t1.0", [],
+        ),
+    ],
+)  # fmt: skip
+def test_the_headroom_is_that_of_m_plus_on_dev(planned, changes, greedy, samples, further):
+    measured = headroom_of(planned, **changes)
+    assert measured[:2] == (f"seed0/outputs/{greedy}/results.jsonl", f"seed0/outputs/{samples}")
+    steps = [f"{kind}_iter2_hybrid_{name}" for name in further for kind in ("generate", "score")]
+    assert measured[2] == [*steps, "headroom"]
+
+
+def test_without_dev_the_headroom_is_that_of_the_samples_of_stage_2():
+    planned = of_the_paper("gsm8k_llama2_7b")
+    measured, drawn = named(planned, "headroom"), named(planned, "vote")
+    assert measured.commands[0][4] == drawn.commands[0][drawn.commands[0].index("--input") + 1]
+    assert measured.commands[0][2] == f"{Path(measured.commands[0][4]).parent}/results.jsonl"
+    assert planned.contents.stage2[0].headroom_split == "train_2"
+    assert named(planned, "generate_iter2_hybrid_train_2").first
+
+
+@pytest.mark.parametrize("require", [None, 5, -2.5])
+def test_trainings_wait_for_the_headroom_only_where_one_is_required(planned, require):
+    stage2 = {"methods": {"dpo": {}, "orpo": {}, "sft_chosen": {}}}
+    required = planned(stage2=stage2 | ({} if require is None else {"require_headroom": require}))
+    without = {step.name: step for step in planned(stage2=stage2).steps}
+    changed = {step.name.removeprefix("seed0/") for step in required.steps if step != without.get(step.name)}
+    assert "headroom" not in changed  # nor any other step that another number should not repeat
+    if require is None:
+        assert changed == set()
+        readers = [step.name for step in required.steps if "seed0/headroom.json" in step.reads]
+        assert readers == ["report"]
+        return
+    assert changed == {"headroom_required", "train_dpo", "train_orpo", "train_sft_chosen", "report"}
+    assert words(named(required, "headroom_required")).count(f"--require-headroom {require:g} ") == 1
+    for name in ("train_dpo", "train_orpo", "train_sft_chosen"):
+        step = named(required, name)
+        assert set(step.reads) - set(without[step.name].reads) == {"seed0/headroom_required.json"}
+        assert step.compared == without[step.name].compared
 
 
 def test_the_base_can_be_dpos_reference_and_orpos_start(planned):

@@ -20,10 +20,12 @@ CSVS = [
     "comparisons",
     "stage1",
     "stage2",
+    "headroom",
     "confidence",
     "tags",
     "changes",
     "training",
+    "movement",
     "times",
     "provenance",
 ]
@@ -37,6 +39,7 @@ FIGURES = [
     "by_level",
     "loss",
     "preference",
+    "movement",
     "times",
 ]
 
@@ -214,6 +217,47 @@ def test_stage_tables_are_what_the_stages_counted(reported):
     assert (skipped + stage2.pairs == stage2.questions).all()  # GSM8K: one pair a question
     confidence = pd.read_csv(reported.beside / "confidence.csv")
     assert (confidence.groupby("seed").questions.sum() == 80).all()
+
+
+def test_the_headroom_is_that_of_its_file(whole, reported, page):
+    table = pd.read_csv(reported.beside / "headroom.csv").set_index("seed")
+    for seed in (0, 1):
+        measured = json.loads((whole / f"seed{seed}/headroom.json").read_text())
+        assert f"Seed {seed}: {measured['sentence']}" in page
+        assert table.difference[seed] == pytest.approx(measured["difference"]["value"])
+        assert table.majority_low[seed] == pytest.approx(measured["majority"]["low"])
+        assert table.pairs[seed] == measured["pairs"]
+    assert "a part of which M<sub>plus</sub> was trained on" in page
+
+
+def test_a_run_that_began_before_there_was_a_headroom_has_none(run):
+    contents = json.loads((run / "contents.json").read_text())
+    later = ("headroom", "headroom_split")
+    before = [{key: one[key] for key in one if key not in later} for one in contents["stage2"]]
+    changed(run, stage2=before)
+    made = report(run)
+    assert made.absent == 0
+    assert 'id="headroom"' not in made.page.read_text()
+    assert not (made.beside / "headroom.csv").exists()
+
+
+def test_a_training_that_did_little_is_named_beside_its_accuracy(run):
+    state = run / "seed1/models/dpo/trainer_state.json"
+    history = json.loads(state.read_text())
+    for row in history["log_history"]:
+        row["rewards/margins"] = 0.009
+    state.write_text(json.dumps(history))
+    made = report(run)
+    page = made.page.read_text()
+    rows = re.findall(r"<tr[^>]*><th scope=\"row\">DPO</th><td class=\"nowrap\">(.*?)</td>", page)
+    assert "the policy hardly moved (seed 1)" in rows[0]
+    movement = pd.read_csv(made.beside / "movement.csv").fillna("")
+    assert set(movement[movement.seed == 0].finding) == {""}
+    assert set(movement[movement.seed == 1].finding) == {
+        "the policy hardly moved: reward margin 0.009 at the end"
+    }
+    ends = movement[(movement.seed == 0) & (movement.value == "logps/chosen")]
+    assert ends[["first", "last"]].to_numpy().tolist() == [[-20.25, -26.5]]
 
 
 def test_the_paper_stands_beside_its_tasks_only(reported, page, run):

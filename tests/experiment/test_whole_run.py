@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import random
 import subprocess
@@ -116,6 +117,23 @@ def test_it_ends_in_a_report_with_every_step_done_once(undisturbed):
     assert len([name for name in files if name.endswith("adapter_model.safetensors")]) == 3
 
 
+def test_too_little_headroom_stops_before_the_trainings(undisturbed, experiment):
+    folder = undisturbed[0]
+    measured = json.loads((folder / "seed0/headroom.json").read_text())
+    assert (measured["questions"], measured["k"]) == (10, 3)
+    file = experiment(require_headroom=100)
+    done = subprocess.run(command(file, folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    *others, last = done.stderr.splitlines()
+    assert last.startswith(
+        "Error: seed0/headroom_required: the headroom of Stage II does not reach the required 100"
+    )
+    assert measured["sentence"].removesuffix(".") in last
+    assert not any("failed" in line or "train_" in line for line in others)
+    assert (folder / "seed0/headroom.json").exists()
+    assert run(experiment(), folder) == []  # without the key, nothing has to be done again
+
+
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_in_the_same_files(undisturbed, experiment, tmp_path):
     draw, folder, file = random.Random(0), tmp_path / "run", experiment()
@@ -143,7 +161,7 @@ def test_an_edited_confidence_reruns_what_depends_on_it(undisturbed, experiment)
     folder = undisturbed[0]
     assert run(experiment(), folder) == []
     done = run(experiment(min_confidence=0.7), folder)
-    expected = {"pairs", "chosen"}
+    expected = {"pairs", "chosen", "headroom"}
     for method in ("dpo", "sft_chosen"):
         expected |= {f"train_{method}", f"generate_{method}_dev", f"score_{method}_dev"}
     assert set(done) == {*(f"seed0/{name}" for name in expected), "report"}

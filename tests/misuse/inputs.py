@@ -98,6 +98,8 @@ LINES = [
     Line("vote --input in/t1.0 --output out/votes.jsonl --task arithmetic --extract auto --mode symbolic"),
     Line("evaluate in/weak.jsonl in/icl.jsonl --floor 0.1 --ceiling 0.9 --csv out/table.csv", slow=True),
     Line("evaluate --pass-at 2 in/t1.0 --json"),
+    Line("evaluate in/weak.jsonl --headroom in/t1.0 --pairs in/pairs/paired.json --output out/headroom.json"
+         " --require-headroom -90 --task arithmetic"),
     Line("init --task arithmetic --output out/experiment.yaml"),
     Line("init --task out/task.yaml"),
     Line("show-task in/task.yaml --split train_2"),

@@ -7,6 +7,7 @@ from w2s_factory.building.conversion import chosen_side, convert_pairs
 from w2s_factory.building.dataset_files import Built, Recipe
 from w2s_factory.building.full_weak import build_full_weak
 from w2s_factory.building.gold import build_gold, build_test
+from w2s_factory.building.headroom import Headroom, HeadroomShares, PairVerdicts, headroom
 from w2s_factory.building.pair_check import PairCheck, check_pairs
 from w2s_factory.building.pair_sources import PairSource, explain_pair
 from w2s_factory.building.prompt_form import PromptForm
@@ -21,6 +22,8 @@ __all__ = [
     "Agreement",
     "Built",
     "EqualResultsWarning",
+    "Headroom",
+    "HeadroomShares",
     "Inputs",
     "Padding",
     "PairCheck",
@@ -28,6 +31,7 @@ __all__ = [
     "PairRules",
     "PairSource",
     "PairThresholds",
+    "PairVerdicts",
     "PromptForm",
     "Recipe",
     "ResponseRule",
@@ -42,5 +46,6 @@ __all__ = [
     "chosen_side",
     "convert_pairs",
     "explain_pair",
+    "headroom",
     "inputs_of",
 ]

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.options import PATH, TASKS, number
-from w2s_factory.cli.output import messages_to_stderr
+from w2s_factory.cli.output import accuracy_text, messages_to_stderr
 from w2s_factory.errors import encodable
 from w2s_factory.folders import RESULTS, samples_in, seeds_in
-from w2s_factory.quantities import Samples
+from w2s_factory.quantities import HeadroomPoints, Samples
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from w2s_factory.building import Headroom
 
 _samples = heading("Sampled responses")
+_headroom = heading("Headroom of Stage II")
 _groups = heading("Accuracy by group")
 _references = heading("Comparison")
 _output = heading("Output")
@@ -35,7 +41,25 @@ _output = heading("Output")
 )  # fmt: skip
 @_samples(
     "--task", "task_name", metavar="NAME", show_default="answers are equal if their texts are",
-    help=f"With --pass-at: the task, which decides which answers are equal: {TASKS}.",
+    help=f"With --pass-at or --headroom: the task, which decides which answers are equal: {TASKS}.",
+)  # fmt: skip
+@_headroom(
+    "--headroom", "samples", type=PATH, metavar="DIR",
+    help="Folder of samples of the same model on the same questions as RESULTS (seed0/results.jsonl, ...). "
+    "Print whether their majority knows more than the greedy answer in RESULTS, with avg@K, maj@K and "
+    "pass@K over all K samples, instead of accuracy.",
+)  # fmt: skip
+@_headroom(
+    "--pairs", type=PATH, metavar="FILE",
+    help="With --headroom: pairs of build-data --stage 2, to print how often each of their sides is right.",
+)  # fmt: skip
+@_headroom(
+    "--output", type=PATH, metavar="FILE", help="With --headroom: also write it to this file, as JSON.",
+)  # fmt: skip
+@_headroom(
+    "--require-headroom", type=number(HeadroomPoints), metavar="N",
+    help="With --headroom: fail with exit code 1 if the accuracy of the majority answers is not at least N "
+    "percentage points above that of the greedy ones (the point estimate, not its interval).",
 )  # fmt: skip
 @_groups(
     "--by", multiple=True, metavar="TAG",
@@ -62,13 +86,17 @@ _output = heading("Output")
     "--csv", type=PATH, metavar="FILE",
     help="Also write the results and their differences as CSV; - for stdout.",
 )  # fmt: skip
-@option("--force", is_flag=True, help="Overwrite a CSV file that has other content.")
+@option("--force", is_flag=True, help="Overwrite a file that has other content.")
 def command(
     *,
     results: tuple[Path, ...],
     pass_at: int | None,
     avg_at: int | None,
     task_name: str | None,
+    samples: Path | None,
+    pairs: Path | None,
+    output: Path | None,
+    require_headroom: float | None,
     golds: Path | None,
     by: tuple[str, ...],
     floor: str | None,
@@ -89,19 +117,37 @@ def command(
       w2s-factory evaluate weak/results.jsonl strong/results.jsonl
       w2s-factory evaluate --pass-at 10 outputs/t1.0
       w2s-factory evaluate --avg-at 10 outputs/t1.0
+      w2s-factory evaluate outputs/results.jsonl --headroom outputs/t1.0
       w2s-factory evaluate results.jsonl --golds data/test/math.jsonl --by level --by subject
       w2s-factory evaluate weak/results.jsonl --beside-paper gsm8k llama2_7b
     """  # noqa: D301  click reads \b
     import dataclasses
 
+    from w2s_factory.building import headroom
     from w2s_factory.records import Outputs
     from w2s_factory.scoring.evaluate import evaluate
     from w2s_factory.tasks import get_task
 
-    if task_name and not pass_at:
-        raise click.UsageError("--task is read only with --pass-at.")
+    if task_name and not (pass_at or samples):
+        raise click.UsageError("--task is read only with --pass-at or --headroom.")
     if as_json and csv is not None and str(csv) == "-":
         raise click.UsageError("--json and --csv - both print to stdout: name a file for --csv.")
+    others: dict[str, object] = {"--pass-at": pass_at, "--avg-at": avg_at, "--by": by, "--golds": golds}
+    others |= {"--floor": floor, "--ceiling": ceiling, "--beside-paper": beside_paper, "--csv": csv}
+    ours = {"--pairs": pairs, "--output": output, "--require-headroom": require_headroom}
+    _check_combination(samples, results, others, ours)
+    if samples is not None:
+        measured = headroom(
+            results[0],
+            samples_in(samples),
+            task=task_name,
+            pairs=pairs,
+            output=output,
+            require=require_headroom,
+            force=force,
+        )
+        _print_headroom(measured, as_json=as_json)
+        return
     if pass_at or avg_at:
         results = tuple(map(samples_in, results))
     found = evaluate(
@@ -126,6 +172,40 @@ def command(
         click.echo(_text(table))
     for note in found.notes:
         click.echo(note, err=True)
+
+
+def _check_combination(
+    samples: Path | None, results: tuple[Path, ...], others: Mapping[str, object], ours: Mapping[str, object]
+) -> None:
+    """Check that `--headroom` is not combined with options that it does not read, and that its own have it.
+
+    Raises:
+        UsageError: An option is not read.
+    """
+    for name, value in (others if samples is not None else ours).items():
+        if value is not None and value != ():
+            need = "cannot be combined" if samples is not None else "is read only"
+            raise click.UsageError(f"{name} {need} with --headroom.")
+    if samples is not None and len(results) > 1:
+        raise click.UsageError("--headroom takes the RESULTS of one model.")
+
+
+def _print_headroom(found: Headroom, *, as_json: bool) -> None:
+    """Print the headroom as JSON, or as its sentence, its accuracies and the verdicts on the pairs."""
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2))
+        return
+    click.echo(found.sentence)
+    if found.shares is not None:
+        names = {"greedy": "greedy", "averaged": f"avg@{found.k}", "majority": f"maj@{found.k}"}
+        for name, label in (names | {"passed": f"pass@{found.k}"}).items():
+            value, low, high = getattr(found.shares, name)
+            click.echo(f"  {label:<8} {value:.1%}  (95 % interval {low:.1%} to {high:.1%})")
+    if found.left_out:
+        click.echo(f"  {found.left_out:,} questions whose gold is not known are left out")
+    if found.pairs is not None:
+        chosen, rejected = accuracy_text(found.pairs.chosen), accuracy_text(found.pairs.rejected)
+        click.echo(f"  {found.pairs.pairs:,} pairs: chosen right {chosen}, rejected right {rejected}")
 
 
 def _reads(results: tuple[Path, ...], *others: Path | str | None) -> list[Path]:

@@ -76,7 +76,8 @@ def command(
     one of its arguments. The prompt template vanilla is added in every process of the training. LLaMA-Factory
     uses all GPUs it sees; its environment variables NPROC_PER_NODE, NNODES, NODE_RANK, MASTER_ADDR and
     MASTER_PORT work as usual, and FORCE_TORCHRUN and USE_RAY are set where the config needs them. At the end,
-    engine, ranks and total batch size are printed, as the log reports them.
+    engine, ranks and total batch size are printed, as the log reports them; after a preference training also
+    whether the policy moved: loss, reward margin and accuracy, and log-probabilities, first and last.
 
     \b
     Example:
@@ -103,6 +104,10 @@ def command(
     weights = trained.weights
     click.echo(f"Trained: {weights.kind} in {weights.folder}")
     click.echo(f"Engine: {trained.parallelism}")
+    if trained.movement is not None:
+        click.echo(f"Policy, first to last logged value: {trained.movement.values}")
+        if trained.movement.finding:
+            print_warning(trained.movement.finding)
     if weights.base is not None:
         after_adapter(weights.base, weights.folder)
     elif weights.kind == "model":

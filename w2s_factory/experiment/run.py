@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
+from w2s_factory.building.headroom import BELOW
 from w2s_factory.errors import DelegateError, UserError, W2SError
 from w2s_factory.experiment import slurm
 from w2s_factory.experiment.checked_plan import plan_experiment, trainings_of
 from w2s_factory.experiment.gpu_check import check_gpu
+from w2s_factory.experiment.headroom_steps import HEADROOM
 from w2s_factory.experiment.load import file_of, with_line
 from w2s_factory.experiment.package_check import check_packages
 from w2s_factory.experiment.plan import REPORT
@@ -38,6 +40,7 @@ from w2s_factory.experiment.workflow import LOG, RESTORED, is_dry, restoring, sc
 from w2s_factory.experiment.workflow_progress import Progress
 from w2s_factory.processes import kill_family, say
 from w2s_factory.quantities import Jobs
+from w2s_factory.records import read_object
 from w2s_factory.terminal import end_of_log
 
 if TYPE_CHECKING:
@@ -222,6 +225,7 @@ def _carry_out(
     """
     start = _size(folder / LOG)
     progress = _progress(planned, folder, command, tell)
+    progress.ended = partial(_tell_headroom, planned, folder, tell)
     watch = _watch(planned, tell, progress)
     with contextlib.ExitStack() as stack:
         if live and stack.enter_context(drawn(folder, lambda: not (only or watch.only_lost_completed))):
@@ -250,6 +254,24 @@ def _progress(planned: Plan, folder: Path, command: Sequence[str], tell: Callabl
         names[step.rule], logs[step.rule] = step.name, folder / step.log
     starts = "is submitted" if "--executor" in command else "starts"
     return Progress(names, tell, logs, starts)
+
+
+def _tell_headroom(planned: Plan, folder: Path, tell: Callable[[str], None], rule: str) -> None:
+    """Pass the sentence on the headroom of Stage II to `tell` when the step that measures it has ended."""
+    for step in planned.steps:
+        if step.rule == rule and step.name.endswith(f"/{HEADROOM}"):
+            with contextlib.suppress(UserError):  # the file may be late to appear on another machine
+                tell(f"{step.name}: {read_object(folder / step.writes[0])['sentence']}")
+
+
+def _too_little_headroom(failed: Sequence[Step], folder: Path) -> DelegateError | None:
+    """Return the error if the headroom of Stage II, and nothing else, ended a run; None otherwise."""
+    ends = {step.name: end_of_log(folder / step.log)[-1:] for step in failed}
+    if not failed or not all(BELOW in line for end in ends.values() for line in end or [""]):
+        return None
+    said = [f"{name}: {end[0].removeprefix('Error: ')}" for name, end in ends.items()]
+    hint = "Stage II is not trained; with a lower stage2.require_headroom, or without it, the run continues"
+    return DelegateError("; ".join(said), hint=hint)
 
 
 def _repeat(carried_out: Callable[..., Progress], command: Sequence[str], steps: Sequence[Step]) -> bool:
@@ -349,6 +371,8 @@ def _failed(
     this run.
     """
     failed = [step for step in planned.steps if step.rule in {*progress.failed, *watch.lost}]
+    if (stopped := _too_little_headroom(failed, folder)) is not None:
+        return stopped
     states = watch.ends_of(failed)
     for step in failed:
         tell(f"\n{step.name} failed; the end of {folder / step.log}:")

@@ -70,13 +70,21 @@ class Agreed(_ContentsPart):
 
 
 class Preferred(_ContentsPart):
-    """The files of Stage II: the original weak results, M_plus's samples, the majority file, the pairs."""
+    """The files of Stage II: the original weak results, M_plus's samples, the majority file, the pairs.
+
+    `headroom` is what a vote knows beyond the greedy answer, and `headroom_split` the split on which it was
+    measured; None in earlier runs.
+    """
+
+    later = frozenset({"headroom", "headroom_split"})
 
     seed: int
     weak: Path
     samples: Path
     votes: Path
     pairs: Path
+    headroom: Path | None = None
+    headroom_split: str | None = None
 
 
 class Job(_ContentsPart):

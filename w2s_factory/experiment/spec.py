@@ -43,6 +43,7 @@ from w2s_factory.quantities import (
     PUBLISHED_TEMPERATURE,
     Confidence,
     DemonstrationCount,
+    HeadroomPoints,
     Iteration,
     PairRules,
     QuestionCount,
@@ -198,6 +199,8 @@ class Stage2Section(Section):
         min_confidence: The least confidence at which a question gives pairs.
         negative_confidence: The least confidence at which a weak answer counts as wrong; not below
             `min_confidence`.
+        require_headroom: The least headroom with which methods are trained: the accuracy of M_plus's majority
+            answers less that of its greedy ones, in percentage points; None trains in any case.
         methods: The trainings on the pairs.
     """
 
@@ -205,6 +208,7 @@ class Stage2Section(Section):
     temperature: SampledTemperature = PUBLISHED_TEMPERATURE
     min_confidence: Confidence = PairRules.min_confidence
     negative_confidence: Confidence = PairRules.negative_confidence
+    require_headroom: HeadroomPoints | None = None
     methods: Methods = Methods()
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from w2s_factory.building.dataset_files import dataset_name
 from w2s_factory.experiment.answer_steps import RESULTS, answer, evaluate, sample
+from w2s_factory.experiment.headroom_steps import headroom_split, plan_headroom
 from w2s_factory.experiment.run_contents import Agreed, Evaluated, Preferred
 from w2s_factory.experiment.spec import Methods, ReferenceFree, Side
 from w2s_factory.experiment.step_options import (
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 
 def plan_golds(draft: Draft) -> None:
-    """Add the files of questions and golds: of the split on which models are compared, and of `train_2`."""
-    for split in dict.fromkeys([draft.experiment.split, "train_2"]):
+    """Add the files of questions and golds of all splits that models answer."""
+    measured = [headroom_split(draft.experiment, strong_base(draft))] if draft.experiment.stage2 else []
+    for split in dict.fromkeys([draft.experiment.split, "train_2", *measured]):
         raw, golds = raw_files(draft.experiment, split), draft.tree.golds(split)
         command = ["build-data", "--stage", "test", "--task", draft.task.argument, *_input(draft, raw)]
         command += ["--split", split, "--output", golds, "--force"]
@@ -230,14 +232,17 @@ def plan_stage2(draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: 
     """Add Stage II, from M_plus's samples to the evaluation of each method's model."""
     stem = f"{draft.weak_stem}iter{draft.experiment.iterations}_hybrid"
     pairs = _pairs(draft, stage2, weak_results, m_plus, f"{stem}_paired")
+    waits_for = plan_headroom(draft, stage2, m_plus, pairs)
     methods = stage2.methods
     if not methods.preference and methods.sft_chosen is None:
         return
     starts = _Starts(m_plus, merge(draft, "m_plus", m_plus), strong_base(draft))
     for name, method in methods.preference.items():
-        _train_method(draft, name, method, starts, pairs, dataset_name(f"{stem}_paired", draft.task))
+        _train_method(
+            draft, name, method, starts, [pairs, *waits_for], dataset_name(f"{stem}_paired", draft.task)
+        )
     if methods.sft_chosen is not None:
-        _control(draft, methods.sft_chosen, starts.merged, pairs, f"{stem}_chosen")
+        _control(draft, methods.sft_chosen, starts.merged, pairs, f"{stem}_chosen", waits_for)
 
 
 def _pairs(draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: Answerer, stem: str) -> str:
@@ -269,7 +274,12 @@ def _pairs(draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: Answe
 
 
 def _train_method(
-    draft: Draft, name: str, method: Dpo | ReferenceFree, starts: _Starts, pairs: str, dataset: str
+    draft: Draft,
+    name: str,
+    method: Dpo | ReferenceFree,
+    starts: _Starts,
+    files: Sequence[str],
+    dataset: str,
 ) -> None:
     """Add a preference training and the evaluation of its model.
 
@@ -279,7 +289,7 @@ def _train_method(
     trained_as = f"{draft.experiment.strong.name}_{dataset}_{name}"
     training = draft.experiment.method_training(name, method)
     goes_on = bool(options)
-    who = fit(draft, name, trained_as, training, start, dataset, pairs, options=options, goes_on=goes_on)
+    who = fit(draft, name, trained_as, training, start, dataset, *files, options=options, goes_on=goes_on)
     evaluate(draft, name, Methods.label(name), who, stage="stage2")
 
 
@@ -292,7 +302,9 @@ def _start(method: Dpo | ReferenceFree, starts: _Starts) -> tuple[Answerer, list
     return starts.merged, []
 
 
-def _control(draft: Draft, control: Method, m_plus: Answerer, pairs: str, stem: str) -> None:
+def _control(
+    draft: Draft, control: Method, m_plus: Answerer, pairs: str, stem: str, waits_for: Sequence[str]
+) -> None:
     """Add fine-tuning on the chosen responses, for as many steps as the first preference method takes."""
     file, dataset = draft.tree.dataset(stem), dataset_name(stem)  # convert-pairs names it without a task
     convert = ["convert-pairs", pairs, "--format", "chosen", "--output", file, "--force"]
@@ -304,7 +316,7 @@ def _control(draft: Draft, control: Method, m_plus: Answerer, pairs: str, stem: 
     )
     name = f"{draft.experiment.strong.name}_{dataset}"
     folder = str(Path(file).parent)  # convert-pairs adds it to the index in this folder
-    who = fit(draft, CONTROL, name, training, m_plus, dataset, file, dataset_dir=folder)
+    who = fit(draft, CONTROL, name, training, m_plus, dataset, file, *waits_for, dataset_dir=folder)
     evaluate(draft, CONTROL, Methods.label(CONTROL), who, stage="stage2")
 
 

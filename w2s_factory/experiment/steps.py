@@ -78,6 +78,7 @@ class Step:
         need: The resources it needs.
         uncompared: Successive words of a command that decide nothing it writes: if they alone change, the
             step is not repeated.
+        first: Whether it comes before others that could start at the same time.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Step:
     commands: tuple[tuple[str, ...], ...]
     need: Need
     uncompared: tuple[str, ...] = ()
+    first: bool = False
 
     @property
     def rule(self) -> str:

@@ -32,8 +32,7 @@ def fit(  # noqa: PLR0913  each describes the training
     training: TrainingSection,
     start: Answerer,
     dataset: str,
-    file: str,
-    *,
+    *files: str,
     dataset_dir: str | None = None,
     options: Sequence[str] = (),
     goes_on: bool = False,
@@ -47,7 +46,7 @@ def fit(  # noqa: PLR0913  each describes the training
         training: The preset and the arguments that differ from it.
         start: The model that is trained.
         dataset: The dataset's name in the index.
-        file: The dataset's file.
+        files: The dataset's file, and further ones without which the training does not start.
         dataset_dir: The folder of the index; the tree's root if None.
         options: Further options of `make-config`.
         goes_on: Continue to train the adapter of `start`, instead of a new one on a merged model.
@@ -74,7 +73,7 @@ def fit(  # noqa: PLR0913  each describes the training
     allowed = draft.allow_other_template and training.value("template") not in (None, *WITHOUT_CHAT)
     train += ["--allow-other-template"] if allowed else []
     written = f"{folder}/{NOTED}"
-    reads = [file, *training.files, *start.reads]
+    reads = [*files, *training.files, *start.reads]
     draft.add(f"train_{role}", "train", make, train, reads=reads, writes=[written], uncompared=tracked)
     if training.makes == "adapter":
         made = (*start.made, written)

@@ -216,6 +216,7 @@ def _rule(step: Step, made: set[str], contents: Mapping[str, str]) -> dict[str, 
         "resources": resources_of(step.need),
         "commands": step.compared,
         "inputs": [contents[file] for file in _outside(step, made)],
+        **({"priority": 1} if step.first else {}),
     }
 
 

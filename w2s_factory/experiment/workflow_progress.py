@@ -63,6 +63,7 @@ class Progress:
         tell: The function that gets a line for each step that starts or ends.
         logs: The logs of steps by rule; a step's start is passed to `tell` if its log is here.
         starts: What a step does when Snakemake starts it, if an executor may send it elsewhere.
+        ended: The function that gets the rule of each step that ends without an error.
         total: The number of steps to do.
         done: The number of finished steps.
         failed: The rules that failed.
@@ -82,6 +83,7 @@ class Progress:
     tell: Callable[[str], None]
     logs: Mapping[str, Path] = field(default_factory=dict)
     starts: str = "starts"
+    ended: Callable[[str], None] = lambda _: None
     total: int = 0
     done: int = 0
     failed: list[str] = field(default_factory=list)
@@ -169,6 +171,7 @@ class Progress:
         took = time.monotonic() - self._since.get(rule, time.monotonic())
         width = len(str(self.total))
         self.tell(f"[{self.done:>{width}}/{self.total}] {self.names.get(rule, rule)}  {took:.1f} s")
+        self.ended(rule)
 
     def _fail(self, rule: str) -> None:
         self._rule = rule

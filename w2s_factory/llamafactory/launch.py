@@ -21,6 +21,7 @@ from w2s_factory.llamafactory.parallelism import (
     device_count,
     reported_parallelism,
 )
+from w2s_factory.llamafactory.policy_movement import movement_in
 from w2s_factory.llamafactory.preflight import (
     check_accelerator,
     check_deepspeed,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from w2s_factory.llamafactory.installation import Installation
     from w2s_factory.llamafactory.long_rows import OnLong
     from w2s_factory.llamafactory.parallelism import Asked
+    from w2s_factory.llamafactory.policy_movement import Movement
     from w2s_factory.llamafactory.training_config import Config
     from w2s_factory.quantities import RayCpus
 
@@ -62,11 +64,13 @@ class Trained:
         dropped: The number of rows that were too long and dropped, by dataset; datasets that lost none are
             left out.
         parallelism: The engine, ranks and total batch size, by LLaMA-Factory's own log.
+        movement: How far a preference training moved the policy; None for other trainings.
     """
 
     weights: Weights | None
     dropped: Mapping[str, int] = field(default_factory=dict)
     parallelism: Parallelism = field(default_factory=Parallelism)
+    movement: Movement | None = None
 
 
 def train(  # noqa: PLR0913  each is a property of a training
@@ -143,7 +147,8 @@ def train(  # noqa: PLR0913  each is a property of a training
     base = asked.values["model_name_or_path"]
     weights = check_weights(output_dir, kind, before=before, python=installation.python, base=base)
     resumed = resumed_from(used) if resume else None
-    return Trained(_noted(asked, weights, installation, data, dropped, resumed, found), dropped, found)
+    weights = _noted(asked, weights, installation, data, dropped, resumed, found)
+    return Trained(weights, dropped, found, movement_in(output_dir, asked.values))
 
 
 def export(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in
 from w2s_factory.quantities import Samples
 from w2s_factory.ranges import check
-from w2s_factory.records import ANSWERED, Table, read_placed
+from w2s_factory.records import ANSWERED, Id, Table, read_placed
 from w2s_factory.scoring.answer_classes import AnswerClasses, classes_as_scored
 from w2s_factory.scoring.metrics import pass_at_k, wilson_interval
 from w2s_factory.scoring.noted_way import noted_way
@@ -20,7 +20,7 @@ from w2s_factory.scoring.vote import majority
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from w2s_factory.records import Id, Result, RowSource
+    from w2s_factory.records import Result, RowSource
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
 
@@ -95,28 +95,62 @@ def sampled_known(
             no gold is known.
     """
     check(k, Samples, "pass_at")
-    files = list(seeds.values())
-    if k > len(files):
-        raise UserError(f"pass@{k} needs {k} seeds, got {len(files)}", file=name)
     total = passed = agreed = 0
     unbiased = 0.0
     seen: Counter[bool] = Counter()
-    questions = _classes(task, files).classify(_known(files, seen))
-    for total, (results, answers) in enumerate(questions, 1):  # noqa: B007  the count is used below
-        verdicts = [result["result"] for result in results]
-        passed += any(verdicts[:k])
-        voting = [answer for answer in answers[:k] if answer is not None]
-        agreed += bool(voting) and verdicts[answers.index(majority(voting))]
-        unbiased += pass_at_k(len(verdicts), sum(verdicts), k)
-    if not seen:
-        raise UserError("holds no rows", file=files[0])
+    for total, question in enumerate(sampled_questions(seeds, k, task, name, seen), 1):  # noqa: B007  used below
+        passed += any(question.verdicts[:k])
+        agreed += question.majority
+        unbiased += pass_at_k(len(question.verdicts), sum(question.verdicts), k)
     if not total:
         raise no_gold(name)
-    row = {"results": name, "questions": total, "samples": len(files), "k": k}
+    row = {"results": name, "questions": total, "samples": len(seeds), "k": k}
     for measure, right in (("pass", passed), ("maj", agreed)):
         low, high = wilson_interval(right, total)
         row |= {f"{measure}_at_k": right / total, f"{measure}_low": low, f"{measure}_high": high}
     return row | {"pass_at_k_unbiased": unbiased / total}, seen[False]
+
+
+class SampledQuestion(NamedTuple):
+    """The verdicts on the samples of one question.
+
+    Attributes:
+        id: The question's id.
+        verdicts: The verdict on each sample, in the order of the seeds.
+        majority: Whether the majority answer of the first k samples is right.
+    """
+
+    id: Id
+    verdicts: list[bool]
+    majority: bool
+
+
+def sampled_questions(
+    seeds: Mapping[int, RowSource], k: Samples, task: Task | None, name: str, seen: Counter[bool]
+) -> Iterator[SampledQuestion]:
+    """Yield the verdicts on each question whose gold is known. Memory does not grow with their number.
+
+    Args:
+        seeds: The results of each seed.
+        k: The number of samples that vote.
+        task: The task that says which answers are equal; None if only the same text is.
+        name: The name of the samples, for messages.
+        seen: Counts the questions, by whether their gold is known.
+
+    Raises:
+        UserError: There are fewer than k seeds, or their results cannot be read, are empty or differ in their
+            questions.
+    """
+    files = list(seeds.values())
+    if k > len(files):
+        raise UserError(f"pass@{k} needs {k} seeds, got {len(files)}", file=name)
+    for results, answers in _classes(task, files).classify(_known(files, seen)):
+        verdicts = [result["result"] for result in results]
+        voting = [answer for answer in answers[:k] if answer is not None]
+        majority_right = bool(voting) and verdicts[answers.index(majority(voting))]
+        yield SampledQuestion(results[0]["id"], verdicts, majority_right)
+    if not seen:
+        raise UserError("holds no rows", file=files[0])
 
 
 def shares_right(seeds: Mapping[int, RowSource], k: Samples, name: str) -> tuple[dict[Id, float], int]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from w2s_factory.building import HeadroomShares
 from w2s_factory.experiment.report.models import gap_recovered
 from w2s_factory.quantities import PairThresholds
+from w2s_factory.scoring.metrics import Difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,10 +16,9 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.report.comparisons import Changes, ModelComparison
     from w2s_factory.experiment.report.folder import Artefact
     from w2s_factory.experiment.report.models import Group, ReportedModel
-    from w2s_factory.experiment.report.stage_results import Iteration, Preferences
+    from w2s_factory.experiment.report.stage_results import Iteration, MeasuredHeadroom, Preferences
     from w2s_factory.experiment.report.training_curves import Timed, TrainingCurves
     from w2s_factory.experiment.report.unfinished import Unfinished
-    from w2s_factory.scoring.metrics import Difference
 
     Rows = list[dict[str, Any]]
 
@@ -92,6 +93,24 @@ def stage2_table(preferences: Iterable[Preferences]) -> Rows:
     ]
 
 
+def headroom_table(found: Iterable[MeasuredHeadroom]) -> Rows:
+    """Return a row for each seed; an accuracy has its interval in further columns."""
+    return [
+        {
+            "seed": measured.seed,
+            "split": measured.split,
+            **{key: measured.row.get(key) for key in ("questions", "left_out", "k")},
+            **{
+                name if end == "value" else f"{name}_{end}": (measured.row[name] or {}).get(end)
+                for name in HeadroomShares.__dataclass_fields__
+                for end in Difference._fields
+            },
+            **{key: measured.row.get(key) for key in ("pairs", "chosen_right", "rejected_right")},
+        }
+        for measured in found
+    ]
+
+
 def confidence_table(preferences: Iterable[Preferences]) -> Rows:
     """Return a row for each seed and confidence."""
     return [
@@ -135,6 +154,22 @@ def training_table(trainings: Iterable[TrainingCurves]) -> Rows:
         for training in trainings
         for name, points in training.curves.items()
         for step, value in points
+    ]
+
+
+def movement_table(trainings: Iterable[TrainingCurves]) -> Rows:
+    """Return a row for each preference training and value: the first and the last one logged."""
+    return [
+        {
+            "model": training.key,
+            "seed": training.seed,
+            "value": name,
+            **ends._asdict(),
+            "finding": training.movement.finding,
+        }
+        for training in trainings
+        if training.movement is not None
+        for name, ends in training.movement.ends.items()
     ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from w2s_factory.experiment.report.comparisons import changes, comparisons
 from w2s_factory.experiment.report.folder import artefacts
 from w2s_factory.experiment.report.models import groups, models_of
-from w2s_factory.experiment.report.stage_results import iterations, preferences
+from w2s_factory.experiment.report.stage_results import headrooms, iterations, preferences
 from w2s_factory.experiment.report.training_curves import times, trainings
 from w2s_factory.experiment.report.unfinished import unfinished
 from w2s_factory.published import is_published
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.report.comparisons import Changes, ModelComparison
     from w2s_factory.experiment.report.folder import Absent, Artefact, Run
     from w2s_factory.experiment.report.models import Group, ReportedModel
-    from w2s_factory.experiment.report.stage_results import Iteration, Preferences
+    from w2s_factory.experiment.report.stage_results import Iteration, MeasuredHeadroom, Preferences
     from w2s_factory.experiment.report.training_curves import Timed, TrainingCurves
     from w2s_factory.experiment.report.unfinished import Unfinished
     from w2s_factory.experiment.run_contents import Contents
@@ -37,6 +37,7 @@ class Findings:
     compared: list[ModelComparison]
     stage1: list[Iteration]
     stage2: list[Preferences]
+    headrooms: list[MeasuredHeadroom]
     groups: list[Group]
     changes: Changes | None
     trainings: list[TrainingCurves]
@@ -61,6 +62,7 @@ def find_out(run: Run) -> Findings:
         compared=comparisons(models),
         stage1=iterations(run),
         stage2=preferences(run),
+        headrooms=headrooms(run),
         groups=groups(run, models),
         changes=changes(run, models),
         trainings=trainings(run),

@@ -187,6 +187,8 @@ class Run:
         for stage2 in contents.stage2:
             for what in ("weak", "samples", "votes", "pairs"):
                 yield f"Stage II, seed {stage2.seed}: {what}", getattr(stage2, what)
+            if stage2.headroom:
+                yield f"Stage II, seed {stage2.seed}: headroom", stage2.headroom
 
 
 def open_run(folder: str | Path) -> Run:

@@ -22,8 +22,9 @@ from w2s_factory.experiment.report.models import (
     hybrids,
 )
 from w2s_factory.experiment.report.summary import clauses
-from w2s_factory.experiment.report.training_curves import by_kind
+from w2s_factory.experiment.report.training_curves import by_kind, findings_of
 from w2s_factory.experiment.report.wording import percent, percent_interval, ratio
+from w2s_factory.llamafactory.policy_movement import HARDLY_MOVED, SHOWN
 from w2s_factory.quantities import PUBLISHED_SAMPLES
 from w2s_factory.tasks import get_task
 from w2s_factory.tasks.registry import is_task_file
@@ -45,7 +46,10 @@ _PAPER_COLUMNS: Final = {"paper_accuracy": "Accuracy", "paper_pgr": "PGR", "pape
 def model_rows(found: Findings) -> list[dict[str, Any]]:
     """Return a row for each model, in the order of the groups and of the run's contents."""
     paper = {row["paper"]: row for row in found.paper}
-    return [_row(model, found.models, paper) for model in found.models]
+    said = findings_of(found.trainings)
+    return [
+        _row(model, found.models, paper) | {"training": said.get(model.key, "")} for model in found.models
+    ]
 
 
 def tiles(found: Findings) -> list[dict[str, str]]:
@@ -199,6 +203,8 @@ def _context(found: Findings, drawings: Drawings, beside: str) -> dict[str, Any]
         "trained": sum(model.training is not None for model in found.contents.models),
         "tags": _by_tag(found.groups) if compared_by_tag(models) else {},
         "tag_models": compared_by_tag(models),
+        "movement_names": SHOWN,
+        "hardly_moved": HARDLY_MOVED,
         "kinds": by_kind(found.timed),
         "versions": versions(found.artefacts),
         "seeded": any("seed" in artefact.line for artefact in found.artefacts),

@@ -121,10 +121,12 @@ def _tables(found: Findings) -> dict[str, list[dict[str, Any]]]:
         "comparisons": csv_tables.comparisons_table(found.compared),
         "stage1": csv_tables.stage1_table(found.stage1),
         "stage2": csv_tables.stage2_table(found.stage2),
+        "headroom": csv_tables.headroom_table(found.headrooms),
         "confidence": csv_tables.confidence_table(found.stage2),
         "tags": csv_tables.tags_table(found.groups),
         "changes": csv_tables.changes_table(found.changes) if found.changes else [],
         "training": csv_tables.training_table(found.trainings),
+        "movement": csv_tables.movement_table(found.trainings),
         "times": csv_tables.times_table(found.timed),
         "provenance": csv_tables.provenance_table(found.artefacts),
     }

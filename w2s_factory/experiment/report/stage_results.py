@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from w2s_factory.building import Accuracy, Agreement, PairCounts, PairRules
+from w2s_factory.building import Accuracy, Agreement, HeadroomShares, PairCounts, PairRules
 from w2s_factory.building.agreement import agreeing
 from w2s_factory.building.pair_sources import ORIGIN, sidecar
 from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.weak_answers import JoinedVotes, Judgements
+from w2s_factory.errors import UserError
 from w2s_factory.experiment.report.folder import line_of
-from w2s_factory.records import SFT, VOTE, read, read_pairs
+from w2s_factory.records import SFT, VOTE, read, read_object, read_pairs
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -131,6 +132,38 @@ def preferences(run: Run) -> list[Preferences]:
     """
     there = [files for files in run.contents.stage2 if run.has(files.weak, files.votes)]
     return [_preferences(run, files) for files in sorted(there, key=lambda files: files.seed)]
+
+
+@dataclass(frozen=True)
+class MeasuredHeadroom:
+    """The headroom of Stage II for one seed, as its step wrote it.
+
+    Attributes:
+        seed: The seed of the repetition.
+        split: The split on which it was measured.
+        row: The content of its file (docs/formats.md).
+    """
+
+    seed: int
+    split: str
+    row: Mapping[str, Any]
+
+
+def headrooms(run: Run) -> list[MeasuredHeadroom]:
+    """Return the headroom of each seed for which it was measured.
+
+    Raises:
+        UserError: A file cannot be read, or lacks a key.
+    """
+    found = []
+    for files in sorted(run.contents.stage2, key=lambda files: files.seed):
+        if files.headroom is not None and run.has(files.headroom):
+            row = read_object(run.at(files.headroom))
+            missing = [key for key in (*HeadroomShares.__dataclass_fields__, "sentence") if key not in row]
+            if missing:
+                raise UserError("is missing", file=run.at(files.headroom), field=missing[0])
+            found.append(MeasuredHeadroom(files.seed, str(files.headroom_split), row))
+    return found
 
 
 def _preferences(run: Run, files: Preferred) -> Preferences:

@@ -5,31 +5,20 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
-from w2s_factory.records import Form, read, read_object
+from w2s_factory.llamafactory.policy_movement import logged_curves, movement
+from w2s_factory.llamafactory.preference_methods import METHODS
 from w2s_factory.records.reader import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from w2s_factory.experiment.report.folder import Run
     from w2s_factory.experiment.run_contents import Job
-
-LOG, STATE = "trainer_log.jsonl", "trainer_state.json"
-CURVES: Final = (
-    "loss",
-    "rewards/chosen",
-    "rewards/rejected",
-    "rewards/accuracies",
-    "logps/chosen",
-    "logps/rejected",
-)
-"""The trainer's names of the values that are drawn; all but the loss exist only in preference learning."""
-
-_LINE: Form[Any] = Form("lines of a training log", {"current_steps": (int,)})
+    from w2s_factory.llamafactory.policy_movement import Movement
 
 
 @dataclass(frozen=True)
@@ -53,6 +42,12 @@ class TrainingCurves:
         """Return whether it is a preference training."""
         return "rewards/chosen" in self.curves
 
+    @property
+    def movement(self) -> Movement | None:
+        """Return how far a preference training moved the policy; None for other trainings."""
+        method = METHODS.get(self.key)
+        return movement(self.curves, reference=method is not None and method.reference)
+
 
 def trainings(run: Run) -> list[TrainingCurves]:
     """Return the trainings that have a log, in the order of the contents.
@@ -63,31 +58,10 @@ def trainings(run: Run) -> list[TrainingCurves]:
     found = []
     for model in run.contents.models:
         if model.training is not None and run.has(model.training):
-            curves = _curves(run.at(model.training))
+            curves = logged_curves(run.at(model.training))
             if curves:
                 found.append(TrainingCurves(model.key, model.label, model.seed, curves))
     return found
-
-
-def _curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Return the curves of a training from its final state, or else from the log that it writes."""
-    if (folder / STATE).is_file():
-        history = read_object(folder / STATE).get("log_history", [])
-        if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
-            raise UserError("expected a list of objects", file=folder / STATE, field="log_history")
-        return _named(history, "step")
-    if (folder / LOG).is_file():
-        return _named(read(folder / LOG, _LINE), "current_steps")
-    return {}
-
-
-def _named(rows: Iterable[Mapping[str, Any]], step: str) -> dict[str, list[tuple[int, float]]]:
-    curves: dict[str, list[tuple[int, float]]] = {}
-    for row in rows:
-        for name in CURVES:
-            if isinstance(row.get(name), (int, float)) and isinstance(row.get(step), int):
-                curves.setdefault(name, []).append((row[step], float(row[name])))
-    return curves
 
 
 @dataclass(frozen=True)
@@ -148,3 +122,20 @@ def recorded_seconds(path: Path) -> float:
         return seconds
     except (StopIteration, KeyError, TypeError, ValueError):
         raise UserError('expected a table with the column "s", of seconds', file=path) from None
+
+
+def findings_of(trainings: Sequence[TrainingCurves]) -> dict[str, str]:
+    """Return what is remarkable about preference trainings, by the key of the model, with their seeds."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for training in trainings:
+        if training.movement is not None and training.movement.finding:
+            said = training.movement.finding.partition(":")[0]
+            found.setdefault(training.key, {}).setdefault(said, []).append(training.seed)
+    several = len({training.seed for training in trainings}) > 1
+    return {
+        key: "; ".join(
+            f"{said} (seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))})" if several else said
+            for said, seeds in clauses.items()
+        )
+        for key, clauses in found.items()
+    }

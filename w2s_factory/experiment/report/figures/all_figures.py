@@ -11,7 +11,12 @@ from w2s_factory.experiment.report.figures.stage_data import (
     confidence_figure,
     purity_figure,
 )
-from w2s_factory.experiment.report.figures.training import loss_figure, preference_figure, times_figure
+from w2s_factory.experiment.report.figures.training import (
+    loss_figure,
+    movement_figure,
+    preference_figure,
+    times_figure,
+)
 from w2s_factory.experiment.report.models import compared_by_tag
 
 if TYPE_CHECKING:
@@ -31,14 +36,14 @@ class Drawings:
     tags: list[Drawing]
     loss: Drawing | None
     preference: Drawing | None
+    movement: Drawing | None
     times: Drawing | None
 
     def all(self) -> list[Drawing]:
         """Return the figures that have data, in the order of the page."""
         first = [self.accuracy, self.iterations, self.agreement, self.purity, self.confidence, *self.tags]
-        return [
-            drawing for drawing in (*first, self.loss, self.preference, self.times) if drawing is not None
-        ]
+        last = [self.loss, self.preference, self.movement, self.times]
+        return [drawing for drawing in (*first, *last) if drawing is not None]
 
 
 def draw(found: Findings) -> Drawings:
@@ -54,5 +59,6 @@ def draw(found: Findings) -> Drawings:
         tags=[tag_figure(tag, found.groups, compared) for tag in tags] if compared else [],
         loss=loss_figure(found.trainings),
         preference=preference_figure(found.trainings),
+        movement=movement_figure(found.trainings),
         times=times_figure(found.timed),
     )

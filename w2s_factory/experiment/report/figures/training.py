@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.experiment.report.figures.canvas import canvas, drawable, drawn
 from w2s_factory.experiment.report.figures.palette import LIGHT
 from w2s_factory.experiment.report.wording import duration
+from w2s_factory.llamafactory.policy_movement import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,9 @@ _STEP_NAME = 60
 """The most characters of a step's name, which may contain a model, a split and a shard."""
 
 _MOST_STEPS = 20
+_METHODS: Final = (("blue", "-"), ("teal", "--"), ("red", ":"))
+"""The colour and the line of each preference method, in the order of the run's contents."""
+
 _SIDES: Final = {"chosen": ("green", "-"), "rejected": ("red", "--")}
 
 
@@ -59,6 +63,43 @@ def preference_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
         figure.supxlabel("step", fontsize=11)
         return drawn(figure, "preference", "Chosen and rejected during training", _said(models))
+
+
+def movement_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
+    """Draw the first and the last logged value of each preference training: a panel for each value."""
+    moved = [(training, training.movement) for training in trainings if training.movement is not None]
+    panels = [name for name in SHOWN if any(name in movement.ends for _, movement in moved)]
+    if not moved or not panels:
+        return None
+    labels = list(dict.fromkeys(training.label for training, _ in moved))
+    with canvas(60 + 150 * ((len(panels) + 1) // 2)) as figure:
+        for number, name in enumerate(panels, 1):
+            axes = figure.add_subplot((len(panels) + 1) // 2, 2, number)
+            for training, movement in moved:
+                if name in movement.ends:
+                    colour, dashes = _METHODS[labels.index(training.label) % len(_METHODS)]
+                    look: dict[str, Any] = {
+                        "color": LIGHT[colour],
+                        "linestyle": dashes,
+                        "marker": "o",
+                        "markersize": 4,
+                    }
+                    axes.plot((0, 1), movement.ends[name], label=drawable(_short(training.label)), **look)
+            axes.set_xticks((0, 1), ("first", "last"))
+            axes.set_xlim(-0.3, 1.3)
+            axes.set_title(SHOWN[name], fontsize=11)
+        figure.legend(*_one_each(figure.axes), loc="outside upper left", ncols=3)
+        said = [f"{training.label}, seed {training.seed}: {movement.values}" for training, movement in moved]
+        return drawn(figure, "movement", "Whether the policy moved", f"{'; '.join(said)}.")
+
+
+def _one_each(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
+    """Return a line for each label in some panels, and the labels, for a legend."""
+    lines: dict[str, Any] = {}
+    for panel in panels:
+        for line, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            lines.setdefault(label, line)
+    return list(lines.values()), list(lines)
 
 
 def times_figure(timed: Sequence[Timed]) -> Drawing | None:

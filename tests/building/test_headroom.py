@@ -1,0 +1,180 @@
+"""`headroom`, and `evaluate --headroom`: what a vote over samples knows beyond the greedy answer."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests import commands
+from tests.experiment.made_runs import make_run
+from w2s_factory import DelegateError, UserError, headroom, paired_bootstrap, wilson_interval
+
+GOLD = "1"
+
+
+def rows(preds, *, known=True):
+    for number, pred in enumerate(preds):
+        row = {"id": number, "prompt": "", "response": pred, "pred": pred}
+        yield row | ({"gold": GOLD, "result": pred == GOLD} if known else {})
+
+
+def measured(greedy, samples, **options):
+    return headroom(list(rows(greedy)), [list(rows(sample)) for sample in samples], **options)
+
+
+@st.composite
+def answers(draw):
+    """The greedy answers to some questions, and those of each sample."""
+    questions, k = draw(st.integers(1, 8)), draw(st.integers(1, 5))
+    column = st.lists(st.sampled_from(["1", "2", "3"]), min_size=questions, max_size=questions)
+    return draw(column), [draw(column) for _ in range(k)]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(answers())
+def test_numbers_and_sentence_are_those_of_a_direct_computation(drawn):
+    greedy, samples = drawn
+    found, k, total = measured(greedy, samples), len(samples), len(greedy)
+    columns = list(zip(*samples, strict=True))
+    first = [pred == GOLD for pred in greedy]
+    vote = [Counter(column).most_common(1)[0][0] == GOLD for column in columns]  # ties: the first to occur
+    passed = sum(GOLD in column for column in columns)
+    shares = found.shares
+    assert (found.questions, found.left_out, found.k, found.pairs) == (total, 0, k, None)
+    assert shares.greedy == (sum(first) / total, *wilson_interval(sum(first), total))
+    assert shares.majority == (sum(vote) / total, *wilson_interval(sum(vote), total))
+    assert shares.passed == (passed / total, *wilson_interval(passed, total))
+    right = sum(pred == GOLD for sample in samples for pred in sample)
+    assert shares.averaged.value == pytest.approx(right / (k * total))
+    assert shares.difference == paired_bootstrap(first, vote)
+    assert found.points == pytest.approx(100 * (sum(vote) - sum(first)) / total)
+    _, low, high = shares.difference
+    knows = (
+        "knows more than" if low > 0 else "knows less than" if high < 0 else "does not clearly know more than"
+    )
+    assert found.sentence == (
+        f"The majority of {k} samples {knows} the greedy answer: {sum(vote) / total:.1%} against "
+        f"{sum(first) / total:.1%} of {total} questions, {100 * (sum(vote) - sum(first)) / total:+.1f} points "
+        f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f})."
+    )
+
+
+@pytest.mark.parametrize(
+    ("greedy", "vote", "knows"),
+    [(20, 90, "knows more than"), (90, 20, "knows less than"), (50, 52, "does not clearly know more than")],
+)
+def test_the_interval_decides_what_is_said(greedy, vote, knows):
+    def right(count):
+        return [GOLD] * count + ["2"] * (100 - count)
+
+    assert f" {knows} the greedy answer" in measured(right(greedy), [right(vote)] * 3).sentence
+
+
+@pytest.mark.parametrize(("require", "stops"), [(-100, False), (5, False), (5.01, True), (100, True)])
+def test_a_required_headroom_is_compared_with_the_point_estimate(tmp_path, require, stops):
+    greedy, vote = ["2"] * 5 + [GOLD] * 95, [GOLD] * 100
+    output = tmp_path / "headroom.json"
+    if stops:
+        with pytest.raises(
+            DelegateError, match=rf"does not reach the required {require:g} points\. The major"
+        ):
+            measured(greedy, [vote] * 2, require=require, output=output)
+        assert not output.exists()
+        return
+    found = measured(greedy, [vote] * 2, require=require, output=output)
+    assert json.loads(output.read_text()) == json.loads(json.dumps(found.as_json()))
+    assert found.points == 5
+
+
+def test_k_takes_the_first_samples():
+    found = measured([GOLD, "2"], [[GOLD, "2"], ["2", GOLD], ["2", GOLD]], k=1)
+    assert (found.k, found.shares.majority.value, found.shares.passed.value) == (1, 0.5, 0.5)
+    assert found.shares.averaged.value == 0.5
+    assert found.shares.difference.value == 0
+
+
+def test_without_golds_nothing_is_measured_and_nothing_required_is_reached():
+    greedy, samples = list(rows("12", known=False)), [list(rows("11", known=False))] * 2
+    found = headroom(greedy, samples)
+    assert (found.questions, found.left_out, found.shares, found.points) == (0, 2, None, None)
+    assert "is not known" in found.sentence
+    with pytest.raises(DelegateError, match="is not known"):
+        headroom(greedy, samples, require=-100)
+
+
+@pytest.mark.parametrize(
+    ("greedy", "samples", "options", "message"),
+    [
+        ("1", ["12"], {}, "answers other questions than samples"),
+        ("12", ["12"], {"k": 2}, "needs 2 seeds, got 1"),
+        ("12", [], {}, "holds no seeds"),
+        ("12", ["12"], {"require": 101}, "require_headroom.*from -100 to 100"),
+        ("12", ["12"], {"pairs": "nowhere.json"}, "nowhere.origins.jsonl: no such file"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(greedy, samples, options, message):
+    with pytest.raises(UserError, match=message):
+        measured(greedy, samples, **options)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A made run's M_plus and Stage II."""
+    folder = tmp_path_factory.mktemp("made")
+    make_run(folder, seeds=(0,), questions=40, asked=40, accuracies={"iter2_hybrid_ft": 0.7})
+    return folder / "seed0"
+
+
+def evaluated(made, *options):
+    model = made / "test/iter2_hybrid_ft"
+    return commands.run("evaluate", model, "--headroom", model / "t1.0", *options, folder=made)
+
+
+def test_evaluate_prints_it_and_writes_it(made, tmp_path):
+    pairs, output = made / "stage2/data/made_paired.json", tmp_path / "h.json"
+    shown = evaluated(made, "--pairs", str(pairs), "--output", str(output), "--task", "gsm8k")
+    assert shown.returncode == 0, shown.stderr
+    written = json.loads(output.read_text())
+    sentence, *lines = shown.stdout.splitlines()
+    assert sentence == written["sentence"]
+    assert [line.split()[0] for line in lines[:4]] == ["greedy", "avg@10", "maj@10", "pass@10"]
+    count = len(json.loads(pairs.read_text()))
+    assert written["pairs"] == count
+    assert lines[4].startswith(f"  {count} pairs: chosen right {written['chosen_right']:.1%} of {count}")
+    assert json.loads(evaluated(made, "--pairs", str(pairs), "--task", "gsm8k", "--json").stdout) == written
+
+
+def test_the_verdicts_on_pairs_are_those_of_their_building(made):
+    from w2s_factory import build_stage2
+
+    folder = made / "stage2"
+    counts = build_stage2(
+        "gsm8k", made / "iter1/weak_results.jsonl", folder / "majority_voting_results.jsonl"
+    ).counts
+    found = headroom(made / "test/iter2_hybrid_ft", made / "test/iter2_hybrid_ft/t1.0",
+                     pairs=folder / "data/made_paired.json").pairs  # fmt: skip
+    assert (found.pairs, found.chosen, found.rejected) == (counts.pairs, counts.chosen, counts.rejected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pass-at", "2"], "--pass-at cannot be combined with --headroom"),
+        (["--csv", "t.csv"], "--csv cannot be combined with --headroom"),
+        (["--require-headroom", "101"], "--require-headroom"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(made, options, message):
+    shown = evaluated(made, *options)
+    assert shown.returncode == 2
+    assert message in shown.stderr
+
+
+def test_options_of_the_headroom_need_it(made):
+    shown = commands.run("evaluate", made / "test/iter2_hybrid_ft", "--require-headroom", "5", folder=made)
+    assert shown.returncode == 2
+    assert "--require-headroom is read only with --headroom" in shown.stderr

@@ -1,0 +1,218 @@
+"""Headroom of Stage II: what a vote over samples knows beyond the greedy answer, and how clean pairs are."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from w2s_factory.building.agreement import Accuracy
+from w2s_factory.building.pair_sources import ORIGIN, sidecar
+from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.folders import results_in
+from w2s_factory.quantities import HeadroomPoints, Samples
+from w2s_factory.ranges import check
+from w2s_factory.records import Outputs, read, rows_of
+from w2s_factory.scoring.metrics import Difference, bootstrap_mean, paired_bootstrap, wilson_interval
+from w2s_factory.scoring.seeds import seed_sources
+from w2s_factory.scoring.verdicts import read_verdicts, sampled_questions
+from w2s_factory.tasks import get_task
+
+if TYPE_CHECKING:
+    from w2s_factory.records import RowsLike, RowSource
+    from w2s_factory.scoring.seeds import SamplesLike
+    from w2s_factory.scoring.verdicts import SampledQuestion
+    from w2s_factory.tasks import Task
+
+_EXACT: Final = 9
+"""The digits of a difference in points that count, so that 5 of 100 questions are exactly 5 points."""
+
+
+@dataclass(frozen=True)
+class HeadroomShares:
+    """The accuracies of one model on the same questions, each with a 95 % interval.
+
+    Attributes:
+        greedy: The accuracy of its greedy answers (Wilson's interval).
+        averaged: Its mean accuracy over k samples, avg@k (a bootstrap over the questions).
+        majority: The accuracy of the majority answers of k samples, maj@k (Wilson's interval).
+        passed: The share of questions with a right one among k samples, pass@k (Wilson's interval).
+        difference: `majority` less `greedy`, on the same questions (a paired bootstrap).
+    """
+
+    greedy: Difference
+    averaged: Difference
+    majority: Difference
+    passed: Difference
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class PairVerdicts:
+    """The number of preference pairs, and how often their sides are right where golds are known."""
+
+    pairs: int
+    chosen: Accuracy
+    rejected: Accuracy
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """What Stage II can draw on: samples whose majority knows more than the greedy answer.
+
+    Attributes:
+        questions: The number of questions whose gold is known.
+        left_out: The number of those whose gold is not known.
+        k: The number of samples of each question.
+        shares: The accuracies; None if no gold is known.
+        pairs: The preference pairs; None if they were not named.
+    """
+
+    questions: int
+    left_out: int
+    k: int
+    shares: HeadroomShares | None
+    pairs: PairVerdicts | None = None
+
+    @property
+    def points(self) -> float | None:
+        """Return the difference of majority and greedy answer in percentage points; None if not known."""
+        return None if self.shares is None else round(100 * self.shares.difference.value, _EXACT)
+
+    @property
+    def sentence(self) -> str:
+        """Return whether the majority knows more than the greedy answer, as one sentence.
+
+        It knows more, or less, only if the whole interval of the difference is above, or below, zero.
+        """
+        if self.shares is None:
+            return "Whether the majority knows more than the greedy answer is not known: no gold answer is."
+        shares = self.shares
+        value, low, high = (f"{100 * share:+.1f}" for share in shares.difference)
+        if shares.difference.low > 0:
+            knows = "knows more than"
+        else:
+            knows = "knows less than" if shares.difference.high < 0 else "does not clearly know more than"
+        return (
+            f"The majority of {self.k} samples {knows} the greedy answer: {shares.majority.value:.1%} "
+            f"against {shares.greedy.value:.1%} of {self.questions:,} questions, {value} points "
+            f"(95 % interval {low} to {high})."
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of `headroom.json`: shares are from 0 to 1, what is not known is null."""
+        row: dict[str, Any] = {"questions": self.questions, "left_out": self.left_out, "k": self.k}
+        for name in HeadroomShares.__dataclass_fields__:
+            estimate = self.shares and getattr(self.shares, name)
+            row[name] = estimate and estimate._asdict()
+        if self.pairs is not None:
+            row["pairs"] = self.pairs.pairs
+            row["chosen_right"], row["rejected_right"] = self.pairs.chosen.share, self.pairs.rejected.share
+        return row | {"sentence": self.sentence}
+
+
+def headroom(
+    greedy: RowsLike,
+    samples: SamplesLike,
+    *,
+    k: Samples | None = None,
+    task: Task | str | None = None,
+    pairs: str | os.PathLike[str] | None = None,
+    output: str | os.PathLike[str] | None = None,
+    require: HeadroomPoints | None = None,
+    force: bool = False,
+) -> Headroom:
+    """Return the headroom of Stage II: whether a model's majority knows more than its greedy answer.
+
+    Stage II teaches a model what its own samples agree on. Where the majority is right no more often than the
+    greedy answer, there is little that it could teach. Questions whose gold is not known are left out.
+
+    Args:
+        greedy: The results of one greedy answer to each question, or a folder with `results.jsonl`.
+        samples: The results of several samples of the same model on the same questions: a folder with
+            `seed0/results.jsonl` ..., or the results of each seed.
+        k: The number of samples that count, the first ones; all if None.
+        task: The task that says which answers are equal; None if only the same text is.
+        pairs: The file of preference pairs built from samples, with its origins next to it; None for none.
+        output: The file to which to write the headroom as JSON; None to write nothing.
+        require: The least difference, in percentage points.
+        force: Overwrite a file that has other content.
+
+    Raises:
+        UserError: A file cannot be read, the two are about different questions, or there are fewer than k
+            samples.
+        DelegateError: The difference (its point estimate) is below `require`, or not known. Nothing is
+            written then.
+    """
+    check(k, Samples | None, "k")
+    check(require, HeadroomPoints | None, "require_headroom")
+    named = str(samples) if isinstance(samples, (str, os.PathLike)) else "samples"
+    answers = rows_of(greedy, "greedy", results_in)
+    seeds, seen = seed_sources(samples), Counter[bool]()
+    k = len(seeds) if k is None else k
+    equal = None if task is None else get_task(task)
+    questions = list(sampled_questions(seeds, k, equal, named, seen))
+    shares = _shares(answers, questions, k, named) if questions else None
+    origins = None if pairs is None else sidecar(Path(pairs))
+    found = Headroom(len(questions), seen[False], k, shares, None if origins is None else _of_pairs(origins))
+    _check_required(found, require)
+    if output is not None:
+        reads = [answers, *seeds.values(), *([] if origins is None else [origins])]
+        with Outputs(inputs=reads, force=force) as outputs:
+            outputs.text(Path(output), json.dumps(found.as_json(), indent=2) + "\n")
+            outputs.note()
+    return found
+
+
+def _shares(greedy: RowSource, questions: list[SampledQuestion], k: Samples, samples: str) -> HeadroomShares:
+    verdicts = read_verdicts(greedy)
+    if verdicts.keys() != {question.id for question in questions}:
+        problem = f"answers other questions than {samples}, or golds are known for others"
+        raise UserError(problem, file=greedy)
+    first = [verdicts[question.id] for question in questions]
+    vote = [question.majority for question in questions]
+    return HeadroomShares(
+        greedy=_share(first),
+        averaged=bootstrap_mean([sum(question.verdicts[:k]) / k for question in questions]),
+        majority=_share(vote),
+        passed=_share([any(question.verdicts[:k]) for question in questions]),
+        difference=paired_bootstrap(first, vote),
+    )
+
+
+def _share(verdicts: list[bool]) -> Difference:
+    right, total = sum(verdicts), len(verdicts)
+    return Difference(right / total, *wilson_interval(right, total))
+
+
+def _of_pairs(origins: Path) -> PairVerdicts:
+    """Return the number of pairs, and the verdicts on both sides, from the file of their origins.
+
+    Raises:
+        UserError: It does not exist or cannot be read.
+    """
+    pairs, chosen, rejected = 0, Accuracy(), Accuracy()
+    for row in read(origins, ORIGIN):
+        weak_chosen = row["weak_side"] == "chosen"
+        (chosen if weak_chosen else rejected).count(row.get("weak_result"))
+        (rejected if weak_chosen else chosen).count(row.get("other_result"))
+        pairs += 1
+    return PairVerdicts(pairs, chosen, rejected)
+
+
+BELOW: Final = "the headroom of Stage II does not reach the required"
+"""The words by which `run` knows that a step ended for this reason."""
+
+
+def _check_required(found: Headroom, require: HeadroomPoints | None) -> None:
+    """Check the difference against the least one that is allowed.
+
+    Raises:
+        DelegateError: It is smaller, or not known.
+    """
+    if require is None or (found.points is not None and found.points >= require):
+        return
+    raise DelegateError(f"{BELOW} {require:g} points. {found.sentence.removesuffix('.')}")

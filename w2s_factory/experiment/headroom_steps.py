@@ -1,0 +1,81 @@
+"""Steps that measure the headroom of Stage II before its trainings, and stop there if it is too small.
+
+It is measured on `dev` where the task has that split, else on `train_2`, with the samples of Stage II; M_plus
+was trained on a part of those questions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from w2s_factory.experiment.answer_steps import RESULTS, answer, sample
+from w2s_factory.experiment.step_options import temperature_of
+
+if TYPE_CHECKING:
+    from w2s_factory.experiment.spec import Experiment, Stage2Section
+    from w2s_factory.experiment.steps import Answerer, Draft
+
+HEADROOM: Final = "headroom"
+REQUIRED: Final = "headroom_required"
+"""The names of both steps, and of the files they write."""
+
+_DEV: Final = "dev"
+
+
+def headroom_split(experiment: Experiment, m_plus: Answerer) -> str:
+    """Return the split on which the headroom is measured.
+
+    `dev` is not taken where models are compared on it by one sample, of the temperature at which Stage II
+    draws: that sample would be drawn twice.
+    """
+    stage2 = experiment.stage2
+    if _DEV not in experiment.the_task.splits or stage2 is None:
+        return "train_2"
+    drawn_once = experiment.split == _DEV and temperature_of(experiment, m_plus) == stage2.temperature
+    return "train_2" if drawn_once else _DEV
+
+
+def plan_headroom(draft: Draft, stage2: Stage2Section, m_plus: Answerer, pairs: str) -> list[str]:
+    """Add the steps that measure the headroom, and note its file in the contents.
+
+    They come first among the steps that could start. The trainings wait for them only where the experiment
+    requires a headroom: as a further input, they would repeat the trainings of runs that began without them.
+
+    Returns:
+        The files for which the trainings wait.
+    """
+    before = len(draft.steps)
+    split = headroom_split(draft.experiment, m_plus)
+    greedy, samples = _answers(draft, stage2, m_plus, split)
+    folder = str(Path(samples[0]).parent.parent)
+    command = ["evaluate", greedy, "--headroom", folder, "--task", draft.task.argument, "--pairs", pairs]
+    reads = dict.fromkeys([greedy, *samples, pairs])
+    file, required = f"{draft.tree.root}/{HEADROOM}.json", f"{draft.tree.root}/{REQUIRED}.json"
+    draft.add(HEADROOM, "score", [*command, "--output", file, "--force"], reads=reads, writes=[file])
+    draft.stage2[-1] = draft.stage2[-1].model_copy(update={"headroom": Path(file), "headroom_split": split})
+    waits = stage2.require_headroom is not None
+    if waits:
+        command += ["--require-headroom", f"{stage2.require_headroom:g}", "--output", required, "--force"]
+        draft.add(REQUIRED, "score", command, reads=[*reads, file], writes=[required])
+    draft.steps[before:] = [replace(step, first=True) for step in draft.steps[before:]]
+    return [required] if waits else []
+
+
+def _answers(draft: Draft, stage2: Stage2Section, m_plus: Answerer, split: str) -> tuple[str, list[str]]:
+    """Return M_plus's results on a split, of one answer to each question and of its samples.
+
+    Steps are added for those that are not planned yet.
+    """
+    folder = f"{draft.tree.answers(split, m_plus.name)}/t{float(stage2.temperature)}"
+    planned = [file for step in draft.steps for file in step.writes]
+    samples = [file for file in planned if file.startswith(f"{folder}/seed") and file.endswith(f"/{RESULTS}")]
+    if not samples:
+        _, samples = sample(draft, m_plus, split, stage2.samples, stage2.temperature)
+    if split == draft.experiment.split:
+        key = f"iter{draft.experiment.iterations}_hybrid_ft"
+        return next(str(model.results) for model in draft.models if model.key == key), samples
+    if temperature_of(draft.experiment, m_plus) == stage2.temperature:
+        return samples[0], samples
+    return answer(draft, m_plus, split), samples
