@@ -57,6 +57,15 @@ LINES = [
         "build-data --stage 1 --task arithmetic --weak in/weak.jsonl --icl in/icl.jsonl --output-dir out"
         " --extract auto --mode published --train-on answer --chat on --system Think --no-config"
     ),
+    Line(
+        "build-data --stage 2 --pairs consistency --task arithmetic --votes in/votes.jsonl --output out/c.json"
+        " --samples in/t1.0 --min-confidence 0.5 --pairs-per-question 2 --drop-duplicates --no-config"
+    ),
+    Line("build-data --stage 2 --control random --task arithmetic --weak in/weak.jsonl --votes in/votes.jsonl"
+         " --output out/r.json --no-config"),
+    Line("build-data --stage 2 --control gold --task arithmetic --votes in/votes.jsonl --output out/g.json"),
+    Line("build-data --stage self --task arithmetic --votes in/votes.jsonl --output out/s.json"
+         " --min-confidence 0.5 --seed 3 --model in/model"),
     Line("build-data --stage 2 --check in/pairs/paired.json --weak in/weak.jsonl"),
     Line("build-data --stage 2 --explain 2 --output in/pairs/paired.json"),
     Line("convert-pairs in/pairs/paired.json --format release --output out/converted.json"),
