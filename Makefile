@@ -19,8 +19,8 @@ export NO_MKDOCS_2_WARNING := 1
 # Groups of tests, by marker: each takes long, or needs what not every machine has. pyproject.toml describes them.
 MARKED := train or install or browser or vllm or deepspeed or ray or slurm or slow
 SLURM_BRIEF := squeue and (two_nodes or running-apart or waits_for_long or refuses or asks_for or nothing or lock_of)
-# A worker for each core; one that has no test left takes them from the others.
-PARALLEL := -n auto --dist worksteal
+# A worker for each core and one more, since tests wait now and then; one that has no test left takes others' tests.
+PARALLEL = -n $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)") --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup-light setup quickstart test test-all test-brief coverage misuse torture test-hostile test-browser
@@ -44,7 +44,7 @@ test: $(READY)  ## run the contributor's tests, four minutes on two cores (parit
 
 test-all: $(READY)  ## run all tests, those that train, install, and need a browser or vLLM among them (no time limit)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not (vllm or slurm or deepspeed or ray)" $(ARGS)
-	$(MAKE) test-slurm
+	$(BIN)/python -m pytest -m slurm tests/experiment $(ARGS)
 	$(MAKE) test-vllm
 	@if [ -e $(DEVICES)/.ready ]; then $(MAKE) test-devices; else \
 		echo "left out: the tests marked deepspeed and ray (make setup-devices installs what they need)"; fi
@@ -94,7 +94,7 @@ setup-slurm: $(READY)  ## install Snakemake's executor for Slurm and, as root, D
 
 # One Slurm at a time: never in parallel.
 test-slurm: $(READY)  ## run the tests that need a real Slurm (make setup-slurm), up to 40 minutes on two cores
-	$(BIN)/python -m pytest -m slurm tests/experiment $(ARGS)
+	$(BIN)/python -m pytest -m "slurm and not slow" tests/experiment $(ARGS)
 
 test-slurm-brief: $(READY)  ## run some of the tests that need a real Slurm, under six minutes
 	$(BIN)/python -m pytest -m slurm tests/experiment $(ARGS) -k "$(SLURM_BRIEF)"
@@ -107,8 +107,9 @@ test-devices: $(DEVICES)/.ready  ## run the tests that train with DeepSpeed ZeRO
 gpu-check: $(READY)  ## try on this machine's GPUs what docs/gpu.md lists, result in gpu_check.json (not run without a GPU)
 	$(BIN)/python scripts/try_gpus.py --output gpu_check.json $(ARGS)
 
+# Not --quiet, which hides the warnings from --strict.
 docs: $(SITE)/.ready  ## build the site of docs/ in site/, strictly; check CITATION.cff (its environment: 170 MB, once)
-	$(SITE)/bin/mkdocs build --strict --quiet
+	$(SITE)/bin/mkdocs build --strict
 	$(SITE)/bin/cffconvert --validate --infile CITATION.cff
 	@echo "Look at site/index.html."
 
@@ -138,15 +139,19 @@ clean:  ## remove the environment and everything built or cached
 	rm -rf $(VENV) $(VLLM) $(DEVICES) $(SITE) site quickstart screenshots build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# What the two environments have in common. The checks come first, each with one line saying what to do. An
+# The checks of PYTHON come first, each with one line saying what to do. An
 # environment that works is kept: made again by another Python, it would be a mixture of both.
-define MAKE_VENV
+define CHECK_PYTHON
 	@command -v $(PYTHON) >/dev/null || \
 	{ echo "make: no $(PYTHON) here; install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "make: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	{ echo "make: $(PYTHON) cannot make environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+endef
+
+define MAKE_VENV
+	$(CHECK_PYTHON)
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 endef
 
@@ -175,6 +180,7 @@ $(DEVICES)/.ready: $(READY) scripts/setup_many_devices.sh
 
 # Docstrings are read from the source, so the extra `docs` alone is installed, without this package.
 $(SITE)/.ready: pyproject.toml constraints.txt
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv --clear $(SITE)
 	$(SITE)/bin/python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 		print(*project["optional-dependencies"]["docs"], sep="\n")' > $(SITE)/requirements.txt

@@ -114,7 +114,7 @@ def first_sentence(thing: Any) -> str:
 
 
 def api_page() -> str:
-    """Return the page of the public API: a table of names for each subject, functions after classes."""
+    """Return the page of the public API: a table of names for each subject, ordered as in `__init__.pyi`."""
     listed: dict[str, list[str]] = {subject: [] for subject in SUBJECTS}
     for name, module in public_names().items():
         listed[subject_of(module)].append(name)

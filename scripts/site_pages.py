@@ -32,7 +32,7 @@ OUTSIDE: Final[Mapping[str, str]] = {
 
 _LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 _LOADED: Final = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*?(?:src|href)=["']((?:https?:)?//[^"']+)""")
-"""A tag that loads what it names, from another host; links that readers follow are not meant."""
+"""A tag that loads what it names, from another host; links to other pages are allowed."""
 
 _NAMED_BLOCK: Final = re.compile(r"^(```\w+) (\S+)$", re.M)
 _NAME: Final = re.compile(r"^\| `(\w+)` \|", re.M)

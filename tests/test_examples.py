@@ -34,6 +34,7 @@ NEEDS = {
     "several GPUs",
     "a Slurm cluster",
     "the network",
+    "the network, and the extra hub",
     "LLaMA-Factory",
     "vLLM",
     "the release",

@@ -76,3 +76,17 @@ def test_what_the_constraints_change_is_installed_again(make, tmp_path):
 def test_pip_shows_its_progress_on_a_terminal(make):
     assert make("setup-light", terminal=True) == [f"{SHOWN}."]
     assert make("setup", terminal=True) == [f"{SHOWN}.[dev,train]"]
+
+
+def test_each_environment_refuses_an_old_python_in_one_line(make, tmp_path):
+    (tmp_path / "python").write_text("#!/bin/sh\nexit 1\n")
+    for target in ("setup-light", ".venv-docs/.ready"):
+        with pytest.raises(subprocess.CalledProcessError) as failed:
+            make(target)
+        assert b"is older than 3.11; name a newer one" in failed.value.stderr, target
+
+
+def test_the_site_s_warnings_reach_strict():
+    """MkDocs counts no warning with --quiet, so that --strict would never fail."""
+    [line] = [line for line in (ROOT / "Makefile").read_text().splitlines() if "mkdocs build" in line]
+    assert line.split()[1:] == ["build", "--strict"]

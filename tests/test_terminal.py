@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.experiment.terminal import Terminal
 from w2s_factory.terminal import WIDTH, end_of_log, first_line, last_line, shortened, wrapped
 
 
@@ -73,3 +76,15 @@ def test_a_path_is_broken_behind_a_slash():
     lines = wrapped(path).split("\n")
     assert all(line.endswith("/") for line in lines[:-1])
     assert "".join(line.strip() for line in lines) == path
+
+
+@pytest.mark.parametrize("plain", [{}, {"NO_COLOR": "1"}])
+def test_errors_have_colours_unless_the_environment_wants_none(plain):
+    environ = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | plain
+    terminal = Terminal([sys.executable, "-m", "w2s_factory", "status", "nowhere"], environ=environ)
+    try:
+        assert terminal.wait() == 2
+        assert "Error: " in terminal.text
+        assert ("\x1b[31m" in terminal.raw) is (not plain)
+    finally:
+        terminal.close()

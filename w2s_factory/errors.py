@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 _SHOWN = 60
@@ -19,7 +20,18 @@ RAISED: Final = (Exception, SystemExit)
 """Errors in the code of other packages that are reported as its mistake; a KeyboardInterrupt is not."""
 
 
-TROUBLESHOOTING: Final = "docs/troubleshooting.md"
+def troubleshooting(package: Path) -> str:
+    """Return the page on troubleshooting: the file in an installed package, or its name in a clone.
+
+    Args:
+        package: The folder of this package.
+    """
+    name = "docs/troubleshooting.md"
+    inside = package / name
+    return str(inside) if inside.is_file() else name
+
+
+TROUBLESHOOTING: Final = troubleshooting(Path(__file__).parent)
 """The page that explains errors by topic: each topic is the anchor of a section."""
 
 

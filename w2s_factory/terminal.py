@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from w2s_factory.errors import one_line
 
@@ -22,6 +23,16 @@ _READ = 2**20
 
 _END = 95
 """The characters kept at the end of a shortened line, where errors often name the cause."""
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal; it is None if the process was started with it closed."""
+    return stream is not None and stream.isatty()
+
+
+def colour() -> bool | None:
+    """Return False where the environment wants no colours, and None where the stream decides."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 
 def end_of_log(log: Path, start: int = 0) -> list[str]:

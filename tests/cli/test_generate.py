@@ -223,6 +223,7 @@ def test_a_full_disk(w2s, tmp_path, monkeypatch):
     few = [*map(str, QUICK), "--engine", "undecided"]
     few[few.index("--limit") + 1] = "20"
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # its data would be limited, too
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # truncated bytecode would be kept and loaded later
     command = [sys.executable, "-m", "w2s_factory", "generate", *few]
     done = subprocess.run(
         command, cwd=tmp_path / "cwd", capture_output=True, text=True, check=False,

@@ -330,8 +330,16 @@ def test_a_source_that_is_no_text_names_no_split(folder, source):
     assert [words[0] for words in scored.commands] == ["evaluate", "build-data"]
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
-@pytest.mark.parametrize("name", ["answers.csv", "answers.tsv", "answers.txt"])
+@pytest.mark.parametrize(
+    ("name", "separator"),
+    [
+        ("answers.csv", ","),
+        ("answers.tsv", "\t"),
+        ("answers.txt", ";"),
+        pytest.param("answers.csv", "\t", marks=pytest.mark.slow),
+        pytest.param("answers.tsv", ",", marks=pytest.mark.slow),
+    ],
+)
 def test_converted_csv_is_scored(folder, name, separator):
     lines = [
         ["id", "prompt", "response"],

@@ -14,8 +14,8 @@ import threading
 import time
 
 _CODE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
-_AGAIN = re.compile(r"\r(?:\x1b\[2K(?:\x1b\[1A)?)+")
-"""What is written to draw the lines at the bottom of a terminal once more."""
+_AGAIN = re.compile(r"\r(?:\x1b\[1A\x1b\[2K|\x1b\[2K(?:\x1b\[1A)?)+")
+"""What is written to draw the lines at the bottom of a terminal once more, or to remove them."""
 
 
 class Terminal:

@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.experiment.conftest import SMALL
 from w2s_factory.errors import DelegateError, UserError
+from w2s_factory.experiment import run as running
 from w2s_factory.experiment.run import carry_out
 from w2s_factory.experiment.run_folder import MARK, held
 from w2s_factory.experiment.steps import Step
@@ -343,6 +344,19 @@ def test_interrupted_it_leaves_no_process(run, of_shell, tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(30) != 0
     assert [one for one in psutil.process_iter() if _marked(one, run.folder)] == []
+
+
+@pytest.mark.parametrize("when", ["end_earlier", "prepare", "restore"])
+def test_interrupted_while_it_prepares_it_says_that_it_continues(run, monkeypatch, when):
+    """It may wait for hours for jobs that an earlier run left in Slurm."""
+
+    def interrupted(*_given, **_named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, when, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert run.printed == ["interrupted; the same command continues from there"]
 
 
 def _marked(process, folder) -> bool:

@@ -250,7 +250,7 @@ def test_names_that_a_damaged_manifest_has_are_not_looked_for(step, tmp_path, mo
     path = tmp_path / "models/x/manifest.jsonl"
     said = json.loads(path.read_text())
     path.write_text(json.dumps({**said, "files": {name: "0"}}) + "\n" + json.dumps({**said, "file": name}))
-    assert [one.file for one in find_damage(plan, tmp_path)] == (["models/x/7"] if name == 7 else [])
+    assert [damage.file for damage in find_damage(plan, tmp_path)] == (["models/x/7"] if name == 7 else [])
 
 
 @pytest.mark.parametrize("also_damaged", [False, True], ids=["a file of another command", "and the weights"])

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
 
 import pytest
 
 from tests.experiment.conftest import SMALL
 from w2s_factory.errors import UserError
 from w2s_factory.experiment import checked_plan, gpu_check, run
+from w2s_factory.llamafactory.installation import Installation
 
 IN_BF16 = {"strong": {**SMALL["strong"], "preset": "strong_lora_sft"}}
 MESSAGE = "no GPU here, and strong trains in bf16: set llamafactory: {cpu: true} in mine.yaml"
 
 
+THERE = Path("/opt/lf/bin/python")
+"""The interpreter of the LLaMA-Factory that `train` starts: one on the PATH, in another environment."""
+
+
 @pytest.fixture
 def gpus(monkeypatch):
     """What this machine has; the interpreters whose torch was asked."""
-    asked = []
+    asked, started = [], Installation(("llamafactory-cli",), THERE, "0.9.5")
 
     def sees(found):
         monkeypatch.setattr(gpu_check, "seems_without_gpu", lambda: not found)
         monkeypatch.setattr(gpu_check, "sees_gpu", lambda python: asked.append(python) or found)
+        monkeypatch.setattr(gpu_check, "find_installation", lambda *, python: started)
         return asked
 
     monkeypatch.delenv("USE_RAY", raising=False)
@@ -39,7 +45,7 @@ def test_a_training_in_bf16_needs_a_gpu(planned, gpus, tmp_path):
     with pytest.raises(UserError) as refused:
         checked(planned(**IN_BF16), tmp_path)
     assert str(refused.value) == f"{MESSAGE} (see docs/troubleshooting.md#no-gpu)"
-    assert asked == [sys.executable]
+    assert asked == [THERE]
 
 
 def test_where_there_is_one_nothing_is_said(planned, gpus, tmp_path):
@@ -87,7 +93,7 @@ def test_a_run_is_refused_before_its_first_step(written, gpus, tmp_path, monkeyp
     monkeypatch.setattr(run, "_snakemake", lambda *_: pytest.fail("a step was begun"))
     with pytest.raises(UserError, match=r"no GPU here, and strong trains in bf16: .*experiment.yaml"):
         run.run(written(**IN_BF16), output_dir=tmp_path / "run")
-    assert asked == [sys.executable]
+    assert asked == [THERE]
     began = []
     monkeypatch.setattr(run, "_snakemake", lambda *_: began.append(1) or 1)
     with pytest.raises(Exception, match="Snakemake failed"):

@@ -405,16 +405,59 @@ def test_every_training_reports_under_the_name_of_its_step(planned, report_to, w
 def test_a_training_of_its_own_trackers_keeps_them(planned):
     strong = {**SMALL["strong"], "overrides": {"report_to": "none", "run_name": "mine"}}
     step = next(s for s in planned(report_to="wandb", strong=strong).steps if s.name.endswith("iter1_hybrid"))
-    assert [word for word in step.commands[0] if word.startswith(("report_to", "run_name"))] == [
-        "report_to=none",
-        "run_name=mine",
-    ]
+    assert tracking_of(step) == ["report_to=none", "run_name=mine"]
     assert "report_to=none" in step.compared
 
 
-@pytest.mark.parametrize("value", ["tensorbord", ["mlflow", "none"], 3, {"wandb": True}])
-def test_an_unknown_tracker_is_named_with_its_line(written, value):
-    with pytest.raises(
-        UserError, match=r'experiment.yaml:\d+: field "report_to": (no tracker|expected the name)'
-    ):
+def tracking_of(step) -> list[str]:
+    return [word for word in step.commands[0] if word.startswith(("report_to", "run_name"))]
+
+
+NAMED = "run_name=seed0/train_iter1_hybrid"
+
+
+@pytest.mark.parametrize(
+    ("own", "in_preset", "words"),
+    [
+        ({"report_to": "wandb"}, "", ["report_to=wandb", NAMED]),
+        ({"report_to": "all"}, "", ["report_to=all", NAMED]),
+        ({}, "report_to: wandb", [NAMED]),
+        ({}, "report_to: wandb\nrun_name: mine", []),
+        ({"run_name": "mine"}, "report_to: wandb", ["run_name=mine"]),
+        ({"report_to": "none"}, "report_to: wandb", ["report_to=none"]),
+        ({"report_to": []}, "", ["report_to=[]"]),
+        ({"report_to": None}, "report_to: wandb", ["report_to=null"]),
+        ({}, "report_to: none", []),
+        ({}, "", []),
+    ],
+)
+def test_a_tracker_that_the_training_names_itself_shows_the_step_too(
+    planned, tmp_path, own, in_preset, words
+):
+    preset = tmp_path / "mine.yaml"
+    needed = "stage: sft\ndo_train: true\nfinetuning_type: lora\ntemplate: vanilla\n"
+    preset.write_text(needed + in_preset + "\n")
+    steps = planned(strong={**SMALL["strong"], "preset": str(preset), "overrides": own}).steps
+    step = next(step for step in steps if step.name == "seed0/train_iter1_hybrid")
+    assert tracking_of(step) == words
+    assert NAMED not in step.compared
+
+
+def test_a_tracker_named_twice_counts_once(written):
+    path = written(report_to=["wandb", "mlflow", "wandb"])
+    assert read_experiment(path, models_there=False).report_to == ["wandb", "mlflow"]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("tensorbord", 'no tracker "tensorbord"'),
+        (["mlflow", "none"], 'expected "none" alone, got it together with others'),
+        (["all", "mlflow"], 'expected "all" alone, got it together with others'),
+        (3, "expected the name"),
+        ({"wandb": True}, "expected the name"),
+    ],
+)
+def test_an_unknown_tracker_is_named_with_its_line(written, value, problem):
+    with pytest.raises(UserError, match=rf'experiment.yaml:\d+: field "report_to": {problem}'):
         read_experiment(written(report_to=value), models_there=False)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s_factory.experiment.remaining_time import Durations, Work, capacity, run_seconds
+from w2s_factory.experiment.remaining_time import Durations, Work, run_seconds
 
 
 def durations(*finished) -> Durations:
@@ -27,20 +27,6 @@ def durations(*finished) -> Durations:
 )
 def test_a_step_takes_as_long_as_comparable_ones(finished, expected):
     assert durations(*finished).expected("seed2/train_a", "train") == expected
-
-
-@pytest.mark.parametrize(
-    ("words", "limits"),
-    [
-        ("--cores 2 --resources gpu=0", {"cores": 2, "gpu": 0}),
-        ("--cores 16 --resources gpu=8 --cores 4", {"cores": 4, "gpu": 8}),
-        ("--executor slurm --jobs 100 --slurm-status-command squeue", {"jobs": 100}),
-        ("--cores all", {}),
-        ("", {}),
-    ],
-)
-def test_limits_are_read_off_the_command(words, limits):
-    assert capacity(f"snakemake {words}") == limits
 
 
 def one(seconds, reads=(), writes=(), running=False, **amounts) -> Work:

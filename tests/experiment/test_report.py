@@ -103,6 +103,39 @@ def test_a_whole_run_has_every_part(reported, page):
     assert "All answers are simulated" in page
 
 
+def test_commands_of_steps_are_those_that_can_be_typed(run):
+    odd = ["__main__.py", "score", "--output-dir", "a b", "__main__.py"]
+    line = {"file": "contents.json", "sha256": "0" * 64, "command": odd}
+    (run / "manifest.jsonl").write_text(json.dumps(line) + "\n")
+    made = report(run)
+    table = pd.read_csv(made.beside / "provenance.csv").set_index("file")
+    assert table.command["contents.json"] == "w2s-factory score --output-dir 'a b' __main__.py"
+    assert '<code class="command">__main__.py' not in made.page.read_text()
+
+
+def test_what_a_report_no_longer_has_is_removed_unless_it_was_changed(run):
+    beside = report(run).beside
+    (beside / "notes.csv").write_text("mine")
+    (beside / "stage1.csv").write_text("mine")
+    contents = json.loads((run / "contents.json").read_text())
+    changed(run, models=contents["models"][:1], stage1=[], stage2=[])
+    page = report(run).page.read_text()
+    left = {path.name for path in beside.iterdir()}
+    assert left == {*re.findall(r'href="report/([^"]*)"', page), "manifest.jsonl", "notes.csv", "stage1.csv"}
+    assert "stage2.csv" not in left
+    assert (beside / "stage1.csv").read_text() == "mine"
+
+
+def test_reports_that_share_a_folder_leave_each_others_files(run):
+    pages = {path.name for path in report(run).responses.parent.iterdir()}
+    beside = report(run, run / "report_responses.html").beside
+    assert beside == run / "report_responses"
+    both = {path.name for path in beside.iterdir()}
+    assert both > pages
+    report(run)
+    assert {path.name for path in beside.iterdir()} == both
+
+
 def test_the_page_needs_nothing_else(page):
     assert "<script" not in page
     loads = re.findall(r'(?:src|href)="([^"]*)"', page) + re.findall(r"url\(([^)]*)\)|@import", page)

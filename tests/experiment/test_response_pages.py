@@ -231,6 +231,25 @@ def test_thinking_is_apart_and_responses_without_an_answer_are_told_apart(run):
     assert len(texts["prompts"]) == 2
 
 
+def test_the_majoritys_verdict_knows_the_runs_markers_of_thinking(run):
+    change(run, reasoning=["<plan>", "</plan>"])
+    path = run / "seed0/stage2/majority_voting_results.jsonl"
+    votes = {"pos_responses": [{"response": "<plan>\nand so on", "pred": "", "result": False}]}
+    edit_rows(path, {0: votes})
+    name = str(rows_of(path)[0]["id"])
+    overview, texts = questions(responses_of(run), "stages_seed0")[name]
+    assert overview[3][-1] == texts["votes"]["samples"][0]["verdict"] == "u"
+
+
+def test_a_question_without_a_tag_has_a_value_that_can_be_chosen(run):
+    path = run / "golds/test.jsonl"
+    first, second, *_ = rows_of(path)
+    del first["tag"]["level"]
+    edit_rows(path, {0: {"tag": first["tag"]}, 1: {"tag": {**second["tag"], "level": ""}}})
+    found = questions(responses_of(run), "models_seed0")
+    assert [found[name][0][5][1] for name in ("0", "1")] == ["(none)", "(none)"]
+
+
 def test_a_question_that_a_model_did_not_answer(run):
     path = run / "seed0/stage2/majority_voting_results.jsonl"
     path.unlink()

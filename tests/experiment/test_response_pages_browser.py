@@ -185,6 +185,43 @@ def test_search_and_filters(browser, folder, page):
     assert browser.console() == []
 
 
+SLOW = (
+    "const {head} = document; const append = head.append.bind(head);"
+    "head.append = (script) => setTimeout(() => append(script), script.src.includes(arguments[0]) ? 1500 : 0)"
+)
+"""Lets the page get some of its files late."""
+
+
+def test_the_last_of_quick_choices_counts(browser, page):
+    browser.show("desktop", "light")
+    listed(browser, page)
+    browser.run(SLOW, "seed1_overview")
+    choose(browser, "seed", "1")
+    time.sleep(0.3)
+    choose(browser, "seed", "0")
+    time.sleep(0.3)
+    choose(browser, "search", "id:7")
+    settled(browser, "1 of 120 questions")
+    time.sleep(2)
+    assert (browser.asked("document.forms[0].elements.seed.value"), names(browser)) == ("0", ["7"])
+    choose(browser, "search", "")
+    choose(browser, "questions", "both stages (training data)")
+    settled(browser, "60 of 60 questions")
+    assert browser.console() == []
+
+
+def test_what_is_typed_while_questions_are_loaded_is_kept(browser, page):
+    browser.show("desktop", "light")
+    listed(browser, page)
+    browser.run(SLOW, "stages_seed0_overview")
+    choose(browser, "questions", "both stages (training data)")
+    time.sleep(0.3)
+    choose(browser, "search", "id:11")
+    settled(browser, "1 of 60 questions")
+    assert browser.asked("document.forms[0].elements.search.value") == "id:11"
+    assert names(browser) == ["11"]
+
+
 def test_every_model_and_any_model(browser, page):
     browser.show("desktop", "light")
     listed(browser, page)

@@ -1,4 +1,8 @@
-"""The embedded experiment on a real Slurm: real trainings, killed or left alone, end in the files of a local run."""
+"""The embedded experiment on a real Slurm: real trainings, killed or left alone, end in the files of a local run.
+
+`make test-slurm` runs it without accounting and left alone, and with accounting and killed; `make test-all` also the
+other way round (`slow`).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,13 @@ from tests.experiment.test_whole_run import contents
 pytestmark = [pytest.mark.slurm, pytest.mark.train, pytest.mark.timeout(1800)]
 
 
-@pytest.fixture(scope="module", params=["squeue", "sacct"])
+def on(quick: str, *, slow: str) -> pytest.MarkDecorator:
+    """Run a test on both kinds of `cluster`, one of which only the marked tests do."""
+    kinds = [quick, pytest.param(slow, marks=pytest.mark.slow)]
+    return pytest.mark.parametrize("cluster", kinds, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def cluster(request, tmp_path_factory):
     """A Slurm whose controller knows all jobs until the end, and one that has accounting and soon forgets them."""
     if lacks := missing():
@@ -93,6 +103,7 @@ def kill_at(folder, reached) -> None:
         process.wait(30)
 
 
+@on("squeue", slow="sacct")
 def test_it_ends_in_the_files_of_a_local_run(cluster, on_this_machine, folder):
     done = subprocess.run(on_slurm(folder), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -102,6 +113,7 @@ def test_it_ends_in_the_files_of_a_local_run(cluster, on_this_machine, folder):
     assert moved_away(folder) == on_this_machine
 
 
+@on("sacct", slow="squeue")
 def test_killed_at_three_moments_it_ends_in_the_files_of_a_local_run(cluster, on_this_machine, folder):
     def active(words: str):
         jobs = [job for job in cluster.jobs(folder) if job.active and words in job.rule]

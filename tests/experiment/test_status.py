@@ -18,6 +18,8 @@ from w2s_factory.experiment.run_folder import prepare
 from w2s_factory.experiment.run_lock import Activity, activity
 from w2s_factory.experiment.slurm import SlurmJob
 from w2s_factory.experiment.status import RunReader, read_status
+from w2s_factory.experiment.status_view import status_lines
+from w2s_factory.experiment.workflow_progress import Progress
 
 STEPS = {
     "gold": ("data", [], ["gold.txt"]),
@@ -29,21 +31,11 @@ STEPS = {
 RULES = {f"seed0_{name}": f"seed0/{name}" for name in STEPS}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def utc():
-    """Snakemake prints local times."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
-
-
 class Folder:
     """The folder of a run, and what Snakemake has printed about it."""
 
     def __init__(self, path, of_shell) -> None:
-        self.path, self.now = path, int(time.time())
+        self.path, self.now, self.zone = path, int(time.time()), 0.0
         plan = of_shell(
             {name: (reads, writes, "true --resume") for name, (_, reads, writes) in STEPS.items()}
         )
@@ -68,9 +60,13 @@ class Folder:
         with log.open("a") as file:
             file.writelines(f"{line}\n" for line in lines)
 
-    def call(self, *listed, words="--cores 2 --resources gpu=1") -> None:
+    def call(self, *listed, words="--cores 2", snakefile="", provides="cores: 2", dry=False) -> None:
         """Snakemake begins, with a table of what is to do."""
-        self.prints("SNAKEMAKE", "=========", f"  Command: /x/__main__.py --snakefile /x/Snakefile {words}")
+        command = f"/x/__main__.py {snakefile}--snakefile /x/Snakefile {words}"
+        self.prints("SNAKEMAKE", "=========", f"  Command: {command}", "", "Building DAG of jobs...")
+        if not dry:
+            self.prints("Using shell: /usr/bin/bash", f"Provided {provides}")
+            self.prints('Provided resources: mem=Resource("mem", 64), gpu=Resource("gpu", 1)')
         if listed:
             self.prints("Job stats:", "job          count", "-----------  -----")
             self.prints(
@@ -78,12 +74,13 @@ class Folder:
             )
 
     def moment(self, ago) -> str:
-        return f"[{time.asctime(time.localtime(self.now - ago))}]"
+        """The time as Snakemake prints it: local, on whatever machine."""
+        return f"[{time.asctime(time.gmtime(self.now - ago + self.zone))}]"
 
     def starts(self, name, ago=10.0, jobid=1) -> None:
         self.prints(self.moment(ago), f"rule seed0_{name}:", "    output: x", f"    jobid: {jobid}")
         for mark in self.marks(name):
-            self.write(mark)
+            self.write(mark, ago=ago)
 
     def ends(self, name, seconds=5.0) -> None:
         self.prints(self.moment(0), f"Finished jobid: 1 (Rule: seed0_{name})")
@@ -155,8 +152,14 @@ def _half_a_line(folder):
 
 def _only_shown(folder):
     _two_running(folder)
-    folder.call("scores", words="--cores 1 -n")
-    folder.starts("scores")
+    folder.call("scores", words="--cores 1 -n", dry=True)
+    folder.prints(folder.moment(0), "rule seed0_scores:", "    jobid: 1")
+
+
+def _nothing_to_do(folder):
+    _failed(folder)
+    folder.call(dry=True)
+    folder.prints("Nothing to be done (all requested files are present and up to date).")
 
 
 def _edited(folder):
@@ -170,9 +173,7 @@ def _restored(folder):
     _running(folder)
     for name in STEPS:
         folder.ends(name)
-    folder.prints(
-        "  Command: /x/__main__.py --cores 2 --forcerun seed0_gold seed0_again --snakefile /x/Snakefile -F"
-    )
+    folder.call(snakefile="--cores 2 --forcerun seed0_gold seed0_again ", words="-F")
     folder.starts("gold")
     folder.ends("gold")
     folder.starts("again")
@@ -188,9 +189,7 @@ def _restored_and_on(folder):
 def _noted(folder):
     """Steps whose jobs outlived the run that submitted them are noted before the next one begins."""
     _two_running(folder)
-    folder.prints(
-        "  Command: /x/__main__.py --cores 1 --touch --allowed-rules seed0_model --forcerun seed0_model -- x"
-    )
+    folder.call("model", words="--cores 1 --touch --allowed-rules seed0_model --forcerun seed0_model -- x")
     folder.starts("model")
     folder.ends("model")
 
@@ -221,6 +220,7 @@ DONE = {"gold": "done"}
         (_tried_again, {**DONE, "answers": "running", "model": "running"}, DONE),
         (_after_a_failure, {**DONE, "answers": "running"}, DONE),
         (_only_shown, {**DONE, "answers": "running", "model": "running"}, DONE),
+        (_nothing_to_do, {**DONE, "answers": "running"}, {**DONE, "model": "failed"}),
         (_edited, dict.fromkeys(["gold", "answers", "model", "again"], "done"), None),
         (_restored, {**dict.fromkeys(STEPS, "done"), "gold": "restored", "again": "running"},
          {"gold": "restored", "answers": "done", "model": "done", "scores": "done"}),
@@ -232,7 +232,7 @@ DONE = {"gold": "done"}
     ],
     ids=[
         "planned", "about to start", "running", "two running", "half a line", "failed", "tried again",
-        "after a failure", "only shown (-n)", "edited", "restored", "restored, then on", "noted (--touch)",
+        "after a failure", "only shown (-n)", "nothing to do", "edited", "restored", "restored, then on", "noted (--touch)",
         "until a step", "a file is deleted",
     ],
 )  # fmt: skip
@@ -332,23 +332,81 @@ def test_after_a_failure_no_time_is_given(folder):
     assert (folder.read().remaining_seconds, folder.read().unmeasured) == (None, ())
 
 
+@pytest.mark.parametrize("zone", [0, 9, -5], ids=["UTC", "Tokyo", "New York"])
+def test_times_hold_whatever_the_time_zone_of_the_machine_that_runs(folder, zone):
+    folder.zone = zone * 3600
+    folder.write(run_lock.OWNER, run_lock._text(run_lock._us()), ago=30)
+    _two_running(folder)
+    folder.ends("model", seconds=30.0)
+    folder.starts("again", ago=10)
+    found = read_status(folder.path)
+    assert found.seconds == pytest.approx(30, abs=3)
+    assert found.steps[3].seconds == pytest.approx(10, abs=3)
+    assert found.steps[3].remaining_seconds == pytest.approx(20, abs=3)
+
+
+@pytest.mark.parametrize("moment", ["[Foo Bar 99 99:99:99 2026]", "[Sun Nov 22 11:54:51 99999]", "[\0]"])
+def test_a_damaged_time_in_the_log_is_not_read(folder, moment):
+    _running(folder)
+    folder.prints(moment)
+    folder.starts("answers")
+    assert folder.states() == {"gold": "running", "answers": "running"}
+
+
+def test_a_run_that_has_just_begun_does_not_run_or_fail_what_an_earlier_one_did(folder):
+    _failed(folder)
+    folder.write(run_lock.OWNER, run_lock._text(run_lock._us()), ago=5)
+    assert folder.states() == {**DONE, "model": "failed"}
+    folder.call(dry=True)  # Snakemake has not said yet what it does
+    assert folder.states() == DONE
+    folder.prints("Using shell: /usr/bin/bash")
+    folder.starts("answers", ago=2)
+    assert folder.states() == {**DONE, "answers": "running"}
+
+
+@pytest.mark.parametrize(
+    ("words", "provides", "limits"),
+    [
+        ("--cores 4 -c 2", "cores: 2", {"cores": 2, "gpu": 1}),
+        ("--cores 4 -j1", "cores: 1 (use --cores to define parallelism)", {"cores": 1, "gpu": 1}),
+        ("--executor slurm -j 8", "remote nodes: 8", {"jobs": 8, "gpu": 1}),
+        ("--executor slurm --jobs unlimited", "remote nodes: unlimited", {"gpu": 1}),
+    ],
+)
+def test_limits_are_those_that_snakemake_names(folder, words, provides, limits):
+    folder.call(*STEPS, words=words, provides=provides)
+    found = Progress({}, lambda _: None)
+    for line in (folder.path / "logs/snakemake.log").read_text().splitlines():
+        found.take(line)
+    assert found.limits == limits
+
+
+def test_a_later_call_has_limits_of_its_own(folder):
+    progress = Progress({}, lambda _: None)
+    for line in ("Using shell: /bin/bash", "Provided cores: 4", "Using shell: /bin/bash", "Job stats:"):
+        progress.take(line)
+    assert progress.limits == {}
+
+
 def test_at_rest_there_is_no_time(folder):
     _two_running(folder)
     found = folder.read(active=False)
     assert (found.seconds, found.remaining_seconds, found.process, found.host) == (None, None, None, "")
 
 
-ON_SLURM = "--executor slurm --jobs 4 --slurm-status-command squeue"
+ON_SLURM = {"words": "--executor slurm --jobs 4 --slurm-status-command squeue", "provides": "remote nodes: 4"}
 
 
 def _submitted(folder, log_there, ago=3):
-    folder.call(*STEPS, words=ON_SLURM)
+    folder.call(*STEPS, **ON_SLURM)
     folder.write("gold.txt")
     folder.starts("model", ago=60, jobid=7)
     log = folder.path / ".snakemake/slurm_logs/rule_seed0_model/31.log"
     folder.prints(f"Job 7 has been submitted with SLURM jobid 31 (log: {log}).")
     if log_there:
         folder.write(log.relative_to(folder.path), f"{folder.moment(ago)}\nrule seed0_model:\n    jobid: 0\n")
+        for mark in folder.marks("model"):  # Snakemake marks the files once more when the job begins
+            folder.write(mark, ago=ago)
 
 
 def test_a_job_waits_in_slurm_until_its_log_is_there(folder):
@@ -357,15 +415,23 @@ def test_a_job_waits_in_slurm_until_its_log_is_there(folder):
     assert (step.state, step.job, step.seconds) == ("waiting", "31", None)
 
 
-def test_a_job_runs_in_slurm_from_the_time_in_its_log(folder):
+def test_a_job_runs_in_slurm_from_its_own_start(folder):
     _submitted(folder, log_there=True)
     step = folder.read().steps[2]
     assert (step.state, step.job) == ("running", "31")
     assert step.seconds == pytest.approx(3, abs=2)
 
 
+def test_a_job_whose_step_has_not_begun_has_no_time_yet(folder):
+    """Snakemake has only just started in it; the mark is as old as the submission."""
+    _submitted(folder, log_there=False)
+    folder.write(".snakemake/slurm_logs/rule_seed0_model/31.log", "host: node7\nBuilding DAG of jobs...\n")
+    step = folder.read().steps[2]
+    assert (step.state, step.job, step.seconds) == ("running", "31", None)
+
+
 def test_a_step_that_is_not_submitted_yet_waits(folder):
-    folder.call(*STEPS, words=ON_SLURM)
+    folder.call(*STEPS, **ON_SLURM)
     folder.starts("model")
     assert folder.states() == {}
 
@@ -393,11 +459,19 @@ def test_a_job_that_ended_after_a_killed_run_completes_its_step(folder, monkeypa
     assert (step.state, step.job) == ("waiting" if marked else "done", None)
 
 
-def test_a_slurm_that_does_not_answer_is_not_taken_for_an_end(folder, monkeypatch):
-    _submitted(folder, log_there=True)
+@pytest.mark.parametrize(("log_there", "state"), [(True, "running"), (False, "waiting")])
+def test_a_slurm_that_does_not_answer_is_not_taken_for_an_end(folder, monkeypatch, log_there, state):
+    _submitted(folder, log_there=log_there)
     folder.write(slurm_jobs.RECORD, "w2s-1\n")
     monkeypatch.setenv("PATH", "")
-    assert read_status(folder.path).jobs_left is None
+    found = read_status(folder.path)
+    assert found.jobs_left is None
+    assert (found.steps[2].state, found.steps[2].job) == (state, "31")
+    (folder.path / folder.marks("model")[0]).unlink()
+    assert read_status(folder.path).steps[2].state == state, "its files are not there"
+    folder.write("models/m/manifest.jsonl")
+    found = read_status(folder.path)
+    assert (found.steps[2].state, found.steps[2].job) == ("done", None)
 
 
 def test_without_a_record_slurm_is_not_asked(folder, monkeypatch):
@@ -420,6 +494,8 @@ def owner(**changes) -> str:
         (lambda: owner(boot="x", machine="", host="elsewhere"), None),
         (lambda: owner(boot="x", machine="m", host="elsewhere"), None),
         (lambda: "half a rec", None),
+        (lambda: owner(pid=-1), None),
+        (lambda: "\udcff", None),
     ],
     ids=[
         "none",
@@ -430,11 +506,13 @@ def owner(**changes) -> str:
         "elsewhere",
         "other",
         "damaged",
+        "no process",
+        "not UTF-8",
     ],
 )
 def test_whether_a_run_is_active(folder, record, active):
     if record is not None:
-        (folder.path / run_lock.OWNER).write_text(record())
+        (folder.path / run_lock.OWNER).write_text(record(), "utf-8", "surrogateescape")
     assert activity(folder.path).active is active
     assert read_status(folder.path).active is active
 
@@ -447,6 +525,63 @@ def test_looking_does_not_keep_a_run_from_starting(folder):
     assert sorted(path.name for path in folder.path.rglob("*")) == before
 
 
+def _without_files(path):
+    plan = json.loads((path / "plan.json").read_text())
+    plan["steps"][2]["writes"] = []
+    (path / "plan.json").write_text(json.dumps(plan))
+
+
+def _file_instead(path):
+    path.rename(path.with_name("elsewhere"))
+    path.write_text("")
+
+
+@pytest.mark.parametrize(
+    "name", ["logs/snakemake.log", run_lock.OWNER, "models/m/trainer_log.jsonl", "logs/seed0/answers.log", "out/output.journal.jsonl"]
+)  # fmt: skip
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(folder, name):
+    _two_running(folder)
+    log = folder.path / "logs/seed0/answers.log"
+    folder.write(log.relative_to(folder.path), "  0%|  | 0/8 [00:00<?, ? responses/s]")
+    (folder.path / name).unlink(missing_ok=True)
+    (folder.path / name).parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(folder.path / name)
+    assert len(read_status(folder.path).steps) == 5
+    assert len(folder.read().steps) == 5
+
+
+@pytest.mark.parametrize("name", ["logs/snakemake.log", "models/m/trainer_log.jsonl", "logs/seed0/answers.log", "benchmarks/seed0/gold.tsv"])  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"total   {'9' * 5000}",
+        f"Provided cores: {'9' * 5000}",
+        f"Provided resources: gpu={'9' * 5000}",
+        f"  0%|  | {'9' * 5000}/8 [{'9' * 5000}:00<?, ? responses/s]\n",
+        "  0%|  | 1/8 [::<?, ? responses/s]\n",
+        '{"current_steps": 1, "total_steps": 1' + "0" * 400 + ', "elapsed_time": "0:00:05"}',
+        '{"current_steps": 1, "total_steps": 1' + "0" * 18 + ', "elapsed_time": "999999:00:00"}',
+        '{"current_steps": 1, "total_steps": 9, "elapsed_time": "' + "9" * 30 + ':00:00"}',
+        '{"current_steps": true, "total_steps": -3, "elapsed_time": "0:00:01"}',
+        "s\th:m:s\n1e300\t0",
+    ],
+    ids=["total", "cores", "gpus", "bar", "no time", "steps", "long", "time", "no steps", "duration"],
+)  # fmt: skip
+def test_damaged_numbers_do_not_end_it(folder, name, line):
+    _two_running(folder)
+    file = folder.path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a" if name.endswith("snakemake.log") else "w") as log:
+        log.write(f"{line}\n")
+    found = folder.read()
+    assert {step.name: step.state for step in found.steps[:3]} == {
+        "seed0/gold": "done",
+        "seed0/answers": "running",
+        "seed0/model": "running",
+    }
+    assert status_lines(found)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -455,8 +590,20 @@ def test_looking_does_not_keep_a_run_from_starting(folder):
         (lambda path: (path / "plan.json").unlink(), "plan.json: "),
         (lambda path: (path / "plan.json").write_text("{}"), 'plan.json: field "steps"'),
         (lambda path: (path / "plan.json").write_text('{"steps": [{}]}'), r'plan.json: field "steps.0.rule"'),
+        (lambda path: (path / "plan.json").write_text('{"steps": []}'), r'plan.json: field "steps"'),
+        (_without_files, r'plan.json: field "steps.2.writes"'),
+        (_file_instead, "is not a folder"),
     ],
-    ids=["no folder", "no contents", "no plan", "another plan", "a damaged step"],
+    ids=[
+        "no folder",
+        "no contents",
+        "no plan",
+        "another plan",
+        "a damaged step",
+        "no steps",
+        "no files",
+        "a file",
+    ],
 )
 def test_what_is_not_the_folder_of_a_run_is_refused(folder, damage, message):
     damage(folder.path)

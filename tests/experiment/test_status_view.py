@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console, Group
 
 from w2s_factory.experiment.status import RunStatus, StepStatus
-from w2s_factory.experiment.status_view import clock, status_lines
+from w2s_factory.experiment.status_view import clock, drawn, print_status, status_lines
 from w2s_factory.generating.generation_progress import ResponsesProgress
 from w2s_factory.llamafactory.training_progress import TrainingProgress
 
@@ -35,12 +37,12 @@ def test_each_step_has_its_state_its_progress_and_its_time():
     lines = text(run(DONE, GENERATING, TRAINING, FAILED, QUEUED, seconds=130.0))
     assert lines == [
         "x: 5 steps, 1 done, 1 waiting, 2 running, 1 failed",
-        "active (process 12 on vm) for 0:02:10",
+        "active for 0:02:10; process 12 on vm",
         "  done      report             1:02:03",
         "  running   seed0/generate_a   0:02:05",
-        "            1,204 of 7,000 responses, 1,532 tokens/s; about 1:06:40 left",
+        "            1,204 of 7,000 responses; about 1:06:40 left; 1,532 tokens/s",
         "  running   seed0/train_b      0:01:01",
-        "            step 120 of 400, loss 0.4212; about 0:00:03 left",
+        "            step 120 of 400; about 0:00:03 left; loss 0.4212",
         "  failed    seed0/score_c",
         "            log: logs/seed0/score_c.log",
         "  waiting   seed0/train_d",
@@ -53,11 +55,11 @@ def test_each_step_has_its_state_its_progress_and_its_time():
     [
         (replace(GENERATING, responses=None, remaining_seconds=None), "time left not known yet"),
         (replace(GENERATING, responses=ResponsesProgress(0, 9), remaining_seconds=None), "0 of 9 responses; time left not known yet"),
-        (replace(GENERATING, responses=ResponsesProgress(3, 9, 0.25), remaining_seconds=24.0), "3 of 9 responses, 0.25 responses/s; about 0:00:24 left"),
+        (replace(GENERATING, responses=ResponsesProgress(3, 9, 0.25), remaining_seconds=24.0), "3 of 9 responses; about 0:00:24 left; 0.25 responses/s"),
         (replace(TRAINING, training=TrainingProgress(1, 9)), "step 1 of 9; about 0:00:03 left"),
-        (replace(TRAINING, training=TrainingProgress(1, 9, float("nan"))), "step 1 of 9, loss nan; about 0:00:03 left"),
+        (replace(TRAINING, training=TrainingProgress(1, 9, float("nan"))), "step 1 of 9; about 0:00:03 left; loss nan"),
         (replace(TRAINING, training=None, remaining_seconds=0.0), "takes longer than such steps did"),
-        (replace(TRAINING, job="31"), "step 120 of 400, loss 0.4212; about 0:00:03 left; job 31"),
+        (replace(TRAINING, job="31"), "step 120 of 400; about 0:00:03 left; loss 0.4212; job 31"),
     ],
 )  # fmt: skip
 def test_the_details_of_a_running_step(step, details):
@@ -72,8 +74,10 @@ def test_a_short_step_may_take_a_little_longer():
     ("changes", "line"),
     [
         ({"process": None, "host": ""}, "active"),
-        ({"remaining_seconds": 90.0}, "active (process 12 on vm); about 0:01:30 left"),
-        ({"active": None, "quiet_seconds": 65.0}, "may be active (process 12 on vm), last wrote to a log 0:01:05 ago"),
+        ({"remaining_seconds": 90.0}, "active; about 0:01:30 left; process 12 on vm"),
+        ({"active": None, "quiet_seconds": 65.0}, "may be active; last wrote to a log 0:01:05 ago; process 12 on vm"),
+        ({"active": None, "seconds": 60.0, "quiet_seconds": 0.0, "remaining_seconds": 183.0},
+         "may be active for 0:01:00; about 0:03:03 left; last wrote to a log 0:00:00 ago; process 12 on vm"),
         ({"active": None, "process": None}, "may be active"),
         ({"active": False}, "no run is active; the same `run` command continues"),
         ({"active": False, "steps": (DONE,)}, "complete"),
@@ -125,8 +129,97 @@ def test_failed_and_running_steps_come_first_where_there_is_no_room():
     assert lines[-1] == "  and 50 done, 195 waiting"
 
 
+LONG = run(
+    replace(DONE, name="seed0/generate_train_2_with_the_model_of_iteration_2_trained_on_hybrid", seconds=99_000.0),
+    replace(GENERATING, name="seed0/generate_test_with_the_model_of_iteration_2_trained_on_hybrid"),
+    replace(FAILED, log=f"logs/seed0/{'score_' * 20}.log"),
+    name="a_name_" * 20,
+    process=123456,
+    host="gpu-node-with-a-long-name-001.cluster.example.org",
+    seconds=99_000.0,
+    remaining_seconds=100_000.0,
+)  # fmt: skip
+
+
+def printed(status, columns=None) -> list[str]:
+    """What appears of it on a terminal, or in a pipe."""
+    console = Console(width=columns or 10_000, file=io.StringIO(), highlight=False)
+    console.print(Group(*status_lines(status, columns=columns)))
+    return console.file.getvalue().splitlines()
+
+
+def test_a_pipe_gets_whole_lines(capsys):
+    left = replace(LONG, active=False, jobs_left=tuple(map(str, range(100_000, 100_030))))
+    for status in (LONG, left):
+        print_status(status)
+        assert capsys.readouterr().out.splitlines() == text(status) == printed(status)
+    lines = text(LONG)
+    assert lines[1].endswith("; process 123456 on gpu-node-with-a-long-name-001.cluster.example.org")
+    assert lines[-1] == f"            log: {LONG.steps[-1].log}"
+    assert text(left)[1].endswith(", 100028, 100029")
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_narrow_terminal_shows_times(columns):
+    lines = printed(LONG, columns)
+    assert max(map(len, lines)) <= columns
+    assert lines[1].startswith("active for 1 day, 3:30:00; about 1 day, 3:46:40 left")
+    assert lines[2].endswith("  1 day, 3:30:00")
+    assert lines[3].endswith("  0:02:05")
+    assert "about 1:06:40 left" in lines[4]
+    names = [line.split()[1] for line in lines[2:4]]
+    assert all(name.startswith("seed0/gen") and "\N{HORIZONTAL ELLIPSIS}" in name for name in names)
+    assert all(name.endswith("on_hybrid") for name in names)
+
+
+@given(steps=STEPS, columns=st.integers(40, 200))
+def test_no_name_is_shortened_without_need(steps, columns):
+    shown = printed(run(*steps), columns)
+    longest = max((len(line) for line in text(run(*steps))), default=0)
+    if longest <= columns:
+        assert shown == text(run(*steps))
+    assert max(map(len, shown)) <= columns
+
+
+def test_closed_streams_are_not_terminals(monkeypatch, tmp_path):
+    """They are None where a process is started with `2>&-`, as by some schedulers."""
+    monkeypatch.setattr("sys.stdout", None)
+    print_status(LONG)
+    monkeypatch.setattr("sys.stderr", None)
+    with drawn(tmp_path) as on_screen:
+        assert on_screen is False
+
+
+def test_control_characters_do_not_reach_the_terminal():
+    evil = "x\x1b[31m\x1b]0;owned\x07\n\ud800"
+    steps = [replace(step, name=evil, log=evil, job=evil) for step in (GENERATING, FAILED, QUEUED)]
+    status = run(*steps, name=evil, host=evil, unmeasured=(evil,), jobs_left=(evil,))
+    for each in (status, replace(status, active=False)):
+        lines = text(each)
+        assert all(line.isprintable() for line in lines), lines
+        assert lines[0].startswith(r"x\x1b[31m\x1b]0;owned\x07\n\ud800: 3 steps")
+
+
+def test_the_last_state_of_a_run_does_not_say_that_none_is_active():
+    at_rest = replace(run(QUEUED, DONE), active=False)
+    assert [line.plain for line in status_lines(at_rest, ended=True)] == [
+        text(at_rest)[0],
+        *text(at_rest)[2:],
+    ]
+    whole = replace(run(DONE), active=False)
+    assert [line.plain for line in status_lines(whole, ended=True)] == text(whole)
+
+
 @pytest.mark.parametrize(
-    ("seconds", "shown"), [(0.9, "0:00:00"), (3723.9, "1:02:03"), (90_000, "1 day, 1:00:00")]
+    ("seconds", "shown"),
+    [
+        (0.9, "0:00:00"),
+        (3723.9, "1:02:03"),
+        (90_000, "1 day, 1:00:00"),
+        (1e300, "over 100 years"),
+        (float("inf"), "over 100 years"),
+        (float("nan"), "over 100 years"),
+    ],
 )
 def test_a_clock(seconds, shown):
     assert clock(seconds) == shown

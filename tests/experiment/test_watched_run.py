@@ -95,9 +95,11 @@ def test_steps_move_ctrl_c_leaves_a_sane_terminal_and_status_says_the_same(
     assert before <= step["responses"]["done"] <= after
     assert 0.3 < step["responses"]["tokens_per_second"] / (9 / PAUSE) < 1.3
     assert (elsewhere["active"], elsewhere["process"]) == (True, shown.process.pid)
-    assert f"active (process {shown.process.pid} on " in printed.stdout
+    active = rf"\nactive for 0:\d\d:\d\d; (about .* left; )?process {shown.process.pid} on "
+    assert re.search(active, printed.stdout)
     assert re.search(
-        r"  running +seed0/generate_weak_train_2 .*\n +\d+ of 30 responses, \d+ tokens/s", printed.stdout
+        r"  running +seed0/generate_weak_train_2 .*\n +\d+ of 30 responses; about .* left; \d+ tokens/s",
+        printed.stdout,
     )
 
     shown.press("\x03")
@@ -108,6 +110,7 @@ def test_steps_move_ctrl_c_leaves_a_sane_terminal_and_status_says_the_same(
     assert len(set(seen)) >= 2
     last = shown.frames[-1]
     assert "waiting   seed0/generate_weak_train_2" in last
+    assert "no run is active" not in last
     assert last.endswith("interrupted; the same command continues from there\n\nError: interrupted\n")
     rest = status_of(folder, environ)
     assert (rest["active"], rest["process"], rest["counts"]["running"]) == (False, None, 0)
@@ -170,8 +173,8 @@ def started(of_shell, tmp_path):
 
 def test_a_training_moves_and_the_last_state_stays(started, terminal):
     shown = terminal(started(STEPS))
-    shown.until(r"running +seed0/train_m .*\n +step 20 of 50, loss 2\.7; about 0:00:0\d left")
-    shown.until(r"step 40 of 50, loss 2\.5")
+    shown.until(r"running +seed0/train_m .*\n +step 20 of 50; about 0:00:0\d left; loss 2\.7")
+    shown.until(r"step 40 of 50; .*loss 2\.5")
     assert shown.wait() == 0
     assert shown.is_sane
     assert [line.split()[:2] for line in shown.frames[-1].splitlines()] == [
@@ -183,6 +186,30 @@ def test_a_training_moves_and_the_last_state_stays(started, terminal):
     ]
     assert "its log:" not in shown.text
     assert "[1/3]" not in shown.text
+
+
+CONTINUES = """
+from w2s_factory.experiment import run
+from w2s_factory.experiment.slurm_watch import Watch
+snakemake, codes = run._snakemake, [1]
+run._snakemake = lambda *given: snakemake(*given) or (codes.pop() if codes else 0)
+run.adopt = lambda folder: None
+Watch.only_lost_completed = property(lambda self: not codes)
+"""
+"""Snakemake is ended once, since it has not noticed jobs that have completed; then the run continues."""
+
+
+def test_a_run_that_continues_by_itself_leaves_its_last_steps_only(started, terminal):
+    python, option, script, *words = started(
+        {name: (*step[:3], f"mkdir -p seed0/models/m; touch {step[2][0]}") for name, step in STEPS.items()}
+    )
+    shown = terminal([python, option, CONTINUES + script, *words])
+    assert shown.wait() == 0
+    assert shown.is_sane
+    [between] = [frame for frame in shown.frames if "did not notice have completed: continuing" in frame]
+    assert between.startswith("all jobs that Snakemake did not notice have completed: continuing\n")
+    assert "no run is active" not in shown.text
+    assert re.search(r"\ncomplete\n  done +seed0/golds ", between), "the last steps follow"
 
 
 def test_a_long_plan_fits_the_terminal(started, terminal):

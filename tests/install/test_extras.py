@@ -141,7 +141,12 @@ def test_the_wheel_alone_runs_and_refuses(light, worked_in, w2s):
 
 def test_the_commands_are_all_tried():
     tried = {words.split()[0] for words, _ in (*RUN, *REFUSE)} | {"verify-release"}
-    others = {"doctor", "merge-shards", "convert-pairs"}  # need no extra, or examine other environments
+    others = {
+        "doctor",
+        "merge-shards",
+        "convert-pairs",
+        "status",
+    }  # need no extra, or examine other environments
     assert {*COMMANDS} == tried | others
     assert {extra for _, extra in REFUSE} == {*EXTRAS} - {"tokens"}  # without tiktoken only a note is printed
 

@@ -36,13 +36,8 @@ def adapter_is_there(folder: Path) -> bool:
     return (folder / "adapter_config.json").is_file() and (folder / "adapter_model.safetensors").is_file()
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
-        pytest.param({}, id="one process"),  # the one real training of `make test`
-        pytest.param(TWO_RANKS, id="two ranks", marks=pytest.mark.train),
-    ],
-)
+@pytest.mark.train
+@pytest.mark.parametrize("variables", [{}, TWO_RANKS], ids=["one process", "two ranks"])
 def test_w2s_factory_train(config: Path, variables: dict[str, str], tmp_path: Path) -> None:
     done = w2s("train", config, "max_steps=1", cwd=tmp_path, **variables)
     assert done.returncode == 0, done.stderr

@@ -370,6 +370,7 @@ def test_an_interrupt_ends_every_process(
     assert alive == []
 
 
+@pytest.mark.slow
 def test_a_training_that_needs_a_gpu_is_not_started_without_one(
     tmp_path, config, delegate, monkeypatch
 ) -> None:

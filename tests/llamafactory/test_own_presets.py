@@ -159,3 +159,24 @@ def test_build_data_and_make_config_take_it(w2s, tmp_path):
 def test_a_name_that_no_yaml_can_hold_is_refused():
     with pytest.raises(UserError, match=r'field "model_name_or_path": expected UTF-8 text'):
         make_config("export", model="\udcff", output_dir="out", adapter=["a/b"], ahead=True)
+
+
+@pytest.mark.parametrize("version", ["0.5.0", "0.9.5"])
+@pytest.mark.parametrize("own", ["", "report_to: null\n"])
+def test_nothing_is_sent_unless_a_tracker_is_named(write, version, own):
+    """Transformers 4 takes an absent `report_to`, and `null`, for every tracker that is installed."""
+    preset = write(MINE + own)
+    assert "\nreport_to: none  # ours: nothing is sent unless" in made(preset, version=version)
+    for settings in ({"report_to": None}, {"report_to": "none"}, {"report_to": []}):
+        values = yaml.safe_load(made(preset, version=version, settings=settings))
+        assert values["report_to"] in ("none", [])
+    named = made(preset, version=version, settings={"report_to": ["wandb"]})
+    assert yaml.safe_load(named)["report_to"] == ["wandb"]
+    assert "unless a tracker is named" not in named
+
+
+def test_a_preset_s_own_trackers_stay(write):
+    for value in ("wandb", "all", "[mlflow, tensorboard]"):
+        text = made(write(f"{MINE}report_to: {value}  # mine\n"), version="0.9.3")
+        assert f"\nreport_to: {value}  # mine\n" in text
+        assert text.count("report_to") == 1

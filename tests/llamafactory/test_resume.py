@@ -187,7 +187,11 @@ print(trainer.Trainer().train(resume_from_checkpoint=sys.argv[3] or None, trial=
 
 
 @pytest.mark.parametrize(
-    ("choices", "resumed"), [(("out/checkpoint-2", ""), "out/checkpoint-2"), (("", "old"), None)]
+    ("choices", "resumed"),
+    [
+        (("out/checkpoint-2", ""), "out/checkpoint-2"),
+        pytest.param(("", "old"), None, marks=pytest.mark.slow),
+    ],
 )
 def test_all_processes_resume_as_the_first_one(tmp_path, choices, resumed):
     pytest.importorskip("torch")

@@ -28,7 +28,7 @@ def test_one_or_a_list(value):
     [
         ("tensorbord", 'no tracker "tensorbord". Did you mean "tensorboard"?'),
         ("tensorboard,mlflow", 'no tracker "tensorboard,mlflow". Did you mean'),
-        (["none", "mlflow"], 'no tracker "none". Known: tensorboard, wandb'),
+        (["none", "mlflow"], 'expected "none" alone, got it together'),
         (["mlflow", 3], "expected the name of a tracker or a list of names, got 3"),
         (True, "expected the name of a tracker or a list of names, got True"),
         ({"a": 1}, "expected the name of a tracker or a list of names, got {"),

@@ -158,7 +158,7 @@ def make_inputs(folder: Path) -> None:
     prepare(plan_experiment(into / "experiment.yaml"), into / "planned")
     _release(into)
     if REPORT in LINES:
-        make_run(_made(into / "run/contents.json").parent, seeds=[0], questions=12, asked=12)
+        make_reported(folder)
 
 
 def _results(task, rows, period: int):
@@ -250,6 +250,11 @@ def _release(into: Path) -> None:
     folder = into / "release/data/raw/gsm8k"
     folder.mkdir(parents=True)
     shutil.copy(into / "raw.jsonl", folder / "train_2.jsonl")
+
+
+def make_reported(folder: Path) -> None:
+    """Write the finished run that `REPORT` reports on."""
+    make_run(_made(folder / "in/run/contents.json").parent, seeds=[0], questions=12, asked=12)
 
 
 def contents(folder: Path) -> dict[str, bytes | str]:

@@ -152,6 +152,7 @@ def test_a_folder_that_is_gone_is_said(start, folder):
 
 def test_files_that_may_not_grow_leave_nothing_half_written(start, folder, monkeypatch):
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # its data would be limited, too
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # truncated bytecode would be kept and loaded later
 
     def small():
         resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))

@@ -230,12 +230,15 @@ def test_what_is_built_from_it_is_clean(embedded, tmp_path):
     assert kinds["iter1"].accuracy == {"weak": agreement.weak_kept.share, "icl": agreement.icl_kept.share}
 
 
+@pytest.mark.parametrize(
+    "read", ["once", pytest.param("again for each check", marks=pytest.mark.slow)], ids="rows read {}".format
+)
 @pytest.mark.parametrize(("check", "count", "seed", "also"), SEEDED)
-def test_a_seeded_fault_is_found(copy, check, count, seed, also, monkeypatch):
+def test_a_seeded_fault_is_found(copy, check, count, seed, also, read, monkeypatch):
+    if read != "once":
+        monkeypatch.setattr(corpus, "_KEPT", 0)
     seed(copy)
     faults = audit(copy).faults
-    monkeypatch.setattr(corpus, "_KEPT", 0)
-    assert audit(copy).faults == faults  # also with rows that are read again for each check
     mine = [finding for finding in faults if finding.check == check]
     assert len(mine) == 1
     assert mine[0].count == (count or mine[0].total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 FAULTS = int(os.environ.get("W2S_FAULTS", "80"))
 """The number of faults: 80 in the whole suite, 1,000 in `make torture`."""
@@ -70,6 +71,23 @@ def may_mount(folder: Path) -> bool:
     return True
 
 
+@contextlib.contextmanager
+def mounted(folder: Path, options: str) -> Iterator[Callable[[str], None]]:
+    """Mount a small file system on a folder; yield a function that mounts it again with other options."""
+
+    def mount(options: str) -> None:
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True, capture_output=True
+        )
+
+    folder.mkdir()
+    mount(options)
+    try:
+        yield lambda changed: mount(f"remount,{changed}")
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 CLOCKS = ("-20y", "+15y", "+1d x50", "@2038-01-19 03:14:00", "@1999-12-31 23:59:59")
 """Clocks of libfaketime: other years, one that is too fast, and two ends of an era."""
 
@@ -77,7 +95,9 @@ CLOCKS = ("-20y", "+15y", "+1d x50", "@2038-01-19 03:14:00", "@1999-12-31 23:59:
 def faked_clock(draw: Random) -> dict[str, str] | None:
     """Return the environment of a process with another clock; None without libfaketime.
 
-    It is where Debian's package installs it, or the file that W2S_LIBFAKETIME names.
+    It is where Debian's package installs it, or the file that W2S_LIBFAKETIME names. The monotonic clock stays
+    the real one: no change of the system's clock touches it, and with another one, waiting for a lock with a
+    time limit never ends. What libfaketime then does wrong is set right in `saboteur/sitecustomize.py`.
     """
     named = os.environ.get("W2S_LIBFAKETIME")
     found = [Path(named)] if named else sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))

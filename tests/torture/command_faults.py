@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import forked
-from campaign import Result, faked_clock
+import psutil
+from campaign import Result, faked_clock, mounted
 from faulty_server import FAULTS as SERVER_FAULTS
 from faulty_server import FaultyServer
-from inputs import LINES, Line, contents
+from inputs import LINES, REPORT, Line, contents
 from spoil import spoil
 from trial import Outcome, _whole
 
@@ -23,12 +25,15 @@ from tests.conftest import ROOT
 from w2s_factory.records import content_hash, manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from random import Random
 
     from world import World
 
 QUICK = [line for line in LINES if not line.slow]
+SLOW = [*(line for line in LINES if line.slow and line != REPORT), REPORT]
+"""`run`, `report` and others that take seconds, so that they meet fewer faults."""
+
 GENERATE = next(line for line in QUICK if "--demos in/demos.json" in line.arguments)
 
 
@@ -62,7 +67,16 @@ def ended(outcome: Outcome, line: Line) -> str:
 
 def killed(world: World, draw: Random) -> Result:
     """Kill a command at a random file operation, in the middle of a write if it is one."""
-    line = draw.choice(QUICK)
+    return killed_at_operation(world, draw, draw.choice(QUICK))
+
+
+def killed_slow(world: World, draw: Random) -> Result:
+    """Do the same with a command that takes seconds."""
+    return killed_at_operation(world, draw, draw.choice(SLOW))
+
+
+def killed_at_operation(world: World, draw: Random, line: Line) -> Result:
+    """Kill a command at a random file operation."""
     world.expected(line)
     total = forked.operations(line.words, world.folder)
     world.fresh()
@@ -110,23 +124,6 @@ def full_disk(world: World, draw: Random) -> Result:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     world.check_nothing_half_written(line, killed=False)
     return Result("files that may not grow", line.words[0], ended(outcome, line), finish(world, line))
-
-
-@contextlib.contextmanager
-def mounted(folder: Path, options: str) -> Iterator[Callable[[str], None]]:
-    """Mount a small file system on a folder; yield a function that mounts it again with other options."""
-
-    def mount(options: str) -> None:
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True, capture_output=True
-        )
-
-    folder.mkdir()
-    mount(options)
-    try:
-        yield lambda changed: mount(f"remount,{changed}")
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def into_out(world: World) -> list[Line]:
@@ -312,7 +309,13 @@ def delegate(world: World, draw: Random) -> Result:
     code, err = _process(words, world, W2S_SABOTAGE=how)
     assert code in (1, 3, 137), err
     assert [text.startswith("Error: ") for text in err.splitlines()].count(True) == 1, err
-    assert not (world.folder / "out/made/manifest.jsonl").exists(), "a failed training is noted"
+    return Result(f"delegate {how}", verb, "failed in one line", _make_whole(words, world))
+
+
+def _make_whole(words: tuple[str, ...], world: World) -> str:
+    """Train or merge again after a failure, with --force if the error asks for it; return what did it."""
+    made = world.folder / "out/made"
+    assert not (made / "manifest.jsonl").exists(), "failed weights are noted"
     then = "the same command"
     code, err = _process(words, world)
     if code == 2:
@@ -320,25 +323,68 @@ def delegate(world: World, draw: Random) -> Result:
         then = "--force"
         code, err = _process((*words, then), world)
     assert code == 0, err
-    noted = manifest.last_lines(world.folder / "out/made")
+    noted = manifest.last_lines(made)
     [weights] = [name for name in noted if name.endswith("model.safetensors")]
-    assert content_hash(world.folder / "out/made" / weights) == noted[weights]["sha256"]
-    return Result(f"delegate {how}", verb, "failed in one line", then)
+    assert content_hash(made / weights) == noted[weights]["sha256"]
+    return then
+
+
+def killed_delegate(world: World, draw: Random) -> Result:
+    """Kill a training or a merge, with LLaMA-Factory or without, while that writes its weights."""
+    verb, everything = draw.choice(sorted(MADE)), draw.random() < 0.5
+    assert world.run(*MADE[verb].split()).code == 0
+    words, made = (verb, "out/made.yaml"), world.folder / "out/made"
+    code, err = _process(words, world)
+    assert code == 0, err
+    [weights] = made.glob("*model.safetensors")
+    undisturbed, size = weights.read_bytes(), draw.randrange(weights.stat().st_size)
+    shutil.rmtree(made)
+    waiting = world.folder / "waiting"
+    process = _started(words, world, W2S_SABOTAGE=f"waits after {size} bytes", W2S_WAITING=str(waiting))
+    while not waiting.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    _kill_while_waiting(process, everything=everything)
+    waiting.unlink()
+    assert weights.read_bytes() == undisturbed[:size]
+    then = _make_whole(words, world)
+    assert weights.read_bytes() == undisturbed, "the weights are others than those of an undisturbed training"
+    whole = "with LLaMA-Factory" if everything else "and then LLaMA-Factory"
+    return Result(f"kill -9 while weights are written, {whole}", verb, "killed", then)
+
+
+def _kill_while_waiting(process: subprocess.Popen[str], *, everything: bool) -> None:
+    """Kill a command and then what it started, at once or after a moment in which that works on alone."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert family, "nothing was started"
+    process.kill()
+    if not everything:
+        time.sleep(0.2)
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    process.communicate(timeout=60)
+    assert process.returncode == -9
 
 
 def _process(words: tuple[str, ...], world: World, **environ: str) -> tuple[int, str]:
-    """Run a command as a process of its own, with the played LLaMA-Factory."""
-    done = subprocess.run(
+    """Run a command as a process of its own, with the played LLaMA-Factory; return exit code and stderr."""
+    process = _started(words, world, **environ)
+    _, err = process.communicate(timeout=300)
+    assert "Traceback" not in err, err
+    return process.returncode, err
+
+
+def _started(words: tuple[str, ...], world: World, **environ: str) -> subprocess.Popen[str]:
+    """Start a command as a process of its own, with the played LLaMA-Factory."""
+    return subprocess.Popen(
         [sys.executable, "-m", "w2s_factory", *words],
         cwd=world.folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([*PLAYED, *sys.path]), **environ},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=300,
     )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stderr
 
 
 def server(world: World, draw: Random) -> Result:
@@ -370,7 +416,8 @@ def server(world: World, draw: Random) -> Result:
 
 
 KINDS: dict[str, tuple[int, Callable[[World, Random], Result]]] = {
-    "killed": (220, killed),
+    "killed": (200, killed),
+    "killed_slow": (10, killed_slow),
     "killed_at_a_time": (60, killed_at_a_time),
     "full_disk": (110, full_disk),
     "small_disk": (50, small_disk),
@@ -383,10 +430,11 @@ KINDS: dict[str, tuple[int, Callable[[World, Random], Result]]] = {
     "spoilt_journal": (40, spoilt_journal),
     "deleted_model": (20, deleted_model),
     "delegate": (20, delegate),
+    "killed_delegate": (10, killed_delegate),
     "server": (40, server),
 }
 """The kinds of faults with their shares of 950."""
 
 NEED_MOUNTS = {"small_disk", "read_only"}
-IN_PROCESSES = {"delegate", "faked_time"}
+IN_PROCESSES = {"delegate", "killed_delegate", "faked_time"}
 """Kinds whose commands are processes of their own, so that nothing stands in for their children."""

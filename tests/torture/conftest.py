@@ -30,10 +30,12 @@ def plugins(tmp_path_factory):
 @pytest.fixture(scope="session")
 def template(plugins, tmp_path_factory):
     """A folder with every input."""
-    from inputs import make_inputs
+    from inputs import LINES, REPORT, make_inputs, make_reported
 
     folder = tmp_path_factory.mktemp("template")
     make_inputs(folder)
+    if REPORT not in LINES:
+        make_reported(folder)
     return folder
 
 

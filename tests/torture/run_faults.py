@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from campaign import Result, faked_clock
+from campaign import Result, faked_clock, mounted
+from run_world import JOURNAL
 from spoil import spoil
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
     from random import Random
 
@@ -30,9 +30,18 @@ def then_finish(world: RunWorld, draw: Random) -> str:
     return "the next run"
 
 
-def finished(world: RunWorld, draw: Random) -> str:
-    """Do the same as `then_finish`, and return what the run to the end said."""
+def finished(world: RunWorld, draw: Random, journals: Collection[str] = ()) -> str:
+    """Do the same as `then_finish`, and return what the run to the end said.
+
+    Args:
+        world: The run.
+        draw: The source of chance.
+        journals: Journals of finished generations that were damaged and that the run left as they are. What
+            restores them is the command that wrote them.
+    """
     said = world.finish()
+    for journal in journals:
+        world.generate_again(journal)
     world.check_whole()
     if draw.random() < 0.2:
         assert NOTHING_TO_DO in world.finish()
@@ -47,8 +56,14 @@ def noticed(world: RunWorld, damaged: set[Path], said: str) -> str:
     if named := {name for name in names if name in said}:
         return "named and restored" if named == names else "some files named, all restored"
     of_steps = {name for name in names & world.expected.keys() if name.startswith("seed0/")}
+    of_steps -= journals(of_steps)
     assert not (of_steps and NOTHING_TO_DO in said), f"{of_steps} were not found: {said}"
     return "not named: nothing to do" if NOTHING_TO_DO in said else "not named: steps repeated or left to do"
+
+
+def journals(names: Collection[str]) -> set[str]:
+    """Return the journals among files."""
+    return {name for name in names if name.endswith(JOURNAL)}
 
 
 def killed(world: RunWorld, draw: Random) -> Result:
@@ -89,14 +104,18 @@ def damaged(world: RunWorld, draw: Random) -> Result:
             how = spoil(path, draw)
             damaged |= {path} if not path.is_file() or path.read_bytes() != before else set()
     kinds = " and ".join(sorted({_kind(world, path) for path in damaged}))
-    said = noticed(world, damaged, finished(world, draw))
-    return Result(f"run: {kinds or 'own file'} {how}", f"a {state} run", said, "the next run")
+    left = journals([path.relative_to(world.folder).as_posix() for path in damaged])
+    said = noticed(world, damaged, finished(world, draw, left))
+    then = "the next run, and the same generate" if left else "the next run"
+    return Result(f"run: {kinds or 'own file'} {how}", f"a {state} run", said, then)
 
 
 def _kind(world: RunWorld, path: Path) -> str:
     """Return what kind of file of a run a path is."""
     if path.name == "manifest.jsonl":
         return "manifest"
+    if path.name.endswith(JOURNAL):
+        return "journal"
     kinds = {"logs": "log", "benchmarks": "duration", ".snakemake": "record"}
     return kinds.get(path.relative_to(world.folder).parts[0], "own file")
 
@@ -125,24 +144,43 @@ def sabotaged(world: RunWorld, draw: Random) -> Result:
     world.put("half")
     code, err = world.end(world.start(W2S_SABOTAGE=how))
     assert code == 1, err
-    assert [line.startswith("Error: ") for line in err.splitlines()].count(True) == 1, err
+    assert len(errors(err)) == 1, err
     return Result(f"run: delegate {how}", "a half run", "failed in one line", then_finish(world, draw))
+
+
+ENDED = {0: "completed", 1: "failed in one line", 2: "refused in one line"}
+"""How a run ended, by its exit code."""
+
+
+def errors(said: str) -> list[str]:
+    """Return the lines of errors."""
+    return [line for line in said.splitlines() if line.startswith("Error: ")]
 
 
 def full_disk(world: RunWorld, draw: Random) -> Result:
     """Let the disk fill up in the middle of a run."""
     world.put("new")
-    world.folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o"]
-    subprocess.run([*mount, f"size={draw.randrange(64, 900)}k", "tmpfs", str(world.folder)], check=True)
-    try:
+    with mounted(world.folder, f"size={draw.randrange(64, 900)}k") as again:
         code, err = world.end(world.start())
-        assert code in (0, 1, 2), err
-        subprocess.run([*mount, "remount,size=100m", "tmpfs", str(world.folder)], check=True)
-        ended = {0: "completed", 1: "failed in one line", 2: "refused in one line"}[code]
-        return Result("run: full file system", "run", ended, then_finish(world, draw))
-    finally:
-        subprocess.run(["umount", str(world.folder)], check=True)
+        assert len(errors(err)) == (code != 0), err
+        again("size=100m")
+        return Result("run: full file system", "run", ENDED[code], then_finish(world, draw))
+
+
+def read_only(world: RunWorld, draw: Random) -> Result:
+    """Let no file of a run be written."""
+    state = draw.choice(STATES)
+    world.put("new")
+    with mounted(world.folder, "size=100m") as again:
+        if state != "new":
+            world.fill(state)
+        before = world.files()
+        again("ro")
+        code, err = world.end(world.start())
+        assert world.files() == before, "files have changed"
+        assert (code, len(errors(err))) == (2, 1), err
+        again("rw")
+        return Result("run: read-only folder", f"a {state} run", ENDED[code], then_finish(world, draw))
 
 
 def twice(world: RunWorld, draw: Random) -> Result:
@@ -175,34 +213,51 @@ def clock(world: RunWorld, draw: Random) -> Result:
     )
 
 
+FROM_OUTSIDE = {
+    "config.json": "generate_weak_train_2",
+    "tokenizer.json": "generate_weak_train_2",
+    "generation_config.json": "generate_weak_train_2",
+    "model.safetensors": "generate_weak_train_2",
+    "train_2.jsonl": "golds_train_2",
+    "test.jsonl": "golds_test",
+}
+"""A step that reads a file, by the file's name: one of the model, or raw rows."""
+
+
 def outside(world: RunWorld, draw: Random) -> Result:
-    """Damage a file from outside, the model's; it counts as a new one until it is put back."""
+    """Damage a file of the model or raw rows; it counts as a new one until it is put back.
+
+    A run that completes has repeated the step that reads the file.
+    """
     world.put("finished")
-    names = ["config.json", "tokenizer.json", "generation_config.json", "model.safetensors"]
-    path = world.model / draw.choice(names)
-    before = path.read_bytes()
+    name = draw.choice([*FROM_OUTSIDE, "model.safetensors", "train_2.jsonl"])
+    path = (world.raw if name.endswith(".jsonl") else world.model) / name
+    before, began = path.read_bytes(), time.time_ns()
     how = spoil(path, draw)
     changed = not path.is_file() or path.read_bytes() != before
     try:
         code, err = world.end(world.start())
-        assert code in (0, 1, 2), err
+        assert code != 0 or (FROM_OUTSIDE[name] in world.steps_since(began)) is changed, err
         assert code != 0 or (NOTHING_TO_DO in err) is not changed, err
-        errors = [line for line in err.splitlines() if line.startswith("Error: ")]
-        assert len(errors) == (code != 0), err
+        assert len(errors(err)) == (code != 0), err
     finally:
         path.write_bytes(before)
-    ended = {0: "counted as new", 1: "failed in one line", 2: "refused in one line"}[code]
-    return Result(f"run: input from outside {how}", "a finished run", ended, then_finish(world, draw))
+    ended = {**ENDED, 0: "counted as new: steps repeated" if changed else "no byte had changed"}[code]
+    kind = "raw rows" if name.endswith(".jsonl") else "a model's file"
+    return Result(f"run: {kind} from outside {how}", "a finished run", ended, then_finish(world, draw))
 
 
 KINDS: dict[str, tuple[int, Callable[[RunWorld, Random], Result]]] = {
-    "run_damaged": (20, damaged),
+    "run_damaged": (16, damaged),
     "run_killed": (12, killed),
     "run_no_weights": (4, no_weights),
     "run_sabotaged": (4, sabotaged),
     "run_full_disk": (3, full_disk),
+    "run_read_only": (3, read_only),
     "run_twice": (2, twice),
     "run_clock": (3, clock),
-    "run_outside": (2, outside),
+    "run_outside": (3, outside),
 }
 """The kinds of faults with their shares of 50."""
+
+NEED_MOUNTS = {"run_full_disk", "run_read_only"}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from collections import Counter
 from random import Random
 
+import campaign
 import command_faults
 import pytest
 import run_faults
@@ -89,3 +94,35 @@ def test_the_table_counts_outcomes():
     assert table([line, line])[2:] == ["| cut | 2 | completed | --force |", "2 faults"]
     skipped = line.replace("completed", SKIPPED)
     assert table([line, skipped])[-1] == "1 faults, 1 more were skipped"
+
+
+ASKS_THE_CLOCKS = """
+import subprocess, sys, time
+began = time.monotonic()
+time.sleep(0.05)
+subprocess.run([sys.executable, "-c", ""], timeout=60)
+print(time.localtime().tm_year, began)
+"""
+
+
+@pytest.mark.parametrize("clock", campaign.CLOCKS)
+def test_under_another_clock_processes_can_wait_and_time_goes_on_as_it_did(clock, monkeypatch):
+    monkeypatch.setattr(campaign, "CLOCKS", (clock,))
+    environ = campaign.faked_clock(Random(0))
+    if environ is None:
+        pytest.skip("needs libfaketime: apt-get install faketime, or W2S_LIBFAKETIME=FILE")
+    done = subprocess.run(
+        [sys.executable, "-c", ASKS_THE_CLOCKS],
+        env={**os.environ, "PYTHONPATH": command_faults.PLAYED[0], **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    year, began = done.stdout.split()
+    now = time.localtime(time.time() + 86_400 * (clock == "+1d x50")).tm_year
+    years = {"-20y": now - 20, "+15y": now + 15, "+1d x50": now}  # the others begin with a date
+    expected = years.get(clock) or int(clock[1:5])
+    assert int(year) in (expected, expected + 1)  # one of them begins a second before a new year
+    assert abs(time.monotonic() - float(began)) < 60

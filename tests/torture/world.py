@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from inputs import contents
 from trial import Outcome, run
 
+from w2s_factory.experiment.run_lock import OWNER
 from w2s_factory.records import content_hash, manifest
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ class World:
     def check_nothing_half_written(self, line: Line, *, killed: bool) -> None:
         """Assert that each file is as before, as the undisturbed command writes it, or not there.
 
-        A journal may hold some of its lines. A killed process may leave hidden temporary files, and the last
-        line of a journal unfinished.
+        A journal may hold some of its lines. A killed process may leave hidden temporary files, a killed
+        `run` its note of itself, and any of them the last line of a journal unfinished.
         """
         expected = self.expected_while(line)
         for name, content in self.changed().items():
-            if name.endswith(".part"):
+            if name.endswith((".part", OWNER)):
                 assert killed, f"{name} was left"
             elif name.endswith(MANIFEST):
                 lines = _lines(content, last_may_be_torn=killed)

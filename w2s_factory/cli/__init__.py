@@ -14,6 +14,7 @@ from w2s_factory.cli.exit import fail, leave
 from w2s_factory.cli.help import with_help
 from w2s_factory.cli.options import check_paths
 from w2s_factory.errors import W2SError, did_you_mean
+from w2s_factory.terminal import colour
 
 SECTIONS = {
     "Whole experiments": {
@@ -108,6 +109,11 @@ def _leave(number: int, _: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
+def _run(arguments: list[str]) -> int:
+    """Run a command, in colours if the environment wants them and the stream shows them."""
+    return group.main(arguments, prog_name="w2s-factory", standalone_mode=False, color=colour()) or 0
+
+
 def main() -> NoReturn:
     """Run the command line; every failure is one line on stderr and an exit code.
 
@@ -120,7 +126,7 @@ def main() -> NoReturn:
     debug = "--debug" in arguments or os.environ.get("W2S_DEBUG") == "1"
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        leave(lambda: group.main(arguments, prog_name="w2s-factory", standalone_mode=False) or 0)
+        leave(lambda: _run(arguments))
     except (Exception, KeyboardInterrupt) as error:  # the outermost layer: everything becomes a line
         if debug and not isinstance(error, click.ClickException):
             raise

@@ -19,7 +19,12 @@ _COLOURS = {"fine": "green", "missing": "yellow", "broken": "red"}
 
 @click.command()
 @environment_options
-@option("--json", "as_json", is_flag=True, help="Print a JSON list, with your home folder as ~.")
+@option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a JSON list, with your home folder as ~, except in quoted paths.",
+)
 @click.pass_context
 def command(
     context: click.Context, as_json: bool, python: Path | None, llamafactory_cli: Path | None

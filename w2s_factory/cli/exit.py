@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from w2s_factory.errors import UserError, W2SError, one_line
-from w2s_factory.terminal import shortened
+from w2s_factory.terminal import colour, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,7 +74,7 @@ def leave(work: Callable[[], Any]) -> NoReturn:
 def _show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
     """Print a warning of this package as one line, and others as Python does."""
     if issubclass(category, UserWarning) and category.__module__.startswith("w2s_factory."):
-        click.secho(f"warning: {one_line(str(message))}", fg="yellow", err=True)
+        click.secho(f"warning: {one_line(str(message))}", fg="yellow", err=True, color=colour())
     else:
         _SHOW(message, category, *place, **more)
 
@@ -89,7 +89,7 @@ def fail(error: BaseException) -> NoReturn:
         _leave(1)
     text, code = _message(error)
     with contextlib.suppress(OSError):  # stderr itself cannot be written
-        click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+        click.secho("Error: ", fg="red", bold=True, nl=False, err=True, color=colour())
         click.echo(one_line(text), err=True)
     _leave(code)
 

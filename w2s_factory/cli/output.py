@@ -10,6 +10,7 @@ import click
 
 from w2s_factory.cli.next_steps import shown
 from w2s_factory.cli.options import DASH
+from w2s_factory.terminal import colour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def print_warning(text: str) -> None:
     """Print a warning on stderr, in yellow."""
-    click.secho(f"warning: {text}", fg="yellow", err=True)
+    click.secho(f"warning: {text}", fg="yellow", err=True, color=colour())
 
 
 def messages_to_stderr(output: object) -> bool:

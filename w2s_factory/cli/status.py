@@ -21,8 +21,8 @@ def command(folder: Path, as_json: bool) -> None:
 
     RUN is the folder that w2s-factory run works in or has worked in, on this machine or another one. The
     status is read from its files; a run that is active is not disturbed. On a terminal, steps for which there
-    is no room are counted; elsewhere all steps are printed. Remaining times follow from what this run itself
-    has measured.
+    is no room are counted, and lines are cut at its width; elsewhere all steps are printed in whole lines.
+    Remaining times follow from what this run itself has measured.
 
     \b
     Examples:

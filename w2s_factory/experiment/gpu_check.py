@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
+from w2s_factory.llamafactory.installation import find_installation
 from w2s_factory.llamafactory.preflight import gpu_only, seems_without_gpu, sees_gpu, under_ray
 from w2s_factory.llamafactory.presets import load_preset
 from w2s_factory.llamafactory.settings import on_cpu
@@ -44,14 +44,15 @@ def check_gpu(
         folder: The run's folder.
 
     Raises:
-        UserError: There is no GPU; names the training and the remedy.
+        UserError: There is no GPU; names the training and the remedy. Or there is no LLaMA-Factory.
         DelegateError: torch cannot be imported in the training environment.
     """
     problem = _problem(plan, trainings, file)
-    python = plan.experiment.environments.train or sys.executable
+    python = plan.experiment.environments.train
     written = (folder / name for step in plan.steps if step.kind == "train" for name in step.writes)
     unfinished = not all(weights.exists() for weights in written)
-    if problem and unfinished and Path(python).exists() and not sees_gpu(python):
+    here = python is None or Path(python).exists()
+    if problem and unfinished and here and not sees_gpu(find_installation(python=python).python):
         raise UserError(problem, topic="no-gpu")
 
 
@@ -60,10 +61,9 @@ def _problem(plan: Plan, trainings: Iterable[tuple[str, TrainingSection, str]], 
     without_gpu = plan.experiment.llamafactory.cpu
     for section, training, _ in trainings:
         preset = load_preset(training.preset)
-        values = {key: entry.value for key, entry in preset.entries.items()}
+        values = training.values
         if without_gpu:
-            values |= on_cpu(preset, training.overrides)
-        values |= training.overrides
+            values |= on_cpu(preset, training.overrides) | training.overrides
         key = gpu_only(values)
         if key is None or under_ray(values, os.environ):
             continue

@@ -67,6 +67,23 @@ def read_experiment(path: str | Path, preset: str | None = None, *, models_there
         raise error.at(file=path, line=line) from None
 
 
+def with_line(error: UserError, file: str | Path, preset: str | None = None) -> UserError:
+    """Return an error on a field of an experiment file with its line; any other error as it is.
+
+    Args:
+        error: The error.
+        file: The experiment file, as `read_experiment` takes it.
+        preset: The preset that was laid over it.
+    """
+    if error.file is not file or error.field is None or error.line is not None:
+        return error
+    where, prefix = error.field.split("."), ("presets", preset) if preset else ()
+    line = place_of(read_yaml(file_of(file)).root, where, prefix)
+    return UserError(
+        error.problem, file=file_of(file), line=line, field=error.field, hint=error.hint, topic=error.topic
+    )
+
+
 def file_of(name: str | Path) -> Path:
     """Return the file of that name, or else the experiment of that name that comes with the package.
 

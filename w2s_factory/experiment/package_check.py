@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,24 +10,27 @@ from w2s_factory.answers.comparison import need_math_verify
 from w2s_factory.errors import UserError
 from w2s_factory.generating.engines import check_installed, default_engine
 from w2s_factory.llamafactory.installation import find_installation
-from w2s_factory.llamafactory.trackers import REPORT_TO, missing_tracker, trackers
-from w2s_factory.packages import constrained_install, extra_command
+from w2s_factory.llamafactory.preflight import tracker_problem
+from w2s_factory.llamafactory.trackers import REPORT_TO
+from w2s_factory.packages import extra_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from w2s_factory.experiment.plan import Plan
     from w2s_factory.experiment.spec import Experiment
     from w2s_factory.experiment.steps import Step
     from w2s_factory.experiment.training_arguments import TrainingSection
+    from w2s_factory.llamafactory.installation import Installation
 
 
 def check_packages(
     plan: Plan, trainings: Iterable[tuple[str, TrainingSection, str]], file: object, folder: Path
 ) -> None:
-    """Refuse to begin a run on this machine if a step would end for want of a package.
+    """Refuse to begin a run on this machine if a step would fail because a package is missing.
 
-    Only steps that are not complete count. An interpreter that is not on this machine is not asked.
+    Only steps that are not complete count. An interpreter that is not on this machine is not asked. The
+    trackers are looked for where `train` will look: in the environment of the LLaMA-Factory that it starts.
 
     Args:
         plan: The plan.
@@ -36,25 +39,47 @@ def check_packages(
         folder: The run's folder.
 
     Raises:
-        UserError: A package is missing; names the extra or the package, with the command that installs it.
+        UserError: A package is missing; names the field that asks for it, if any, and the command that
+            installs it.
     """
     left = [step for step in plan.steps if any(not (folder / file).exists() for file in step.writes)]
     kinds, environments = {step.kind for step in left}, plan.experiment.environments
-    python = environments.train or sys.executable
-    if kinds & {"train", "export"} and Path(python).exists():
-        _check_llamafactory(environments.train, file)
+    if kinds & {"train", "export"} and (environments.train is None or Path(environments.train).exists()):
+        python = _llamafactory(environments.train, file).python
         _check_trackers(plan.experiment, trainings, python, file)
     if environments.generate is None:
         for engine in _engines(left):
-            check_installed(engine)
+            with _placed(file, _section_of(engine, plan.experiment)):
+                check_installed(engine)
     if kinds & {"score", "vote"} and plan.experiment.scoring.mode == "math-verify":
-        need_math_verify()
+        with _placed(file, "scoring.mode"):
+            need_math_verify()
 
 
-def _check_llamafactory(python: str | None, file: object) -> None:
-    """Refuse an environment without LLaMA-Factory."""
+@contextmanager
+def _placed(file: object, field: str | None) -> Iterator[None]:
+    """Add the experiment file and a field of it to an error that names no file."""
     try:
-        find_installation(python=python)
+        yield
+    except UserError as error:
+        raise UserError(error.problem, file=file, field=field, hint=error.hint, topic=error.topic) from None
+
+
+def _section_of(engine: str, experiment: Experiment) -> str | None:
+    """Return the field that asks for an engine; None for the default one."""
+    sections = {
+        "generation": experiment.generation,
+        "weak.generation": experiment.weak.generation,
+        "strong.generation": experiment.strong.generation,
+    }
+    asks = (name for name, section in sections.items() if section is not None and section.engine == engine)
+    return next((f"{name}.engine" for name in asks), None)
+
+
+def _llamafactory(python: str | None, file: object) -> Installation:
+    """Return the LLaMA-Factory that `train` will start; refuse an environment without one."""
+    try:
+        return find_installation(python=python)
     except UserError as error:
         if python is not None:
             raise UserError(error.problem, file=file, field="environments.train") from None
@@ -66,20 +91,18 @@ def _check_llamafactory(python: str | None, file: object) -> None:
 def _check_trackers(
     experiment: Experiment,
     trainings: Iterable[tuple[str, TrainingSection, str]],
-    python: str,
+    python: Path,
     file: object,
 ) -> None:
     """Refuse a tracker that the trainings' environment lacks."""
     for section, training, _ in trainings:
-        own = training.overrides.get(REPORT_TO)
-        named = experiment.report_to if own is None else own
-        missing = missing_tracker(trackers(named), python)
-        if missing is not None:
-            field = REPORT_TO if own is None else f"{section}.overrides.{REPORT_TO}"
-            name, package = missing
-            problem = f"{name} needs the package {package}, which is not installed for {python}"
-            hint = f"Install it: {constrained_install(python, package)}"
-            raise UserError(problem, file=file, field=field, hint=hint)
+        named = training.reports_to(experiment.report_to)
+        wrong = tracker_problem({**training.values, REPORT_TO: named}, python)
+        if wrong is not None:
+            problem, command = wrong
+            field = REPORT_TO if experiment.report_to is not None else f"{section}.preset"
+            field = f"{section}.overrides.{REPORT_TO}" if REPORT_TO in training.overrides else field
+            raise UserError(problem, file=file, field=field, hint=f"Install it: {command}")
 
 
 def _engines(steps: Sequence[Step]) -> list[str]:

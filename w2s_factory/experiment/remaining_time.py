@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -56,15 +55,6 @@ class Work:
     running: bool = False
 
 
-def capacity(command: str) -> dict[str, int]:
-    """Return how much of cores, GPUs and jobs a command line of Snakemake allows at the same time."""
-    words = command.split()
-    jobs = "jobs" if "--executor" in words else "cores"
-    found = [(jobs, r"--(?:cores|jobs)[ =](\d+)"), ("gpu", r"\bgpu=(\d+)")]
-    amounts = {name: re.findall(pattern, command) for name, pattern in found}
-    return {name: int(values[-1]) for name, values in amounts.items() if values}
-
-
 def run_seconds(work: Sequence[Work], limits: Mapping[str, int]) -> float:
     """Return the time until all steps are finished, each starting once its inputs and resources are there.
 
@@ -86,7 +76,7 @@ def run_seconds(work: Sequence[Work], limits: Mapping[str, int]) -> float:
 
 
 class _Simulation:
-    """Steps that are carried out in the mind: which run, which could start, and what is free."""
+    """A simulation of the remaining steps: which run, which could start, and what is free."""
 
     def __init__(self, work: Sequence[Work], limits: Mapping[str, int]) -> None:
         self._work, self._limits, self._used, self.clock = work, limits, Counter[str](), 0.0

@@ -18,9 +18,9 @@ from w2s_factory.errors import DelegateError, UserError, W2SError
 from w2s_factory.experiment import slurm
 from w2s_factory.experiment.checked_plan import plan_experiment, trainings_of
 from w2s_factory.experiment.gpu_check import check_gpu
-from w2s_factory.experiment.load import file_of
+from w2s_factory.experiment.load import file_of, with_line
 from w2s_factory.experiment.package_check import check_packages
-from w2s_factory.experiment.plan import REPORT, Plan
+from w2s_factory.experiment.plan import REPORT
 from w2s_factory.experiment.restoration import restore
 from w2s_factory.experiment.run_folder import (
     MARK,
@@ -116,17 +116,20 @@ def run(  # noqa: PLR0913  each is an option of the command
     name, here = planned.experiment.name, executor in (None, "local") and not arguments
     folder = Path(output_dir or RUNS / (f"{name}_{preset}" if preset else name)).absolute()
     command = snakemake_command(planned, folder, jobs=jobs, executor=executor, arguments=arguments)
-    carry_out(
-        planned,
-        folder,
-        command,
-        source=file_of(file),
-        gpu_for=file if here else None,
-        jobs_left=jobs_left,
-        take_over=take_over,
-        live=live,
-        tell=tell,
-    )
+    try:
+        carry_out(
+            planned,
+            folder,
+            command,
+            source=file_of(file),
+            gpu_for=file if here else None,
+            jobs_left=jobs_left,
+            take_over=take_over,
+            live=live,
+            tell=tell,
+        )
+    except UserError as error:
+        raise with_line(error, file, preset) from None
     return Ran(folder, folder / REPORT, _answer(folder, planned, may_be_older=bool(arguments)))
 
 
@@ -177,23 +180,29 @@ def carry_out(  # noqa: PLR0913  they are those of `run`
         DelegateError: A step failed; the end of its output was passed to `tell`.
     """
     refuse_others(planned.experiment.name, folder)  # before anything is written there
+    if gpu_for is not None:
+        check_packages(planned, trainings_of(planned.experiment), gpu_for, folder)
+        check_gpu(planned, trainings_of(planned.experiment), gpu_for, folder)
     steps = {step.rule: step for step in planned.steps}
-    with held(folder, take_over=take_over):
+    with held(folder, take_over=take_over), _continued(tell):
         end_earlier(folder, steps, jobs_left, take_over=take_over, tell=tell)
         prepare(planned, folder, source)
-        if gpu_for is not None:
-            check_packages(planned, trainings_of(planned.experiment), gpu_for, folder)
-            check_gpu(planned, trainings_of(planned.experiment), gpu_for, folder)
         carried_out = partial(_carry_out, planned, folder, tell=tell, live=live)
         repeat, dry = partial(_repeat, carried_out, command), partial(is_dry, command)
-        try:
-            restored = restore(planned, folder, repeat, _environment(folder), tell, dry=dry)
-            total = carried_out(command).total
-        except KeyboardInterrupt:
-            tell(_CONTINUES)
-            raise
+        restored = restore(planned, folder, repeat, _environment(folder), tell, dry=dry)
+        total = carried_out(command).total
     if total == 0 and not restored:
         tell("nothing to do: every step is complete")
+
+
+@contextlib.contextmanager
+def _continued(tell: Callable[[str], None]) -> Iterator[None]:
+    """Pass to `tell` how the run is continued if the block is interrupted, also while it waits for jobs."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell(_CONTINUES)
+        raise
 
 
 def _carry_out(
@@ -212,10 +221,11 @@ def _carry_out(
         DelegateError: A step failed.
     """
     start = _size(folder / LOG)
+    progress = _progress(planned, folder, command, tell)
+    watch = _watch(planned, tell, progress)
     with contextlib.ExitStack() as stack:
-        on_screen = live and stack.enter_context(drawn(folder, stays=not only))
-        progress = _progress(planned, folder, command, (lambda _: None) if on_screen else tell)
-        watch = _watch(planned, tell, progress)
+        if live and stack.enter_context(drawn(folder, lambda: not (only or watch.only_lost_completed))):
+            progress.tell = lambda _: None
         stack.enter_context(recorded(folder, command))
         stack.enter_context(watch.watching(command))
         code = _snakemake(command, folder, progress, watch, {RESTORED: " ".join(step.rule for step in only)})

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psutil
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment import slurm
@@ -52,7 +52,7 @@ class Owner(BaseModel):
     machine: str
     boot: str
     namespace: str
-    pid: int
+    pid: int = Field(gt=0)
     started: int
     job: str
     restarts: str
@@ -127,7 +127,7 @@ def activity(folder: Path) -> Activity:
     To try the lock, even for a moment, would make a run fail that starts just then.
     """
     try:
-        owner = _read((folder / OWNER).read_text("utf-8"))
+        owner = _read(_text_of(folder / OWNER))
     except FileNotFoundError:
         return Activity(active=False)
     except OSError:
@@ -148,7 +148,7 @@ def _replace_ended(folder: Path, us: Owner, *, locked: bool, take_over: bool) ->
     """
     file = folder / OWNER
     try:
-        text = file.read_text("utf-8")
+        text = _text_of(file)
     except FileNotFoundError:
         return
     owner = _read(text)
@@ -167,12 +167,12 @@ def _remove(file: Path, text: str) -> bool:
     """
     aside = file.with_name(f"{file.name}.{secrets.token_hex(6)}")
     try:
-        if file.read_text("utf-8") != text:
+        if _text_of(file) != text:
             return False
         file.rename(aside)
     except FileNotFoundError:
         return False
-    ours = aside.read_text("utf-8") == text
+    ours = _text_of(aside) == text
     if not ours:
         with contextlib.suppress(FileExistsError):
             os.link(aside, file)
@@ -214,11 +214,20 @@ def _text(owner: Owner) -> str:
     return owner.model_dump_json(indent=1) + "\n"
 
 
+def _text_of(file: Path) -> str:
+    """Return the text of a record, whatever its bytes are; "" if it is a pipe, which would be waited for.
+
+    Raises:
+        OSError: It does not exist or cannot be read.
+    """
+    return "" if file.is_fifo() else file.read_text("utf-8", "surrogateescape")
+
+
 def _read(text: str) -> Owner | None:
     """Return the owner that a record names; None if the record is damaged."""
     try:
         return Owner.model_validate_json(text)
-    except ValidationError:
+    except ValueError:  # also where it is not UTF-8
         return None
 
 

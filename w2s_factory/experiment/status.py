@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import UserError, encodable
 from w2s_factory.experiment import slurm
-from w2s_factory.experiment.remaining_time import Durations, Work, capacity, run_seconds
+from w2s_factory.experiment.remaining_time import Durations, Work, run_seconds
 from w2s_factory.experiment.report.folder import open_run
 from w2s_factory.experiment.report.training_curves import recorded_seconds
-from w2s_factory.experiment.run_lock import Activity, activity
+from w2s_factory.experiment.run_lock import OWNER, Activity, activity
 from w2s_factory.experiment.slurm_jobs import RECORD, left_jobs, snakemake_note
 from w2s_factory.experiment.workflow import LOG, planned_steps
 from w2s_factory.experiment.workflow_progress import Progress, Submission
@@ -73,7 +74,7 @@ class RunStatus:
         process: The number of the active run's process; None if there is none, or it is not known.
         host: The machine of that process; "" likewise.
         steps: All steps of the plan, in its order.
-        seconds: How long the active run has worked on its steps; None without one.
+        seconds: For how long the run has been active; None without one.
         quiet_seconds: The time since the run last wrote to a log; None if it has written none.
         remaining_seconds: The remaining time of the active run, without steps of kinds that are not measured
             yet; None if nothing is measured yet, no run is active, or a step failed.
@@ -105,9 +106,22 @@ class RunStatus:
         return all(step.state in COMPLETE for step in self.steps)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, with the counts; `status --json` prints it."""
+        r"""Return everything as plain values, with the counts; `status --json` prints it.
+
+        What UTF-8 cannot encode is escaped, as in the name of a folder that is not UTF-8 (`\udcff`).
+        """
         steps = {"steps": [asdict(step) for step in self.steps]}
-        return {**asdict(self), "complete": self.complete, "counts": self.counts, **steps}
+        plain = _encodable({**asdict(self), "complete": self.complete, "counts": self.counts, **steps})
+        return dict(plain)
+
+
+def _encodable(value: Any) -> Any:
+    """Return a plain value with all its texts encodable."""
+    if isinstance(value, dict):
+        return {key: _encodable(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_encodable(each) for each in value]
+    return encodable(value) if isinstance(value, str) else value
 
 
 def read_status(folder: str | Path) -> RunStatus:
@@ -130,7 +144,7 @@ def read_status(folder: str | Path) -> RunStatus:
 
 
 def _silent() -> Progress:
-    """Return the progress of a workflow whose steps are not told to anyone."""
+    """Return the progress of a workflow that reports no steps."""
     return Progress({}, lambda _: None)
 
 
@@ -140,6 +154,9 @@ def _take(workflow: Progress, line: bytes) -> None:
 
 class RunReader:
     """A run whose status is read again and again; each time only what was added to its files is read.
+
+    Times are those of the file system, which hold on machines of other time zones too: a run is as old as the
+    record of its process, and a step as Snakemake's mark of its files as incomplete.
 
     Args:
         folder: The run's folder.
@@ -157,6 +174,7 @@ class RunReader:
         self._kinds = {job.name: job.kind for job in run.contents.jobs} | {"report": "report"}
         self._steps = planned_steps(Path(folder))
         self._log = GrowingFile(Path(folder) / LOG, _silent, _take)
+        self._since: float | None = None
         self._complete: set[str] = set()
         self._took: dict[str, float | None] = {}
         self._followed: dict[str, tuple[float, FollowedGeneration | FollowedTraining]] = {}
@@ -164,6 +182,7 @@ class RunReader:
     def read(self) -> RunStatus:
         """Return the status now."""
         now, workflow = time.time(), self._log.state()
+        self._since = _changed(self._folder / OWNER)
         steps = [self._status(step, workflow, now) for step in self._steps]
         durations = Durations()
         for status in steps:
@@ -172,7 +191,6 @@ class RunReader:
         steps = [_with_remaining(status, durations) for status in steps]
         is_active = self.activity.active is not False
         remaining, unmeasured = self._remaining(steps, durations, workflow) if is_active else (None, ())
-        began = [workflow.began[rule] for rule in workflow.events if rule in workflow.began]
         return RunStatus(
             folder=str(self._folder),
             name=self._name,
@@ -180,7 +198,7 @@ class RunReader:
             process=self.activity.process if is_active else None,
             host=self.activity.host if is_active else "",
             steps=tuple(steps),
-            seconds=max(0.0, now - min(began)) if is_active and began else None,
+            seconds=max(0.0, now - self._since) if is_active and self._since is not None else None,
             quiet_seconds=self._quiet(steps, now),
             remaining_seconds=remaining,
             unmeasured=unmeasured,
@@ -209,8 +227,8 @@ class RunReader:
     def _state(self, step: PlannedStep, workflow: Progress) -> StepState:
         """Return the state of a step: by Snakemake's last call, or by its files if that does not name it."""
         event = workflow.events.get(step.rule)
-        if event == "failed":
-            return "failed"
+        if event == "failed":  # but a run that has just begun may do the step again
+            return "failed" if workflow.carries_out or self.activity.active is False else "waiting"
         if event == "started" and not self._has_ended_since(step, workflow):
             self._complete.discard(step.rule)
             self._took.pop(step.rule, None)
@@ -218,44 +236,51 @@ class RunReader:
         if event is None and step.rule in workflow.listed:
             return "waiting"
         if step.rule not in self._complete:
-            if not all((self._folder / file).exists() for file in step.writes):
+            if not self._is_written(step):
                 return "waiting"
             self._complete.add(step.rule)
         return "restored" if step.rule in workflow.restored else "done"
 
     def _job(self, step: PlannedStep, workflow: Progress) -> Submission | None:
-        """Return the job of a step that waits or runs in Slurm; None if there is none, or no longer."""
+        """Return the job of a step that waits or runs in Slurm, or may do so; None if it has none."""
         submission = workflow.submitted.get(step.rule)
-        gone = self.activity.active is False and submission and submission.job not in (self._left or ())
-        return None if gone else submission
+        if submission is None or self.activity.active is not False or self._left is None:
+            return submission
+        return submission if submission.job in self._left else None
 
     def _has_ended_since(self, step: PlannedStep, workflow: Progress) -> bool:
         """Return whether a started step was completed by its job in Slurm after `run` itself was killed."""
-        return (
-            self.activity.active is False
-            and self._job(step, workflow) is None
-            and not any(snakemake_note(self._folder, "incomplete", file).exists() for file in step.writes)
-        )
+        if self.activity.active is not False or self._marked(step) is not None:
+            return False
+        if self._job(step, workflow) is None:
+            return True
+        return self._left is None and self._is_written(step)  # Slurm does not say whether it has the job
+
+    def _is_written(self, step: PlannedStep) -> bool:
+        return all((self._folder / file).exists() for file in step.writes)
 
     def _runs(self, step: PlannedStep, workflow: Progress) -> bool:
-        """Return whether a started step runs: its job may still wait, or it may have ended with `run`."""
+        """Return whether a started step runs: its job may still wait, or it may have ended with a run."""
         submission = self._job(step, workflow)
         if self.activity.active is False and submission is None:
             return False
         if step.local or f"--executor {slurm.NAME} " not in f"{workflow.command} ":
-            return True
+            marked = self._marked(step)  # by an earlier run, if Snakemake has not begun yet
+            return marked is None or self._since is None or marked >= self._since
         return submission is not None and submission.log.exists()  # Slurm writes it from the job's start on
 
     def _began(self, step: PlannedStep, workflow: Progress) -> float | None:
-        """Return when a running step began; for a job in Slurm by the job's own log."""
+        """Return when a running step began; None if that is not known.
+
+        Snakemake marks the files of a step when it submits its job, and again when the step begins there.
+        """
         submission = workflow.submitted.get(step.rule)
-        if submission is None:
-            return workflow.began.get(step.rule)
-        own = _silent()
-        with contextlib.suppress(OSError), submission.log.open("rb") as log:
-            for line in log:
-                _take(own, line)
-        return own.began.get(step.rule)
+        return self._marked(step) if submission is None or _begins(submission.log, step.rule) else None
+
+    def _marked(self, step: PlannedStep) -> float | None:
+        """Return when Snakemake marked the files of a step as incomplete; None if they are not."""
+        marks = [_changed(snakemake_note(self._folder, "incomplete", file)) for file in step.writes]
+        return max((mark for mark in marks if mark is not None), default=None)
 
     def _duration(self, step: PlannedStep) -> float | None:
         """Return the recorded duration of a complete step."""
@@ -298,15 +323,28 @@ class RunReader:
         kinds = tuple(sorted(unmeasured))
         if work and not any(each.seconds for each in work):
             return None, kinds
-        return run_seconds(work, capacity(workflow.command)), kinds
+        return run_seconds(work, workflow.limits), kinds
 
     def _quiet(self, steps: Sequence[StepStatus], now: float) -> float | None:
         logs = [LOG, *(status.log for status in steps if status.state == "running")]
-        changed = []
-        for log in logs:
-            with contextlib.suppress(OSError):
-                changed.append((self._folder / log).stat().st_mtime)
-        return max(0.0, now - max(changed)) if changed else None
+        changed = max(_changed(self._folder / log) or 0.0 for log in logs)
+        return max(0.0, now - changed) if changed else None
+
+
+def _changed(file: Path) -> float | None:
+    """Return when a file was last written, in seconds since the epoch; None without one."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _begins(log: Path, rule: str) -> bool:
+    """Return whether Slurm's log of a job says that its step has begun."""
+    begins = rf"^(?:local)?rule {re.escape(rule)}:$".encode()
+    with contextlib.suppress(OSError):
+        return log.is_file() and re.search(begins, log.read_bytes(), re.MULTILINE) is not None
+    return False
 
 
 def _with_remaining(status: StepStatus, durations: Durations) -> StepStatus:

@@ -7,19 +7,20 @@ import datetime
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, get_args
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from w2s_factory.errors import UserError
+from w2s_factory.errors import one_line
 from w2s_factory.experiment.run_lock import Activity
 from w2s_factory.experiment.status import COMPLETE, RunReader, StepState
-from w2s_factory.terminal import WIDTH
+from w2s_factory.terminal import is_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from w2s_factory.experiment.status import RunStatus, StepStatus
@@ -38,6 +39,12 @@ _RANKS: Final[dict[StepState, int]] = {"failed": 0, "running": 1, "waiting": 2, 
 
 _STATE: Final = max(map(len, get_args(StepState)))
 
+_SHORTEST: Final = 8
+"""The columns that a name has on the narrowest terminal, and a time on all."""
+
+_LONGEST: Final = 100 * 365 * 86_400.0
+"""Seconds from which on a time is not written: a damaged file says so."""
+
 _NOTABLE: Final = 10.0
 """Seconds from which on it is said that a step takes longer than others did: short ones vary."""
 
@@ -46,33 +53,74 @@ EVERY: float = 1.0
 
 
 def print_status(status: RunStatus) -> None:
-    """Print a status: on a terminal as much as fits its height, elsewhere all steps in 100 columns."""
+    """Print a status: on a terminal as much as fits its size, elsewhere all steps in whole lines."""
+    if sys.stdout is None:
+        return
+    if not is_terminal(sys.stdout):
+        sys.stdout.writelines(f"{line.plain}\n" for line in status_lines(status))
+        return
     console = Console(highlight=False)
-    on_terminal = sys.stdout.isatty()
-    if not on_terminal:
-        console = Console(highlight=False, width=WIDTH)
-    room = console.size.height - 1 if on_terminal else None
-    console.print(Group(*status_lines(status, room)))
+    console.print(Group(*status_lines(status, console.size.height - 1, console.size.width)))
 
 
-def status_lines(status: RunStatus, room: int | None = None) -> list[Text]:
+def status_lines(
+    status: RunStatus, room: int | None = None, columns: int | None = None, *, ended: bool = False
+) -> list[Text]:
     """Return a status as lines: the run, then its steps in the order of the plan.
 
     Args:
         status: The status.
         room: The most lines; None for all. Failed, running and next steps come first, the rest is counted.
+        columns: The columns that a terminal has for a line; None for whole lines. Names of steps are
+            shortened before their times; of other lines the end is cut, where the least important is.
+        ended: Whether to leave out that no run is active, which says that one has ended.
     """
-    head = [_summary(status), _activity(status), *_unmeasured(status)]
+    status = _printable(status)
+    head = [_summary(status), *([] if ended and not status.complete else [_activity(status)])]
+    head += _unmeasured(status)
     left = None if room is None else max(room - len(head), 1)
     shown = _selected(status.steps, left)
-    width = max((len(step.name) for step in shown), default=0)
+    width = _name_width(shown, columns)
     lines = [line for step in shown for line in _step_lines(step, width)]
     return [_fitting(line) for line in (*head, *lines, *_rest(status, shown))]
+
+
+def _printable(status: RunStatus) -> RunStatus:
+    """Return a status without control characters in what is printed: a folder may be another user's."""
+    steps = tuple(
+        replace(step, name=one_line(step.name), log=one_line(step.log), job=step.job and one_line(step.job))
+        for step in status.steps
+    )
+    return replace(
+        status,
+        name=one_line(status.name),
+        host=one_line(status.host),
+        steps=steps,
+        unmeasured=tuple(map(one_line, status.unmeasured)),
+        jobs_left=status.jobs_left and tuple(map(one_line, status.jobs_left)),
+    )
 
 
 def _fitting(line: Text) -> Text:
     line.no_wrap, line.overflow = True, "ellipsis"
     return line
+
+
+def _name_width(steps: Sequence[StepStatus], columns: int | None) -> int:
+    """Return the columns for the names of steps: those of the longest, or what their times leave."""
+    longest = max((len(step.name) for step in steps), default=0)
+    if columns is None:
+        return longest
+    times = [len(clock(step.seconds)) for step in steps if step.seconds is not None]
+    return min(longest, max(columns - _STATE - 6 - max([_SHORTEST, *times]), _SHORTEST))
+
+
+def _within(name: str, width: int) -> str:
+    """Return a name, without its middle if it is longer than a width."""
+    if len(name) <= width:
+        return name
+    end = width // 2
+    return f"{name[: width - end - 1]}\N{HORIZONTAL ELLIPSIS}{name[-end:]}"
 
 
 def _summary(status: RunStatus) -> Text:
@@ -93,15 +141,16 @@ def _activity(status: RunStatus) -> Text:
     """Return the line that says whether a run is active, for how long, and what remains."""
     if status.active is False:
         return Text(_at_rest(status))
-    process = "" if status.process is None else f" (process {status.process} on {status.host})"
-    text = f"active{process}" if status.active else f"may be active{process}"
-    if status.active is None and status.quiet_seconds is not None:
-        text += f", last wrote to a log {clock(status.quiet_seconds)} ago"
+    parts = ["active" if status.active else "may be active"]
     if status.seconds is not None:
-        text += f" for {clock(status.seconds)}"
+        parts[0] += f" for {clock(status.seconds)}"
     if status.remaining_seconds is not None and not status.complete:
-        text += f"; about {clock(status.remaining_seconds)} left"
-    return Text(text)
+        parts.append(f"about {clock(status.remaining_seconds)} left")
+    if status.active is None and status.quiet_seconds is not None:
+        parts.append(f"last wrote to a log {clock(status.quiet_seconds)} ago")
+    if status.process is not None:
+        parts.append(f"process {status.process} on {status.host}")
+    return Text("; ".join(parts))
 
 
 def _at_rest(status: RunStatus) -> str:
@@ -121,9 +170,10 @@ def _unmeasured(status: RunStatus) -> Iterator[Text]:
 
 def _step_lines(step: StepStatus, width: int) -> list[Text]:
     """Return the lines of a step: its state, name and time, and for a running or failed one its details."""
-    line = Text.assemble((f"  {step.state:<{_STATE}}", _STYLES[step.state]), f"  {step.name:<{width}}")
+    name = f"  {_within(step.name, width):<{width}}"
+    line = Text.assemble((f"  {step.state:<{_STATE}}", _STYLES[step.state]), name)
     if step.seconds is not None:
-        line.append(f"  {clock(step.seconds):>8}", style="dim" if step.state in COMPLETE else "")
+        line.append(f"  {clock(step.seconds):>{_SHORTEST}}", style="dim" if step.state in COMPLETE else "")
     line.rstrip()
     details = "; ".join(_details(step))
     return [line, Text(f"{'':{_STATE + 4}}{details}")] if details else [line]
@@ -137,28 +187,28 @@ def _details(step: StepStatus) -> Iterator[str]:
     if step.state != "running":
         return
     if step.responses is not None:
-        yield f"{step.responses.done:,} of {step.responses.total:,} responses{_pace(step)}"
+        yield f"{step.responses.done:,} of {step.responses.total:,} responses"
     if step.training is not None:
-        loss = "" if step.training.loss is None else f", loss {step.training.loss:.4g}"
-        yield f"step {step.training.step:,} of {step.training.total:,}{loss}"
+        yield f"step {step.training.step:,} of {step.training.total:,}"
     if step.remaining_seconds is None:
         yield "time left not known yet"
     elif step.remaining_seconds > 0:
         yield f"about {clock(step.remaining_seconds)} left"
     elif (step.seconds or 0.0) > _NOTABLE and step.responses is None and step.training is None:
         yield "takes longer than such steps did"
+    yield from _measured(step)
     if step.job:
         yield f"job {step.job}"
 
 
-def _pace(step: StepStatus) -> str:
-    """Return the pace of a generation, in tokens if they are known."""
-    found = step.responses
-    if found is None or found.per_second is None:
-        return ""
-    if found.tokens_per_second is not None:
-        return f", {found.tokens_per_second:,.0f} tokens/s"
-    return f", {found.per_second:,.3g} responses/s"
+def _measured(step: StepStatus) -> Iterator[str]:
+    """Yield the pace of a generation, in tokens if they are known, or the loss of a training."""
+    if step.training is not None and step.training.loss is not None:
+        yield f"loss {step.training.loss:.4g}"
+    if step.responses is None or step.responses.per_second is None:
+        return
+    tokens = step.responses.tokens_per_second
+    yield f"{step.responses.per_second:,.3g} responses/s" if tokens is None else f"{tokens:,.0f} tokens/s"
 
 
 def _selected(steps: Sequence[StepStatus], room: int | None) -> list[StepStatus]:
@@ -197,28 +247,30 @@ def _rest(status: RunStatus, shown: Sequence[StepStatus]) -> Iterator[Text]:
 
 def clock(seconds: float) -> str:
     """Return a time as hours, minutes and seconds (`1:02:03`)."""
+    if not seconds < _LONGEST:
+        return "over 100 years"
     return str(datetime.timedelta(seconds=int(seconds)))
 
 
 @contextmanager
-def drawn(folder: Path, *, stays: bool = True) -> Iterator[bool]:
+def drawn(folder: Path, stays: Callable[[], bool] = lambda: True) -> Iterator[bool]:
     """Draw the steps of the run in a folder on stderr until the block ends, if it is a terminal that can.
 
     What is printed meanwhile appears above.
 
     Args:
         folder: The folder, with the plan of the run in it.
-        stays: Whether the last state stays on the terminal.
+        stays: Returns, at the end of the block, whether the last state stays on the terminal.
 
     Yields:
         Whether they are drawn.
     """
     console = Console(stderr=True, highlight=False)
-    if not (sys.stderr.isatty() and console.is_interactive) or console.is_dumb_terminal:
+    if not (is_terminal(sys.stderr) and console.is_interactive) or console.is_dumb_terminal:
         yield False
         return
     reader, stop = RunReader(folder, Activity(active=True)), threading.Event()
-    live = Live(console=console, auto_refresh=False, transient=not stays)
+    live = Live(console=console, auto_refresh=False)
     thread = threading.Thread(target=_draw_until, args=(stop, reader, live), daemon=True)
     live.start()
     try:
@@ -228,8 +280,8 @@ def drawn(folder: Path, *, stays: bool = True) -> Iterator[bool]:
         stop.set()
         try:
             thread.join()
-            reader.activity = Activity(active=False)
-            _draw(reader, live)
+            reader.activity, live.transient = Activity(active=False), not stays()
+            _draw(reader, live, ended=True)
         finally:
             with contextlib.suppress(OSError):  # the terminal may be gone
                 live.stop()
@@ -241,8 +293,9 @@ def _draw_until(stop: threading.Event, reader: RunReader, live: Live) -> None:
         stop.wait(EVERY)
 
 
-def _draw(reader: RunReader, live: Live) -> None:
+def _draw(reader: RunReader, live: Live, *, ended: bool = False) -> None:
     """Draw the status now; what cannot be read or drawn is left to the next time."""
-    with contextlib.suppress(OSError, UserError):
-        lines = status_lines(reader.read(), live.console.size.height - 1)
+    size = live.console.size
+    with contextlib.suppress(Exception):  # the run goes on whatever becomes of its display
+        lines = status_lines(reader.read(), size.height - 1, size.width, ended=ended)
         live.update(Group(*lines), refresh=True)

@@ -97,25 +97,17 @@ Overrides: TypeAlias = Annotated[dict[str, Any], AfterValidator(_arguments)]
 def _listed_trackers(value: Any) -> Any:
     """Return the trackers that `report_to` names as a list, which is empty for `none`."""
     refuse({(): trackers_problem(value)})
-    if value is None or isinstance(value, list):
-        return [] if value == [NONE] else value
-    return [] if value == NONE else [value]
+    names = value if isinstance(value, list) else [value]
+    return None if value is None else [name for name in dict.fromkeys(names) if name != NONE]
 
 
 Trackers: TypeAlias = Annotated[list[str] | None, BeforeValidator(_listed_trackers)]
 """The trackers of trainings: one, or a list of them; empty for `none`."""
 
 
-def tracking(names: Sequence[str] | None, step: str) -> dict[str, Any]:
-    """Return the training arguments by which a step reports to trackers.
-
-    Args:
-        names: The trackers; None leaves the arguments to the preset.
-        step: The step's name, which the trackers show.
-    """
-    if not names:
-        return {} if names is None else {REPORT_TO: NONE}
-    return {REPORT_TO: names[0] if len(names) == 1 else list(names), RUN_NAME: step}
+def _as_argument(names: Sequence[str]) -> str | list[str]:
+    """Return trackers as the training argument has them: one alone, several as a list."""
+    return list(names) if len(names) > 1 else next(iter(names), NONE)
 
 
 class TrainingSection(BaseModel):
@@ -135,6 +127,35 @@ class TrainingSection(BaseModel):
         """Return the value an argument will have; None if it is left to LLaMA-Factory."""
         entry = load_preset(self.preset).entries.get(argument)
         return self.overrides.get(argument, None if entry is None else entry.value)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Return the values of the preset and the overrides together."""
+        entries = load_preset(self.preset).entries
+        return {key: entry.value for key, entry in entries.items()} | self.overrides
+
+    def reports_to(self, trackers: Sequence[str] | None) -> Any:
+        """Return the value that `report_to` will have: its own override, the experiment's, or the preset's.
+
+        Args:
+            trackers: The experiment's trackers; None if it names none.
+        """
+        if trackers is None or REPORT_TO in self.overrides:
+            return self.value(REPORT_TO)
+        return _as_argument(trackers)
+
+    def tracking(self, trackers: Sequence[str] | None, step: str) -> dict[str, Any]:
+        """Return the arguments, in addition to the overrides, by which it reports under the name of its step.
+
+        Args:
+            trackers: The experiment's trackers; None leaves them to the training.
+            step: The step's name, which replaces a preset's `run_name` where the experiment names trackers.
+        """
+        added: dict[str, Any] = {} if trackers is None else {REPORT_TO: _as_argument(trackers)}
+        named = not trackers and self.value(RUN_NAME) is not None
+        if self.reports_to(trackers) not in (None, NONE, [NONE], []) and not named:
+            added[RUN_NAME] = step
+        return {key: value for key, value in added.items() if key not in self.overrides}
 
     @property
     def files(self) -> list[str]:

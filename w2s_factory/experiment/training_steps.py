@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from w2s_factory.experiment.step_options import template_options, training_options
 from w2s_factory.experiment.steps import Answerer
-from w2s_factory.experiment.training_arguments import tracking
 from w2s_factory.llamafactory.known_templates import AUTO, WITHOUT_CHAT
 from w2s_factory.llamafactory.presets import FOLDER
 from w2s_factory.llamafactory.settings import as_yaml
@@ -65,7 +64,7 @@ def fit(  # noqa: PLR0913  each describes the training
     adapter = ["--adapter", start.adapter] if goes_on and start.adapter else []
     make = ["make-config", "--preset", training.preset, "--model", start.model, *adapter]
     make += ["--dataset", dataset, "--dataset-dir", dataset_dir or draft.tree.root, "--output-dir", folder]
-    tracked = _tracked(draft, role, training)
+    tracked = _set(training.tracking(draft.experiment.report_to, f"{draft.tree.root}/train_{role}"))
     make += ["--output", config, "--force", *_version(draft), *_set(settings), *tracked, *options]
     make += ["--cpu"] if draft.experiment.llamafactory.cpu else []
     make += training_options(draft.experiment, start.of)
@@ -81,15 +80,6 @@ def fit(  # noqa: PLR0913  each describes the training
         made = (*start.made, written)
         return replace(start, role=role, name=name, adapter=folder, made=made)
     return Answerer(role=role, name=name, model=folder, made=(written,), of=start.of)
-
-
-def _tracked(draft: Draft, role: str, training: TrainingSection) -> list[str]:
-    """Return the options of `make-config` by which a training reports to the experiment's trackers.
-
-    The training's own arguments come first.
-    """
-    ours = tracking(draft.experiment.report_to, f"{draft.tree.root}/train_{role}")
-    return _set({key: value for key, value in ours.items() if key not in training.overrides})
 
 
 def merge(draft: Draft, name: str, trained: Answerer) -> Answerer:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment import slurm
@@ -276,7 +276,7 @@ class PlannedStep(BaseModel):
 
     rule: str
     reads: list[str]
-    writes: list[str]
+    writes: list[str] = Field(min_length=1)
     log: str
     benchmark: str
     local: bool
@@ -293,7 +293,7 @@ class PlannedStep(BaseModel):
 class _PlannedSteps(BaseModel):
     """The folder's plan."""
 
-    steps: list[PlannedStep]
+    steps: list[PlannedStep] = Field(min_length=1)
 
 
 def planned_steps(folder: Path) -> list[PlannedStep]:

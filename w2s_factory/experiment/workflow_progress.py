@@ -33,12 +33,14 @@ class Submission(NamedTuple):
 
 
 _COMMAND = re.compile(r"  Command: (.+)")
-_DRY = re.compile(r" (?:--dry-run|--dryrun|-[a-zA-Z]*n[a-zA-Z]*)(?= |$)")
 _REPEATED = re.compile(r" --forcerun ((?:\w+ )+)--snakefile ")
+_BUILDS = re.compile(r"Building DAG of jobs\.\.\.$")
+_CARRIES_OUT = re.compile(r"Using shell: ")
+_PROVIDES = re.compile(r"Provided (cores|remote nodes): (\d{1,9})\b")
+_PROVIDES_GPUS = re.compile(r"Provided resources: .*\bgpu=\D*(\d{1,9})\b")
 _TABLE = re.compile(r"job +count$")
 _LISTED = re.compile(r"(\w+) +\d+$")
-_TOTAL = re.compile(r"total +(\d+)")
-_MOMENT = re.compile(r"\[(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\]$")
+_TOTAL = re.compile(r"total +(\d{1,9})\s*$")
 _BEGINS = re.compile(r"(?:local)?rule (\w+):")
 _NUMBER = re.compile(r" +jobid: (\d+)$")
 _ENDS = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
@@ -52,8 +54,9 @@ _NOT_SUBMITTED = re.compile(r" +message: *(SLURM sbatch failed\..*|Job submissio
 class Progress:
     """The state of a workflow, read from the lines that Snakemake (9) and its executor for Slurm (2.8) print.
 
-    Its log holds the lines of all calls for a folder, one after the other; each call says anew what is to do.
-    Calls that only show what is to do (`-- -n`) do not count.
+    Its log holds the lines of all calls for a folder, one after the other; each call lists again what is to
+    do. A call counts once it has named the shell of its steps: no call does that only shows what is to do
+    (`-- -n`), or has nothing to do. The times that Snakemake prints have no time zone and are not read.
 
     Attributes:
         names: Step names by rule.
@@ -64,10 +67,11 @@ class Progress:
         done: The number of finished steps.
         failed: The rules that failed.
         refused: Snakemake's message about arguments that it refuses; "" if there is none.
-        command: Snakemake's command line.
+        carries_out: Whether the last call counts.
+        command: Snakemake's command line in the last call that counts; the following are of this call, too.
+        limits: How much it may use at the same time: `cores`, or `jobs` with an executor, and `gpu`.
         listed: The rules that the last call has to do.
         events: The last event of each rule in the last call.
-        began: When rules started, in seconds since the epoch.
         restored: The rules that were last done alone, to restore damaged files.
         active: The last job in Slurm of each rule that has one and whose end Snakemake has not noticed.
         submitted: The last job in Slurm of each rule in the last call, also after its end.
@@ -82,10 +86,11 @@ class Progress:
     done: int = 0
     failed: list[str] = field(default_factory=list)
     refused: str = ""
+    carries_out: bool = True
     command: str = ""
+    limits: dict[str, int] = field(default_factory=dict)
     listed: set[str] = field(default_factory=set)
     events: dict[str, Event] = field(default_factory=dict)
-    began: dict[str, float] = field(default_factory=dict)
     restored: set[str] = field(default_factory=set)
     active: dict[str, Submission] = field(default_factory=dict)
     submitted: dict[str, Submission] = field(default_factory=dict)
@@ -94,29 +99,30 @@ class Progress:
     _rules: dict[str, str] = field(default_factory=dict)
     _rule: str = ""
     _repeated: frozenset[str] = frozenset()
-    _moment: float | None = None
     _in_table: bool = False
-    _dry: bool = False
+    _announced: str = ""
 
     def take(self, line: str) -> None:
         """Update the state from a line."""
         line = line.rstrip("\n")
         if match := _COMMAND.match(line):
-            self._call(match[1])
+            self._announced = match[1]
+        elif _BUILDS.match(line):
+            self.carries_out = False
+        elif _CARRIES_OUT.match(line):
+            self._call(self._announced)
         elif match := _TOTAL.match(line):
             self.total, self._in_table = int(match[1]) - 1, False
         elif match := _REFUSES.match(line):
             self.refused = shortened(match[1])
-        elif not self._dry:
+        elif self.carries_out:
             self._take_event(line)
 
     def _call(self, command: str) -> None:
-        """Start over for another call of Snakemake."""
-        self._dry = _DRY.search(command) is not None
-        if self._dry:
-            return
+        """Start over for another call of Snakemake, which carries out steps."""
         repeated = _REPEATED.search(command)
         self.command, self._repeated = command, frozenset(repeated[1].split() if repeated else ())
+        self.carries_out, self.limits = True, {}
         self.listed, self.events, self.failed = set(), {}, []
         self.active, self.submitted, self.not_submitted, self._rules = {}, {}, {}, {}
 
@@ -125,8 +131,10 @@ class Progress:
             self._in_table = True
         elif self._in_table and (match := _LISTED.match(line)):
             self.listed.add(match[1])
-        elif match := _MOMENT.match(line):
-            self._moment = time.mktime(time.strptime(match[1]))
+        elif match := _PROVIDES.match(line):
+            self.limits["cores" if match[1] == "cores" else "jobs"] = int(match[2])
+        elif match := _PROVIDES_GPUS.match(line):
+            self.limits["gpu"] = int(match[1])
         elif match := _BEGINS.match(line):
             self._begin(match[1], "starts" if line.startswith("local") else self.starts)
         elif (match := _ENDS.match(line)) and match[1] != EVERYTHING:
@@ -150,8 +158,6 @@ class Progress:
         if rule == EVERYTHING:
             return
         self.events[rule], self._since[rule] = "started", time.monotonic()
-        if self._moment is not None:
-            self.began[rule] = self._moment
         if rule in self.logs:
             self.tell(f"{self.names.get(rule, rule)} {starts}; its log: {self.logs[rule]}")
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 UNIT: Final = "responses"
 """The unit of the progress bar by which `generate` reports how many responses it has."""
 
-_BAR: Final = re.compile(rf"(\d+)/(\d+) \[([\d:]+)<[^\]]* {UNIT}[^\]]*\]".encode())
+_BAR: Final = re.compile(
+    rf"\b(\d{{1,12}})/(\d{{1,12}}) \[(\d{{1,9}}(?::\d\d){{1,2}})<[^\]]* {UNIT}[^\]]*\]".encode()
+)
 """A state of that bar, as tqdm prints it: done, total, and the time since the bar began."""
 
 _READ: Final = 2**16
@@ -124,9 +126,11 @@ class FollowedGeneration:
     def _read_log(self, since: float) -> _Log | None:
         """Return the end of the log, and keep the first state of its bar; None if it is of an earlier run."""
         try:
+            if not self._log.is_file():  # a pipe would be waited for
+                return None
             with self._log.open("rb") as file:
                 status = os.fstat(file.fileno())
-                if status.st_mtime < since - 1:  # times in Snakemake's log are whole seconds
+                if status.st_mtime < since - 1:  # `since` may be a moment late
                     return None
                 if self._first is None:
                     self._first = next(_states(file.read()), None)

@@ -20,7 +20,13 @@ from w2s_factory.llamafactory.datasets import check_datasets
 from w2s_factory.llamafactory.installation import installed_version
 from w2s_factory.llamafactory.preference_methods import METHODS
 from w2s_factory.llamafactory.presets import FOLDER, Entry, Preset, load_preset
-from w2s_factory.llamafactory.settings import as_yaml, check_preset, with_settings, with_thinking
+from w2s_factory.llamafactory.settings import (
+    as_yaml,
+    check_preset,
+    with_settings,
+    with_thinking,
+    with_trackers_named,
+)
 from w2s_factory.llamafactory.training_config import check_suffix
 from w2s_factory.llamafactory.versions import NEWEST, Version, for_installed, for_version
 from w2s_factory.model_names import on_hub
@@ -289,7 +295,7 @@ def make_config(  # noqa: PLR0913  each is a property of a training
         **preference_settings(chosen, adapter, settings, reference=reference, start=start),
     }
     body = with_settings(_with_files(translated(chosen, target)), renamed(settings, chosen, target), target)
-    body = with_thinking(body, thinking, target)
+    body = with_trackers_named(with_thinking(body, thinking, target))
     check_inputs(chosen, dataset, dataset_dir, adapter)
     inputs = model_lines(model, adapter, ahead=ahead)
     rows: list[Dataset] = []

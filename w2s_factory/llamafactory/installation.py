@@ -294,11 +294,12 @@ def _of_environment(python: Path, *, search_path: bool) -> Installation:
     on_path = shutil.which(CLI) if search_path else None
     if on_path is not None:
         return find_installation(on_path)
-    hint = f"See w2s-factory doctor, or name another environment's: --llamafactory-cli PATH/bin/{CLI}"
+    problem = f"no LLaMA-Factory in the environment of {python}"
     if str(python) == sys.executable:
         hint = f"Name another environment's (--llamafactory-cli PATH/bin/{CLI}), or install the extra train: "
-        hint += extra_command("train")
-    raise UserError(f"no LLaMA-Factory in the environment of {python}", hint=hint, topic="no-llama-factory")
+        raise UserError(problem, hint=hint + extra_command("train"))  # pasted from the end
+    hint = f"See w2s-factory doctor, or name another environment's: --llamafactory-cli PATH/bin/{CLI}"
+    raise UserError(problem, hint=hint, topic="no-llama-factory")
 
 
 def _checkout_version(script: Path) -> str | None:

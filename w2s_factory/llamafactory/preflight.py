@@ -188,12 +188,30 @@ def check_trackers(config: Config, python: Path) -> None:
     Raises:
         UserError: One is not installed; the hint is the command that installs its package.
     """
-    named = trackers(config.values.get(REPORT_TO))
-    missing = None if under_ray(config.values, os.environ) else missing_tracker(named, python)
-    if missing is not None:
-        name, package = missing
-        problem = f"{name} needs the package {package}, which is not installed for {python}"
-        raise config.wrong(REPORT_TO, problem, constrained_install(python, package))
+    wrong = tracker_problem(config.values, python)
+    if wrong is not None:
+        raise config.wrong(REPORT_TO, *wrong)
+
+
+def tracker_problem(values: Mapping[str, Any], python: str | Path) -> tuple[str, str] | None:
+    """Return the problem with a tracker that is not installed, and the command that installs its package.
+
+    None if all of them are installed, or Ray trains on other machines.
+
+    Args:
+        values: The values of a training configuration.
+        python: The interpreter of LLaMA-Factory's environment.
+
+    Raises:
+        UserError: The interpreter cannot be run.
+    """
+    named = trackers(values.get(REPORT_TO))
+    missing = None if under_ray(values, os.environ) else missing_tracker(named, python)
+    if missing is None:
+        return None
+    name, package = missing
+    problem = f"{name} needs the package {package}, which is not installed for {python}"
+    return problem, constrained_install(python, package)
 
 
 def _check_package(config: Config, key: str, python: Path, package: str, *options: str) -> None:

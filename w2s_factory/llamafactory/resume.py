@@ -40,7 +40,7 @@ def from_checkpoint(
 
     The output folder's record is compared with this training: its arguments, the content of its data, the
     files of its model and adapters by size and time stamp, and further facts. If they differ, the
-    checkpoints are of another training: they are removed, and the record is written anew. Checkpoints that
+    checkpoints are of another training: they are removed, and a new record is written. Checkpoints that
     are incomplete or damaged are removed, too, since transformers counts them among those to keep.
 
     Of several machines the first one alone decides; see `together`.

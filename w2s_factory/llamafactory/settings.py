@@ -16,7 +16,7 @@ from w2s_factory.llamafactory.arguments import (
 )
 from w2s_factory.llamafactory.preference_methods import METHODS
 from w2s_factory.llamafactory.presets import Entry, Preset, load_preset, preset_names
-from w2s_factory.llamafactory.trackers import REPORT_TO
+from w2s_factory.llamafactory.trackers import NONE, REPORT_TO
 from w2s_factory.llamafactory.versions import NEWEST, for_version, newest_name
 from w2s_factory.records.yaml_files import dump_yaml, parse_value
 from w2s_factory.terminal import shortened
@@ -147,6 +147,18 @@ def with_settings(preset: Preset, settings: Mapping[str, Any], version: Version)
         Entry(key, as_yaml(value), "set") for key, value in settings.items() if key not in preset.entries
     ]
     return preset.with_lines([*kept, *(["", "### more"] if added else []), *added])
+
+
+def with_trackers_named(preset: Preset) -> Preset:
+    """Return the preset with `report_to: none` if it trains and names no tracker (`null` names none, either).
+
+    Without a value, transformers before 5 reports to every tracker that is installed.
+    """
+    own = preset.entries.get(REPORT_TO)
+    if not preset.trains or (own is not None and own.value is not None):
+        return preset
+    none = Entry(REPORT_TO, NONE, "ours: nothing is sent unless a tracker is named")
+    return preset.with_lines([*(line for line in preset.lines if line != own), none])
 
 
 def check_preset(preset: Preset, version: Version) -> None:

@@ -52,6 +52,8 @@ def trackers_problem(value: Any) -> str | None:
     if value is None or (len(names) == 1 and names[0] in (NONE, _ALL)):
         return None
     for name in names:
+        if name in (NONE, _ALL):
+            return f'expected "{name}" alone, got it together with others'
         if not isinstance(name, str):
             return f"expected the name of a tracker or a list of names, got {short(name)}"
         if name not in known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
 from w2s_factory.records.growing_file import GrowingFile
 from w2s_factory.records.journal import whole_object
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TRAINER_LOG: Final = "trainer_log.jsonl"
 """LLaMA-Factory's log of a training, in its output folder: a line every `logging_steps` steps."""
 
-_CLOCK: Final = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d)")
+_CLOCK: Final = re.compile(r"(?:(\d{1,6}) days?, )?(\d{1,6}):(\d\d):(\d\d)")
 """A time as Python writes a `timedelta` (`1 day, 2:03:04`), as LLaMA-Factory (0.5 to 0.9.5) logs it."""
 
 
@@ -101,10 +101,16 @@ class FollowedTraining:
         return TrainingProgress(lines.last.step, lines.total, lines.loss, each, max(0.0, left))
 
 
+def _is_count(value: object) -> TypeGuard[int]:
+    """Return whether a value is a number of steps; a damaged log may hold any."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**12
+
+
 def _logged(row: dict[str, Any]) -> _Logged | None:
     """Return the step and time of a line; None if it does not have them."""
-    step, clock = row.get("current_steps"), _CLOCK.fullmatch(str(row.get("elapsed_time")))
-    if not isinstance(step, int) or not isinstance(row.get("total_steps"), int) or clock is None:
+    step: object = row.get("current_steps")
+    clock = _CLOCK.fullmatch(str(row.get("elapsed_time")))
+    if clock is None or not _is_count(step) or not _is_count(row.get("total_steps")):
         return None
     days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())
     return _Logged(step, float(((days * 24 + hours) * 60 + minutes) * 60 + seconds))

@@ -34,8 +34,11 @@ class GrowingFile(Generic[StateT]):
     def state(self) -> StateT:
         """Return the state after all whole lines that the file holds now."""
         try:
-            with self.path.open("rb") as file:
-                self._read(file)
+            if self.path.is_file():  # a pipe would be waited for
+                with self.path.open("rb") as file:
+                    self._read(file)
+            else:
+                self._start_over((0, 0))
         except FileNotFoundError:
             self._start_over((0, 0))
         except OSError:  # it cannot be read for the moment; the next look reads on

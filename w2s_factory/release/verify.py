@@ -156,7 +156,7 @@ def verify_release(
 
 
 def lacks_tiktoken(found: Verification) -> bool:
-    """Return whether a verification took token counts from the release for want of the package tiktoken."""
+    """Return whether a verification took token counts from the release because tiktoken is missing."""
     kept = any(field.startswith("num_tokens ") for file in found.files for field in file.kept)
     return kept and find_spec("tiktoken") is None
 

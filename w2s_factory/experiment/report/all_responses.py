@@ -39,6 +39,7 @@ _ANSWER: Final = 80
 """The most characters of a question and of a final answer in an overview."""
 
 WEAK_CHOSEN, WEAK_REJECTED = "pair: the weak response is chosen", "pair: the weak response is rejected"
+NO_TAG: Final = "(none)"
 _UNKNOWN_PAIR: Final = "pair: its origin is not recorded"
 _NO_FILE: Final = "no pair yet: the pair file does not exist"
 _OTHER_RULES: Final = "no pair in the file, though these votes give one: it was built by other rules or files"
@@ -172,8 +173,8 @@ class QuestionSet:
         judged, pairs = stage2
         outcome = _outcome(judged, pairs)
         answered = [(one["verdict"], one["final"]) if one else ("-", "") for one in responses]
-        answered += [_majority(judged.vote) if judged else ("-", "")] if self.votes else []
-        groups = [str(gold.get("tag", {}).get(tag, "")) for tag in self.tags]
+        answered += [_majority(judged.vote, self.markers) if judged else ("-", "")] if self.votes else []
+        groups = [_tag(gold, tag) for tag in self.tags]
         groups += [one.state(name) for one in self.agreeing] + ([outcome] if self.votes else [])
         question = gold.get("question", "")
         asked = question or (judged.vote["prompt"] if judged else prompts[0]["text"])
@@ -283,6 +284,11 @@ def _of_stages(run: Run, found: Findings, seed: int, markers: Markers | None) ->
     )
 
 
+def _tag(gold: Mapping[str, Any], name: str) -> str:
+    """Return the value of a question's tag; a question without it has one that can be chosen in a list."""
+    return str(gold.get("tag", {}).get(name, "")) or NO_TAG
+
+
 @contextmanager
 def _by_id(rows: RowIndex[Any]) -> Iterator[Callable[[Id], Any]]:
     """Yield a function that returns the row of a question, or None if it has none."""
@@ -329,10 +335,10 @@ def _outcome(judged: Judged | None, pairs: list[dict[str, Any]] | None) -> str:
     return _NO_FILE if pairs is None else _OTHER_RULES
 
 
-def _majority(vote: Vote) -> tuple[str, str]:
+def _majority(vote: Vote, markers: Markers | None) -> tuple[str, str]:
     """Return the letter of the majority answer's verdict, and the answer."""
     first = vote["pos_responses"][0]
-    return _verdict(first, parts_of(first))
+    return _verdict(first, parts_of(first, markers))
 
 
 def _parts(row: Mapping[str, Any], markers: Markers | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.run_contents import CONTENTS, Contents
+from w2s_factory.experiment.steps import OURS
 from w2s_factory.folders import RESULTS, seeds_in
 from w2s_factory.records import Form, content_hash, read, read_object
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 MANIFEST: Final = "manifest.jsonl"
 REPORT_FACT: Final = "report_of"
 """The key by which lines about a report's own files are known in a manifest."""
+
+_MODULE: Final = "__main__.py"
+"""The name by which manifests note the package where steps call it as `python -m w2s_factory`."""
 
 State: TypeAlias = Literal["unchanged", "changed", "gone", "not checked"]
 _LARGEST: Final = 2**28
@@ -44,9 +48,14 @@ class Artefact:
 
     @property
     def command(self) -> str:
-        """Return the command that wrote the file, as it is typed in a shell."""
+        """Return the command that wrote the file, as it is typed in a shell.
+
+        Steps call the package as `python -m w2s_factory`, which manifests note as `__main__.py`.
+        """
         command = self.line.get("command", [])
-        return shlex.join(map(str, command)) if isinstance(command, list) else ""
+        if not isinstance(command, list):
+            return ""
+        return shlex.join(map(str, [OURS, *command[1:]] if command[:1] == [_MODULE] else command))
 
     @property
     def versions(self) -> dict[str, str]:
@@ -188,7 +197,7 @@ def open_run(folder: str | Path) -> Run:
     """
     path = Path(folder) / CONTENTS
     if not Path(folder).is_dir():
-        raise UserError("no such folder", file=folder)
+        raise UserError("is not a folder" if Path(folder).exists() else "no such folder", file=folder)
     if not path.is_file():
         raise UserError(
             "is missing: this is not the folder of a run", file=path, hint="See w2s-factory run --help"

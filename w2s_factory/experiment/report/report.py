@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -22,6 +22,11 @@ from w2s_factory.records import Outputs, noted_files
 if TYPE_CHECKING:
     from w2s_factory.experiment.report.findings import Findings
     from w2s_factory.experiment.report.folder import Run
+
+
+_FIGURES: Final = (".svg", ".csv")
+_PAGES: Final = (".html", ".css", ".js")
+"""The suffixes of the files in a report's folders. With `a.html` and `a_responses.html`, they share one."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,8 @@ def _responses(page: Path) -> Path:
 def _write(found: Findings, run: Run, path: Path, *, force: bool) -> bool:
     """Write all files or none, and return whether there are responses.
 
-    New and changed files get a line in the manifest. Pages of responses that an earlier report wrote and that
-    this one has no more are removed.
+    New and changed files get a line in the manifest. Files that an earlier report wrote and that this report
+    does not have are removed; files that were changed since stay.
     """
     fact = {REPORT_FACT: found.contents.name}
     drawings, beside, responses = draw(found), _beside(path), _responses(path)
@@ -99,8 +104,13 @@ def _write(found: Findings, run: Run, path: Path, *, force: bool) -> bool:
         for file, text in texts.items():
             outputs.text(file, encodable(text), replace=file.name in earlier[file.parent])
         outputs.note(**fact)
-        outputs.remove(responses, earlier[responses] - written)
+        outputs.remove(responses, _of_kind(earlier[responses], _PAGES) - written)
+        outputs.remove(beside, _of_kind(earlier[beside], _FIGURES) - {file.name for file in texts})
     return bool(written)
+
+
+def _of_kind(names: set[str], suffixes: tuple[str, ...]) -> set[str]:
+    return {name for name in names if name.endswith(suffixes)}
 
 
 def _tables(found: Findings) -> dict[str, list[dict[str, Any]]]:

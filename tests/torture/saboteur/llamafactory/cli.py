@@ -6,6 +6,7 @@ import os
 import runpy
 import signal
 import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -23,7 +24,9 @@ def main() -> None:
         sys.exit(1)
     runpy.run_path(str(WORKS), run_name="__main__")
     config = yaml.safe_load(Path(sys.argv[2]).read_text())
-    if how:
+    if how.startswith("waits after "):
+        wait_in_the_middle(Path(config.get("export_dir") or config["output_dir"]), int(how.split()[2]))
+    elif how:
         AFTERWARDS[how](Path(config.get("export_dir") or config["output_dir"]))
 
 
@@ -36,6 +39,15 @@ def halve(folder: Path) -> None:
     for path in (folder / name for name in WEIGHTS):
         if path.is_file():
             path.write_bytes(path.read_bytes()[:20])
+
+
+def wait_in_the_middle(folder: Path, size: int) -> None:
+    """Leave the first bytes of the weights, say so by a file, and wait for the end."""
+    for path in (folder / name for name in WEIGHTS):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:size])
+    Path(os.environ["W2S_WAITING"]).touch()
+    time.sleep(600)
 
 
 AFTERWARDS = {

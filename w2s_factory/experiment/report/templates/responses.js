@@ -70,6 +70,17 @@
     });
   }
 
+  // What is loaded; null, also after an error, if it is no longer wanted then.
+  async function ifLast(loaded, isWanted) {
+    try {
+      const value = await loaded;
+      return isWanted() ? value : null;
+    } catch (error) {
+      if (isWanted()) throw error;
+      return null;
+    }
+  }
+
   const report = (error) => say(error.message);
 
   function say(text) {
@@ -84,6 +95,7 @@
   let shown = [];
   let page = 0;
   let turn = 0; // counts searches; one that is not the last is given up
+  let choice = 0; // counts choices of questions and seeds, likewise
 
   const form = byId("form");
   const valueOf = (name) => (form.elements[name] ? form.elements[name].value : "");
@@ -138,7 +150,7 @@
     for (const control of form.elements) {
       if (control.name && control.name !== "questions" && control.name !== "seed") control.value = "";
     }
-    changed();
+    changed().catch(report);
   }
 
   // Filters
@@ -183,8 +195,8 @@
       if (row[FILE] !== number) {
         number = row[FILE];
         say(`Searching file ${number} of ${set.texts}…`);
-        texts = await load(`${set.name}_texts_${number}`);
-        if (mine !== turn) return;
+        texts = await ifLast(load(`${set.name}_texts_${number}`), () => mine === turn);
+        if (texts === null) return;
       }
       if (holds(texts[row[PLACE]], words)) found.push(row);
     }
@@ -244,10 +256,11 @@
   }
 
   async function open(row, inside) {
+    const of = set;
     inside.append("Loading…");
     try {
-      const texts = await load(`${set.name}_texts_${row[FILE]}`);
-      inside.replaceChildren(...question(row, texts[row[PLACE]]));
+      const texts = await load(`${of.name}_texts_${row[FILE]}`);
+      inside.replaceChildren(...question(of, row, texts[row[PLACE]]));
     } catch (error) {
       inside.replaceChildren(error.message);
     }
@@ -255,14 +268,14 @@
 
   // One question
 
-  function question(row, texts) {
+  function question(of, row, texts) {
     const parts = [];
     if (texts.question) parts.push(make("h3", {}, "Question"), make("pre", {}, texts.question));
     parts.push(make("p", {}, "Gold answer: ", answerOr(texts.gold)));
     if (texts.solution) parts.push(folded("Gold solution", make("pre", {}, texts.solution)));
-    const groups = set.groupedBy.map((name, place) => `${name}: ${row[GROUPS][place]}`).join("; ");
+    const groups = of.groupedBy.map((name, place) => `${name}: ${row[GROUPS][place]}`).join("; ");
     if (groups) parts.push(make("p", { className: "soft" }, groups));
-    const responses = texts.responses.map((found, place) => response(set.labels[place], found, texts.prompts));
+    const responses = texts.responses.map((found, place) => response(of.labels[place], found, texts.prompts));
     parts.push(make("h3", {}, "Responses"), make("div", { className: "responses" }, ...responses));
     if ("outcome" in texts) parts.push(...votes(texts.votes), ...pairs(texts));
     return parts;
@@ -340,7 +353,7 @@
     const values = new URLSearchParams(location.hash.slice(1));
     const fits = (one) => one.title === values.get("questions") && String(one.seed) === values.get("seed");
     const like = (one) => one.title === values.get("questions") || String(one.seed) === values.get("seed");
-    await choose(about.sets.find(fits) || about.sets.find(like) || about.sets[0]);
+    if (!(await choose(about.sets.find(fits) || about.sets.find(like) || about.sets[0]))) return;
     for (const [name, value] of values) {
       const control = form.elements[name];
       if (control && name !== "questions" && name !== "seed") control.value = value;
@@ -350,9 +363,15 @@
     if (shown.length === 1) byId("list").querySelector("details").open = true;
   }
 
-  async function choose(other) {
+  // Shows other questions. It is false if others yet were chosen meanwhile.
+  async function choose(other, words = () => "") {
+    const mine = ++choice;
     const numbers = Array.from({ length: other.overviews }, (_, place) => place + 1);
-    const parts = await Promise.all(numbers.map((number) => load(`${other.name}_overview_${number}`)));
+    const files = Promise.all(numbers.map((number) => load(`${other.name}_overview_${number}`)));
+    const parts = await ifLast(files, () => mine === choice);
+    if (parts === null) return false;
+    turn++; // a search of the former questions
+    const kept = words();
     set = other;
     rows = parts.flat();
     let [file, place] = [0, 0];
@@ -362,6 +381,8 @@
       row[PLACE] = place;
     }
     buildForm();
+    form.elements.search.value = kept;
+    return true;
   }
 
   async function changed(event) {
@@ -369,9 +390,8 @@
     if (name !== "questions" && name !== "seed") return search();
     const title = valueOf("questions") || set.title;
     const there = about.sets.filter((one) => one.title === title);
-    const words = valueOf("search");
-    await choose(there.find((one) => String(one.seed) === valueOf("seed")) || there[0]);
-    form.elements.search.value = words;
+    const other = there.find((one) => String(one.seed) === valueOf("seed")) || there[0];
+    if (!(await choose(other, () => valueOf("search")))) return;
     form.elements[name].focus();
     return search();
   }
