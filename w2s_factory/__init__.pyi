@@ -8,6 +8,7 @@ from .answers.thinking import split_thinking as split_thinking
 from .building import Accuracy as Accuracy
 from .building import Agreement as Agreement
 from .building import Built as Built
+from .building import ConsistencyRules as ConsistencyRules
 from .building import Headroom as Headroom
 from .building import HeadroomShares as HeadroomShares
 from .building import Padding as Padding
@@ -19,10 +20,16 @@ from .building import PairVerdicts as PairVerdicts
 from .building import PromptForm as PromptForm
 from .building import Recipe as Recipe
 from .building import ResponseRule as ResponseRule
+from .building import SampledPairCounts as SampledPairCounts
+from .building import SampledPairSet as SampledPairSet
+from .building import SelfTraining as SelfTraining
+from .building import SelfTrainingCounts as SelfTrainingCounts
 from .building import Stage1 as Stage1
 from .building import Stage2 as Stage2
+from .building import build_consistency_pairs as build_consistency_pairs
 from .building import build_full_weak as build_full_weak
 from .building import build_gold as build_gold
+from .building import build_self_training as build_self_training
 from .building import build_stage1 as build_stage1
 from .building import build_stage2 as build_stage2
 from .building import build_test as build_test

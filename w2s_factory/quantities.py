@@ -6,7 +6,7 @@ They are separate from the modules that use them, so that the help of a command 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from annotated_types import Ge, Gt, Le
 
@@ -26,6 +26,15 @@ PaddedSize: TypeAlias = Annotated[int, Ge(1), Le(1_000_000_000)]
 
 Confidence: TypeAlias = Share
 """The share of a question's samples that have the majority answer."""
+
+PairKind: TypeAlias = Literal["weak", "consistency"]
+"""The kinds of preference pairs: of the weak model's responses and samples, as published, or of samples."""
+
+PairControl: TypeAlias = Literal["gold", "random"]
+"""Controls of preference pairs, for experiments alone: selected by gold answers, or with random sides."""
+
+PAIR_KINDS: Final[tuple[PairKind, ...]] = get_args(PairKind)
+PAIR_CONTROLS: Final[tuple[PairControl, ...]] = get_args(PairControl)
 
 PairsPerQuestion: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
 """A number of pairs of one question; at most as many as it has samples."""
@@ -129,16 +138,41 @@ class PairThresholds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairRules(PairThresholds):
-    """Rules by which Stage II builds pairs from votes; the defaults are the release's for GSM8K.
+class PairDraws:
+    """The number of pairs drawn from a question, and the seed; the defaults are the release's for GSM8K.
 
     Attributes:
         pairs_per_question: The most pairs of one question.
         seed: The seed of the random generator; one generator draws for all questions.
         drop_duplicates: Whether to leave out a pair that repeats another pair of its question. The published
             MATH files have such pairs.
+
+    Raises:
+        UserError: A value is out of its range.
     """
 
     pairs_per_question: PairsPerQuestion = PAIRS_PER_QUESTION
     seed: Seed = SEED
     drop_duplicates: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRules(PairDraws, PairThresholds):
+    """Rules by which Stage II builds pairs from votes; the defaults are the release's for GSM8K."""
+
+    def __post_init__(self) -> None:
+        PairThresholds.__post_init__(self)  # which checks the fields of the draws, too
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsistencyRules(PairDraws):
+    """Rules by which consistency pairs are built from votes.
+
+    Attributes:
+        min_confidence: The least share of a question's samples that the most frequent answer must have.
+    """
+
+    min_confidence: Confidence = PairThresholds.min_confidence

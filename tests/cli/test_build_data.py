@@ -182,4 +182,5 @@ def test_each_threshold_is_an_option_of_stage_2_as_declared(threshold):
     assert option.opts == [f"--{threshold.name.replace('_', '-')}"]
     assert (option.default, option.help) == (threshold.default, threshold.metadata["help"])
     assert option.type.alias == declared(PairThresholds)[threshold.name]
-    assert [stage for stage in READ if threshold.name in READ[stage]] == ["2"]
+    readers = ["2", "self"] if threshold.name == "min_confidence" else ["2"]
+    assert [stage for stage in READ if threshold.name in READ[stage]] == readers

@@ -162,6 +162,8 @@ def test_build_data_groups_options_by_the_stages_that_read_them():
     assert headings["All stages"] == {tuple(STAGES)}
     assert headings["Stages 1 and 2"] == {("1", "2")}
     assert headings["Stage 1"] == {("1",)}
+    assert headings["Stages 2 and self"] == {("2", "self")}
+    assert headings["Stages 1, 2 and self"] == {("1", "2", "self")}
     assert headings["Stage 2"] == {("2",)}
     assert headings["Stage 2, to inspect a pair file instead of building one"] == {("2",)}
-    assert headings["Training config (all stages but test)"] == {("gold", "full-weak", "1", "2")}
+    assert headings["Training config (all stages but test)"] == {("gold", "full-weak", "1", "2", "self")}

@@ -135,6 +135,24 @@ def test_too_little_headroom_stops_before_the_trainings(undisturbed, experiment)
 
 
 @pytest.mark.slow
+def test_methods_on_all_sets_of_pairs_and_self_training_end_in_the_report(experiment, tmp_path):
+    brief = {"overrides": {"max_steps": 2, **ON_CPU}}
+    sets = ["weak", "consistency", "random"]  # the played model is never right, as gold pairs need
+    methods = {
+        "dpo": {**brief, "pairs": sets},
+        "sft_chosen": {"pairs": ["weak", "consistency"]},
+        "self_training": {"start": "base"},
+    }
+    done = run(experiment(methods=methods), tmp_path / "run")
+    assert {f"seed0/pairs_{name}" for name in sets[1:]} | {"seed0/self"} <= set(done)
+    page = (tmp_path / "run/report.html").read_text()
+    for label in ("Stage II, DPO, consistency pairs", "random pairs (control)", "Self-training on majority"):
+        assert label in page
+    trained = (tmp_path / "run/seed0/models").glob("*/adapter_model.safetensors")
+    assert len([*trained]) == 1 + len(sets) + 2 + 1
+
+
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_in_the_same_files(undisturbed, experiment, tmp_path):
     draw, folder, file = random.Random(0), tmp_path / "run", experiment()
     _, steps, expected, lasts = undisturbed

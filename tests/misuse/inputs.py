@@ -57,6 +57,15 @@ LINES = [
         "build-data --stage 1 --task arithmetic --weak in/weak.jsonl --icl in/icl.jsonl --output-dir out"
         " --extract auto --mode published --train-on answer --chat on --system Think --no-config"
     ),
+    Line(
+        "build-data --stage 2 --pairs consistency --task arithmetic --votes in/three.jsonl --output out/c.json"
+        " --min-confidence 0.5 --pairs-per-question 2 --drop-duplicates --no-config"
+    ),
+    Line("build-data --stage 2 --control random --task arithmetic --weak in/weak.jsonl --votes in/votes.jsonl"
+         " --output out/r.json --no-config"),
+    Line("build-data --stage 2 --control gold --task arithmetic --votes in/votes.jsonl --output out/g.json"),
+    Line("build-data --stage self --task arithmetic --votes in/votes.jsonl --output out/s.json"
+         " --min-confidence 0.5 --seed 3 --model in/model"),
     Line("build-data --stage 2 --check in/pairs/paired.json --weak in/weak.jsonl"),
     Line("build-data --stage 2 --explain 2 --output in/pairs/paired.json"),
     Line("convert-pairs in/pairs/paired.json --format release --output out/converted.json"),
@@ -138,6 +147,8 @@ def make_inputs(folder: Path) -> None:
     write(into / "output.jsonl", ({key: row[key] for key in ("id", "prompt", "response")}
                                   for row in _results(task, rows, 2)))  # fmt: skip
     vote(into / "t1.0", into / "votes.jsonl")
+    three = [*sorted(into.glob("t1.0/*/results.jsonl")), into / "weak.jsonl"]
+    vote(three, into / "three.jsonl")  # with a third, some answers are rarer than others
     write(into / "demos.json", pick_demonstrations(task, into / "output.jsonl", count=2, seed=1))
     (into / "task.yaml").write_text(OWN_TASK)
     _model(into)

@@ -6,27 +6,31 @@ import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
+from w2s_factory.building.response_rule import ResponseRule
+from w2s_factory.building.sample_pools import consistency_pools
+from w2s_factory.building.voted_samples import VotedQuestions
 from w2s_factory.building.weak_answers import JoinedVotes, Judgements
 from w2s_factory.errors import UserError
 from w2s_factory.folders import RESULTS, results_in, samples_in, seed_number, seeds_in, votes_in
 from w2s_factory.quantities import PairRules
-from w2s_factory.records import OUTPUT, Form, Table, read, rows_of, text_digest
+from w2s_factory.records import ANY, OUTPUT, Form, Table, read, rows_of, text_digest
 from w2s_factory.scoring.seeds import seed_sources
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from w2s_factory.building.pairs import Judged, WeakSide
-    from w2s_factory.building.response_rule import ResponseRule
     from w2s_factory.quantities import PairThresholds
     from w2s_factory.records import Id, RowsLike, RowSource, Sample, Vote
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
 
 _SUFFIX = ".origins.jsonl"
+
+EachT = TypeVar("EachT")
 
 
 class Seeds:
@@ -140,6 +144,43 @@ ORIGIN: Form[Origin] = Form(
 )
 
 
+class OriginSide(TypedDict):
+    """One side of a pair of two samples: where it is in the vote, its seed, its answer and its verdict.
+
+    See `Origin` for the keys.
+    """
+
+    pool: str
+    place: int
+    seed: int | None
+    pred: str
+    result: bool | None
+
+
+class SampledOrigin(TypedDict):
+    """The origin of one pair of two samples, whose sides both come from the vote; see `Origin`."""
+
+    id: Id
+    prompt: str
+    confidence: float
+    votes: dict[str, int]
+    chosen: OriginSide
+    rejected: OriginSide
+
+
+SAMPLED_ORIGIN: Form[SampledOrigin] = Form(
+    "origins of pairs of samples",
+    {
+        "id": (int, str),
+        "prompt": (str,),
+        "confidence": (float, int),
+        "votes": (dict,),
+        "chosen": (dict,),
+        "rejected": (dict,),
+    },
+)
+
+
 def sidecar(pairs: str | Path) -> Path:
     """Return the file of origins of a pair file: `paired.origins.jsonl` for `paired.json`."""
     return Path(pairs).with_suffix(_SUFFIX)
@@ -150,10 +191,13 @@ def origins(judged: Judged, seeds: Seeds | None = None) -> Iterator[Origin]:
     if judged.weak_side is None:
         return
     vote, asked = judged.vote, _asked(judged)
-    pool = "neg_responses" if judged.weak_side == "chosen" else "pos_responses"
-    responses: list[Sample] = vote[pool]  # type: ignore[literal-required]
     for other in judged.others:
-        place = next(number for number, sample in enumerate(responses) if sample is other)
+        pool, place = next(
+            (pool, number)
+            for pool in ("pos_responses", "neg_responses")
+            for number, sample in enumerate(vote[pool])
+            if sample is other
+        )
         yield {
             "id": asked["id"],
             "prompt": asked["prompt"],
@@ -170,20 +214,52 @@ def origins(judged: Judged, seeds: Seeds | None = None) -> Iterator[Origin]:
         }
 
 
+def sampled_origin(vote: Vote, chosen: int, rejected: int, seeds: Seeds | None = None) -> SampledOrigin:
+    """Return the origin of a pair of two samples, given by their numbers, the majority's first."""
+    return {
+        "id": vote["id"],
+        "prompt": vote["prompt"],
+        "confidence": vote["confidence"],
+        "votes": _counted(vote),
+        "chosen": _side(vote, chosen, seeds),
+        "rejected": _side(vote, rejected, seeds),
+    }
+
+
+def _side(vote: Vote, number: int, seeds: Seeds | None) -> OriginSide:
+    majority = len(vote["pos_responses"])
+    pool, place = ("pos_responses", number) if number < majority else ("neg_responses", number - majority)
+    sample: Sample = vote[pool][place]  # type: ignore[literal-required]
+    return {
+        "pool": pool,
+        "place": place,
+        "seed": seeds.of(vote, pool, place) if seeds else None,
+        "pred": sample["pred"],
+        "result": sample.get("result"),
+    }
+
+
+def _counted(vote: Vote) -> dict[str, int]:
+    """Return the number of samples by final answer, the most frequent one first."""
+    answers = Counter(sample["pred"] for sample in [*vote["pos_responses"], *vote["neg_responses"]])
+    return dict(answers.most_common())
+
+
 @dataclass(frozen=True)
 class PairSource:
     """The files and thresholds that pairs were built from, to explain why a question has no pair.
 
     Attributes:
         task: The task that says when two answers are equal.
-        weak: The weak model's results or full weak data.
+        weak: The weak model's results or full weak data; None for consistency pairs.
         votes: The majority file.
-        rules: The thresholds. The other rules have no part in whether a question gives a pair.
+        rules: The thresholds, of which consistency pairs have `min_confidence` alone. The other rules have no
+            part in whether a question gives a pair.
         response_rule: How responses are read; the published way if None.
     """
 
     task: Task | str
-    weak: RowsLike
+    weak: RowsLike | None
     votes: RowsLike
     rules: PairThresholds
     response_rule: ResponseRule | None = None
@@ -202,11 +278,14 @@ def explain_pair(pairs: RowsLike, name: Id, source: PairSource | None = None) ->
         UserError: There are no origins; or the question has no pair, and the reason cannot be found.
     """
     path, name = _origins(rows_of(pairs, "origins")), str(name)
-    found = [origin for origin in read(path, ORIGIN) if str(origin["id"]) == name]
+    of_samples = "chosen" in next(read(path, ANY), {})
+    form: Form[Any] = SAMPLED_ORIGIN if of_samples else ORIGIN
+    found = [origin for origin in read(path, form) if str(origin["id"]) == name]
     if found:
-        return "\n".join([_question(found[0]), *map(_pair, found)])
+        return "\n".join([_question(found[0]), *map(_sampled_pair if of_samples else _pair, found)])
     if source is None:
-        hint = "To find out why, also name --task, --weak and --votes"
+        weak = "" if of_samples else ", --weak"
+        hint = f"To find out why, also name --task{weak} and --votes"
         raise UserError(f'has no pair of the question "{name}"', file=path, hint=hint)
     return _skipped(source, name, path)
 
@@ -233,50 +312,98 @@ def _skipped(source: PairSource, name: str, path: RowSource) -> str:
     Raises:
         UserError: The votes do not have the question, or they give a pair with these thresholds.
     """
-    task, weak = get_task(source.task), rows_of(source.weak, "weak", results_in)
     votes = rows_of(source.votes, "votes", votes_in)
-    joined = JoinedVotes(task, weak, votes, source.response_rule)
-    questions = [each for each in joined if str(each[1]["id"]) == name]
-    if not questions:
-        raise UserError(f'has no question "{name}"', file=votes)
-    rules = PairRules(**asdict(source.rules))
-    [judged] = Judgements(task, questions, rules, votes, source.response_rule)
-    if judged.skipped is None:
+    if source.weak is None:
+        question, skipped = _unpaired(source, name, votes)
+    else:
+        question, skipped = _unjudged(source, source.weak, name, votes)
+    if skipped is None:
         problem = f'has no pair of the question "{name}", to which these votes and thresholds give a pair'
         raise UserError(problem, file=path, hint="Name the files and thresholds that it was built with")
-    return f"{_question(_asked(judged))}\nno pair: {judged.skipped}"
+    return f"{_question(question)}\nno pair: {skipped}"
+
+
+def _unjudged(
+    source: PairSource, weak: RowsLike, name: str, votes: RowSource
+) -> tuple[Mapping[str, Any], str | None]:
+    """Return a question and why its weak response is in no pair; None if it is in one."""
+    task = get_task(source.task)
+    joined = JoinedVotes(task, rows_of(weak, "weak", results_in), votes, source.response_rule)
+    questions = _named(joined, lambda each: each[1]["id"], name, votes)
+    rules = PairRules(**asdict(source.rules))
+    [judged] = Judgements(task, questions, rules, votes, source.response_rule)
+    return _asked(judged), judged.skipped
+
+
+def _unpaired(source: PairSource, name: str, votes: RowSource) -> tuple[Mapping[str, Any], str | None]:
+    """Return a question and why its samples give no consistency pair; None if they give one."""
+    questions = VotedQuestions(votes, source.response_rule or ResponseRule())
+    voted = questions.classified(get_task(source.task))
+    [found] = _named(voted, lambda each: each.vote["id"], name, votes)
+    pools = consistency_pools(found, source.rules.min_confidence)
+    return _of_vote(found.vote), pools if isinstance(pools, str) else None
+
+
+def _named(
+    questions: Iterable[EachT], id_of: Callable[[EachT], Id], name: str, votes: RowSource
+) -> list[EachT]:
+    """Return the question of a name, in a list.
+
+    Raises:
+        UserError: There is none.
+    """
+    found = [each for each in questions if str(id_of(each)) == name]
+    if not found:
+        raise UserError(f'has no question "{name}"', file=votes)
+    return found
 
 
 def _asked(judged: Judged) -> Mapping[str, Any]:
     """Return the part of a question's origins that they all share."""
-    vote = judged.vote
-    answers = Counter(sample["pred"] for sample in [*vote["pos_responses"], *vote["neg_responses"]])
+    weak = {"weak_pred": judged.weak.pred, "weak_result": judged.weak.result}
+    return {**_of_vote(judged.vote), **weak}
+
+
+def _of_vote(vote: Vote) -> dict[str, Any]:
+    """Return the part of a question's origins that is known from its vote."""
     return {
         "id": vote["id"],
         "prompt": vote["prompt"],
-        "weak_pred": judged.weak.pred,
-        "weak_result": judged.weak.result,
         "confidence": vote["confidence"],
-        "votes": dict(answers.most_common()),
+        "votes": _counted(vote),
     }
 
 
 def _question(origin: Mapping[str, Any]) -> str:
-    """Return the lines on a question: its prompt, its votes, and the weak answer."""
+    """Return the lines on a question: its prompt, its votes, and the weak answer if pairs have it."""
     votes = ", ".join(f"{answer or 'no answer'} {count}x" for answer, count in origin["votes"].items())
-    return (
-        f"question {origin['id']}: {origin['prompt']}\n"
-        f"votes: {votes} (confidence {origin['confidence']:.2f})\n"
-        f"weak answer: {origin['weak_pred'] or 'none'}{_verdict(origin['weak_result'])}"
-    )
+    lines = [
+        f"question {origin['id']}: {origin['prompt']}",
+        f"votes: {votes} (confidence {origin['confidence']:.2f})",
+    ]
+    if "weak_pred" in origin:
+        lines.append(f"weak answer: {origin['weak_pred'] or 'none'}{_verdict(origin['weak_result'])}")
+    return "\n".join(lines)
 
 
 def _pair(origin: Origin) -> str:
     """Return the line on one pair."""
     other = "rejected" if origin["weak_side"] == "chosen" else "chosen"
-    seed = "an unknown seed" if origin["seed"] is None else f"seed {origin['seed']}"
-    answer = f"{origin['other_pred'] or 'none'}{_verdict(origin['other_result'])}"
-    return f"pair: weak is {origin['weak_side']}; {other} is the sample of {seed}, answer {answer}"
+    sample = _sample(origin["seed"], origin["other_pred"], origin["other_result"])
+    return f"pair: weak is {origin['weak_side']}; {other} is {sample}"
+
+
+def _sampled_pair(origin: SampledOrigin) -> str:
+    """Return the line on one pair of samples."""
+    chosen, rejected = (
+        _sample(side["seed"], side["pred"], side["result"]) for side in (origin["chosen"], origin["rejected"])
+    )
+    return f"pair: chosen is {chosen}; rejected is {rejected}"
+
+
+def _sample(seed: int | None, pred: str, result: bool | None) -> str:
+    of = "an unknown seed" if seed is None else f"seed {seed}"
+    return f"the sample of {of}, answer {pred or 'none'}{_verdict(result)}"
 
 
 def _verdict(result: bool | None) -> str:

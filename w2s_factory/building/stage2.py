@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import random
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from w2s_factory.records import Table, is_stdout, rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from w2s_factory.records import PairForm, RowsLike
@@ -100,6 +103,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     response_rule: ResponseRule | None = None,
     form: PairForm | None = None,
     recipe: Recipe | None = None,
+    random_sides: bool = False,
 ) -> Stage2:
     """Build preference pairs from the original weak model's responses and a majority vote.
 
@@ -120,6 +124,8 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
         form: The form of the pairs, `release` or `columns`; None for the form that the LLaMA-Factory version
             reads.
         recipe: The layout and the training config; the defaults of `Recipe` with the preset `dpo` if None.
+        random_sides: Whether a coin, seeded with the rules' seed, swaps the sides of each question's pairs: a
+            control, whose pairs have the same texts and no preference.
 
     Raises:
         UserError: The files have different questions, were scored in different ways or cannot be read, or no
@@ -134,8 +140,10 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     way = response_rule.way(task, *([] if full_weak else [weak]), votes)
     if full_weak:
         response_rule.refuse_other_part(weak)
-    judged = Judgements(task, JoinedVotes(task, weak, votes, response_rule), rules, votes, response_rule)
-    counts = PairCounts(limits=judged.limits)
+    joined = JoinedVotes(task, weak, votes, response_rule)
+    judgements = Judgements(task, joined, rules, votes, response_rule)
+    judged = _SwappedByCoin(judgements, rules.seed) if random_sides else judgements
+    counts = PairCounts(limits=judgements.limits)
     for judgement in judged:
         counts.count(judgement)
     if not counts.pairs:
@@ -156,6 +164,31 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
         inputs=(weak, votes, *(seeds.files if seeds else ())),
         recipe=response_rule.recipe(prompt_form.recipe(recipe or Recipe(preset="dpo"))),
         more={origins_file: Rows(rows, ORIGIN)} if isinstance(origins_file, Path) else None,
-        facts={"rules": asdict(rules), **prompt_form.facts, **response_rule.facts(way)},
+        facts={
+            **({"pairs": "random"} if random_sides else {}),
+            "rules": asdict(rules),
+            **prompt_form.facts,
+            **response_rule.facts(way),
+        },
     )
     return Stage2(counts, built, None if is_stdout(output) else origins_file)
+
+
+@dataclass(frozen=True)
+class _SwappedByCoin:
+    """Judgements in which a coin decides whether the two sides of a question's pairs change places.
+
+    The coins are drawn again, with the same outcome, whenever it is iterated over. They have a generator of
+    their own, so that the pairs are those that are drawn without them.
+    """
+
+    judgements: Judgements
+    seed: int
+
+    def __iter__(self) -> Iterator[Judged]:
+        generator = random.Random(f"coin {self.seed}")
+        for judged in self.judgements:
+            if judged.weak_side is None or generator.random() < 0.5:
+                yield judged
+            else:
+                yield replace(judged, weak_side="rejected" if judged.weak_side == "chosen" else "chosen")

@@ -28,8 +28,8 @@ class Inputs:
 
     Attributes:
         task: The task that the files belong to.
-        files: The files by option name (`input`; `weak` and `icl`; `weak` and `votes`), or the rows that a
-            task from a file reads itself.
+        files: The files by option name (`input`; `weak` and `icl`; `weak` and `votes`; `votes`), or the
+            rows that a task from a file reads itself.
         weak_name: The weak model's name in file names.
         model: The model to train; None if it is not known.
         preset: The preset that trains it; None if it is not known.
@@ -69,7 +69,7 @@ def inputs_of(
         rows = task.own_rows(split)
         if rows is not None:
             return Inputs(task=task, files={"input": rows})
-    if not files and task_name in (None, EXAMPLE_TASK) and stage != "2":
+    if not files and task_name in (None, EXAMPLE_TASK) and stage not in ("2", "self"):
         return _embedded(stage)
     missing = [f"--{option}" for option in named if option not in files]
     if missing:

@@ -14,8 +14,8 @@ from w2s_factory.building.joining import (
 from w2s_factory.building.pairs import WeakAnswer, judge_votes, majority_answer
 from w2s_factory.building.prompt_form import zero_shot
 from w2s_factory.building.response_rule import ResponseRule, trainable_texts
+from w2s_factory.building.voted_samples import check_vote, found_otherwise
 from w2s_factory.errors import UserError
-from w2s_factory.ranges import Share, problem
 from w2s_factory.records import ANY, OUTPUT, SFT, VOTE, RowIndex, StoredRows, read, together
 from w2s_factory.scoring.noted_way import noted_way
 from w2s_factory.scoring.unused_markers import check_markers
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from w2s_factory.answers.thinking import Markers
     from w2s_factory.building.pairs import Judged
     from w2s_factory.quantities import PairRules
-    from w2s_factory.records import Form, Id, Place, RowSource, Sample, Vote
+    from w2s_factory.records import Form, Id, RowSource, Sample, Vote
     from w2s_factory.tasks import Task
 
 
@@ -153,7 +153,7 @@ class JoinedVotes:
                     raise place.error(f"the id {name!r} is not in {weak}", field="id", hint=SAME_SPLIT)
                 if taken[number]:
                     raise place.error(f"duplicate id {name!r}", field="id")
-                _check(place, vote)
+                check_vote(place, vote)
                 taken[number] = True
                 self._partners.append(number)
                 if zero_shot(task, vote["prompt"], weak_prompt(number)) is None:
@@ -246,13 +246,7 @@ def _majority_answers(
         answers = response_rule.answers(task, samples, file, first=len(found))
         for sample, answer in zip(samples, answers, strict=True):
             if answer.pred != sample["pred"]:
-                raise UserError(
-                    f"id {sample['id']!r}: the votes are on {sample['pred'] or 'no answer'!r}, "
-                    f"where {answer.pred or 'no answer'!r} is found now",
-                    file=file,
-                    field="pred",
-                    hint="Vote with the same --extract: w2s-factory vote",
-                )
+                raise found_otherwise(sample, answer.pred, file)
             found[sample["id"]] = answer.compared
     return found
 
@@ -260,28 +254,3 @@ def _majority_answers(
 def is_full_weak(source: RowSource) -> bool:
     """Return whether the first row of a file is one of full weak data."""
     return "content" in next(read(source, ANY), {})
-
-
-def _check(place: Place, vote: Vote) -> None:
-    """Check what the form of a vote does not: its confidence and its samples.
-
-    Raises:
-        UserError: The confidence is not a share, or the vote has no majority or a wrong sample.
-    """
-    if wrong := problem(vote["confidence"], Share):
-        raise place.error(wrong, field="confidence")
-    if not vote["pos_responses"]:
-        raise place.error("expected at least one majority response, got none", field="pos_responses")
-    for pool in ("pos_responses", "neg_responses"):
-        if not all(map(_is_sample, vote[pool])):
-            raise place.error(
-                "expected objects with response and pred (text) and result (true or false)", field=pool
-            )
-
-
-def _is_sample(sample: Any) -> bool:
-    """Return whether a value is a `Sample`, whose `result` is missing if the gold is not known."""
-    if not isinstance(sample, dict):
-        return False
-    texts = (sample.get("response"), sample.get("pred"))
-    return all(isinstance(text, str) for text in texts) and isinstance(sample.get("result", False), bool)

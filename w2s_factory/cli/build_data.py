@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +29,7 @@ from w2s_factory.cli.output import (
     print_datasets,
     print_inputs,
     print_padding,
+    print_self_training,
     print_warning,
 )
 from w2s_factory.errors import UserError
@@ -35,6 +37,8 @@ from w2s_factory.folders import DATA_DIR
 from w2s_factory.llamafactory.versions import RELEASES
 from w2s_factory.quantities import (
     FIRST_ITERATION,
+    PAIR_CONTROLS,
+    PAIR_KINDS,
     SEED,
     Iteration,
     PaddedSize,
@@ -52,6 +56,7 @@ if TYPE_CHECKING:
         FullWeakOptions,
         GoldOptions,
         OneDatasetOptions,
+        SelfTrainingOptions,
         Stage1Options,
         Stage2Options,
         StageOptions,
@@ -65,14 +70,22 @@ CONTENTS: Final = "contents.json"
 
 _all_stages = heading("All stages")
 _raw = heading("Stages gold, test and full-weak")
-_responses = heading("Stages full-weak, 1 and 2")
+_responses = heading("Stages full-weak, 1, 2 and self")
 _weak = heading("Stages 1 and 2")
 _agreement = heading("Stage 1")
+_draws = heading("Stages 1, 2 and self")
+_votes = heading("Stages 2 and self")
 _pairs = heading("Stage 2")
 _inspection = heading("Stage 2, to inspect a pair file instead of building one")
 _chat = heading("Chats (all stages but test)")
 _files = heading("File names and folders")
 _config = heading("Training config (all stages but test)")
+
+
+def _threshold(flag: str, **attributes: Any) -> Callable[[Any], Any]:
+    """Return the decorator of a threshold's option, under the heading of the stages that read it."""
+    add = _pairs if flag == "--negative-confidence" else _votes
+    return add(flag, **attributes)
 
 
 @click.command(cls=HeadedCommand)
@@ -115,10 +128,6 @@ _config = heading("Training config (all stages but test)")
     _weak, show_default="published with --extract, else as they were scored",
     help="How to compare the answers, as in score. Finds them in the responses again.",
 )  # fmt: skip
-@_weak(
-    "--seed", type=number(Seed), default=SEED, show_default=True,
-    help="The seed of the random draws: of pairs in stage 2, of added questions in stage 1 with --pad-to.",
-)  # fmt: skip
 @_agreement(
     "--icl", type=PATH, metavar="FILE",
     help="Results of weak ICL on the same questions, or their folder. In iteration 2: results of the model "
@@ -133,11 +142,26 @@ _config = heading("Training config (all stages but test)")
     help="Pad each set to N questions with randomly drawn ones on which the results disagree, as the "
     "release's MATH sets are padded.",
 )  # fmt: skip
-@_pairs(
+@_votes(
     "--votes", type=PATH, metavar="FILE",
     help="The majority file that vote wrote, or its folder.",
 )  # fmt: skip
-@number_options(PairThresholds, _pairs)
+@number_options(PairThresholds, _threshold)
+@_draws(
+    "--seed", type=number(Seed), default=SEED, show_default=True,
+    help="The seed of the random draws: of pairs in stage 2, of responses in stage self, of added questions "
+    "in stage 1 with --pad-to.",
+)  # fmt: skip
+@_pairs(
+    "--pairs", type=click.Choice(PAIR_KINDS), default=PAIR_KINDS[0], show_default=True,
+    help="Where both sides come from. weak: as published, the weak model's response on one side, a sample on "
+    "the other. consistency: a sample with the most frequent answer is chosen, one with the least frequent "
+    "answer rejected, without the weak model (ScPO, arXiv 2411.04109).",
+)  # fmt: skip
+@_pairs(
+    "--control", type=click.Choice(PAIR_CONTROLS), hidden=True,  # of experiments, see docs/experiments.md
+    help="Pairs of a control. gold: right against wrong samples by gold answers. random: sides by a coin.",
+)  # fmt: skip
 @_pairs(
     "--pairs-per-question", type=number(PairsPerQuestion), show_default="the task's, 1 or 3",
     help="The most pairs to build from one question.",
@@ -169,7 +193,7 @@ _config = heading("Training config (all stages but test)")
 )  # fmt: skip
 @_chat(
     "--chat", type=click.Choice(["on", "off"]),
-    show_default="off for gold; full-weak: as the weak model was asked; 1 and 2: as the strong model was",
+    show_default="off for gold; full-weak: as the weak model was asked; else: as the strong model was",
     help="Whether the model to train is asked in a chat. on: rows have the user's turn alone. off: they have "
     "the prompt of a base model.",
 )  # fmt: skip
@@ -183,11 +207,11 @@ _config = heading("Training config (all stages but test)")
 )  # fmt: skip
 @_files(
     "--weak-name", metavar="NAME", show_default="weak",
-    help="full-weak, 1 and 2: the weak model's name in the names of files and datasets.",
+    help="full-weak, 1, 2 and self: the weak model's name in the names of files and datasets.",
 )  # fmt: skip
 @_files(
     "--dataset-name", metavar="NAME", show_default="derived from the file name",
-    help="gold, full-weak and 2: the dataset's name in dataset_info.json.",
+    help="gold, full-weak, 2 and self: the dataset's name in dataset_info.json.",
 )  # fmt: skip
 @_files(
     "--layout", default="folder", show_default=True, metavar="[folder|release]",
@@ -196,7 +220,7 @@ _config = heading("Training config (all stages but test)")
 )  # fmt: skip
 @_config(
     "--model", metavar="PATH",
-    show_default="the task's strong model for full-weak and 1; none, and no config, for gold and 2",
+    show_default="the task's strong model for full-weak and 1; none, and no config, for gold, 2 and self",
     help="The model to train: a folder or a name on the Hugging Face Hub.",
 )  # fmt: skip
 @_config(
@@ -231,11 +255,13 @@ def command(ctx: click.Context, /, stage: str, **_: object) -> None:
       1          Stage I: responses to the questions on which the weak model and
                  weak ICL give the same answer (weak, icl and hybrid sets)
       2          Stage II: preference pairs, from the weak model's responses and
-                 a majority vote over samples
+                 a majority vote over samples, or from the samples alone
+      self       self-training: for each question a sample with the majority
+                 answer
 
     Weak ICL is the strong model prompted with responses of the weak model. With no input files named, those
     of the run in the current folder are used, or else the embedded example, whose responses come from
-    simulated solvers (stage 2 has no embedded example).
+    simulated solvers (stages 2 and self have no embedded example).
 
     \b
     Examples:
@@ -333,11 +359,41 @@ def _build_stage2(options: Stage2Options) -> None:
     """Build preference pairs, or inspect a file of them."""
     if build_data_stage2.inspect(options):
         return
-    inputs = _inputs("2", options, {"weak": options.weak, "votes": options.votes})
-    stem = inputs.task.file_stem(options.weak_name or inputs.weak_name, "paired")
+    files = {"weak": options.weak, "votes": options.votes}
+    if not options.has_weak_side:
+        files = {"votes": options.votes}
+    inputs = _inputs("2", options, files)
+    suffix = "paired" if options.kind == "weak" else f"{options.kind}_pairs"
+    stem = inputs.task.file_stem(options.weak_name or inputs.weak_name, suffix)
     output = _output(options, inputs, stem)
     recipe = _recipe(options, inputs, preset="dpo", dataset=options.dataset_name)
     build_data_stage2.build(inputs, options, output, recipe)
+
+
+def _build_self_training(options: SelfTrainingOptions) -> None:
+    """Build the dataset of responses with the majority answer."""
+    from w2s_factory import building
+
+    inputs = _inputs("self", options, {"votes": options.votes})
+    stem = inputs.task.file_stem(options.weak_name or inputs.weak_name, "self")
+    output = _output(options, inputs, stem)
+    preset = inputs.task.strong_preset
+    found = building.build_self_training(
+        inputs.task,
+        inputs.files["votes"],
+        output,
+        min_confidence=options.min_confidence,
+        seed=options.seed,
+        prompt_form=options.prompt_form,
+        response_rule=options.response_rule,
+        recipe=_recipe(options, inputs, preset=preset, dataset=options.dataset_name),
+    )
+    rows_printed = messages_to_stderr(output)
+    print_inputs(inputs)
+    print_self_training(found.counts)
+    if not rows_printed:
+        print_datasets([found.built])
+        after_dataset(found.built)
 
 
 _BUILDERS: Final[dict[str, Callable[[Any], None]]] = {
@@ -346,6 +402,7 @@ _BUILDERS: Final[dict[str, Callable[[Any], None]]] = {
     "full-weak": _build_full_weak,
     "1": _build_stage1,
     "2": _build_stage2,
+    "self": _build_self_training,
 }
 """The function that carries out each stage, which takes the options of the stage's class in `STAGES`."""
 
@@ -368,7 +425,8 @@ def _inputs(
     if options.task_name is None and not any(files.values()) and Path(CONTENTS).is_file():
         from w2s_factory.experiment.run_inputs import inputs_of_run
 
-        return inputs_of_run(Path(), stage, iteration)
+        inputs = inputs_of_run(Path(), stage, iteration)
+        return replace(inputs, files={name: inputs.files[name] for name in files})
     return building.inputs_of(stage, options.task_name, files, split)
 
 

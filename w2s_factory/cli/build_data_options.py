@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from w2s_factory.answers.thinking import ResponsePart
     from w2s_factory.building import PromptForm, ResponseRule
+    from w2s_factory.quantities import PairControl, PairKind
     from w2s_factory.records import PairForm
 
 
@@ -152,11 +153,40 @@ class Stage2Options(PairThresholds, ResponseOptions, OneDatasetOptions):
     form: PairForm | None
     check: Path | None
     explain: str | None
+    pairs: PairKind
+    control: PairControl | None
+
+    def __post_init__(self) -> None:
+        if self.has_weak_side:  # other pairs have no second threshold
+            super().__post_init__()
+
+    @property
+    def kind(self) -> PairKind | PairControl:
+        """The kind of the pairs: that of `--control`, or else of `--pairs`."""
+        return self.control or self.pairs
+
+    @property
+    def has_weak_side(self) -> bool:
+        """Whether the pairs have the weak model's response on one side."""
+        return self.kind in ("weak", "random")
 
     @property
     def thresholds(self) -> dict[str, Any]:
         """The values of the thresholds, by field of `PairThresholds`."""
-        return {field.name: getattr(self, field.name) for field in fields(PairThresholds)}
+        values = {field.name: getattr(self, field.name) for field in fields(PairThresholds)}
+        if self.has_weak_side:
+            return values
+        return {**values, "negative_confidence": max(values.values())}  # which such pairs do not read
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTrainingOptions(TextOptions, OneDatasetOptions):
+    """The options of stage self."""
+
+    votes: Path | None
+    min_confidence: float
+    weak_name: str | None
+    seed: int
 
 
 STAGES: Final[dict[str, type[StageOptions]]] = {
@@ -165,6 +195,7 @@ STAGES: Final[dict[str, type[StageOptions]]] = {
     "full-weak": FullWeakOptions,
     "1": Stage1Options,
     "2": Stage2Options,
+    "self": SelfTrainingOptions,
 }
 """The stages, with the class of their options."""
 
@@ -175,13 +206,24 @@ _MARKERS: Final = {"reasoning_start", "reasoning_end"}
 
 INSPECTIONS: Final = {
     "explain": {
-        *("task_name", "output", "weak", "votes", "train_on", "extraction", "mode"),
+        *("task_name", "output", "weak", "votes", "train_on", "extraction", "mode", "pairs"),
         *_MARKERS,
         *(field.name for field in fields(PairThresholds)),
     },
     "check": {"task_name", "weak", *_MARKERS},
 }
 """The parameters that inspect a pair file instead of building one, and the others that each reads."""
+
+
+_OF_THE_WEAK_MODEL: Final = {"weak", "negative_confidence"}
+"""The parameters of stage 2 that are about the weak model's answers."""
+
+UNREAD: Final = {
+    ("pairs", "consistency"): _OF_THE_WEAK_MODEL,
+    ("control", "gold"): {*_OF_THE_WEAK_MODEL, "min_confidence", "extraction", "mode", "pairs"},
+    ("control", "random"): {"pairs"},
+}
+"""The parameters of stage 2 that pairs of another source than the published one do not read."""
 
 
 _NEXT_TO_ROWS = {"layout", "preset", "model", "settings", "dataset_name"}
@@ -220,6 +262,9 @@ def _unread(ctx: click.Context, stage: str, name: str) -> str | None:
     for inspection in inspections:
         if name not in {"stage", inspection} | INSPECTIONS[inspection]:
             return f"is not read with --{inspection}, which builds nothing"
+    for (option, value), unread in UNREAD.items() if stage == "2" else ():
+        if ctx.params.get(option) == value and name in unread:
+            return f"is not read with --{option} {value}"
     if stage == "1" and name == "seed" and not ctx.params.get("pad_to"):
         return "is read by stage 1 only with --pad-to"
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.answers.thinking import Markers
-    from w2s_factory.building import Inputs, PairCheck, PairCounts, PairSource, Recipe
+    from w2s_factory.building import (
+        Inputs,
+        PairCheck,
+        PairCounts,
+        PairSource,
+        Recipe,
+        SampledPairCounts,
+        SampledPairSet,
+        Stage2,
+    )
     from w2s_factory.cli.build_data_options import Stage2Options
 
 FOREIGN_PAIRS = 1
@@ -33,26 +42,8 @@ def inspect(options: Stage2Options) -> bool:
 
 def build(inputs: Inputs, options: Stage2Options, output: Path, recipe: Recipe) -> None:
     """Build the pairs, and print how many questions gave one and why the others gave none."""
-    from w2s_factory import building
-
-    most = options.pairs_per_question
-    stage2 = building.build_stage2(
-        inputs.task,
-        inputs.files["weak"],
-        inputs.files["votes"],
-        output,
-        rules=building.PairRules(
-            **options.thresholds,
-            pairs_per_question=inputs.task.pairs_per_question if most is None else most,
-            seed=options.seed,
-            drop_duplicates=options.drop_duplicates,
-        ),
-        samples=options.samples,
-        prompt_form=options.prompt_form,
-        response_rule=options.response_rule,
-        form=options.form,
-        recipe=recipe,
-    )
+    found = _with_weak_side if options.has_weak_side else _of_samples
+    stage2 = found(inputs, options, output, recipe)
     rows_printed = messages_to_stderr(output)
     _print_counts(stage2.counts)
     if rows_printed or stage2.origins is None:
@@ -62,9 +53,60 @@ def build(inputs: Inputs, options: Stage2Options, output: Path, recipe: Recipe) 
     after_dataset(stage2.built)
 
 
-def _print_counts(counts: PairCounts) -> None:
+def _with_weak_side(inputs: Inputs, options: Stage2Options, output: Path, recipe: Recipe) -> Stage2:
+    """Build the published pairs, or those whose sides a coin has swapped."""
+    from w2s_factory import building
+
+    return building.build_stage2(
+        inputs.task,
+        inputs.files["weak"],
+        inputs.files["votes"],
+        output,
+        rules=building.PairRules(**options.thresholds, **_draws(inputs, options)),
+        samples=options.samples,
+        prompt_form=options.prompt_form,
+        response_rule=options.response_rule,
+        form=options.form,
+        recipe=recipe,
+        random_sides=options.control == "random",
+    )
+
+
+def _of_samples(inputs: Inputs, options: Stage2Options, output: Path, recipe: Recipe) -> SampledPairSet:
+    """Build pairs both of whose sides are samples, by consistency or by gold."""
+    from w2s_factory import building
+
+    draws = _draws(inputs, options)
+    kept: dict[str, Any] = {
+        "samples": options.samples,
+        "prompt_form": options.prompt_form,
+        "response_rule": options.response_rule,
+        "form": options.form,
+        "recipe": recipe,
+    }
+    if options.control == "gold":
+        by_gold = building.PairDraws(**draws)
+        return building.build_gold_pairs(inputs.task, inputs.files["votes"], output, draws=by_gold, **kept)
+    rules = building.ConsistencyRules(min_confidence=options.min_confidence, **draws)
+    return building.build_consistency_pairs(inputs.task, inputs.files["votes"], output, rules=rules, **kept)
+
+
+def _draws(inputs: Inputs, options: Stage2Options) -> dict[str, Any]:
+    """Return the values of the fields of `PairDraws`."""
+    most = options.pairs_per_question
+    return {
+        "pairs_per_question": inputs.task.pairs_per_question if most is None else most,
+        "seed": options.seed,
+        "drop_duplicates": options.drop_duplicates,
+    }
+
+
+def _print_counts(counts: PairCounts | SampledPairCounts) -> None:
+    from w2s_factory import building
+
     click.echo(f"{counts.pairs:,} pairs from {counts.questions:,} questions")
-    click.echo(f"  weak response chosen: {counts.weak_chosen:,}, rejected: {counts.weak_rejected:,}")
+    if isinstance(counts, building.PairCounts):
+        click.echo(f"  weak response chosen: {counts.weak_chosen:,}, rejected: {counts.weak_rejected:,}")
     print_limits(counts.limits)
     for reason, number in counts.skipped.items():
         click.echo(f"  questions skipped, {reason}: {number:,}")
@@ -87,8 +129,10 @@ def _source(options: Stage2Options) -> PairSource | None:
 
     if not options.weak and not options.votes:
         return None
-    if not options.task_name or not options.weak or not options.votes:
-        problem = "saying why a question has no pair needs all of --task, --weak and --votes"
+    both = options.has_weak_side
+    if not options.task_name or not options.votes or (both and not options.weak):
+        needed = "all of --task, --weak and --votes" if both else "--task and --votes"
+        problem = f"saying why a question has no pair needs {needed}"
         raise UserError(problem, field="--explain")
     thresholds = building.PairThresholds(**options.thresholds)
     return building.PairSource(

@@ -15,7 +15,7 @@ from w2s_factory.terminal import colour
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from w2s_factory.building import Accuracy, Agreement, Built, Inputs, Padding
+    from w2s_factory.building import Accuracy, Agreement, Built, Inputs, Padding, SelfTrainingCounts
 
 
 def print_warning(text: str) -> None:
@@ -84,6 +84,14 @@ def print_padding(padding: Padding, agreement: Agreement) -> None:
         f"{padding.seed}. These are not the questions that pad the published sets: their draw cannot be "
         "reproduced"
     )
+
+
+def print_self_training(counts: SelfTrainingCounts) -> None:
+    """Print how many questions give a row of self-training, and why the others give none."""
+    click.echo(f"{counts.rows:,} responses with the majority answer, of {counts.questions:,} questions")
+    for reason, number in counts.skipped.items():
+        click.echo(f"  questions skipped, {reason}: {number:,}")
+    click.echo(f"  accuracy: {accuracy_text(counts.kept)}")
 
 
 def print_datasets(datasets: Iterable[Built]) -> None:

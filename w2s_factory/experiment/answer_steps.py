@@ -211,7 +211,7 @@ def _label(who: Answerer, split: str, demos: str | None) -> str:
     return f"{who.role}{'_few_shot' if demos else ''}_{split}"
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  each describes the model
     draft: Draft,
     key: str,
     label: str,
@@ -221,6 +221,7 @@ def evaluate(
     iteration: int | None = None,
     demos: str | None = None,
     trained: bool = True,
+    pairs: str | None = None,
 ) -> None:
     """Add the steps of a model's evaluation, and add the model to those of the report."""
     any_format = key == "strong_zero_shot" and has_any_format(draft.experiment)
@@ -237,6 +238,7 @@ def evaluate(
             samples=answered.pass_at,
             averaged=answered.avg_at,
             training=Path(who.made[-1]).parent if trained and who.made else None,
+            pairs=pairs,
         )
     )
 

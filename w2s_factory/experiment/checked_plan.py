@@ -11,7 +11,6 @@ from w2s_factory.experiment.gpu_check import gpu_note
 from w2s_factory.experiment.load import read_experiment
 from w2s_factory.experiment.plan import plan
 from w2s_factory.experiment.template_check import check_templates
-from w2s_factory.experiment.training_arguments import TrainingSection
 from w2s_factory.generating.engines import engine_names
 from w2s_factory.llamafactory.configs import make_config
 from w2s_factory.llamafactory.known_templates import AUTO, VANILLA
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.answer_settings import ModelGeneration
     from w2s_factory.experiment.plan import Plan
     from w2s_factory.experiment.spec import Experiment
+    from w2s_factory.experiment.training_arguments import TrainingSection
 
 
 def plan_experiment(
@@ -162,7 +162,6 @@ def trainings_of(experiment: Experiment) -> Iterator[tuple[str, TrainingSection,
         section = f"stage2.methods.{name}"
         yield section, experiment.method_training(name, method), "dpo"
     if methods.sft_chosen is not None:
-        strong, control = experiment.strong_training, methods.sft_chosen
-        overrides = {**strong.overrides, **control.overrides}
-        training = TrainingSection(preset=control.preset or strong.preset, overrides=overrides)
-        yield "stage2.methods.sft_chosen", training, "sft"
+        yield "stage2.methods.sft_chosen", experiment.tuning(methods.sft_chosen), "sft"
+    if methods.self_training is not None:
+        yield "stage2.methods.self_training", experiment.tuning(methods.self_training), "sft"

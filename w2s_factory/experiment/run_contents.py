@@ -32,7 +32,8 @@ class Evaluated(_ContentsPart):
     Attributes:
         key: The model: `weak_floor`, `strong_zero_shot`, `full_weak_ft`, `weak_icl`,
             `iter1_weak_ft`, `iter1_icl_ft`, `iter1_hybrid_ft`, `iter2_hybrid_ft` ..., `sft_chosen` (the
-            control of Stage II), `dpo`, `orpo`, `simpo`, `strong_ceiling`.
+            control of Stage II), `dpo`, `orpo`, `simpo`, `self_training`, `strong_ceiling`. A model that was
+            trained on other pairs than the published ones has their name, too (`dpo_consistency`).
         label: Its name in the report: "Stage I, iteration 1, hybrid".
         stage: The part of the method to which it belongs.
         iteration: The iteration of Stage I, from 1; None for other models.
@@ -43,9 +44,11 @@ class Evaluated(_ContentsPart):
         samples: The folder of its sampled answers (`seed0/results.jsonl` ...), for pass@k.
         averaged: The folder of its sampled answers for avg@k.
         training: The folder of its training (`trainer_log.jsonl`); None if it was not trained.
+        pairs: The pairs that it was trained on, where these are not the published ones: `consistency`,
+            `gold` or `random`.
     """
 
-    later = frozenset({"averaged"})
+    later = frozenset({"averaged", "pairs"})
 
     key: str
     label: str
@@ -57,6 +60,7 @@ class Evaluated(_ContentsPart):
     samples: Path | None = None
     averaged: Path | None = None
     training: Path | None = None
+    pairs: str | None = None
 
 
 class Agreed(_ContentsPart):

@@ -53,12 +53,12 @@ def _files(
         return {"input": folder / raw_files(experiment, split)[0] if own is None else own}
     if stage == "full-weak":
         return {"input": folder / contents.stage1[0].weak}
-    if stage == "2":
+    if stage in ("2", "self"):
         found = [{"weak": files.weak, "votes": files.votes} for files in contents.stage2]
     else:
         agreed = [files for files in contents.stage1 if files.iteration == iteration]
         found = [{"weak": files.weak, "icl": files.icl} for files in agreed]
     if not found:
-        what = "Stage II" if stage == "2" else f"iteration {iteration}"
+        what = "Stage II" if stage in ("2", "self") else f"iteration {iteration}"
         raise UserError(f"the experiment {contents.name} has no {what}")
     return {name: folder / path for name, path in found[0].items()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -54,6 +54,9 @@ from w2s_factory.ranges import Seed
 from w2s_factory.records.yaml_models import Name
 from w2s_factory.tasks import Task, get_task
 from w2s_factory.tasks.registry import is_task_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class WeakSection(Section):
@@ -148,16 +151,57 @@ class Method(Section):
     overrides: Overrides = {}
 
 
-class Dpo(Method):
+PairSet: TypeAlias = Literal["weak", "consistency", "gold", "random"]
+"""The pairs that a method trains on: the published ones, those of samples alone, or those of a control."""
+
+
+def _listed(value: Any) -> Any:
+    """Return a list as it is, and a single value as the only one of a list."""
+    return value if isinstance(value, list) else [value]
+
+
+class PairMethod(Method):
+    """A training of Stage II on pairs, once for each of `pairs`.
+
+    Attributes:
+        pairs: The sets of pairs. `weak` is the published one. `gold` and `random` are controls, no methods:
+            the first uses gold answers, the second a coin.
+    """
+
+    pairs: Annotated[list[PairSet], BeforeValidator(_listed), MinLen(1)] = ["weak"]
+
+    @field_validator("pairs")
+    @classmethod
+    def _each_once(cls, pairs: list[PairSet]) -> list[PairSet]:
+        if len(set(pairs)) < len(pairs):
+            raise ValueError("expected different sets of pairs, got a duplicate")
+        return pairs
+
+
+class SelfTrainingMethod(Method):
+    """Supervised fine-tuning on M_plus's responses with the majority answer; `start` is the trained model."""
+
+    start: StageTwoModel = "m-plus"
+
+
+class Dpo(PairMethod):
     """Training by DPO from M_plus; `reference` is the reference model."""
 
     reference: StageTwoModel = "m-plus"
 
 
-class ReferenceFree(Method):
+class ReferenceFree(PairMethod):
     """Training by a method without a reference model; `start` is the model that is trained."""
 
     start: StageTwoModel = "m-plus"
+
+
+PAIR_LABELS: dict[PairSet, str] = {
+    "consistency": "consistency pairs",
+    "gold": "gold pairs (control)",
+    "random": "random pairs (control)",
+}
+"""The names of the sets of pairs, besides the published one, in the labels of models."""
 
 
 class Methods(Section):
@@ -165,16 +209,21 @@ class Methods(Section):
 
     A preference method is a field of the class `Dpo` or `ReferenceFree`, whose preset has the same name.
     `sft_chosen` is the control: supervised fine-tuning on the chosen responses, with the strong model's
-    preset and as many rows, epochs and rows per batch as the first preference method.
+    preset and as many rows, epochs and rows per batch as the first preference method (the first with the same
+    pairs, if there is one). `self_training` has no pairs: its rows are responses with the majority answer,
+    its preset and arguments are the strong model's.
     """
 
     dpo: Annotated[Dpo | None, BeforeValidator(off), Field(title="Stage II, DPO")] = None
     orpo: Annotated[ReferenceFree | None, BeforeValidator(off), Field(title="Stage II, ORPO")] = None
     simpo: Annotated[ReferenceFree | None, BeforeValidator(off), Field(title="Stage II, SimPO")] = None
     sft_chosen: Annotated[
-        Method | None,
+        PairMethod | None,
         BeforeValidator(off),
         Field(title="Control of Stage II: fine-tuned on the chosen side"),
+    ] = None
+    self_training: Annotated[
+        SelfTrainingMethod | None, BeforeValidator(off), Field(title="Self-training on majority answers")
     ] = None
 
     @property
@@ -182,10 +231,18 @@ class Methods(Section):
         """Return the preference methods that are switched on, by name."""
         return {name: method for name, method in self if isinstance(method, (Dpo, ReferenceFree))}
 
+    @property
+    def pair_sets(self) -> list[PairSet]:
+        """Return the sets of pairs that some training needs, in the order in which they are built."""
+        trained = [method for _, method in self if isinstance(method, PairMethod)]
+        wanted = {name for method in trained for name in method.pairs}
+        return [name for name in get_args(PairSet) if name in wanted]
+
     @classmethod
-    def label(cls, name: str) -> str:
-        """Return the label of the model that a method trains."""
-        return str(cls.model_fields[name].title)
+    def label(cls, name: str, pairs: PairSet = "weak") -> str:
+        """Return the label of the model that a method trains on a set of pairs."""
+        title = str(cls.model_fields[name].title)
+        return title if pairs == "weak" else f"{title}, {PAIR_LABELS[pairs]}"
 
 
 class Stage2Section(Section):
@@ -216,6 +273,11 @@ class Stage2Section(Section):
         """Return the values of the fields of `PairRules` that the file can set, by field."""
         known = type(self).model_fields
         return {rule.name: getattr(self, rule.name) for rule in fields(PairRules) if rule.name in known}
+
+    def rules_of(self, pairs: PairSet) -> dict[str, Any]:
+        """Return those of the rules that a set of pairs is built by."""
+        read = {"consistency": {"min_confidence"}, "gold": set[str]()}.get(pairs, {*self.pair_rules})
+        return {rule: value for rule, value in self.pair_rules.items() if rule in read}
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -354,6 +416,17 @@ class Experiment(Section):
         if "template" in method.overrides or training.value("template") == template:
             return training
         return TrainingSection(preset=preset, overrides={"template": template, **method.overrides})
+
+    def tuning(self, method: Method, steps: Mapping[str, Any] | None = None) -> TrainingSection:
+        """Return a supervised training of Stage II: as the strong model's, but for what the method sets.
+
+        Args:
+            method: The method.
+            steps: Further arguments, which decide the number of steps.
+        """
+        strong = self.strong_training
+        overrides = {**strong.overrides, **(steps or {}), **method.overrides}
+        return TrainingSection(preset=method.preset or strong.preset, overrides=overrides)
 
     def answering(self, of: Of) -> GenerationSection:
         """Return the settings with which the weak or the strong model, and those trained from it, answer."""

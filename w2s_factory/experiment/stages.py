@@ -19,14 +19,21 @@ from w2s_factory.experiment.step_options import (
     training_data_options,
 )
 from w2s_factory.experiment.steps import Answerer
-from w2s_factory.experiment.training_arguments import TrainingSection
 from w2s_factory.experiment.training_steps import SEED, fit, merge
 from w2s_factory.ranges import Seed, check
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from w2s_factory.experiment.spec import Dpo, Experiment, Method, Of, Stage2Section
+    from w2s_factory.experiment.spec import (
+        Dpo,
+        Experiment,
+        Of,
+        PairMethod,
+        PairSet,
+        SelfTrainingMethod,
+        Stage2Section,
+    )
     from w2s_factory.experiment.steps import Draft
 
 
@@ -216,81 +223,154 @@ def _layout(draft: Draft) -> list[str]:
     return ["--layout", "release", "--output-dir", draft.tree.root, "--weak-name", weak_name]
 
 
-CONTROL = "sft_chosen"
+CONTROL, SELF_TRAINING = "sft_chosen", "self_training"
+
+_PAIR_OPTIONS: Mapping[PairSet, Sequence[str]] = {
+    "weak": (),
+    "consistency": ("--pairs", "consistency"),
+    "gold": ("--control", "gold"),
+    "random": ("--control", "random"),
+}
+"""The options of `build-data` by which it builds each set of pairs."""
 
 
 @dataclass(frozen=True)
 class _Starts:
-    """The models from which methods may start: M_plus as it was trained, M_plus merged, the strong base."""
+    """The models from which methods may start: M_plus as it was trained, M_plus merged, the strong base.
+
+    Attributes:
+        waits_for: Files that must be there before any of them is trained.
+    """
 
     m_plus: Answerer
     merged: Answerer
     base: Answerer
+    waits_for: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _VotedFiles:
+    """The files from which datasets of Stage II are built.
+
+    Attributes:
+        stem: The start of the datasets' names.
+        weak: The weak model's results.
+        samples: The folder of M_plus's samples.
+        results: The results of each sample.
+        votes: The votes over them.
+    """
+
+    stem: str
+    weak: str
+    samples: str
+    results: Sequence[str]
+    votes: str
 
 
 def plan_stage2(draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: Answerer) -> None:
     """Add Stage II, from M_plus's samples to the evaluation of each method's model."""
     stem = f"{draft.weak_stem}iter{draft.experiment.iterations}_hybrid"
-    pairs = _pairs(draft, stage2, weak_results, m_plus, f"{stem}_paired")
-    waits_for = plan_headroom(draft, stage2, m_plus, pairs)
+    sampled = _sampled(draft, stage2, weak_results, m_plus, stem)
     methods = stage2.methods
-    if not methods.preference and methods.sft_chosen is None:
+    pairs = {name: _pairs(draft, stage2, sampled, name) for name in _sets(methods)}
+    waits_for = plan_headroom(draft, stage2, m_plus, pairs["weak"].file)
+    if not methods.preference and methods.sft_chosen is None and methods.self_training is None:
         return
-    starts = _Starts(m_plus, merge(draft, "m_plus", m_plus), strong_base(draft))
+    starts = _Starts(m_plus, merge(draft, "m_plus", m_plus), strong_base(draft), waits_for)
     for name, method in methods.preference.items():
-        _train_method(
-            draft, name, method, starts, [pairs, *waits_for], dataset_name(f"{stem}_paired", draft.task)
-        )
-    if methods.sft_chosen is not None:
-        _control(draft, methods.sft_chosen, starts.merged, pairs, f"{stem}_chosen", waits_for)
+        for pair_set in method.pairs:
+            _train_method(draft, name, method, starts, pairs[pair_set])
+    if control := methods.sft_chosen:
+        for pair_set in control.pairs:
+            _control(draft, control, starts, pairs[pair_set], stem)
+    if methods.self_training is not None:
+        _self_train(draft, stage2, methods.self_training, starts, sampled)
 
 
-def _pairs(draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: Answerer, stem: str) -> str:
-    """Add M_plus's samples, their votes, and the pairs with the weak results; return the pairs' file."""
+def _sets(methods: Methods) -> list[PairSet]:
+    """Return the sets of pairs to build: the published one always, since the report is about it."""
+    return ["weak", *(name for name in methods.pair_sets if name != "weak")]
+
+
+def _keyed(name: str, pair_set: PairSet) -> str:
+    """Return the name of a step or model, with that of its pairs if these are not the published ones."""
+    return name if pair_set == "weak" else f"{name}_{pair_set}"
+
+
+def _sampled(
+    draft: Draft, stage2: Stage2Section, weak_results: str, m_plus: Answerer, stem: str
+) -> _VotedFiles:
+    """Add M_plus's samples and their votes."""
     folder, sampled = sample(draft, m_plus, "train_2", stage2.samples, stage2.temperature)
-    votes, pairs = f"{folder}/majority_voting_results.jsonl", draft.tree.dataset(stem)
+    votes = f"{folder}/majority_voting_results.jsonl"
     vote = ["vote", "--task", draft.task.argument, "--input", folder]
     vote += [*extraction_options(draft.experiment), "--output", votes, "--force"]
     draft.add("vote", "vote", vote, reads=sampled, writes=[votes])
-    build = ["build-data", "--stage", "2", "--task", draft.task.argument, "--weak", weak_results]
-    build += [*extraction_options(draft.experiment), *training_data_options(draft.experiment, "strong")]
-    build += ["--votes", votes, "--samples", folder]
-    for rule, value in stage2.pair_rules.items():
+    return _VotedFiles(stem, weak_results, folder, sampled, votes)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """A set of pairs that was planned: its name, its file, and the name of its dataset."""
+
+    name: PairSet
+    file: str
+    dataset: str
+
+
+def _pairs(draft: Draft, stage2: Stage2Section, sampled: _VotedFiles, pair_set: PairSet) -> _Pairs:
+    """Add the pairs of a set."""
+    stem = f"{sampled.stem}_paired" if pair_set == "weak" else f"{sampled.stem}_{pair_set}_pairs"
+    file, reads = draft.tree.dataset(stem), [sampled.votes, *sampled.results]
+    build = ["build-data", "--stage", "2", "--task", draft.task.argument, *_PAIR_OPTIONS[pair_set]]
+    if pair_set in ("weak", "random"):
+        build += ["--weak", sampled.weak]
+        reads = [sampled.weak, *reads]
+    build += extraction_options(draft.experiment) if pair_set != "gold" else []
+    build += training_data_options(draft.experiment, "strong")
+    build += ["--votes", sampled.votes, "--samples", sampled.samples]
+    for rule, value in stage2.rules_of(pair_set).items():
         build += [f"--{rule.replace('_', '-')}", str(value)]
-    build += ["--seed", str(SEED + draft.seed), "--layout", "release", "--output", pairs, "--force"]
+    build += ["--seed", str(SEED + draft.seed), "--layout", "release", "--output", file, "--force"]
     version = draft.experiment.llamafactory.version
     build += ["--llamafactory-version", version] if version else []
-    draft.add("pairs", "data", build, reads=[weak_results, votes, *sampled], writes=[pairs])
-    draft.stage2.append(
-        Preferred(
-            seed=draft.seed,
-            weak=Path(weak_results),
-            samples=Path(folder),
-            votes=Path(votes),
-            pairs=Path(pairs),
-        )
-    )
-    return pairs
+    draft.add(_keyed("pairs", pair_set), "data", build, reads=reads, writes=[file])
+    if pair_set == "weak":
+        weak, samples, votes = Path(sampled.weak), Path(sampled.samples), Path(sampled.votes)
+        found = Preferred(seed=draft.seed, weak=weak, samples=samples, votes=votes, pairs=Path(file))
+        draft.stage2.append(found)
+    return _Pairs(pair_set, file, dataset_name(stem, draft.task))
 
 
 def _train_method(
-    draft: Draft,
-    name: str,
-    method: Dpo | ReferenceFree,
-    starts: _Starts,
-    files: Sequence[str],
-    dataset: str,
+    draft: Draft, name: str, method: Dpo | ReferenceFree, starts: _Starts, pairs: _Pairs
 ) -> None:
     """Add a preference training and the evaluation of its model.
 
     M_plus is merged first: if training continued its adapter, the reference model would be the strong base.
     """
     start, options = _start(method, starts)
-    trained_as = f"{draft.experiment.strong.name}_{dataset}_{name}"
+    trained_as = f"{draft.experiment.strong.name}_{pairs.dataset}_{name}"
     training = draft.experiment.method_training(name, method)
-    goes_on = bool(options)
-    who = fit(draft, name, trained_as, training, start, dataset, *files, options=options, goes_on=goes_on)
-    evaluate(draft, name, Methods.label(name), who, stage="stage2")
+    key, inputs = _keyed(name, pairs.name), [pairs.file, *starts.waits_for]
+    who = fit(
+        draft,
+        key,
+        trained_as,
+        training,
+        start,
+        pairs.dataset,
+        *inputs,
+        options=options,
+        goes_on=bool(options),
+    )
+    _evaluate(draft, key, Methods.label(name, pairs.name), who, pairs.name)
+
+
+def _evaluate(draft: Draft, key: str, label: str, who: Answerer, pair_set: PairSet) -> None:
+    """Add the evaluation of a model of Stage II."""
+    pairs = None if pair_set == "weak" else pair_set
+    evaluate(draft, key, label, who, stage="stage2", pairs=pairs)
 
 
 def _start(method: Dpo | ReferenceFree, starts: _Starts) -> tuple[Answerer, list[str]]:
@@ -302,26 +382,48 @@ def _start(method: Dpo | ReferenceFree, starts: _Starts) -> tuple[Answerer, list
     return starts.merged, []
 
 
-def _control(
-    draft: Draft, control: Method, m_plus: Answerer, pairs: str, stem: str, waits_for: Sequence[str]
-) -> None:
-    """Add fine-tuning on the chosen responses, for as many steps as the first preference method takes."""
+def _control(draft: Draft, control: PairMethod, starts: _Starts, pairs: _Pairs, stem: str) -> None:
+    """Add fine-tuning on the chosen responses, for as many steps as a preference method on these pairs takes.
+
+    That is the first method on them, or the first of all if none is.
+    """
+    stem = _keyed(f"{stem}_chosen", pairs.name)
     file, dataset = draft.tree.dataset(stem), dataset_name(stem)  # convert-pairs names it without a task
-    convert = ["convert-pairs", pairs, "--format", "chosen", "--output", file, "--force"]
-    draft.add("chosen", "data", convert, reads=[pairs], writes=[file])
-    strong = draft.experiment.strong_training
-    training = TrainingSection(
-        preset=control.preset or strong.preset,
-        overrides={**strong.overrides, **_as_many_steps(draft.experiment), **control.overrides},
-    )
+    convert = ["convert-pairs", pairs.file, "--format", "chosen", "--output", file, "--force"]
+    draft.add(_keyed("chosen", pairs.name), "data", convert, reads=[pairs.file], writes=[file])
+    steps = _as_many_steps(draft.experiment, control, pairs.name)
+    training = draft.experiment.tuning(control, steps)
     name = f"{draft.experiment.strong.name}_{dataset}"
     folder = str(Path(file).parent)  # convert-pairs adds it to the index in this folder
-    who = fit(draft, CONTROL, name, training, m_plus, dataset, file, *waits_for, dataset_dir=folder)
-    evaluate(draft, CONTROL, Methods.label(CONTROL), who, stage="stage2")
+    key, inputs = _keyed(CONTROL, pairs.name), [file, *starts.waits_for]
+    who = fit(draft, key, name, training, starts.merged, dataset, *inputs, dataset_dir=folder)
+    _evaluate(draft, key, Methods.label(CONTROL, pairs.name), who, pairs.name)
 
 
-def _as_many_steps(experiment: Experiment) -> dict[str, object]:
-    """Return the arguments that decide how many steps the first preference method takes; none without one."""
-    for name, method in experiment.stage2.methods.preference.items() if experiment.stage2 else ():
-        return experiment.method_training(name, method).steps
+def _as_many_steps(experiment: Experiment, control: PairMethod, pair_set: PairSet) -> dict[str, object]:
+    """Return the arguments by which the control takes as many steps as a preference method."""
+    methods = experiment.stage2.methods.preference if experiment.stage2 else {}
+    found = sorted(methods.items(), key=lambda item: pair_set not in item[1].pairs)
+    for name, method in found:
+        training = experiment.method_training(name, method)
+        return training.steps | experiment.tuning(control).rows_as(training)
     return {}
+
+
+def _self_train(
+    draft: Draft, stage2: Stage2Section, method: SelfTrainingMethod, starts: _Starts, sampled: _VotedFiles
+) -> None:
+    """Add fine-tuning on responses with the majority answer, and the evaluation of the model."""
+    stem = f"{sampled.stem}_self"
+    file = draft.tree.dataset(stem)
+    build = ["build-data", "--stage", "self", "--task", draft.task.argument, "--votes", sampled.votes]
+    build += training_data_options(draft.experiment, "strong")
+    build += ["--min-confidence", str(stage2.min_confidence), "--seed", str(SEED + draft.seed)]
+    build += ["--layout", "release", "--output", file, "--no-config", "--force"]
+    draft.add("self", "data", build, reads=[sampled.votes], writes=[file])
+    start = starts.base if method.start == "base" else starts.merged
+    dataset = dataset_name(stem, draft.task)
+    name = f"{draft.experiment.strong.name}_{dataset}"
+    training, inputs = draft.experiment.tuning(method), [file, *starts.waits_for]
+    who = fit(draft, SELF_TRAINING, name, training, start, dataset, *inputs)
+    _evaluate(draft, SELF_TRAINING, Methods.label(SELF_TRAINING), who, "weak")

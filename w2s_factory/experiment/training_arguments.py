@@ -54,6 +54,13 @@ Each has its default in transformers' `TrainingArguments`.
 """
 
 
+ROWS = {"max_samples": None, "val_size": 0.0, "packing": False, "neat_packing": False}
+"""The arguments that decide on how many of its rows a training trains, with LLaMA-Factory's defaults.
+
+Packing puts several rows of supervised fine-tuning into one; pairs are never packed.
+"""
+
+
 def found(look_up: Callable[[str], T], name: str) -> T:
     """Return the object of a name; an unknown name is reported by pydantic, which knows its place.
 
@@ -165,3 +172,18 @@ class TrainingSection(BaseModel):
         """Return the arguments that decide its number of steps, so that another training can take as many."""
         set_here = {argument: self.value(argument) for argument in STEPS}
         return {argument: STEPS[argument] if value is None else value for argument, value in set_here.items()}
+
+    def rows_as(self, preference: TrainingSection) -> dict[str, Any]:
+        """Return the arguments to change so that as many rows are trained on as by a preference training.
+
+        It is empty where none differs.
+        """
+        wanted = {
+            argument: default if "packing" in argument else preference.value(argument) or default
+            for argument, default in ROWS.items()
+        }
+        return {
+            argument: value
+            for argument, value in wanted.items()
+            if (self.value(argument) or ROWS[argument]) != value
+        }

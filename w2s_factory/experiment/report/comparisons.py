@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from w2s_factory.experiment.report.models import (
     CEILING,
-    CONTROL,
     FLOOR,
     FULL_WEAK,
     WEAK_ICL,
     ZERO_SHOT,
     common_seeds,
+    control_of,
     difference,
     find,
     hybrids,
@@ -116,12 +116,11 @@ def _is_close(other: ReportedModel, final: ReportedModel) -> bool:
 
 
 def _of_stage2(models: Sequence[ReportedModel]) -> Iterator[ModelComparison | None]:
-    control = find(models, CONTROL)
     m_plus = m_plus_of(models)
     for model in models:
         if model.stage == "stage2":
             yield compare(model, m_plus) if m_plus else None
-            if control and model.key != CONTROL:
+            if control := control_of(models, model):
                 yield compare(model, control)
 
 

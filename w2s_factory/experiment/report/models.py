@@ -10,7 +10,7 @@ import numpy as np
 
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.run_contents import Stage
-from w2s_factory.quantities import PUBLISHED_SAMPLES
+from w2s_factory.quantities import PAIR_CONTROLS, PUBLISHED_SAMPLES
 from w2s_factory.scoring.golds import read_golds
 from w2s_factory.scoring.metrics import (
     Difference,
@@ -79,6 +79,7 @@ def crossed_bootstrap(values: NDArray[np.float64]) -> Difference:
 
 FLOOR, CEILING = "weak_floor", "strong_ceiling"
 ZERO_SHOT, WEAK_ICL, FULL_WEAK, CONTROL = "strong_zero_shot", "weak_icl", "full_weak_ft", "sft_chosen"
+SELF_TRAINING = "self_training"
 _STAGES = get_args(Stage)
 
 
@@ -141,6 +142,7 @@ class ReportedModel:
         sampled: pass@k and maj@k of its sampled answers; None if there are none.
         m_plus: Whether it is the hybrid of the run's last iteration.
         averaged: avg@k of its sampled answers; None if it is not measured.
+        pairs: The pairs that it was trained on, where these are not the published ones.
     """
 
     key: str
@@ -153,6 +155,12 @@ class ReportedModel:
     sampled: Sampled | None
     m_plus: bool = False
     averaged: Averaged | None = None
+    pairs: str | None = None
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is a control of Stage II: trained on chosen responses alone, by gold, or by chance."""
+        return self.key.startswith(CONTROL) or self.pairs in PAIR_CONTROLS
 
 
 def models_of(run: Run) -> list[ReportedModel]:
@@ -177,6 +185,17 @@ def models_of(run: Run) -> list[ReportedModel]:
 def find(models: Sequence[ReportedModel], key: str) -> ReportedModel | None:
     """Return the model of a key; None if there is none."""
     return next((model for model in models if model.key == key), None)
+
+
+def control_of(models: Sequence[ReportedModel], model: ReportedModel) -> ReportedModel | None:
+    """Return the model fine-tuned on the chosen side of the pairs that a model was trained on.
+
+    Returns None if there is none, as for a model that was not trained on pairs.
+    """
+    if model.key.startswith((CONTROL, SELF_TRAINING)):
+        return None
+    controls = (other for other in models if other.key.startswith(CONTROL))
+    return next((other for other in controls if other.pairs == model.pairs), None)
 
 
 def hybrids(models: Sequence[ReportedModel]) -> list[ReportedModel]:
@@ -232,6 +251,7 @@ def _model(run: Run, repetitions: list[Evaluated], *, once: bool, last: int | No
         sampled=_sampled(run, [model.samples for model in repetitions if run.has_samples(model.samples)]),
         m_plus=is_hybrid(first) and first.iteration == last,
         averaged=_averaged(run, [model.averaged for model in repetitions if run.has_samples(model.averaged)]),
+        pairs=first.pairs,
     )
 
 

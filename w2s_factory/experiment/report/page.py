@@ -13,7 +13,6 @@ from w2s_factory.experiment.report.figures import palette
 from w2s_factory.experiment.report.folder import versions
 from w2s_factory.experiment.report.models import (
     CEILING,
-    CONTROL,
     FLOOR,
     WEAK_ICL,
     compared_by_tag,
@@ -55,7 +54,7 @@ def model_rows(found: Findings) -> list[dict[str, Any]]:
 def tiles(found: Findings) -> list[dict[str, str]]:
     """Return the numbers at the top of the page: floor, weak ICL, M_plus, Stage II, ceiling."""
     models = found.models
-    stage2 = [model for model in models if model.stage == "stage2" and model.key != CONTROL]
+    stage2 = [model for model in models if model.stage == "stage2" and not model.is_control]
     shown = [
         find(models, FLOOR),
         find(models, WEAK_ICL),

@@ -10,9 +10,11 @@ from w2s_factory.experiment.report.models import (
     CONTROL,
     FLOOR,
     FULL_WEAK,
+    SELF_TRAINING,
     WEAK_ICL,
     ZERO_SHOT,
     common_seeds,
+    control_of,
     find,
     gap_recovered,
     hybrids,
@@ -112,9 +114,8 @@ def _baselines(final: ReportedModel, models: Sequence[ReportedModel]) -> Iterato
 
 
 def _stage2(final: ReportedModel, models: Sequence[ReportedModel]) -> Iterator[str]:
-    control = find(models, CONTROL)
     for model in models:
-        if model.stage != "stage2" or model.key == CONTROL:
+        if model.stage != "stage2" or model.is_control:
             continue
         compared = compare(model, final)
         if compared is None:
@@ -122,10 +123,13 @@ def _stage2(final: ReportedModel, models: Sequence[ReportedModel]) -> Iterator[s
         if not compared.gain:
             yield f"{NO_GAIN} from {model.label}: {_points(compared)}"
             continue
-        yield f"{model.label} added {_points(compared, sign=False)}{_over_control(model, control)}"
+        yield f"{model.label} added {_points(compared, sign=False)}{_over_control(models, model)}"
 
 
-def _over_control(model: ReportedModel, control: ReportedModel | None) -> str:
+def _over_control(models: Sequence[ReportedModel], model: ReportedModel) -> str:
+    control = control_of(models, model)
+    if control is None and model.key == SELF_TRAINING:
+        return ""
     if control is None:
         return ", without a control to compare it with"
     compared = compare(model, control)
@@ -151,7 +155,7 @@ def _names(compared: Sequence[ModelComparison]) -> list[str]:
 
 def _name(compared: ModelComparison) -> str:
     """Return the other model's name within a sentence."""
-    name = _NAMES[compared.against.key]
+    name = _NAMES[CONTROL if compared.against.is_control else compared.against.key]
     if compared.any_format:
         return f"{name} in any format"
     return f"{name} in the task's format" if compared.against.any_format else name

@@ -1,0 +1,301 @@
+"""Preference pairs both of whose sides are samples of M_plus: by consistency, or (a control) by gold answers.
+
+Which samples may be on which side is in `sample_pools.py`. The published pairs, which have the weak model's
+response on one side, are in `pairs.py` and `stage2.py`.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2s_factory.building.agreement import Accuracy
+from w2s_factory.building.conversion import place_pairs
+from w2s_factory.building.dataset_files import Built, Recipe, Rows
+from w2s_factory.building.pair_sources import SAMPLED_ORIGIN, Seeds, sampled_origin, sidecar
+from w2s_factory.building.prompt_form import PromptForm
+from w2s_factory.building.response_rule import ResponseRule
+from w2s_factory.building.sample_pools import (
+    CONSISTENCY_SKIPPED,
+    GOLD_SKIPPED,
+    NO_GOLD,
+    Pools,
+    consistency_pools,
+    draw_pairs,
+    gold_pools,
+)
+from w2s_factory.building.voted_samples import VotedQuestions, samples_of
+from w2s_factory.errors import UserError
+from w2s_factory.folders import votes_in
+from w2s_factory.quantities import ConsistencyRules, PairDraws
+from w2s_factory.records import Table, is_stdout, rows_of
+from w2s_factory.tasks import get_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import pandas as pd
+
+    from w2s_factory.building.pair_sources import SampledOrigin
+    from w2s_factory.building.voted_samples import VotedSamples
+    from w2s_factory.records import Pair, PairForm, RowsLike, RowSource, Vote
+    from w2s_factory.scoring.seeds import SamplesLike
+    from w2s_factory.tasks import Task
+
+
+@dataclass
+class SampledPairCounts:
+    """Counts of pairs of samples.
+
+    Attributes:
+        questions: The number of questions asked.
+        pairs: The number of pairs.
+        limits: The number of comparisons that a limit of time or memory ended; they count as unequal.
+        skipped: The number of questions without a pair, by reason.
+        chosen: The accuracy of the chosen responses.
+        rejected: The accuracy of the rejected responses.
+    """
+
+    questions: int = 0
+    pairs: int = 0
+    limits: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    chosen: Accuracy = field(default_factory=Accuracy)
+    rejected: Accuracy = field(default_factory=Accuracy)
+
+
+@dataclass(frozen=True)
+class SampledPairSet:
+    """The result of `build_consistency_pairs`.
+
+    Attributes:
+        counts: The counts.
+        built: The dataset of pairs.
+        origins: The file of the pairs' origins; its rows if no output was named; None if the pairs were
+            printed.
+    """
+
+    counts: SampledPairCounts
+    built: Built
+    origins: Path | Table | None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the pairs as a DataFrame."""
+        return self.built.to_frame()
+
+
+def build_consistency_pairs(  # noqa: PLR0913  each is an option of the command
+    task: Task | str,
+    votes: RowsLike,
+    output: str | Path | None = None,
+    *,
+    rules: ConsistencyRules | None = None,
+    samples: SamplesLike | None = None,
+    prompt_form: PromptForm | None = None,
+    response_rule: ResponseRule | None = None,
+    form: PairForm | None = None,
+    recipe: Recipe | None = None,
+) -> SampledPairSet:
+    """Build preference pairs from the samples alone: the most frequent answer against the least frequent one.
+
+    The pairs are those of ScPO (Prasad et al. 2024, arXiv 2411.04109), without the weak model. ScPO also
+    weights the loss of each pair by the difference of both frequencies, adds a likelihood term to it, and
+    samples new questions and responses in rounds; LLaMA-Factory has no weighted loss, so here every pair
+    counts the same. Differing from the published pairs of Stage II, samples without an answer are never
+    rejected. Prompt and system prompt of the pairs are those of the votes.
+
+    Args:
+        task: The task that says when two answers are equal, and how many pairs a question gives at most.
+        votes: The majority file over the samples of M_plus (the model that Stage I trained).
+        output: The pair file; None to write nothing.
+        rules: The threshold, the number of pairs and the seed; that of Stage II and the task's if None.
+        samples: The results of each seed, as `vote` takes them, to record the seed of each response.
+        prompt_form: How M_plus will be asked; as it was for the samples if None.
+        response_rule: How responses are read, and the part of them to train on; as they were voted on if
+            None.
+        form: The form of the pairs, `release` or `columns`; None for the form that the LLaMA-Factory version
+            reads.
+        recipe: The layout and the training config; the defaults of `Recipe` with the preset `dpo` if None.
+
+    Raises:
+        UserError: The files cannot be read, the samples are not those of the votes, or no question gives a
+            pair. Nothing is written then.
+    """
+    task, votes = get_task(task), rows_of(votes, "votes", votes_in)
+    rules = rules or ConsistencyRules(pairs_per_question=task.pairs_per_question)
+    response_rule = response_rule or ResponseRule()
+    way = response_rule.way(task, votes)
+    questions = VotedQuestions(votes, response_rule)
+    pairs = SampledPairs(
+        questions,
+        questions.classified(task),
+        lambda voted: consistency_pools(voted, rules.min_confidence),
+        rules,
+        dict.fromkeys(CONSISTENCY_SKIPPED, 0),
+    )
+    return _placed(
+        task, votes, output, pairs,
+        seeds=None if samples is None else Seeds(samples),
+        prompt_form=(prompt_form or PromptForm()).of(task),
+        form=form,
+        recipe=response_rule.recipe(recipe or Recipe(preset="dpo")),
+        facts={"pairs": "consistency", "rules": asdict(rules), **response_rule.facts(way)},
+    )  # fmt: skip
+
+
+def build_gold_pairs(  # noqa: PLR0913  as above
+    task: Task | str,
+    votes: RowsLike,
+    output: str | Path | None = None,
+    *,
+    draws: PairDraws | None = None,
+    samples: SamplesLike | None = None,
+    prompt_form: PromptForm | None = None,
+    response_rule: ResponseRule | None = None,
+    form: PairForm | None = None,
+    recipe: Recipe | None = None,
+) -> SampledPairSet:
+    """Build pairs of a right and a wrong sample by gold: a control, which uses what the method must not know.
+
+    It is an upper bound of what preference training on M_plus's own samples can reach: every question with a
+    right and a wrong sample gives pairs, however its samples voted.
+
+    Args:
+        task: The task, which says how many pairs a question gives at most.
+        votes: As in `build_consistency_pairs`; every sample must have its verdict (`result`).
+        output: As in `build_consistency_pairs`.
+        draws: The number of pairs and the seed; the task's number if None.
+        samples: As in `build_consistency_pairs`.
+        prompt_form: As in `build_consistency_pairs`.
+        response_rule: As in `build_consistency_pairs`.
+        form: As in `build_consistency_pairs`.
+        recipe: As in `build_consistency_pairs`.
+
+    Raises:
+        UserError: As `build_consistency_pairs`.
+    """
+    task, votes = get_task(task), rows_of(votes, "votes", votes_in)
+    draws = draws or PairDraws(pairs_per_question=task.pairs_per_question)
+    response_rule = response_rule or ResponseRule()
+    way = response_rule.way(task, votes)
+    questions = VotedQuestions(votes, response_rule)
+    skipped = dict.fromkeys(GOLD_SKIPPED, 0)
+    pairs = SampledPairs(questions, questions.as_written(), gold_pools, draws, skipped)
+    return _placed(
+        task, votes, output, pairs,
+        seeds=None if samples is None else Seeds(samples),
+        prompt_form=(prompt_form or PromptForm()).of(task),
+        form=form,
+        recipe=response_rule.recipe(recipe or Recipe(preset="dpo")),
+        facts={"pairs": "gold", "rules": asdict(draws), **response_rule.facts(way)},
+    )  # fmt: skip
+
+
+class SampledPairs:
+    """Pairs of samples, selected and drawn once; their rows are read again whenever they are needed.
+
+    Args:
+        questions: The questions.
+        voted: Their samples, in the same order.
+        pools: Returns the samples from which both sides are drawn, or why a question gives no pair.
+        draws: The number of pairs and the seed; one generator draws for all questions that give pairs.
+        skipped: The reasons that are counted also where they do not occur.
+
+    Attributes:
+        counts: The counts.
+    """
+
+    def __init__(
+        self,
+        questions: VotedQuestions,
+        voted: Iterable[VotedSamples],
+        pools: Callable[[VotedSamples], Pools | str],
+        draws: PairDraws,
+        skipped: dict[str, int],
+    ) -> None:
+        self.counts = SampledPairCounts(skipped=skipped)
+        self._questions = questions
+        self._drawn: list[list[tuple[int, int]]] = []
+        generator = random.Random(draws.seed)
+        for each in voted:
+            found = pools(each)
+            if isinstance(found, str):
+                skipped[found] = skipped.get(found, 0) + 1
+            pairs = [] if isinstance(found, str) else draw_pairs(found, each.texts, draws, generator)
+            self._drawn.append(pairs)
+            self._count(each.vote, pairs)
+        self.counts.limits = questions.limits
+
+    def _count(self, vote: Vote, pairs: list[tuple[int, int]]) -> None:
+        samples = samples_of(vote)
+        self.counts.questions += 1
+        self.counts.pairs += len(pairs)
+        for chosen, rejected in pairs:
+            self.counts.chosen.count(samples[chosen].get("result"))
+            self.counts.rejected.count(samples[rejected].get("result"))
+
+    def _each(self) -> Iterator[tuple[Vote, tuple[int, int]]]:
+        for vote, pairs in zip(self._questions, self._drawn, strict=True):
+            for pair in pairs:
+                yield vote, pair
+
+    def rows(self) -> Iterator[Pair]:
+        """Yield the pairs in the published form, with the system prompt of the votes if they have one."""
+        for vote, pair in self._each():
+            samples = samples_of(vote)
+            row: Pair = {
+                "id": vote["id"],
+                "instruction": vote["prompt"],
+                "input": "",
+                "output": [self._questions.text(samples[number]) or "" for number in pair],
+            }
+            yield {**row, "system": vote["system"]} if "system" in vote else row
+
+    def origins(self, seeds: Seeds | None) -> Iterator[SampledOrigin]:
+        """Yield the origin of each pair."""
+        return (sampled_origin(vote, *pair, seeds) for vote, pair in self._each())
+
+    @property
+    def has_system(self) -> bool:
+        """Whether the first vote has a system prompt."""
+        return "system" in next(iter(self._questions))
+
+
+def _placed(  # noqa: PLR0913  as `place_pairs`, for these pairs
+    task: Task,
+    votes: RowSource,
+    output: str | Path | None,
+    pairs: SampledPairs,
+    *,
+    seeds: Seeds | None,
+    prompt_form: PromptForm,
+    form: PairForm | None,
+    recipe: Recipe,
+    facts: dict[str, Any],
+) -> SampledPairSet:
+    """Write pairs of samples with their origins.
+
+    Raises:
+        UserError: There are none, or as `place_pairs`.
+    """
+    if not pairs.counts.pairs:
+        problem = f"none of {pairs.counts.questions} questions gives a pair"
+        no_gold = pairs.counts.skipped.get(NO_GOLD) == pairs.counts.questions
+        hint = "Gold pairs need the verdicts of samples: score these with gold answers" if no_gold else None
+        raise UserError(problem, file=votes, hint=hint, topic="no-pairs")
+    rows = pairs.origins(seeds)
+    origins_file = Table("origins", rows) if output is None else sidecar(output)
+    built = place_pairs(
+        task,
+        (prompt_form.applied(task, pair, "instruction") for pair in pairs.rows()),
+        output,
+        system=pairs.has_system if prompt_form.chat is None else prompt_form.system is not None,
+        form=form,
+        inputs=(votes, *(seeds.files if seeds else ())),
+        recipe=prompt_form.recipe(recipe),
+        more={origins_file: Rows(rows, SAMPLED_ORIGIN)} if isinstance(origins_file, Path) else None,
+        facts={**facts, **prompt_form.facts},
+    )
+    return SampledPairSet(pairs.counts, built, None if is_stdout(output) else origins_file)
