@@ -56,6 +56,8 @@ test-brief: $(READY)  ## run some tests of each marked group but those of vLLM, 
 		tests/llamafactory/test_launch.py \
 		tests/install/test_wheel.py \
 		tests/experiment/test_report_browser.py \
+		tests/experiment/test_watched_run.py \
+		"tests/experiment/test_whole_run.py::test_it_ends_in_a_report_with_every_step_done_once[played]" \
 		tests/experiment/test_response_pages_browser.py \
 		tests/generating/test_killed.py \
 		tests/release/test_published_release.py

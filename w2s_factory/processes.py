@@ -178,7 +178,7 @@ def _end(process: subprocess.Popen[bytes], mark: str, number: int) -> None:
         for gentle in (number, signal.SIGTERM):
             _send(mark, gentle)
             until = time.monotonic() + GRACE
-            while _family(_MARK, mark) and time.monotonic() < until:
+            while family(_MARK, mark) and time.monotonic() < until:
                 process.poll()  # so that it does not stay as a zombie
                 time.sleep(0.05)
     _send(mark, signal.SIGKILL)
@@ -186,7 +186,7 @@ def _end(process: subprocess.Popen[bytes], mark: str, number: int) -> None:
 
 
 def _send(mark: str, number: int) -> None:
-    for process in _family(_MARK, mark):
+    for process in family(_MARK, mark):
         with contextlib.suppress(psutil.Error):
             process.send_signal(number)
 
@@ -199,14 +199,14 @@ def kill_family(variable: str, value: str, spared: Callable[[Mapping[str, str]],
         value: The value that marks the family.
         spared: Returns whether a process stays, from its environment; all are killed if None.
     """
-    family = _family(variable, value, spared)
-    for process in family:
+    found = family(variable, value, spared)
+    for process in found:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(family, timeout=GRACE)
+    psutil.wait_procs(found, timeout=GRACE)
 
 
-def _family(
+def family(
     variable: str, value: str, spared: Callable[[Mapping[str, str]], bool] | None = None
 ) -> list[psutil.Process]:
     """Return the living processes, except this one and those spared, that have a value in a variable."""

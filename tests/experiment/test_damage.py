@@ -55,11 +55,12 @@ def run(tmp_path, of_shell):
     return carried_out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keep_time",
     [
         pytest.param(True, id="time stamp restored"),
-        pytest.param(False, id="time stamp new", marks=pytest.mark.slow),
+        pytest.param(False, id="time stamp new"),
     ],
 )
 def test_a_flipped_bit_repeats_its_step_alone(run, keep_time):

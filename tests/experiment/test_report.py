@@ -129,6 +129,7 @@ def test_what_a_report_no_longer_has_is_removed_unless_it_was_changed(run):
     assert (beside / "stage1.csv").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_reports_that_share_a_folder_leave_each_others_files(run):
     pages = {path.name for path in report(run).responses.parent.iterdir()}
     beside = report(run, run / "report_responses.html").beside
@@ -503,7 +504,9 @@ def test_the_command(run, w2s):
     assert "1 of the run's files do not exist yet" in w2s("report", run, "--output", "mine.html").stderr
 
 
-@pytest.mark.parametrize("odd", ["$\\foo$ \ud800 \0 a/../\\g<9>", "long " * 200])
+@pytest.mark.parametrize(
+    "odd", ["$\\foo$ \ud800 \0 a/../\\g<9>", pytest.param("long " * 200, marks=pytest.mark.slow)]
+)
 def test_any_tag_and_label_can_be_drawn(drawn_run, recwarn, odd):
     run = drawn_run
     path = run / "golds/test.jsonl"

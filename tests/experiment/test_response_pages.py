@@ -298,6 +298,7 @@ def test_files_of_an_earlier_report_are_removed_and_others_kept(run):
     assert noted == left - {"notes.txt", "manifest.jsonl"}
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_not_overwritten(run):
     folder = responses_of(run)
     (folder / "models_seed0_texts_1.js").write_text("mine\n")
@@ -311,6 +312,7 @@ def test_a_changed_file_is_not_overwritten(run):
     assert questions(folder, "models_seed0")
 
 
+@pytest.mark.slow
 def test_the_same_files_give_the_same_bytes(run, tmp_path):
     first, again = report(run), report(run, tmp_path / "another.html")
     assert again.responses == tmp_path / "another_responses/index.html"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -14,7 +16,7 @@ from w2s_factory.experiment import run_lock, slurm_jobs, status
 from w2s_factory.experiment.plan import Plan
 from w2s_factory.experiment.resources import Need
 from w2s_factory.experiment.run_contents import Job
-from w2s_factory.experiment.run_folder import prepare
+from w2s_factory.experiment.run_folder import MARK, mark_of, prepare
 from w2s_factory.experiment.run_lock import Activity, activity
 from w2s_factory.experiment.slurm import SlurmJob
 from w2s_factory.experiment.status import RunReader, read_status
@@ -474,6 +476,16 @@ def test_a_slurm_that_does_not_answer_is_not_taken_for_an_end(folder, monkeypatc
     assert (found.steps[2].state, found.steps[2].job) == ("done", None)
 
 
+def test_processes_that_a_killed_run_left_are_counted(folder):
+    command = [sys.executable, "-c", "print('on', flush=True); input()"]
+    environ = os.environ | {MARK: mark_of(folder.path)}
+    with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as left:
+        left.stdout.readline()
+        assert read_status(folder.path).processes_left == 1
+        left.communicate(b"\n")
+    assert read_status(folder.path).processes_left == 0
+
+
 def test_without_a_record_slurm_is_not_asked(folder, monkeypatch):
     monkeypatch.setattr(status, "left_jobs", lambda path: pytest.fail("asked"))
     assert read_status(folder.path).jobs_left == ()
@@ -616,7 +628,7 @@ def test_everything_is_plain_values(folder):
     values = json.loads(json.dumps(folder.read().as_dict()))
     assert list(values) == [
         "folder", "name", "active", "process", "host", "steps", "seconds", "quiet_seconds", "remaining_seconds",
-        "unmeasured", "jobs_left", "complete", "counts",
+        "unmeasured", "jobs_left", "processes_left", "complete", "counts",
     ]  # fmt: skip
     assert values["counts"] == {"waiting": 2, "running": 2, "done": 1, "failed": 0, "restored": 0}
     assert {tuple(step) for step in values["steps"]} == {

@@ -78,6 +78,7 @@ def counted(text) -> list[int]:
     return [int(count) for count in DONE.findall(text)]
 
 
+@pytest.mark.slow
 def test_steps_move_ctrl_c_leaves_a_sane_terminal_and_status_says_the_same(
     experiment, environ, terminal, tmp_path
 ):
@@ -171,6 +172,7 @@ def started(of_shell, tmp_path):
     return command
 
 
+@pytest.mark.slow
 def test_a_training_moves_and_the_last_state_stays(started, terminal):
     shown = terminal(started(STEPS))
     shown.until(r"running +seed0/train_m .*\n +step 20 of 50; about 0:00:0\d left; loss 2\.7")
@@ -199,6 +201,7 @@ Watch.only_lost_completed = property(lambda self: not codes)
 """Snakemake is ended once, since it has not noticed jobs that have completed; then the run continues."""
 
 
+@pytest.mark.slow
 def test_a_run_that_continues_by_itself_leaves_its_last_steps_only(started, terminal):
     python, option, script, *words = started(
         {name: (*step[:3], f"mkdir -p seed0/models/m; touch {step[2][0]}") for name, step in STEPS.items()}
@@ -212,6 +215,7 @@ def test_a_run_that_continues_by_itself_leaves_its_last_steps_only(started, term
     assert re.search(r"\ncomplete\n  done +seed0/golds ", shown.text), "the last steps stay"
 
 
+@pytest.mark.slow
 def test_a_long_plan_fits_the_terminal(started, terminal):
     steps = {f"s{n:03}": ("data", ["1.txt"], [f"{n}.txt"], f"touch {n}.txt") for n in range(200)}
     steps["s000"] = ("data", [], ["0.txt"], "touch 0.txt")
@@ -231,6 +235,7 @@ def test_a_long_plan_fits_the_terminal(started, terminal):
     assert shown.is_sane
 
 
+@pytest.mark.slow
 def test_a_failure_is_told_below_the_steps(started, terminal, tmp_path):
     failing = {**STEPS, "train_m": (*STEPS["train_m"][:3], "echo the reason; exit 3")}
     shown = terminal(started(failing))

@@ -36,7 +36,10 @@ DATA = (
 )
 
 
-@pytest.fixture(scope="module", params=["played", pytest.param("real", marks=pytest.mark.train)])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("played", marks=pytest.mark.slow), pytest.param("real", marks=pytest.mark.train)],
+)
 def model_and_engine(request, tmp_path_factory):
     """A model, and the engine for it; LLaMA-Factory is what the processes find first on their path."""
     if request.param == "real":

@@ -16,13 +16,13 @@ from w2s_factory.experiment.run_contents import CONTENTS
 from w2s_factory.experiment.run_lock import LOCK, lock_folder
 from w2s_factory.experiment.slurm import job_of, own_job
 from w2s_factory.experiment.workflow import PLAN, SCRIPTS, as_json, as_workflow, script_of
-from w2s_factory.processes import kill_family
+from w2s_factory.processes import family, kill_family
 from w2s_factory.records import Outputs, is_same_file, read_object
 from w2s_factory.records.reader import read_text
 from w2s_factory.records.yaml_files import LARGEST, dump_yaml, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from w2s_factory.experiment.plan import Plan
 
@@ -95,8 +95,18 @@ def held(folder: Path, *, take_over: bool = False) -> Iterator[None]:
         with writing(folder / LOCK):
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(lock_folder(folder, take_over=take_over))
-        kill_family(MARK, mark_of(folder), lambda environ: job_of(environ) not in ("", own_job()))
+        kill_family(MARK, mark_of(folder), _is_job)
         yield
+
+
+def _is_job(environ: Mapping[str, str]) -> bool:
+    """Return whether a process belongs to a Slurm job other than this one."""
+    return job_of(environ) not in ("", own_job())
+
+
+def processes_left(folder: Path) -> int:
+    """Return the number of processes that a killed run left on this machine."""
+    return len(family(MARK, mark_of(folder), _is_job))
 
 
 def prepare(plan: Plan, folder: Path, source: Path | None = None) -> None:

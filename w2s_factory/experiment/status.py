@@ -15,6 +15,7 @@ from w2s_factory.experiment import slurm
 from w2s_factory.experiment.remaining_time import Durations, Work, run_seconds
 from w2s_factory.experiment.report.folder import open_run
 from w2s_factory.experiment.report.training_curves import recorded_seconds
+from w2s_factory.experiment.run_folder import processes_left
 from w2s_factory.experiment.run_lock import OWNER, Activity, activity
 from w2s_factory.experiment.slurm_jobs import RECORD, left_jobs, snakemake_note
 from w2s_factory.experiment.workflow import LOG, planned_steps
@@ -80,6 +81,7 @@ class RunStatus:
             yet; None if nothing is measured yet, no run is active, or a step failed.
         unmeasured: The kinds of steps that are left and that the remaining time lacks.
         jobs_left: The jobs in Slurm that an earlier run left; None if Slurm does not say.
+        processes_left: The number of processes on this machine that a killed run left.
     """
 
     folder: str
@@ -93,6 +95,7 @@ class RunStatus:
     remaining_seconds: float | None = None
     unmeasured: tuple[str, ...] = ()
     jobs_left: tuple[str, ...] | None = ()
+    processes_left: int = 0
 
     @property
     def counts(self) -> dict[StepState, int]:
@@ -140,7 +143,8 @@ def read_status(folder: str | Path) -> RunStatus:
             left = tuple(job.id for job in left_jobs(Path(folder)))
         except UserError:  # Slurm does not answer
             left = None
-    return RunReader(folder, found, left).read()
+    status = RunReader(folder, found, left).read()
+    return replace(status, processes_left=processes_left(Path(folder)) if found.active is False else 0)
 
 
 def _silent() -> Progress:

@@ -145,7 +145,8 @@ def _activity(status: RunStatus) -> Text:
     if status.seconds is not None:
         parts[0] += f" for {clock(status.seconds)}"
     if status.remaining_seconds is not None and not status.complete:
-        parts.append(f"about {clock(status.remaining_seconds)} left")
+        about = "at least" if status.unmeasured else "about"
+        parts.append(f"{about} {clock(status.remaining_seconds)} left")
     if status.active is None and status.quiet_seconds is not None:
         parts.append(f"last wrote to a log {clock(status.quiet_seconds)} ago")
     if status.process is not None:
@@ -154,6 +155,9 @@ def _activity(status: RunStatus) -> Text:
 
 
 def _at_rest(status: RunStatus) -> str:
+    if status.processes_left:
+        count = "a process" if status.processes_left == 1 else f"{status.processes_left} processes"
+        return f"no run is active, but a killed one left {count}; the same `run` command ends them first"
     if status.jobs_left is None:
         return "no run is active; its jobs may go on in Slurm, which does not answer"
     if status.jobs_left:
