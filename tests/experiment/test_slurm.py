@@ -209,7 +209,12 @@ def test_a_job_comes_back_from_a_failed_node_as_often_as_allowed(run, cluster, r
 @WITHOUT_ACCOUNTING
 @pytest.mark.parametrize(
     ("partition", "retries", "comes_back"),
-    [("main", None, False), ("main", 1, True), ("scavenge", None, True), ("scavenge", 0, False)],
+    [
+        ("main", None, False),
+        pytest.param("main", 1, True, marks=pytest.mark.slow),
+        ("scavenge", None, True),
+        pytest.param("scavenge", 0, False, marks=pytest.mark.slow),
+    ],
 )
 def test_a_preempted_job_is_named_or_comes_back(run, cluster, partition, retries, comes_back):
     """Slurm ends jobs of `main` for good, and puts those of `scavenge` back in the queue itself."""
@@ -231,6 +236,7 @@ def test_a_preempted_job_is_named_or_comes_back(run, cluster, partition, retries
     assert cluster.per_step(run.folder) == {"a": 1}
 
 
+@WITHOUT_ACCOUNTING
 def test_the_status_says_which_jobs_wait_and_which_run(run):
     """Both steps need all of one node: the second one waits in Slurm's queue for the first."""
     seen = []
@@ -363,7 +369,9 @@ SLOW = {
 
 
 @WITHOUT_ACCOUNTING
-@pytest.mark.parametrize("apart", [True, False], ids=["apart", "alone"])
+@pytest.mark.parametrize(
+    "apart", [pytest.param(True, id="apart"), pytest.param(False, id="alone", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_after_a_kill_no_step_runs_twice(run, cluster, tmp_path, moment, apart):
     plan = run.plan(SLOW)
