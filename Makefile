@@ -39,7 +39,7 @@ quickstart: $(READY)  ## the embedded experiment up to its report, in quickstart
 	$(BIN)/w2s-factory run experiments/arithmetic.yaml --output-dir quickstart $(ARGS)
 	@echo "Look at quickstart/report.html. Next, your own models: $(BIN)/w2s-factory init --help"
 
-test: $(READY)  ## run the contributor's tests, four minutes on two cores (parity, too, where W2S_RELEASE names the release)
+test: $(READY)  ## run the contributor's tests, some four minutes on two cores (parity, too, where W2S_RELEASE names the release)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not ($(MARKED))" $(ARGS)
 
 test-all: $(READY)  ## run all tests, those that train, install, and need a browser or vLLM among them (no time limit)
@@ -95,7 +95,7 @@ setup-slurm: $(READY)  ## install Snakemake's executor for Slurm and, as root, D
 	bash scripts/slurm.sh install
 
 # One Slurm at a time: never in parallel.
-test-slurm: $(READY)  ## run the tests that need a real Slurm (make setup-slurm), up to 40 minutes on two cores
+test-slurm: $(READY)  ## run the tests that need a real Slurm (make setup-slurm), some 40 minutes on two cores
 	$(BIN)/python -m pytest -m "slurm and not slow" tests/experiment $(ARGS)
 
 test-slurm-brief: $(READY)  ## run some of the tests that need a real Slurm, under six minutes

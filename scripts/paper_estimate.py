@@ -97,7 +97,7 @@ EXPERIMENTS: Final = (
 """Rows are the release's; tokens and OlympicArena's pairs are assumptions, as docs/reproduce.md says."""
 
 _PAIRS: Final[Mapping[str, tuple[int, int]]] = {"dpo": (4, 8), "orpo": (3, 6)}
-"""How often a step gathers the parameters, and its operations for each weight and token."""
+"""By method: how many times a step gathers the parameters, and its operations per weight and token."""
 
 _SFT: Final = (3, 6)
 _FULL: Final = (3, 8)
@@ -105,7 +105,7 @@ _FULL: Final = (3, 8)
 
 @dataclass
 class Estimate:
-    """What an experiment needs."""
+    """The work, time and disk space that an experiment takes."""
 
     trainings: int = 0
     generations: int = 0

@@ -126,7 +126,7 @@ def api_page() -> str:
 
 
 PAIRS: Final = {"release": "one list, best first", "columns": "`chosen` and `rejected`"}
-"""How a version reads preference pairs, by the form that it is called here."""
+"""The ways in which versions read preference pairs, by the name that the project gives them."""
 
 SINCE: Final = ("trust_remote_code", "enable_thinking", "ray_num_workers", "freeze_multi_modal_projector")
 """Arguments that this package writes where the version knows them."""

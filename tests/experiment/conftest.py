@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from tests.experiment import screens
+from tests.experiment.made_runs import ACCURACIES, FEWEST, make_run
 from w2s_factory.experiment.plan import Plan, plan
 from w2s_factory.experiment.resources import Need
 from w2s_factory.experiment.spec import Experiment
@@ -24,6 +25,15 @@ def screen(request, browser):
     """The browser in each size and mode, one after the other."""
     browser.show(*request.param)
     return browser
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """A run of the fewest models that have every part of a report; never changed."""
+    folder = tmp_path_factory.mktemp("small")
+    kept = {key: ACCURACIES[key] for key in FEWEST}
+    make_run(folder, seeds=(0, 1), questions=60, asked=40, accuracies=kept)
+    return folder
 
 
 SMALL = {

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def given(path: Path) -> Any:
-    """What a file of data gives to the page; the file must be one call with its own name."""
+    """Return the data that a script gives to the page; the script must be one call with its own name."""
     text = path.read_bytes().decode("ascii")
     start = f'w2sResponses.give("{path.stem}",'
     assert text.startswith(start)

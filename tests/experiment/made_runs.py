@@ -42,6 +42,8 @@ ACCURACIES = {
     "orpo": 0.91,
     "strong_ceiling": 0.95,
 }
+FEWEST = ("weak_floor", "strong_zero_shot", "iter2_hybrid_ft", "dpo", "strong_ceiling")
+"""The fewest models whose run has every part of a report."""
 """The chance of a right answer, which decides what the report must say."""
 
 
@@ -255,3 +257,16 @@ class Maker:
             {"seed": seed, "headroom_split": "train_2"}
             | {key: str(path.relative_to(self.folder)) for key, path in names.items()}
         )
+
+
+def rows_of(path: Path) -> list[dict]:
+    """Return the rows of a file of a made run."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def edit_rows(path: Path, edits: dict[int, dict]) -> None:
+    """Change single rows of a file by their place."""
+    found = rows_of(path)
+    for place, changes in edits.items():
+        found[place] |= changes
+    path.write_text("".join(json.dumps(row) + "\n" for row in found))

@@ -84,7 +84,7 @@ class Screen:
         self.browser.get(page.as_uri() + fragment)
 
     def console(self) -> list[str]:
-        """What was written to the console since the last call."""
+        """Return the messages that the page wrote to the console since the last call."""
         return [entry["message"] for entry in self.browser.get_log("browser")]
 
     def asked(self, expression: str, *values: object) -> Any:
@@ -144,7 +144,7 @@ class Screen:
         return shot
 
     def faults(self) -> list[str]:
-        """What axe-core calls serious or critical in the page."""
+        """Return the faults of the page that axe-core calls serious or critical."""
         base = pytest.importorskip(
             "axe_core_python.base", reason="needs axe-core: pip install axe-core-python"
         )

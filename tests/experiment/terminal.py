@@ -15,7 +15,7 @@ import time
 
 _CODE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _AGAIN = re.compile(r"\r(?:\x1b\[1A\x1b\[2K|\x1b\[2K(?:\x1b\[1A)?)+")
-"""What is written to draw the lines at the bottom of a terminal once more, or to remove them."""
+"""The control codes that redraw or remove the lines at the bottom of a terminal."""
 
 
 _SIZE = ("LINES", "COLUMNS")

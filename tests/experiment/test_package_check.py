@@ -20,7 +20,7 @@ THERE = "/opt/lf/bin/python"
 
 @pytest.fixture
 def packages(monkeypatch):
-    """What is installed: LLaMA-Factory or not, these modules, these trackers."""
+    """Set which packages seem to be installed: LLaMA-Factory or not, these modules, these trackers."""
 
     def has(*, llamafactory=True, modules=("torch",), trackers=()):
         def of_environment(python, **_):
@@ -169,7 +169,7 @@ def test_an_error_on_a_field_has_its_line(written, packages, tmp_path):
 
 
 def test_the_environment_of_another_user_is_told_to_ask_doctor(tmp_path):
-    """Of another environment it is not known how w2s-factory is installed there, if it is."""
+    """The install command would be a guess: how w2s-factory is installed there, if at all, is not known."""
     with pytest.raises(UserError, match="See w2s-factory doctor, or name another environment's"):
         installation._of_environment(empty_python(tmp_path), search_path=False)
 

@@ -43,23 +43,12 @@ FIGURES = [
     "times",
 ]
 
-FEWEST = ("weak_floor", "strong_zero_shot", "iter2_hybrid_ft", "dpo", "strong_ceiling")
-
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A complete run of two seeds, never changed."""
     folder = tmp_path_factory.mktemp("whole")
     make_run(folder, seeds=(0, 1), questions=100, asked=80)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """A run of the fewest models that have every part of a page."""
-    folder = tmp_path_factory.mktemp("small")
-    kept = {key: ACCURACIES[key] for key in FEWEST}
-    make_run(folder, seeds=(0, 1), questions=60, asked=40, accuracies=kept)
     return folder
 
 

@@ -192,7 +192,7 @@ def test_the_verdict_of_a_comparison_is_visible_without_scrolling(opened):
 
 
 def test_commands_can_be_pasted(browser, folder, page):
-    """What a reader selects and copies is what a shell reads as the command."""
+    """The text that a reader copies is the command, as a shell reads it."""
     browser.show("desktop", "light")
     browser.open(page)
     unfold(browser)

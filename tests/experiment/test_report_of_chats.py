@@ -8,6 +8,7 @@ import json
 import pytest
 from made_runs import make_run
 
+from tests.experiment.made_runs import edit_rows
 from w2s_factory import report
 from w2s_factory.experiment.report.folder import open_run
 from w2s_factory.experiment.report.models import find, models_of
@@ -28,14 +29,6 @@ def change(folder, **settings):
     contents = {**json.loads(path.read_text()), **settings}
     path.write_text(json.dumps(contents))
     return contents
-
-
-def edit_rows(path, edits):
-    """Change single rows of a file by their place."""
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    for place, changes in edits.items():
-        rows[place] |= changes
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def table(folder, name):

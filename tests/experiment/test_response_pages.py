@@ -10,7 +10,7 @@ from hypothesis import given as drawn_from
 from hypothesis import strategies as st
 
 from tests.experiment.given_scripts import given, questions, sets
-from tests.experiment.made_runs import ACCURACIES, make_run
+from tests.experiment.made_runs import FEWEST, edit_rows, rows_of
 from w2s_factory import (
     PairRules,
     PairSource,
@@ -25,35 +25,13 @@ from w2s_factory.building import ResponseRule
 from w2s_factory.experiment.report import response_pages
 from w2s_factory.experiment.report.response_pages import script
 
-FEWEST = ("weak_floor", "strong_zero_shot", "iter2_hybrid_ft", "dpo", "strong_ceiling")
 LABELS = ["Weak model (floor)", "Strong model, zero-shot", "Stage I, iteration 2, hybrid-ft", "DPO"]
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """A run of the fewest models that have every part of a report; never changed."""
-    folder = tmp_path_factory.mktemp("small")
-    kept = {key: ACCURACIES[key] for key in FEWEST}
-    make_run(folder, seeds=(0, 1), questions=60, asked=40, accuracies=kept)
-    return folder
 
 
 @pytest.fixture
 def run(small, tmp_path, empty_figures):
     """A copy to change, whose figures are left empty."""
     return shutil.copytree(small, tmp_path / "run")
-
-
-def rows_of(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def edit_rows(path, edits):
-    """Change single rows of a file by their place."""
-    rows = rows_of(path)
-    for place, changes in edits.items():
-        rows[place] |= changes
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def change(folder, **settings):

@@ -1,4 +1,4 @@
-"""All responses of a run, a question at a time: with verdicts, votes, pairs, and why there is no pair."""
+"""All responses of a run by question, with verdicts and votes, and the pair or the reason for having none."""
 
 from __future__ import annotations
 
