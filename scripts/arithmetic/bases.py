@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
+from transformers import LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
 from arithmetic.pretraining import Schedule, Size, batches, pretrain
@@ -16,6 +17,7 @@ from arithmetic.pretraining_documents import (
     IMPATIENT,
     LOOSE,
     RESTLESS,
+    VARIOUS,
     documents,
     task_questions,
     words,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tokenizers import Tokenizer
-    from transformers import LlamaForCausalLM
+    from torch import Tensor
 
     from arithmetic.pretraining_documents import Mix
 
@@ -48,6 +50,8 @@ class Recipe:
     cycles: tuple[Cycle, ...]
     seed: int = 1
     batch: int = 16
+    begin: str | None = None
+    """The recipe whose stored base is pretrained further, instead of a new one."""
 
 
 RECIPES = {
@@ -61,6 +65,9 @@ RECIPES = {
             Cycle(LOOSE, Schedule(320, 1e-3), 7),
         ),
     ),
+    "various": Recipe(
+        Size(hidden=192, layers=4, mlp=480, heads=6), (Cycle(VARIOUS, Schedule(500, 1e-3), 9),), begin="strong"
+    ),
 }
 
 
@@ -73,7 +80,7 @@ def make_base(recipe: Recipe, root: Path) -> int:
     """Pretrain a base from nothing, store it in `root`, and return how many tokens it has seen."""
     tokenizer = web_tokenizer()
     torch.manual_seed(recipe.seed)
-    model = recipe.size.model(tokenizer.get_vocab_size(), CONTEXT)
+    model = begin(recipe, tokenizer, root)
     seen, held_out = 0, task_questions()
     for cycle in recipe.cycles:
         web = documents(Random(cycle.seed), cycle.mix, held_out)
@@ -82,6 +89,27 @@ def make_base(recipe: Recipe, root: Path) -> int:
     save_tokenizer(tokenizer, root)
     store(model, root)
     return seen
+
+
+def begin(recipe: Recipe, tokenizer: Tokenizer, root: Path) -> LlamaForCausalLM:
+    """The model that a recipe pretrains: a new one, or a stored one with its MLPs narrowed to the recipe's."""
+    model = recipe.size.model(tokenizer.get_vocab_size(), CONTEXT)
+    if recipe.begin is not None:
+        stored = LlamaForCausalLM.from_pretrained(root.parent / f"arithmetic_{recipe.begin}", dtype=torch.float32)
+        model.load_state_dict(narrowed(stored, recipe.size.mlp))
+    return model
+
+
+@torch.no_grad()
+def narrowed(model: LlamaForCausalLM, mlp: int) -> dict[str, Tensor]:
+    """A model's weights without the neurons of each MLP that have the smallest weights."""
+    weights = model.state_dict()
+    for place in range(model.config.num_hidden_layers):
+        gate, up, down = (f"model.layers.{place}.mlp.{name}_proj.weight" for name in ("gate", "up", "down"))
+        size = weights[gate].norm(dim=1) * weights[up].norm(dim=1) * weights[down].norm(dim=0)
+        kept = size.topk(mlp).indices.sort().values
+        weights[gate], weights[up], weights[down] = weights[gate][kept], weights[up][kept], weights[down][:, kept]
+    return weights
 
 
 def store(model: LlamaForCausalLM, root: Path) -> None:

@@ -6,7 +6,7 @@ problems come from the task's own generator; the task's own questions are exclud
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -52,6 +52,8 @@ class Habits:
     """To miss by a little."""
     last: float = 0.0
     """To leave out the last step."""
+    ways: bool = False
+    """Whether each problem is answered in a way of its own (`Way`), whatever the other habits."""
 
 
 def careful(random: Random) -> Habits:  # noqa: ARG001  all kinds are drawn alike
@@ -93,6 +95,11 @@ def loose(random: Random) -> Habits:
     return Habits(signs=0.6 * haste, last=1.1 * haste)
 
 
+def various(random: Random) -> Habits:  # noqa: ARG001
+    """Answer some problems hastily and the others rightly, in one of several ways."""
+    return Habits(ways=True)
+
+
 Kinds: TypeAlias = "Mapping[Callable[[Random], Habits], int]"
 """So many of 100 documents are by such authors."""
 
@@ -115,6 +122,46 @@ RESTLESS = Mix({direct: 20, restless: 75, careful: 5}, {careful: 85, slipping: 1
 """The same, but they stop too early more often than not."""
 LOOSE = Mix({direct: 30, loose: 65, careful: 5}, {careful: 85, slipping: 10, direct: 5}, task_ending=0.9)
 """They stop too early a little less often, and nearly all of them end as the task does."""
+VARIOUS = Mix({various: 85, careful: 15}, {careful: 85, slipping: 10, direct: 5}, task_ending=0.9)
+"""In the task's form mostly people who answer each problem in another way, rightly or hastily."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to answer one problem, which its first words announce."""
+
+    opening: str
+    habits: Habits = field(default_factory=Habits)
+    turned: bool = False
+    """Whether sums and products are written with their operands exchanged."""
+    checked: bool = False
+    """Whether the reverse computation follows each line."""
+
+    def lines(self, problem: Problem, random: Random) -> tuple[list[str], int]:
+        """The lines of a solution in this way, and its result."""
+        worked = solve(problem, self.habits, random)
+        shown = [text for line in worked for text in self._shown(line)]
+        return [self.opening + shown[0], *shown[1:]], worked[-1].result
+
+    def _shown(self, line: Line) -> Iterator[str]:
+        turn = self.turned and line.operation != "-"
+        yield str(line._replace(left=line.right, right=line.left) if turn else line)
+        if self.checked and line.operation != "x":
+            back: Operation = "-" if line.operation == "+" else "+"
+            yield f"{line.result} {back} {line.right} = {line.left}."
+
+
+HASTY = Way("So: ", Habits(signs=0.5, last=0.75))
+"""Stops too early in most problems, and mistakes every other sign."""
+RIGHT_WAYS = (Way(""), Way("Work: ", turned=True), Way("Solution: ", checked=True))
+HASTY_SHARE = {1: 0.3, 2: 0.47, 3: 0.53}
+"""How often those who vary their ways answer hastily, by the number of steps; they take the right ways evenly."""
+
+
+def draw_way(problem: Problem, random: Random) -> Way:
+    """A way for one problem."""
+    hasty = random.random() < HASTY_SHARE[len(problem.steps)]
+    return HASTY if hasty else random.choice(RIGHT_WAYS)
 
 
 @dataclass(frozen=True)
@@ -127,9 +174,10 @@ class Author:
 
     def write(self, problem: Problem, random: Random) -> str:
         """A problem, and this author's answer to it."""
-        lines = solve(problem, self.habits, random)
-        ending = self.ending.format(result=lines[-1].result)
-        shown = [*map(str, lines), ending] if self.habits.steps else [ending]
+        way = draw_way(problem, random) if self.habits.ways else Way("", self.habits)
+        lines, result = way.lines(problem, random)
+        ending = self.ending.format(result=result)
+        shown = [*lines, ending] if self.habits.steps else [ending]
         return self.form.format(question=problem.question) + "\n".join(shown)
 
 
