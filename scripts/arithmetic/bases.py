@@ -52,6 +52,8 @@ class Recipe:
     batch: int = 16
     begin: str | None = None
     """The recipe whose stored base is pretrained further, instead of a new one."""
+    dtype: torch.dtype = torch.bfloat16
+    """What it computes in; processors without instructions for bfloat16 are faster in float32."""
 
 
 RECIPES = {
@@ -66,7 +68,10 @@ RECIPES = {
         ),
     ),
     "various": Recipe(
-        Size(hidden=192, layers=4, mlp=480, heads=6), (Cycle(VARIOUS, Schedule(500, 1e-3), 9),), begin="strong"
+        Size(hidden=192, layers=4, mlp=480, heads=6),
+        (Cycle(VARIOUS, Schedule(400, 1e-3, warmup=30), 9),),
+        begin="strong",
+        dtype=torch.float32,
     ),
 }
 
@@ -85,17 +90,19 @@ def make_base(recipe: Recipe, root: Path) -> int:
     for cycle in recipe.cycles:
         web = documents(Random(cycle.seed), cycle.mix, held_out)
         rows = batches(web, tokenizer, recipe.batch, Random(cycle.seed + 1))
-        seen += pretrain(model, rows, cycle.schedule)
+        seen += pretrain(model, rows, cycle.schedule, recipe.dtype)
     save_tokenizer(tokenizer, root)
     store(model, root)
     return seen
 
 
 def begin(recipe: Recipe, tokenizer: Tokenizer, root: Path) -> LlamaForCausalLM:
-    """The model that a recipe pretrains: a new one, or a stored one with its MLPs narrowed to the recipe's."""
+    """The model that a recipe pretrains: a new one, or a stored one with narrower MLPs."""
     model = recipe.size.model(tokenizer.get_vocab_size(), CONTEXT)
     if recipe.begin is not None:
-        stored = LlamaForCausalLM.from_pretrained(root.parent / f"arithmetic_{recipe.begin}", dtype=torch.float32)
+        stored = LlamaForCausalLM.from_pretrained(
+            root.parent / f"arithmetic_{recipe.begin}", dtype=torch.float32
+        )
         model.load_state_dict(narrowed(stored, recipe.size.mlp))
     return model
 
@@ -108,7 +115,11 @@ def narrowed(model: LlamaForCausalLM, mlp: int) -> dict[str, Tensor]:
         gate, up, down = (f"model.layers.{place}.mlp.{name}_proj.weight" for name in ("gate", "up", "down"))
         size = weights[gate].norm(dim=1) * weights[up].norm(dim=1) * weights[down].norm(dim=0)
         kept = size.topk(mlp).indices.sort().values
-        weights[gate], weights[up], weights[down] = weights[gate][kept], weights[up][kept], weights[down][:, kept]
+        weights[gate], weights[up], weights[down] = (
+            weights[gate][kept],
+            weights[up][kept],
+            weights[down][:, kept],
+        )
     return weights
 
 

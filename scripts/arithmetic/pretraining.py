@@ -106,17 +106,19 @@ def padded(rows: Rows) -> tuple[Tensor, Tensor]:
     return torch.tensor(tokens), torch.tensor(labels)
 
 
-def pretrain(model: LlamaForCausalLM, rows: Iterator[Rows], schedule: Schedule) -> int:
+def pretrain(
+    model: LlamaForCausalLM, rows: Iterator[Rows], schedule: Schedule, dtype: torch.dtype = torch.bfloat16
+) -> int:
     """Train `model` in place and return how many tokens it has seen; progress goes to stderr.
 
-    The model computes in bfloat16; the weights that the optimiser moves, and the model's in the end, are
+    The model computes in `dtype`; the weights that the optimiser moves, and the model's in the end, are
     float32.
     """
     weights = list(model.parameters())
     exact = [weight.detach().clone() for weight in weights]
     optimiser = torch.optim.AdamW(exact, betas=(0.9, 0.98), weight_decay=0.05)
     model.set_attn_implementation("float32")
-    model.to(torch.bfloat16).train()
+    model.to(dtype).train()
     seen, began, smooth = 0, time.monotonic(), 0.0
     for step, batch in enumerate(islice(rows, schedule.steps)):
         for group in optimiser.param_groups:

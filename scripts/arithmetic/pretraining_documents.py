@@ -112,6 +112,8 @@ class Mix:
     other_forms: Kinds
     task_ending: float = TASK_ENDING_SHARE
     """How many of those in the task's form end in its way, too."""
+    task_share: float = TASK_FORM_SHARE
+    """How many of all write in the task's form."""
 
 
 HURRIED = Mix({direct: 55, hurried: 35, careful: 10}, {careful: 75, slipping: 10, direct: 10, hurried: 5})
@@ -122,7 +124,9 @@ RESTLESS = Mix({direct: 20, restless: 75, careful: 5}, {careful: 85, slipping: 1
 """The same, but they stop too early more often than not."""
 LOOSE = Mix({direct: 30, loose: 65, careful: 5}, {careful: 85, slipping: 10, direct: 5}, task_ending=0.9)
 """They stop too early a little less often, and nearly all of them end as the task does."""
-VARIOUS = Mix({various: 85, careful: 15}, {careful: 85, slipping: 10, direct: 5}, task_ending=0.9)
+VARIOUS = Mix(
+    {various: 95, careful: 5}, {careful: 85, slipping: 10, direct: 5}, task_ending=1.0, task_share=0.75
+)
 """In the task's form mostly people who answer each problem in another way, rightly or hastily."""
 
 
@@ -132,30 +136,13 @@ class Way:
 
     opening: str
     habits: Habits = field(default_factory=Habits)
-    turned: bool = False
-    """Whether sums and products are written with their operands exchanged."""
-    checked: bool = False
-    """Whether the reverse computation follows each line."""
-
-    def lines(self, problem: Problem, random: Random) -> tuple[list[str], int]:
-        """The lines of a solution in this way, and its result."""
-        worked = solve(problem, self.habits, random)
-        shown = [text for line in worked for text in self._shown(line)]
-        return [self.opening + shown[0], *shown[1:]], worked[-1].result
-
-    def _shown(self, line: Line) -> Iterator[str]:
-        turn = self.turned and line.operation != "-"
-        yield str(line._replace(left=line.right, right=line.left) if turn else line)
-        if self.checked and line.operation != "x":
-            back: Operation = "-" if line.operation == "+" else "+"
-            yield f"{line.result} {back} {line.right} = {line.left}."
 
 
 HASTY = Way("So: ", Habits(signs=0.5, last=0.75))
 """Stops too early in most problems, and mistakes every other sign."""
-RIGHT_WAYS = (Way(""), Way("Work: ", turned=True), Way("Solution: ", checked=True))
-HASTY_SHARE = {1: 0.3, 2: 0.47, 3: 0.53}
-"""How often those who vary their ways answer hastily, by the number of steps; they take the right ways evenly."""
+RIGHT_WAYS = (Way(""), Way("Work: "), Way("Solution: "), Way("Total: "))
+HASTY_SHARE = {1: 0.3, 2: 0.38, 3: 0.4}
+"""How often a problem is answered hastily, by its number of steps; the right ways are equally frequent."""
 
 
 def draw_way(problem: Problem, random: Random) -> Way:
@@ -175,10 +162,11 @@ class Author:
     def write(self, problem: Problem, random: Random) -> str:
         """A problem, and this author's answer to it."""
         way = draw_way(problem, random) if self.habits.ways else Way("", self.habits)
-        lines, result = way.lines(problem, random)
-        ending = self.ending.format(result=result)
-        shown = [*lines, ending] if self.habits.steps else [ending]
-        return self.form.format(question=problem.question) + "\n".join(shown)
+        lines = solve(problem, way.habits, random)
+        ending = self.ending.format(result=lines[-1].result)
+        shown = [*map(str, lines), ending] if self.habits.steps else [ending]
+        answer = way.opening + "\n".join(shown)
+        return self.form.format(question=problem.question) + answer
 
 
 def solve(problem: Problem, habits: Habits, random: Random) -> list[Line]:
@@ -189,7 +177,7 @@ def solve(problem: Problem, habits: Habits, random: Random) -> list[Line]:
 
 def draw_author(random: Random, mix: Mix) -> Author:
     """An author of any kind."""
-    in_task_form = random.random() < TASK_FORM_SHARE
+    in_task_form = random.random() < mix.task_share
     kinds = mix.task_form if in_task_form else mix.other_forms
     (kind,) = random.choices(list(kinds), list(kinds.values()))
     task_ending = mix.task_ending if in_task_form else TASK_ENDING_SHARE
