@@ -25,7 +25,7 @@ from click.testing import CliRunner
 
 import w2s_factory
 from tests.conftest import ROOT
-from tests.experiment.made_runs import make_run
+from tests.experiment.made_runs import ACCURACIES, FEWEST, make_run
 from w2s_factory.cli import COMMANDS, group
 
 NEEDS = {
@@ -130,7 +130,8 @@ def simulated_run(file: str, output_dir: str | None = None, preset: str | None =
     folder = Path(output_dir or "runs/" + "_".join(filter(None, [name, preset])))
     if not folder.exists():
         folder.mkdir(parents=True)
-        make_run(folder, questions=40, asked=30, seeds=(0,))
+        kept = {key: ACCURACIES[key] for key in FEWEST}
+        make_run(folder, questions=40, asked=30, seeds=(0,), accuracies=kept)
         write_plan(folder)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import yaml
 
@@ -56,6 +58,18 @@ def empty_figures(monkeypatch):
 def changed(values, **changes):
     """`values` with other values; a dotted name in a dict reaches into sections."""
     return {**values, **changes}
+
+
+@pytest.fixture(scope="module")
+def no_figures():
+    """Leave a report's figures out where a module looks at none: putting them together is a third of its work."""
+    from w2s_factory import report
+    from w2s_factory.experiment.report.figures.all_figures import Drawings
+
+    without = Drawings(**{name: [] if name == "tags" else None for name in Drawings.__dataclass_fields__})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[report.__module__], "draw", lambda _: without)
+        yield
 
 
 @pytest.fixture

@@ -60,33 +60,31 @@ def run(tmp_path, of_shell):
 
 @pytest.fixture(scope="module")
 def once(tmp_path_factory):
-    """A folder in which the chain was carried out."""
-    return tmp_path_factory.mktemp("once") / "run"
+    """A folder in which the chain was carried out, and what was printed there."""
+    return tmp_path_factory.mktemp("once") / "run", []
 
 
 @pytest.fixture
 def finished(run, once):
     """The chain, carried out; each test has a copy of the folder."""
-    if not once.exists():
+    folder, printed = once
+    if not folder.exists():
         run()
-        run.folder.rename(once)
-    shutil.copytree(once, run.folder, symlinks=True)
-    run.done()
+        run.folder.rename(folder)
+        printed += [line.replace(str(run.folder), str(folder)) for line in run.printed]
+    shutil.copytree(folder, run.folder, symlinks=True)
+    run.printed = [line.replace(str(folder), str(run.folder)) for line in printed]
     return run
 
 
-def test_steps_run_in_order_and_once(run):
-    run()
-    assert run.done() == ["a", "b", "c"]
-    starts = [f"seed0/{name} starts; its log: {run.folder}/logs/seed0/{name}.log" for name in "abc"]
+def test_steps_run_in_order(finished):
+    assert finished.done() == ["a", "b", "c"]
+    starts = [f"seed0/{name} starts; its log: {finished.folder}/logs/seed0/{name}.log" for name in "abc"]
     ends = ["[1/3] seed0/a", "[2/3] seed0/b", "[3/3] seed0/c"]
-    assert [line.split("  ")[0] for line in run.printed] == [
+    assert [line.split("  ")[0] for line in finished.printed] == [
         line for pair in zip(starts, ends, strict=True) for line in pair
     ]
-    assert all(re.fullmatch(r"\[\d/3\] seed0/[abc]  \d+\.\d s", line) for line in run.printed[1::2])
-    run()
-    assert run.done() == []
-    assert run.printed == ["nothing to do: every step is complete"]
+    assert all(re.fullmatch(r"\[\d/3\] seed0/[abc]  \d+\.\d s", line) for line in finished.printed[1::2])
 
 
 def test_each_step_has_a_log_a_time_and_a_script(finished):
@@ -97,6 +95,7 @@ def test_each_step_has_a_log_a_time_and_a_script(finished):
 
 
 def test_touching_files_runs_nothing(finished):
+    finished.done()
     later = time.time() + 100
     for name in ("a.txt", "b.txt"):
         os.utime(finished.folder / name, (later, later))
@@ -105,6 +104,7 @@ def test_touching_files_runs_nothing(finished):
 
 
 def test_an_edited_command_runs_its_step_and_what_depends_on_it(finished):
+    finished.done()
     finished(B_EDITED)
     assert finished.done() == ["b", "c"]
     assert (finished.folder / "c.txt").read_text() == "2\n"
@@ -181,18 +181,7 @@ def test_a_failed_step_shows_its_log_and_how_to_repeat_it(run):
     assert run.done() == ["a", "b", "c"]
 
 
-def test_a_failure_of_snakemake_itself_is_told(run, of_shell):
-    plan = of_shell(CHAIN)
-    command = snakemake_command(
-        plan, run.folder, jobs=1, executor=None, arguments=["--until", "no_such_step"]
-    )
-    printed = []
-    with pytest.raises(DelegateError, match=r"Snakemake failed with exit code 1"):
-        carry_out(plan, run.folder, command, tell=printed.append)
-    assert "no_such_step" in "\n".join(printed)
-
-
-def test_a_failure_shows_no_line_of_an_earlier_run(run, of_shell):
+def test_a_failure_of_snakemake_itself_is_told_and_no_line_of_an_earlier_run(run, of_shell):
     earlier = "[Errno 28] No space left on device: 'earlier.txt'"
     (run.folder / "logs").mkdir(parents=True)
     (run.folder / "logs/snakemake.log").write_text(f"{earlier}\n")
@@ -210,7 +199,9 @@ def test_a_failure_shows_no_line_of_an_earlier_run(run, of_shell):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--no-such-option"], "unrecognized arguments: --no-such-option"),
+        pytest.param(  # tests/cli/test_run.py gives such an option, too
+            ["--no-such-option"], "unrecognized arguments: --no-such-option", marks=pytest.mark.slow
+        ),
         (["--cores", "many"], "Error parsing number of cores"),
     ],
 )
@@ -250,13 +241,16 @@ def test_a_folder_of_another_experiment_is_refused(run):
         run()
 
 
-def test_what_a_killed_run_left_working_is_ended(run):
-    left = subprocess.Popen(["sleep", "100"], env={**os.environ, MARK: str(run.folder)})
-    other = subprocess.Popen(["sleep", "100"], env={**os.environ, MARK: f"{run.folder}2"})
+def test_started_again_it_repeats_nothing_and_ends_what_a_killed_run_left_working(finished):
+    finished.done()
+    left = subprocess.Popen(["sleep", "100"], env={**os.environ, MARK: str(finished.folder)})
+    other = subprocess.Popen(["sleep", "100"], env={**os.environ, MARK: f"{finished.folder}2"})
     try:
-        run()
+        finished()
         assert left.poll() is not None
         assert other.poll() is None
+        assert finished.done() == []
+        assert finished.printed == ["nothing to do: every step is complete"]
     finally:
         other.kill()
         other.wait()

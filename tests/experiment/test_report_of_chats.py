@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import pytest
-from made_runs import make_run
 
 from tests.experiment.made_runs import edit_rows
 from w2s_factory import report
 from w2s_factory.experiment.report.folder import open_run
 from w2s_factory.experiment.report.models import find, models_of
 
-QUESTIONS = 40
-
 
 @pytest.fixture
-def run(tmp_path, empty_figures):
-    """A made run of two seeds, in a folder of its own."""
-    make_run(tmp_path, seeds=(0, 1), questions=QUESTIONS, asked=30)
-    return tmp_path
+def run(small, tmp_path, no_figures):
+    """A copy to change, whose report has no figures: none of them shows how chat models answered."""
+    return shutil.copytree(small, tmp_path / "run")
 
 
 def change(folder, **settings):
@@ -82,9 +79,9 @@ def test_responses_that_ended_before_an_answer_are_counted_by_model(run):
     edit_rows(run / "seed1/test/dpo/results.jsonl", {0: {"response": "[THINK] more", **wrong}})
     report(run)
     [row] = table(run, "unfinished")
-    assert (row["key"], row["responses"], row["thinking"], row["failed"]) == ("dpo", "80", "3", "1")
+    assert (row["key"], row["responses"], row["thinking"], row["failed"]) == ("dpo", "120", "3", "1")
     page = (run / "report.html").read_text()
-    assert "DPO: 3 of 80 responses: thinking did not end; 1 of 80 responses: the engine refused" in page
+    assert "DPO: 3 of 120 responses: thinking did not end; 1 of 120 responses: the engine refused" in page
 
 
 def test_own_texts_around_thinking_are_those_of_the_experiment(run):

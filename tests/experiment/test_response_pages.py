@@ -29,9 +29,17 @@ LABELS = ["Weak model (floor)", "Strong model, zero-shot", "Stage I, iteration 2
 
 
 @pytest.fixture
-def run(small, tmp_path, empty_figures):
-    """A copy to change, whose figures are left empty."""
+def run(small, tmp_path, no_figures):
+    """A copy to change, whose report has no figures."""
     return shutil.copytree(small, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def reported(small, tmp_path_factory, no_figures):
+    """A copy whose pages are written, never changed."""
+    run = shutil.copytree(small, tmp_path_factory.mktemp("reported") / "run")
+    assert responses_of(run) == run / "report_responses"
+    return run
 
 
 def change(folder, **settings):
@@ -43,14 +51,13 @@ def responses_of(run):
     return report(run).responses.parent
 
 
-def test_every_response_of_every_model_is_there(run):
-    folder = responses_of(run)
-    assert folder == run / "report_responses"
+def test_every_response_of_every_model_is_there(reported):
+    folder = reported / "report_responses"
     assert sets(folder)["models_seed1"]["labels"] == [*LABELS, "Strong ceiling"]
     for seed in (0, 1):
         found = questions(folder, f"models_seed{seed}")
         for place, key in enumerate(FEWEST):
-            rows = rows_of(run / f"seed{seed}/test/{key}/results.jsonl")
+            rows = rows_of(reported / f"seed{seed}/test/{key}/results.jsonl")
             assert list(found) == [str(row["id"]) for row in rows]
             for row in rows:
                 overview, texts = found[str(row["id"])]
@@ -62,16 +69,17 @@ def test_every_response_of_every_model_is_there(run):
                 assert texts["gold"] == overview[2] == row["gold"]
                 assert texts["question"] in row["prompt"]
                 assert overview[1] == texts["question"]
-    any_format = rows_of(run / "seed0/test/strong_zero_shot/any_format/results.jsonl")
+    any_format = rows_of(reported / "seed0/test/strong_zero_shot/any_format/results.jsonl")
+    found = questions(folder, "models_seed0")
     for row in any_format:
-        loose = questions(folder, "models_seed0")[str(row["id"])][1]["responses"][1]["any_format"]
+        loose = found[str(row["id"])][1]["responses"][1]["any_format"]
         assert loose == ["c" if row["result"] else "w", row["pred"]]
 
 
-def test_questions_are_grouped_by_the_tags_of_the_report(run):
-    folder = responses_of(run)
+def test_questions_are_grouped_by_the_tags_of_the_report(reported):
+    folder = reported / "report_responses"
     assert sets(folder)["models_seed0"]["groupedBy"] == ["subject", "level"]
-    golds = rows_of(run / "golds/test.jsonl")
+    golds = rows_of(reported / "golds/test.jsonl")
     for name, (overview, _) in questions(folder, "models_seed0").items():
         tag = golds[int(name)]["tag"]
         assert overview[5] == [tag["subject"], str(tag["level"])]
@@ -101,13 +109,13 @@ def explained(folder, name):
     )
 
 
-def test_stage_2_of_each_question_is_what_explain_pair_says(run):
-    folder = responses_of(run)
-    pairs = records.read_pairs(run / "seed1/stage2/data/made_paired.json")
+def test_stage_2_of_each_question_is_what_explain_pair_says(reported):
+    folder = reported / "report_responses"
+    pairs = records.read_pairs(reported / "seed1/stage2/data/made_paired.json")
     pairs = {str(pair["id"]): pair["output"] for pair in pairs}
     outcomes = set()
     for name, (overview, texts) in questions(folder, "stages_seed1").items():
-        assert texts["outcome"] == overview[5][-1] == explained(run / "seed1/stage2", name)
+        assert texts["outcome"] == overview[5][-1] == explained(reported / "seed1/stage2", name)
         shown = [[pair["chosen"], pair["rejected"]] for pair in texts["pairs"]]
         assert shown == ([pairs[name]] if name in pairs else [])
         assert all(pair["seed"] in range(10) for pair in texts["pairs"])
@@ -115,9 +123,9 @@ def test_stage_2_of_each_question_is_what_explain_pair_says(run):
     assert len(outcomes) >= 4
 
 
-def test_votes_are_those_of_the_majority_file(run):
-    found = questions(responses_of(run), "stages_seed0")
-    for row in rows_of(run / "seed0/stage2/majority_voting_results.jsonl"):
+def test_votes_are_those_of_the_majority_file(reported):
+    found = questions(reported / "report_responses", "stages_seed0")
+    for row in rows_of(reported / "seed0/stage2/majority_voting_results.jsonl"):
         overview, texts = found[str(row["id"])]
         assert texts["votes"]["confidence"] == row["confidence"]
         samples = [(one, True) for one in row["pos_responses"]] + [
@@ -132,13 +140,13 @@ def test_votes_are_those_of_the_majority_file(run):
         assert overview[4][-1] == row["pos_responses"][0]["pred"]
 
 
-def test_what_stage_1_keeps_is_what_its_sets_hold(run):
-    folder = responses_of(run)
+def test_what_stage_1_keeps_is_what_its_sets_hold(reported):
+    folder = reported / "report_responses"
     described = sets(folder)["stages_seed0"]
     assert described["groupedBy"] == ["Stage I, iteration 1", "Stage I, iteration 2", "Stage II"]
     assert described["labels"][:2] == ["Iteration 1, weak", "Iteration 1, icl"]
     for place, number in ((0, 1), (1, 2)):
-        [hybrid] = (run / f"seed0/iter{number}/data").glob("*_hybrid.json")
+        [hybrid] = (reported / f"seed0/iter{number}/data").glob("*_hybrid.json")
         kept = {str(row["id"]) for row in json.loads(hybrid.read_text())}
         found = questions(folder, "stages_seed0")
         assert {name for name, (overview, _) in found.items() if overview[5][place] == "kept"} == kept
@@ -303,8 +311,8 @@ def test_the_same_files_give_the_same_bytes(run, tmp_path):
     assert (first.responses.parent / "manifest.jsonl").read_text() == manifest
 
 
-def test_texts_are_spread_over_files_that_are_loaded_one_at_a_time(run, monkeypatch):
-    whole = questions(responses_of(run), "models_seed0")
+def test_texts_are_spread_over_files_that_are_loaded_one_at_a_time(reported, run, monkeypatch):
+    whole = questions(reported / "report_responses", "models_seed0")
     monkeypatch.setattr(response_pages, "_LARGEST", 5_000)
     folder = responses_of(run)
     assert sets(folder)["models_seed0"]["texts"] >= 10

@@ -143,7 +143,8 @@ FOUR = """
 import sys, time
 from w2s_factory import records
 folder, form, own = sys.argv[1], records.Form("rows", {}), sys.argv[2]
-while time.time() < float(sys.argv[3]):
+time.sleep(max(0, float(sys.argv[3]) - time.time() - 0.1))
+while time.time() < float(sys.argv[3]):  # for the last moment, as a sleep ends a little late
     pass
 try:
     with records.Outputs() as outputs:

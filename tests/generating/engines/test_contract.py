@@ -106,8 +106,8 @@ def test_a_stop_text_ends_a_response_and_is_no_part_of_it(engine, expected):
 @pytest.mark.parametrize(
     "penalties",
     [
-        {"repetition_penalty": 1.5},
-        {"presence_penalty": 1.5},
+        pytest.param({"repetition_penalty": 1.5}, marks=pytest.mark.slow),
+        pytest.param({"presence_penalty": 1.5}, marks=pytest.mark.slow),
         {"repetition_penalty": 0.8, "presence_penalty": -0.5},
     ],
 )
@@ -117,7 +117,14 @@ def test_penalties_change_greedy_rows_alike(engine, expected, penalties):
     assert rows == expected(sampling) != expected(GREEDY)
 
 
-@pytest.mark.parametrize("filters", [{"top_k": 1}, {"min_p": 1.0}, {"top_k": 3, "min_p": 1.0, "top_p": 0.9}])
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"top_k": 1},
+        pytest.param({"min_p": 1.0}, marks=pytest.mark.slow),
+        {"top_k": 3, "min_p": 1.0, "top_p": 0.9},
+    ],
+)
 def test_filters_that_leave_one_token_make_draws_greedy(engine, expected, filters):
     sampling = Sampling(temperature=1.0, max_tokens=24, **filters)
     assert completed(engine, requests(), sampling) == expected(GREEDY)

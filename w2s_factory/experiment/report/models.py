@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import numpy as np
@@ -68,7 +69,13 @@ def crossed_bootstrap(values: NDArray[np.float64]) -> Difference:
     1985). If seeds differ by no more than chance, the interval is too wide rather than too narrow.
     Questions with the same values on all seeds are interchangeable, so only their numbers are drawn.
     """
-    seeds, questions = values.shape
+    return _crossed_bootstrap(values.shape, values.tobytes())
+
+
+@lru_cache(maxsize=256)  # a report asks for some intervals several times: in tables, figures and its summary
+def _crossed_bootstrap(shape: tuple[int, ...], content: bytes) -> Difference:
+    values = np.frombuffer(content).reshape(shape)
+    seeds, questions = shape
     kinds, counts = np.unique(values, axis=1, return_counts=True)
     generator = np.random.default_rng(_SEED)
     of_seeds = generator.multinomial(seeds - 1, [1 / seeds] * seeds, size=_RESAMPLES) / (seeds - 1)
