@@ -86,7 +86,7 @@ def commands(setting: Setting) -> list[list[str]]:
     make = ["--preset", f"tiny_base_{setting.method}", "--model", MODEL, "--dataset", PAIRS]
     make += ["--dataset-dir", FOLDER, "--output-dir", trained, "--output", config, "--force", "--cpu"]
     ask = ["--task", "arithmetic", "--questions", dev, "--model", MODEL, "--adapter", trained]
-    ask += ["--engine", "transformers", "--engine-option", "batch_size=128", "--max-tokens", "96"]
+    ask += ["--engine", "transformers", "--engine-option", "batch_size=128", "--max-tokens", "64"]
     rate = ["--task", "arithmetic", "--golds", dev, "--input", f"{answers}/output.jsonl"]
     return [
         [*program, "make-config", *make, *changes],

@@ -14,6 +14,13 @@ from arithmetic.stories import draw_problem
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "data" / "models"
+MIXES = (
+    pretraining_documents.HURRIED,
+    pretraining_documents.IMPATIENT,
+    pretraining_documents.RESTLESS,
+    pretraining_documents.LOOSE,
+    pretraining_documents.VARIOUS,
+)
 LINE = re.compile(r"(\d+) ([-+x]) (\d+) = (\d+)\.")
 
 
@@ -97,15 +104,7 @@ def test_slips_come_as_often_as_said():
     assert abs(wrong - 0.25) < 0.03
 
 
-@pytest.mark.parametrize(
-    "mix",
-    [
-        pretraining_documents.HURRIED,
-        pretraining_documents.IMPATIENT,
-        pretraining_documents.RESTLESS,
-        pretraining_documents.LOOSE,
-    ],
-)
+@pytest.mark.parametrize("mix", MIXES)
 def test_kinds_of_authors_are_shares_of_100(mix):
     assert sum(mix.task_form.values()) == sum(mix.other_forms.values()) == 100
 
@@ -121,17 +120,29 @@ def test_documents_come_in_the_forms_as_often_as_said():
     )
 
 
-@pytest.mark.parametrize(
-    "mix",
-    [
-        pretraining_documents.HURRIED,
-        pretraining_documents.IMPATIENT,
-        pretraining_documents.RESTLESS,
-        pretraining_documents.LOOSE,
-    ],
-)
+@pytest.mark.parametrize("mix", MIXES)
 def test_every_step_of_any_author_is_a_line(mix):
     for text in some_documents(7, 300, mix=mix):
         for line in re.findall(r".* = .*", text):
-            written = line.partition(": ")[2] or line
+            written = line.rpartition(": ")[2]
             assert re.fullmatch(r"-?\d+ [-+x] -?\d+ = -?\d+\.", written), line
+
+
+def test_who_varies_answers_hastily_as_often_as_said_and_else_rightly():
+    random = Random(0)
+    author = pretraining_documents.Author(
+        "{question}\n", "#### {result}", pretraining_documents.various(random)
+    )
+    written = [(problem, author.write(problem, random).split("\n", 1)[1]) for problem in problems(4, 6000)]
+    openings = {way.opening for way in pretraining_documents.RIGHT_WAYS}
+    for steps, share in pretraining_documents.HASTY_SHARE.items():
+        answers = [(problem, text) for problem, text in written if len(problem.steps) == steps]
+        hasty = [text for _, text in answers if text.startswith(pretraining_documents.HASTY.opening)]
+        assert abs(len(hasty) / len(answers) - share) < 0.04
+        for opening in openings - {""}:
+            seen = sum(text.startswith(opening) for _, text in answers) / len(answers)
+            assert abs(seen - (1 - share) / len(openings)) < 0.04
+    for problem, text in written:
+        if not text.startswith(pretraining_documents.HASTY.opening):
+            right = pretraining_documents.solve(problem, pretraining_documents.Habits(), random)[-1].result
+            assert text.endswith(f"\n#### {right}")
