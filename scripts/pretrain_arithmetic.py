@@ -1,4 +1,4 @@
-"""Pretrain the embedded task's two base models from scratch: `data/models/arithmetic_weak` and `_strong`.
+"""Pretrain the embedded task's base models: `data/models/arithmetic_weak`, `_strong` and `_various`.
 
 docs/arithmetic.md describes the documents, the training and the results. The model cards are written by
 hand.

@@ -32,12 +32,13 @@ FOLDER = "seed0"
 """Seed 0 alone; the selected settings get three seeds, in the experiment."""
 MODEL, PAIRS = f"{FOLDER}/models/m_plus", "arithmetic_small_iter1_hybrid_paired"
 """M_plus, and the name of its pairs in the run's dataset_info.json."""
-RATES = {"dpo": (1e-4, 3e-4, 1e-3), "orpo": (1e-4, 3e-4, 1e-3), "simpo": (1e-4, 3e-4, 1e-3)}
+RATES = (1e-4, 3e-4, 1e-3, 3e-3)
 BETAS = {"dpo": (0.1, 0.5), "orpo": (0.1, 1.0), "simpo": (2.0, 10.0)}
 SFT_TERMS = {"dpo": (0.0, 1.0), "orpo": (0.0,), "simpo": (0.0, 1.0)}
 """ORPO's loss has an SFT term of its own, so it gets none in addition."""
 LONG = 3
-"""The epochs of one more setting of each method: its middle rate and first beta, without an SFT term."""
+LONG_RATE = 3e-4
+"""Epochs and rate of one more setting of each method: with its first beta, without an SFT term."""
 
 
 class Setting(NamedTuple):
@@ -71,9 +72,9 @@ def grid() -> list[Setting]:
     """All settings, those of one method after those of another."""
     settings = []
     for method in METHODS:
-        rates, betas = RATES[method], BETAS[method]
-        settings += [Setting(method, *values) for values in product(rates, betas, SFT_TERMS[method])]
-        settings.append(Setting(method, rates[1], betas[0], 0.0, LONG))
+        betas = BETAS[method]
+        settings += [Setting(method, *values) for values in product(RATES, betas, SFT_TERMS[method])]
+        settings.append(Setting(method, LONG_RATE, betas[0], 0.0, LONG))
     return settings
 
 

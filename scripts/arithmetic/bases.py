@@ -1,4 +1,4 @@
-"""The two base models: their shapes, their pretraining data and schedules, and how they are stored."""
+"""The three base models: their shapes, their pretraining data and schedules, and how they are stored.
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ RECIPES = {
 
 
 def web_tokenizer() -> Tokenizer:
-    """The tokenizer of both bases: the words of the task and of the web."""
+    """The tokenizer of all bases: the words of the task and of the web."""
     return make_tokenizer([*texts(), *words()])
 
 
 def make_base(recipe: Recipe, root: Path) -> int:
-    """Pretrain a base from nothing, store it in `root`, and return how many tokens it has seen."""
+    """Pretrain a base, store it in `root`, and return how many tokens it has seen."""
     tokenizer = web_tokenizer()
     torch.manual_seed(recipe.seed)
     model = begin(recipe, tokenizer, root)

@@ -1,4 +1,4 @@
-"""The "web" of documents, by careful and careless authors, on which the two base models are pretrained.
+"""The "web" of documents, by careful and careless authors, on which the base models are pretrained.
 
 Each document is by one author, with one form of question, one form of answer, and one set of habits. The
 problems come from the task's own generator; the task's own questions are excluded.
