@@ -1,4 +1,4 @@
-"""The three base models: their shapes, their pretraining data and schedules, and how they are stored.
+"""The three base models: their shapes, their pretraining data and schedules, and how they are stored."""
 
 from __future__ import annotations
 
