@@ -102,7 +102,7 @@ def result(setting: Setting, run: Path) -> dict[str, Any]:
     rows = [json.loads(line) for line in (run / f"grid/outputs/{setting.name}/results.jsonl").open()]
     row: dict[str, Any] = {"name": setting.name} | setting._asdict()
     curves = logged_curves(run / "grid" / "models" / setting.name)
-    row["steps"] = curves["loss"][-1][0]
+    row["last logged step"] = curves["loss"][-1][0]
     for key, words in SHOWN.items():
         row[f"{words}, first"], row[f"{words}, last"] = (
             f"{curves[key][place][1]:.4g}" if key in curves else "" for place in (0, -1)
