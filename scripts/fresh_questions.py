@@ -1,6 +1,6 @@
 """Draw further questions of the embedded task, none of which is in its splits, in the release's test form.
 
-    python scripts/fresh_questions.py --number 500 --seed 18 --output fresh.jsonl
+python scripts/fresh_questions.py --number 500 --seed 18 --output fresh.jsonl
 """
 
 from __future__ import annotations

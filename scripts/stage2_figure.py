@@ -1,4 +1,4 @@
-"""Draw docs/stage2_headroom.svg: headroom before Stage II against its gain, for the settings of docs/stage2.md.
+"""Draw docs/stage2_headroom.svg: headroom before Stage II against its gain, by setting.
 
 The values are those of docs/stage2_settings.csv, in percentage points, each with its 95 % interval.
 """

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import stage2_grid
+import yaml
 
+from w2s_factory.experiment.load import read_experiment
 from w2s_factory.llamafactory.preference_methods import METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,3 +46,23 @@ def test_the_stored_table_has_each_setting_once():
     with (ROOT / "docs" / "stage2_grid.csv").open(newline="") as file:
         names = [row["name"] for row in csv.DictReader(file)]
     assert names == [setting.name for setting in stage2_grid.grid()]
+
+
+def test_the_experiment_has_the_best_setting_of_each_method():
+    """Of equal ones, that with the lower rate, then SFT term, beta and number of epochs, as docs/stage2.md says."""
+    experiment = read_experiment(ROOT / "experiments" / "arithmetic_stage2.yaml")
+    order = {
+        "learning_rate": "rate",
+        "pref_ftx": "sft_term",
+        "pref_beta": "beta",
+        "num_train_epochs": "epochs",
+    }
+    rows = stage2_grid.rows_of(ROOT / "docs" / "stage2_grid.csv")
+    for name, method in experiment.stage2.methods.preference.items():
+        own = [row for row in rows if row["method"] == name]
+        best = min(own, key=lambda row: (-float(row["dev"]), *(float(row[key]) for key in order.values())))
+        arguments = yaml.safe_load((ROOT / f"llama_factory_configs/{method.preset}.yaml").read_text())
+        arguments |= method.overrides
+        assert {key: float(best[column]) for key, column in order.items()} == {
+            key: float(arguments[key]) for key in order
+        }
