@@ -12,7 +12,8 @@ from w2s_factory.experiment.run_contents import Evaluated
 
 
 def of_stage2(key, share, pairs=None):
-    return dataclasses.replace(model(key, share), stage="stage2", pairs=pairs)
+    method = key.removesuffix(f"_{pairs}")
+    return dataclasses.replace(model(key, share), stage="stage2", pairs=pairs, method=method)
 
 
 DPO, CONTROL = of_stage2("dpo", 0.9), of_stage2("sft_chosen", 0.85)
@@ -50,6 +51,15 @@ def test_the_controls_are_compared_with_m_plus_and_claim_nothing_in_the_sentence
     after = sentence.partition("self_training added 10.0 points")[2]
     assert after
     assert "control" not in after
+
+
+def test_a_control_is_known_by_its_method_and_not_by_its_key():
+    renamed = dataclasses.replace(CONTROL, key="sft")
+    assert renamed.is_control
+    assert control_of([renamed], DPO) is renamed
+    other = dataclasses.replace(DPO, key="sft_chosen_by_length", method="sft_chosen_by_length")
+    assert not other.is_control
+    assert control_of([CONTROL], other) is CONTROL
 
 
 def test_contents_name_pairs_only_where_they_are_not_the_published_ones():

@@ -222,6 +222,7 @@ def evaluate(  # noqa: PLR0913  each describes the model
     demos: str | None = None,
     trained: bool = True,
     pairs: str | None = None,
+    method: str | None = None,
 ) -> None:
     """Add the steps of a model's evaluation, and add the model to those of the report."""
     any_format = key == "strong_zero_shot" and has_any_format(draft.experiment)
@@ -239,6 +240,7 @@ def evaluate(  # noqa: PLR0913  each describes the model
             averaged=answered.avg_at,
             training=Path(who.made[-1]).parent if trained and who.made else None,
             pairs=pairs,
+            method=method,
         )
     )
 

@@ -9,6 +9,12 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 
 CONTENTS: Final = "contents.json"
 
+CONTROL: Final = "sft_chosen"
+"""The method of Stage II that is its control: supervised fine-tuning on the chosen responses."""
+
+SELF_TRAINING: Final = "self_training"
+"""The method of Stage II without pairs: supervised fine-tuning on responses with the majority answer."""
+
 Stage: TypeAlias = Literal["baseline", "stage1", "stage2"]
 """The part of the method to which a model belongs, in the order of the report."""
 
@@ -46,9 +52,10 @@ class Evaluated(_ContentsPart):
         training: The folder of its training (`trainer_log.jsonl`); None if it was not trained.
         pairs: The pairs that it was trained on, where these are not the published ones: `consistency`,
             `gold` or `random`.
+        method: The method of Stage II by which it was trained, where the key has more than its name.
     """
 
-    later = frozenset({"averaged", "pairs"})
+    later = frozenset({"averaged", "pairs", "method"})
 
     key: str
     label: str
@@ -61,6 +68,7 @@ class Evaluated(_ContentsPart):
     averaged: Path | None = None
     training: Path | None = None
     pairs: str | None = None
+    method: str | None = None
 
 
 class Agreed(_ContentsPart):
