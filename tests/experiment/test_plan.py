@@ -253,6 +253,24 @@ def test_trainings_wait_for_the_headroom_only_where_one_is_required(planned, req
         assert step.compared == without[step.name].compared
 
 
+def test_nothing_is_trained_before_the_headroom_of_every_seed_is_measured(planned):
+    methods = {"dpo": {}, "simpo": {}, "sft_chosen": {}, "self_training": {}}
+    found = planned(seeds=[0, 3], stage2={"require_headroom": 5, "methods": methods})
+    trained = [f"seed{seed}/train_{name}" for seed in (0, 3) for name in methods]
+    steps = {step.name: step for step in found.steps}
+    for name in trained:
+        assert {"seed0/headroom_required.json", "seed3/headroom_required.json"} <= {*steps[name].reads}
+    written = set()
+    for step in found.steps:  # each after those it depends on
+        assert {file for file in step.reads if file.startswith("seed")} <= written
+        written |= {*step.writes}
+    other = planned(seeds=[0, 3], stage2={"methods": methods})
+    assert [step.seed for step in other.steps] == sorted(step.seed for step in other.steps[:-1]) + [0]
+    assert {*steps} - {step.name for step in other.steps} == {
+        "seed0/headroom_required", "seed3/headroom_required",
+    }  # fmt: skip
+
+
 def test_the_base_can_be_dpos_reference_and_orpos_start(planned):
     methods = {"dpo": {"reference": "base"}, "orpo": {"start": "base"}}
     two = planned(stage2={"methods": methods})
