@@ -148,6 +148,13 @@ def test_evaluate_prints_it_and_writes_it(made, tmp_path):
     assert json.loads(evaluated(made, "--pairs", str(pairs), "--task", "gsm8k", "--json").stdout) == written
 
 
+def test_evaluate_takes_the_first_samples(made):
+    first = json.loads(evaluated(made, "--samples", "3", "--json").stdout)
+    model = made / "test/iter2_hybrid_ft"
+    assert first == json.loads(json.dumps(headroom(model, model / "t1.0", k=3).as_json()))
+    assert first["k"] == 3
+
+
 def test_the_verdicts_on_pairs_are_those_of_their_building(made):
     from w2s_factory import build_stage2
 
@@ -174,7 +181,8 @@ def test_options_that_do_not_fit_are_refused(made, options, message):
     assert message in shown.stderr
 
 
-def test_options_of_the_headroom_need_it(made):
-    shown = commands.run("evaluate", made / "test/iter2_hybrid_ft", "--require-headroom", "5", folder=made)
+@pytest.mark.parametrize("option", ["--require-headroom", "--samples"])
+def test_options_of_the_headroom_need_it(made, option):
+    shown = commands.run("evaluate", made / "test/iter2_hybrid_ft", option, "5", folder=made)
     assert shown.returncode == 2
-    assert "--require-headroom is read only with --headroom" in shown.stderr
+    assert f"{option} is read only with --headroom" in shown.stderr

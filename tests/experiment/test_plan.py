@@ -200,8 +200,12 @@ M_PLUS = "zero_shot/s_arithmetic_w_iter2_hybrid/zero-shot/direct"
         ({}, f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/t1.0", ["dev_samples", "dev"]),
         ({"split": "dev"}, f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/t1.0", ["dev_samples"]),
         (
-            {"split": "dev", "evaluation": {"pass_at": {"k": 4}}},
+            {"split": "dev", "evaluation": {"pass_at": {"k": 10}}},
             f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/t1.0", [],
+        ),
+        (
+            {"split": "dev", "evaluation": {"pass_at": {"k": 4}}},
+            f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/headroom/t1.0", ["dev_headroom_samples"],
         ),
         (
             {"generation": {"sampling": {"temperature": 0.5}}},
@@ -222,6 +226,18 @@ def test_the_headroom_is_that_of_m_plus_on_dev(planned, changes, greedy, samples
     assert measured[:2] == (f"seed0/outputs/{greedy}/results.jsonl", f"seed0/outputs/{samples}")
     steps = [f"{kind}_iter2_hybrid_{name}" for name in further for kind in ("generate", "score")]
     assert measured[2] == [*steps, "headroom"]
+
+
+@pytest.mark.parametrize(("drawn", "option"), [(3, False), (10, False), (20, True)])
+def test_the_headroom_is_that_of_as_many_samples_as_stage_2_draws(planned, drawn, option):
+    found = planned(split="dev", evaluation={"pass_at": {"k": drawn}}, stage2={}, seeds=[2])
+    [step] = [each for each in found.steps if each.name == "seed2/headroom"]
+    assert ("--samples 10" in words(step)) == option
+    samples = [file for file in step.reads if "/t1.0/" in file]
+    assert len(samples) == max(10, drawn)
+    [m_plus] = [model for model in found.contents.models if model.key == "iter2_hybrid_ft"]
+    ours = [file for each in found.steps for file in each.writes if file.startswith(f"{m_plus.samples}/seed")]
+    assert len([file for file in ours if file.endswith("results.jsonl")]) == drawn  # what pass@k counts
 
 
 def test_without_dev_the_headroom_is_that_of_the_samples_of_stage_2():
@@ -265,7 +281,7 @@ def test_nothing_is_trained_before_the_headroom_of_every_seed_is_measured(planne
         assert {file for file in step.reads if file.startswith("seed")} <= written
         written |= {*step.writes}
     other = planned(seeds=[0, 3], stage2={"methods": methods})
-    assert [step.seed for step in other.steps] == sorted(step.seed for step in other.steps[:-1]) + [0]
+    assert [step.seed for step in other.steps] == [*sorted(step.seed for step in other.steps[:-1]), 0]
     assert {*steps} - {step.name for step in other.steps} == {
         "seed0/headroom_required", "seed3/headroom_required",
     }  # fmt: skip

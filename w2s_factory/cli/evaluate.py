@@ -44,10 +44,14 @@ _output = heading("Output")
     help=f"With --pass-at or --headroom: the task, which decides which answers are equal: {TASKS}.",
 )  # fmt: skip
 @_headroom(
-    "--headroom", "samples", type=PATH, metavar="DIR",
+    "--headroom", "folder", type=PATH, metavar="DIR",
     help="Folder of samples of the same model on the same questions as RESULTS (seed0/results.jsonl, ...). "
     "Print whether their majority knows more than the greedy answer in RESULTS, with avg@K, maj@K and "
     "pass@K over all K samples, instead of accuracy.",
+)  # fmt: skip
+@_headroom(
+    "--samples", "k", type=number(Samples), metavar="K", show_default="all in the folder",
+    help="With --headroom: the number of samples that count, the first K ones.",
 )  # fmt: skip
 @_headroom(
     "--pairs", type=PATH, metavar="FILE",
@@ -93,7 +97,8 @@ def command(
     pass_at: int | None,
     avg_at: int | None,
     task_name: str | None,
-    samples: Path | None,
+    folder: Path | None,
+    k: int | None,
     pairs: Path | None,
     output: Path | None,
     require_headroom: float | None,
@@ -128,18 +133,19 @@ def command(
     from w2s_factory.scoring.evaluate import evaluate
     from w2s_factory.tasks import get_task
 
-    if task_name and not (pass_at or samples):
+    if task_name and not (pass_at or folder):
         raise click.UsageError("--task is read only with --pass-at or --headroom.")
     if as_json and csv is not None and str(csv) == "-":
         raise click.UsageError("--json and --csv - both print to stdout: name a file for --csv.")
     others: dict[str, object] = {"--pass-at": pass_at, "--avg-at": avg_at, "--by": by, "--golds": golds}
     others |= {"--floor": floor, "--ceiling": ceiling, "--beside-paper": beside_paper, "--csv": csv}
-    ours = {"--pairs": pairs, "--output": output, "--require-headroom": require_headroom}
-    _check_combination(samples, results, others, ours)
-    if samples is not None:
+    ours = {"--samples": k, "--pairs": pairs, "--output": output, "--require-headroom": require_headroom}
+    _check_combination(folder, results, others, ours)
+    if folder is not None:
         measured = headroom(
             results[0],
-            samples_in(samples),
+            samples_in(folder),
+            k=k,
             task=task_name,
             pairs=pairs,
             output=output,
@@ -175,18 +181,18 @@ def command(
 
 
 def _check_combination(
-    samples: Path | None, results: tuple[Path, ...], others: Mapping[str, object], ours: Mapping[str, object]
+    folder: Path | None, results: tuple[Path, ...], others: Mapping[str, object], ours: Mapping[str, object]
 ) -> None:
     """Check that `--headroom` is not combined with options that it does not read, and that its own have it.
 
     Raises:
         UsageError: An option is not read.
     """
-    for name, value in (others if samples is not None else ours).items():
+    for name, value in (others if folder is not None else ours).items():
         if value is not None and value != ():
-            need = "cannot be combined" if samples is not None else "is read only"
+            need = "cannot be combined" if folder is not None else "is read only"
             raise click.UsageError(f"{name} {need} with --headroom.")
-    if samples is not None and len(results) > 1:
+    if folder is not None and len(results) > 1:
         raise click.UsageError("--headroom takes the RESULTS of one model.")
 
 

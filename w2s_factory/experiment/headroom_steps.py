@@ -1,7 +1,7 @@
 """Steps that measure the headroom of Stage II before its trainings, and stop there if it is too small.
 
 It is measured on `dev` where the task has that split, else on `train_2`, with the samples of Stage II; M_plus
-was trained on a part of those questions.
+was trained on a part of those questions. It is always that of as many samples as Stage II draws.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def plan_headroom(draft: Draft, stage2: Stage2Section, m_plus: Answerer, pairs: 
     greedy, samples = _answers(draft, stage2, m_plus, split)
     folder = str(Path(samples[0]).parent.parent)
     command = ["evaluate", greedy, "--headroom", folder, "--task", draft.task.argument, "--pairs", pairs]
+    command += ["--samples", str(stage2.samples)] if len(samples) > stage2.samples else []
     reads = dict.fromkeys([greedy, *samples, pairs])
     file, required = f"{draft.tree.root}/{HEADROOM}.json", _required(draft.tree)
     draft.add(HEADROOM, "score", [*command, "--output", file, "--force"], reads=reads, writes=[file])
@@ -93,13 +94,19 @@ def _measured(draft: Draft) -> int:
 def _answers(draft: Draft, stage2: Stage2Section, m_plus: Answerer, split: str) -> tuple[str, list[str]]:
     """Return M_plus's results on a split, of one answer to each question and of its samples.
 
-    Steps are added for those that are not planned yet.
+    Steps are added for those that are not planned yet. Fewer samples than those of Stage II, which an
+    evaluation draws, stay as they are, since it counts all in their folder: the others have one of their own.
     """
-    folder = f"{draft.tree.answers(split, m_plus.name)}/t{float(stage2.temperature)}"
+    answers = draft.tree.answers(split, m_plus.name)
+    folder = f"{answers}/t{float(stage2.temperature)}"
     planned = [file for step in draft.steps for file in step.writes]
     samples = [file for file in planned if file.startswith(f"{folder}/seed") and file.endswith(f"/{RESULTS}")]
+    count, temperature = stage2.samples, stage2.temperature
     if not samples:
-        _, samples = sample(draft, m_plus, split, stage2.samples, stage2.temperature)
+        _, samples = sample(draft, m_plus, split, count, temperature)
+    elif len(samples) < count:
+        name, apart = f"{HEADROOM}_samples", f"{answers}/{HEADROOM}"
+        _, samples = sample(draft, m_plus, split, count, temperature, name=name, folder=apart)
     if split == draft.experiment.split:
         key = f"iter{draft.experiment.iterations}_hybrid_ft"
         return next(str(model.results) for model in draft.models if model.key == key), samples
