@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests import commands
 from tests.experiment.made_runs import make_run
-from w2s_factory import DelegateError, UserError, headroom, paired_bootstrap, wilson_interval
+from w2s_factory import DelegateError, UserError, build_stage2, headroom, paired_bootstrap, wilson_interval
+from w2s_factory.building import build_consistency_pairs, build_gold_pairs
 
 GOLD = "1"
 
@@ -156,8 +157,6 @@ def test_evaluate_takes_the_first_samples(made):
 
 
 def test_the_verdicts_on_pairs_are_those_of_their_building(made):
-    from w2s_factory import build_stage2
-
     folder = made / "stage2"
     counts = build_stage2(
         "gsm8k", made / "iter1/weak_results.jsonl", folder / "majority_voting_results.jsonl"
@@ -165,6 +164,23 @@ def test_the_verdicts_on_pairs_are_those_of_their_building(made):
     found = headroom(made / "test/iter2_hybrid_ft", made / "test/iter2_hybrid_ft/t1.0",
                      pairs=folder / "data/made_paired.json").pairs  # fmt: skip
     assert (found.pairs, found.chosen, found.rejected) == (counts.pairs, counts.chosen, counts.rejected)
+
+
+@pytest.mark.parametrize("kind", ["random", "consistency", "gold"])
+def test_the_verdicts_on_pairs_of_every_kind(made, tmp_path, kind):
+    votes, pairs = made / "stage2/majority_voting_results.jsonl", tmp_path / "pairs.json"
+    if kind == "random":
+        weak = made / "iter1/weak_results.jsonl"
+        counts = build_stage2("gsm8k", weak, votes, pairs, random_sides=True).counts
+    else:
+        build = build_consistency_pairs if kind == "consistency" else build_gold_pairs
+        counts = build("gsm8k", votes, pairs).counts
+    shown = evaluated(made, "--pairs", str(pairs), "--json")
+    found = json.loads(shown.stdout)
+    assert found["pairs"] == counts.pairs > 0
+    assert (found["chosen_right"], found["rejected_right"]) == (counts.chosen.share, counts.rejected.share)
+    if kind == "gold":
+        assert (found["chosen_right"], found["rejected_right"]) == (1, 0)
 
 
 @pytest.mark.parametrize(

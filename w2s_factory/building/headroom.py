@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.building.agreement import Accuracy
-from w2s_factory.building.pair_sources import ORIGIN, sidecar
+from w2s_factory.building.pair_sources import read_origins, side_verdicts, sidecar
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.folders import results_in
 from w2s_factory.quantities import HeadroomPoints, Samples
 from w2s_factory.ranges import check
-from w2s_factory.records import Outputs, read, rows_of
+from w2s_factory.records import Outputs, rows_of
 from w2s_factory.scoring.metrics import Difference, bootstrap_mean, paired_bootstrap, wilson_interval
 from w2s_factory.scoring.seeds import seed_sources
 from w2s_factory.scoring.verdicts import read_verdicts, sampled_questions
@@ -195,11 +195,10 @@ def _of_pairs(origins: Path) -> PairVerdicts:
         UserError: It does not exist or cannot be read.
     """
     pairs, chosen, rejected = 0, Accuracy(), Accuracy()
-    for row in read(origins, ORIGIN):
-        weak_chosen = row["weak_side"] == "chosen"
-        (chosen if weak_chosen else rejected).count(row.get("weak_result"))
-        (rejected if weak_chosen else chosen).count(row.get("other_result"))
+    for origin in read_origins(origins):
         pairs += 1
+        for side, verdict in zip((chosen, rejected), side_verdicts(origin), strict=True):
+            side.count(verdict)
     return PairVerdicts(pairs, chosen, rejected)
 
 

@@ -186,6 +186,29 @@ def sidecar(pairs: str | Path) -> Path:
     return Path(pairs).with_suffix(_SUFFIX)
 
 
+def read_origins(source: RowSource) -> Iterator[Mapping[str, Any]]:
+    """Yield the origins of pairs of any kind, as `Origin` or as `SampledOrigin`, in the order of the pairs.
+
+    Raises:
+        UserError: The file does not exist, cannot be read, or has other rows.
+    """
+    form: Form[Any] = SAMPLED_ORIGIN if _of_samples(next(read(source, ANY), {})) else ORIGIN
+    return read(source, form)
+
+
+def _of_samples(origin: Mapping[str, Any]) -> bool:
+    """Return whether both sides of a pair are samples."""
+    return "chosen" in origin
+
+
+def side_verdicts(origin: Mapping[str, Any]) -> tuple[bool | None, bool | None]:
+    """Return whether the chosen and the rejected response of a pair are right; None where it is not known."""
+    if _of_samples(origin):
+        return origin["chosen"].get("result"), origin["rejected"].get("result")
+    both = origin.get("weak_result"), origin.get("other_result")
+    return both if origin["weak_side"] == "chosen" else both[::-1]
+
+
 def origins(judged: Judged, seeds: Seeds | None = None) -> Iterator[Origin]:
     """Yield the origins of a question's pairs, in the order of the pairs."""
     if judged.weak_side is None:
@@ -278,11 +301,13 @@ def explain_pair(pairs: RowsLike, name: Id, source: PairSource | None = None) ->
         UserError: There are no origins; or the question has no pair, and the reason cannot be found.
     """
     path, name = _origins(rows_of(pairs, "origins")), str(name)
-    of_samples = "chosen" in next(read(path, ANY), {})
-    form: Form[Any] = SAMPLED_ORIGIN if of_samples else ORIGIN
-    found = [origin for origin in read(path, form) if str(origin["id"]) == name]
+    found, of_samples = [], False
+    for origin in read_origins(path):
+        of_samples = _of_samples(origin)
+        if str(origin["id"]) == name:
+            found.append(origin)
     if found:
-        return "\n".join([_question(found[0]), *map(_sampled_pair if of_samples else _pair, found)])
+        return "\n".join([_question(found[0]), *map(_pair, found)])
     if source is None:
         weak = "" if of_samples else ", --weak"
         hint = f"To find out why, also name --task{weak} and --votes"
@@ -386,19 +411,17 @@ def _question(origin: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _pair(origin: Origin) -> str:
+def _pair(origin: Mapping[str, Any]) -> str:
     """Return the line on one pair."""
+    if _of_samples(origin):
+        chosen, rejected = (
+            _sample(side["seed"], side["pred"], side["result"])
+            for side in (origin["chosen"], origin["rejected"])
+        )
+        return f"pair: chosen is {chosen}; rejected is {rejected}"
     other = "rejected" if origin["weak_side"] == "chosen" else "chosen"
     sample = _sample(origin["seed"], origin["other_pred"], origin["other_result"])
     return f"pair: weak is {origin['weak_side']}; {other} is {sample}"
-
-
-def _sampled_pair(origin: SampledOrigin) -> str:
-    """Return the line on one pair of samples."""
-    chosen, rejected = (
-        _sample(side["seed"], side["pred"], side["result"]) for side in (origin["chosen"], origin["rejected"])
-    )
-    return f"pair: chosen is {chosen}; rejected is {rejected}"
 
 
 def _sample(seed: int | None, pred: str, result: bool | None) -> str:

@@ -53,7 +53,7 @@ def answer(
     return f"{written}/{RESULTS}"
 
 
-def sample(
+def sample(  # noqa: PLR0913  each describes the samples
     draft: Draft,
     who: Answerer,
     split: str,
