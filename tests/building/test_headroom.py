@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 
 from tests import commands
 from tests.experiment.made_runs import make_run
-from w2s_factory import DelegateError, UserError, build_stage2, headroom, paired_bootstrap, wilson_interval
+from w2s_factory import (
+    DelegateError,
+    UserError,
+    build_stage2,
+    headroom,
+    paired_bootstrap,
+    records,
+    wilson_interval,
+)
 from w2s_factory.building import build_consistency_pairs, build_gold_pairs
+from w2s_factory.building.headroom import headroom_in_words
 
 GOLD = "1"
 
@@ -147,6 +156,21 @@ def test_evaluate_prints_it_and_writes_it(made, tmp_path):
     assert written["pairs"] == count
     assert lines[4].startswith(f"  {count} pairs: chosen right {written['chosen_right']:.1%} of {count}")
     assert json.loads(evaluated(made, "--pairs", str(pairs), "--task", "gsm8k", "--json").stdout) == written
+
+
+def test_a_sampled_answer_is_not_called_greedy(tmp_path):
+    samples = [list(rows("11"))] * 2
+    for name, temperature in (("greedy", 0.0), ("sampled", 0.5)):
+        folder = tmp_path / name
+        records.write(folder / "output.jsonl", [{"id": 0, "response": "1"}])
+        records.note([folder / "output.jsonl"], settings={"temperature": temperature})
+        records.write(folder / "results.jsonl", rows("21"))
+    greedy, sampled = (headroom(tmp_path / name, samples) for name in ("greedy", "sampled"))
+    assert "know more than the greedy answer: 100.0% against" in greedy.sentence
+    assert "temperature" not in greedy.as_json()
+    assert "know more than one sampled answer (temperature 0.5): 100.0% against" in sampled.sentence
+    assert sampled.as_json()["temperature"] == 0.5
+    assert headroom_in_words(sampled.as_json())[1].startswith("  sampled  50.0%")
 
 
 def test_evaluate_takes_the_first_samples(made):

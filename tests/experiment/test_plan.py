@@ -8,9 +8,11 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.experiment.conftest import SMALL
+from w2s_factory import headroom
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.load import read_experiment
 from w2s_factory.experiment.plan import plan
+from w2s_factory.experiment.run import _tell_headroom
 
 PAPER = ["llama2_7b", "gemma_2b", "mistral_7b"]
 OLYMPIC = "olympic_arena_llama3_8b_instruct"
@@ -238,6 +240,23 @@ def test_the_headroom_is_that_of_as_many_samples_as_stage_2_draws(planned, drawn
     [m_plus] = [model for model in found.contents.models if model.key == "iter2_hybrid_ft"]
     ours = [file for each in found.steps for file in each.writes if file.startswith(f"{m_plus.samples}/seed")]
     assert len([file for file in ours if file.endswith("results.jsonl")]) == drawn  # what pass@k counts
+
+
+def test_a_run_says_what_evaluate_says_of_the_headroom(planned, tmp_path):
+    small = planned(stage2={})
+    step = named(small, "headroom")
+    file = tmp_path / step.writes[0]
+    file.parent.mkdir(parents=True)
+    rows = [{"id": 0, "prompt": "", "response": "1", "pred": "1", "gold": "1", "result": True}]
+    row = headroom(rows, [rows] * 10).as_json()
+    row |= {"pairs": 3, "chosen_right": 0.5, "rejected_right": None, "chosen_known": 2, "rejected_known": 0}
+    file.write_text(json.dumps(row))
+    said = []
+    _tell_headroom(small, tmp_path, said.append, step.rule)
+    _tell_headroom(small, tmp_path, said.append, named(small, "vote").rule)
+    assert said[0] == f"seed0/headroom: {row['sentence']}"
+    assert [line.split()[0] for line in said[1:5]] == ["greedy", "avg@10", "maj@10", "pass@10"]
+    assert said[5:] == ["  3 pairs: chosen right 50.0% of 2, rejected right unknown"]
 
 
 def test_without_dev_the_headroom_is_that_of_the_samples_of_stage_2():

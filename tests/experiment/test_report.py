@@ -218,6 +218,14 @@ def test_the_headroom_is_that_of_its_file(small, reported, page):
     assert "a part of which M<sub>plus</sub> was trained on" in page
 
 
+def test_a_sampled_answer_is_not_called_greedy(run):
+    for seed in (0, 1):
+        file = run / f"seed{seed}/headroom.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"temperature": 0.5}))
+    text = report(run).page.read_text()
+    assert "what their majority knows beyond one sampled answer (temperature 0.5)." in text
+
+
 def test_a_run_that_began_before_there_was_a_headroom_has_none(run):
     contents = json.loads((run / "contents.json").read_text())
     later = ("headroom", "headroom_split")

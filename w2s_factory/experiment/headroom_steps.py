@@ -52,11 +52,11 @@ def plan_headroom(draft: Draft, stage2: Stage2Section, m_plus: Answerer, pairs: 
     """
     before = len(draft.steps)
     split = headroom_split(draft.experiment, m_plus)
-    greedy, samples = _answers(draft, stage2, m_plus, split)
+    single, samples = _answers(draft, stage2, m_plus, split)
     folder = str(Path(samples[0]).parent.parent)
-    command = ["evaluate", greedy, "--headroom", folder, "--task", draft.task.argument, "--pairs", pairs]
+    command = ["evaluate", single, "--headroom", folder, "--task", draft.task.argument, "--pairs", pairs]
     command += ["--samples", str(stage2.samples)] if len(samples) > stage2.samples else []
-    reads = dict.fromkeys([greedy, *samples, pairs])
+    reads = dict.fromkeys([single, *samples, pairs])
     file, required = f"{draft.tree.root}/{HEADROOM}.json", _required(draft.tree)
     draft.add(HEADROOM, "score", [*command, "--output", file, "--force"], reads=reads, writes=[file])
     draft.stage2[-1] = draft.stage2[-1].model_copy(update={"headroom": Path(file), "headroom_split": split})

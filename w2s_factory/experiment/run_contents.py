@@ -44,7 +44,7 @@ class Evaluated(_ContentsPart):
         stage: The part of the method to which it belongs.
         iteration: The iteration of Stage I, from 1; None for other models.
         seed: The seed of the repetition.
-        results: Its scored greedy answers (`results.jsonl`).
+        results: Its scored answers (`results.jsonl`), one to each question, greedy by default.
         any_format: The same answers, scored by the last number in any format; None if the task has no such
             scoring.
         samples: The folder of its sampled answers (`seed0/results.jsonl` ...), for pass@k.
@@ -84,8 +84,8 @@ class Agreed(_ContentsPart):
 class Preferred(_ContentsPart):
     """The files of Stage II: the original weak results, M_plus's samples, the majority file, the pairs.
 
-    `headroom` is what a vote knows beyond the greedy answer, and `headroom_split` the split on which it was
-    measured; None in earlier runs.
+    `headroom` is what a vote knows beyond the model's one answer, and `headroom_split` the split on which it
+    was measured; None in earlier runs.
     """
 
     later = frozenset({"headroom", "headroom_split"})

@@ -257,7 +257,8 @@ class Stage2Section(Section):
         negative_confidence: The least confidence at which a weak answer counts as wrong; not below
             `min_confidence`.
         require_headroom: The least headroom with which methods are trained: the accuracy of M_plus's majority
-            answers less that of its greedy ones, in percentage points; None trains in any case.
+            answers less that of its one answer to each question, greedy by default, in percentage points;
+            None trains in any case.
         methods: The trainings on the pairs.
     """
 

@@ -45,8 +45,8 @@ HARDLY_MOVED: Final = 0.3
 
 The trainer's margin is beta times the log-ratio of chosen less that of rejected, so it says how far the
 policy moved only together with beta. Chosen on DPO of the embedded task (beta 0.1, one seed): at 1e-4 the
-margin reaches 0.009 (0.09 nats) and the loss goes from 0.692 to 0.689, and accuracy does not change; at 1e-3 the
-margin reaches 0.09 (0.9 nats), and accuracy does.
+margin reaches 0.009 (0.09 nats) and the loss goes from 0.692 to 0.689, and accuracy does not change; at
+1e-3 the margin reaches 0.09 (0.9 nats), and accuracy does.
 """
 
 BETA: Final = 0.1
