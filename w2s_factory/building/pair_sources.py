@@ -6,16 +6,16 @@ import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 
 from w2s_factory.building.response_rule import ResponseRule
-from w2s_factory.building.sample_pools import consistency_pools
+from w2s_factory.building.sample_pools import consistency_pools, gold_pools
 from w2s_factory.building.voted_samples import VotedQuestions
 from w2s_factory.building.weak_answers import JoinedVotes, Judgements
 from w2s_factory.errors import UserError
 from w2s_factory.folders import RESULTS, results_in, samples_in, seed_number, seeds_in, votes_in
-from w2s_factory.quantities import PairRules
-from w2s_factory.records import ANY, OUTPUT, Form, Table, read, rows_of, text_digest
+from w2s_factory.quantities import PAIR_SETS, ConsistencyRules, PairRules, PairThresholds
+from w2s_factory.records import ANY, OUTPUT, Form, Table, last_facts, read, rows_of, text_digest
 from w2s_factory.scoring.seeds import seed_sources
 from w2s_factory.tasks import get_task
 
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from w2s_factory.building.pairs import Judged, WeakSide
-    from w2s_factory.quantities import PairThresholds
+    from w2s_factory.quantities import PairDraws, PairSet
     from w2s_factory.records import Id, RowsLike, RowSource, Sample, Vote
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
 
 _SUFFIX = ".origins.jsonl"
+_OF_SAMPLES: Final = ("consistency", "gold")
 
 EachT = TypeVar("EachT")
 
@@ -274,18 +275,51 @@ class PairSource:
 
     Attributes:
         task: The task that says when two answers are equal.
-        weak: The weak model's results or full weak data; None for consistency pairs.
+        weak: The weak model's results or full weak data; None for pairs of samples.
         votes: The majority file.
-        rules: The thresholds, of which consistency pairs have `min_confidence` alone. The other rules have no
-            part in whether a question gives a pair.
+        rules: The rules, of the class by which pairs of their kind are built: `PairThresholds` (or
+            `PairRules`) for pairs with the weak model's response, `ConsistencyRules`, or for gold pairs
+            `PairDraws`. The draws have no part in whether a question gives a pair.
         response_rule: How responses are read; the published way if None.
     """
 
     task: Task | str
     weak: RowsLike | None
     votes: RowsLike
-    rules: PairThresholds
+    rules: PairThresholds | PairDraws
     response_rule: ResponseRule | None = None
+
+    @property
+    def kind(self) -> PairSet:
+        """Return the kind of pairs that have such rules; that of random pairs is the kind they came from."""
+        if isinstance(self.rules, PairThresholds):
+            return "weak"
+        return "consistency" if isinstance(self.rules, ConsistencyRules) else "gold"
+
+
+def pair_kind(pairs: str | Path) -> PairSet:
+    """Return the kind of the pairs in a file, by the manifest and the origins next to it.
+
+    Raises:
+        UserError: There are no origins; or both sides are samples, and the manifest does not say by which
+            rule they were selected.
+    """
+    path = _origins(Path(pairs))
+    if (noted := _noted_kind(path)) is not None:
+        return noted
+    if not _of_samples(next(read(path, ANY), {})):
+        return "weak"
+    problem = "no line of its manifest says whether its pairs were selected by consistency or by gold"
+    raise UserError(
+        problem, file=pairs, hint="Keep the manifest.jsonl that build-data wrote next to the pairs"
+    )
+
+
+def _noted_kind(origins: RowSource) -> PairSet | None:
+    """Return the kind that the manifest notes for some origins; None if it does not mention them."""
+    facts = {} if isinstance(origins, Table) else last_facts(origins)
+    kind = facts.get("pairs", "weak")
+    return next((known for known in PAIR_SETS if facts and kind == known), None)
 
 
 def explain_pair(pairs: RowsLike, name: Id, source: PairSource | None = None) -> str:
@@ -312,6 +346,10 @@ def explain_pair(pairs: RowsLike, name: Id, source: PairSource | None = None) ->
         weak = "" if of_samples else ", --weak"
         hint = f"To find out why, also name --task{weak} and --votes"
         raise UserError(f'has no pair of the question "{name}"', file=path, hint=hint)
+    noted = _noted_kind(path) or (source.kind if of_samples == (source.kind in _OF_SAMPLES) else None)
+    if noted != source.kind and (noted, source.kind) != ("random", "weak"):
+        problem = f"has {noted or 'other'} pairs, which are not built by rules of {source.kind} pairs"
+        raise UserError(problem, file=path, hint="Name the rules that they were built by")
     return _skipped(source, name, path)
 
 
@@ -338,10 +376,10 @@ def _skipped(source: PairSource, name: str, path: RowSource) -> str:
         UserError: The votes do not have the question, or they give a pair with these thresholds.
     """
     votes = rows_of(source.votes, "votes", votes_in)
-    if source.weak is None:
-        question, skipped = _unpaired(source, name, votes)
+    if isinstance(source.rules, PairThresholds):
+        question, skipped = _unjudged(source, source.rules, name, votes)
     else:
-        question, skipped = _unjudged(source, source.weak, name, votes)
+        question, skipped = _unpaired(source, name, votes)
     if skipped is None:
         problem = f'has no pair of the question "{name}", to which these votes and thresholds give a pair'
         raise UserError(problem, file=path, hint="Name the files and thresholds that it was built with")
@@ -349,23 +387,30 @@ def _skipped(source: PairSource, name: str, path: RowSource) -> str:
 
 
 def _unjudged(
-    source: PairSource, weak: RowsLike, name: str, votes: RowSource
+    source: PairSource, thresholds: PairThresholds, name: str, votes: RowSource
 ) -> tuple[Mapping[str, Any], str | None]:
-    """Return a question and why its weak response is in no pair; None if it is in one."""
+    """Return a question and why its weak response is in no pair; None if it is in one.
+
+    Raises:
+        UserError: The weak model's responses are not named, or cannot be used.
+    """
+    if source.weak is None:
+        raise UserError("is not named: these pairs have the weak model's responses", field="weak")
     task = get_task(source.task)
-    joined = JoinedVotes(task, rows_of(weak, "weak", results_in), votes, source.response_rule)
+    joined = JoinedVotes(task, rows_of(source.weak, "weak", results_in), votes, source.response_rule)
     questions = _named(joined, lambda each: each[1]["id"], name, votes)
-    rules = PairRules(**asdict(source.rules))
+    rules = PairRules(**asdict(thresholds))
     [judged] = Judgements(task, questions, rules, votes, source.response_rule)
     return _asked(judged), judged.skipped
 
 
 def _unpaired(source: PairSource, name: str, votes: RowSource) -> tuple[Mapping[str, Any], str | None]:
-    """Return a question and why its samples give no consistency pair; None if they give one."""
+    """Return a question and why its samples give no consistency or gold pair; None if they give one."""
     questions = VotedQuestions(votes, source.response_rule or ResponseRule())
-    voted = questions.classified(get_task(source.task))
+    rules = source.rules if isinstance(source.rules, ConsistencyRules) else None
+    voted = questions.as_written() if rules is None else questions.classified(get_task(source.task))
     [found] = _named(voted, lambda each: each.vote["id"], name, votes)
-    pools = consistency_pools(found, source.rules.min_confidence)
+    pools = gold_pools(found) if rules is None else consistency_pools(found, rules.min_confidence)
     return _of_vote(found.vote), pools if isinstance(pools, str) else None
 
 

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
         Experiment,
         Of,
         PairMethod,
-        PairSet,
         SelfTrainingMethod,
         Stage2Section,
     )
     from w2s_factory.experiment.steps import Draft
+    from w2s_factory.quantities import PairSet
 
 
 def plan_golds(draft: Draft) -> None:
