@@ -32,6 +32,8 @@ class TrainingCurves:
         seed: The seed of the repetition.
         curves: Pairs of step and value, by the name of the value.
         config: Its arguments, as it noted them with its weights; None as long as it has none.
+        method: The method of Stage II by which it was trained, or its key.
+        pairs: The pairs that it was trained on, where these are not the published ones.
     """
 
     key: str
@@ -39,6 +41,8 @@ class TrainingCurves:
     seed: int
     curves: dict[str, list[tuple[int, float]]]
     config: Mapping[str, Any] | None = None
+    method: str = ""
+    pairs: str | None = None
 
     @property
     def preference(self) -> bool:
@@ -64,7 +68,12 @@ def trainings(run: Run) -> list[TrainingCurves]:
             curves = logged_curves(folder)
             if curves:
                 config = _noted_config(folder)
-                found.append(TrainingCurves(model.key, model.label, model.seed, curves, config))
+                method = model.method or model.key
+                found.append(
+                    TrainingCurves(
+                        model.key, model.label, model.seed, curves, config, method=method, pairs=model.pairs
+                    )
+                )
     return found
 
 

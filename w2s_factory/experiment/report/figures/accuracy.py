@@ -72,7 +72,7 @@ def _row(axes: Axes, place: int, model: ReportedModel) -> None:
 
 
 _LINE = 13
-_MARKERS = "osD^vPX*"
+_MARKERS = "osD^vPX*<>phdH8"
 
 
 def tag_figure(tag: str, groups: Sequence[Group], models: Sequence[ReportedModel]) -> Drawing:
