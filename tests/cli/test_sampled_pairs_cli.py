@@ -50,7 +50,7 @@ def test_consistency_pairs(votes, w2s, tmp_path):
 def test_a_threshold_above_that_of_published_pairs(votes, w2s):
     consistency = (*PAIRS, "--pairs", "consistency", "--votes", votes, "--min-confidence", 0.85)
     assert "none of 5 questions gives a pair" in w2s(*consistency, code=2).stderr
-    write(votes, [*read(votes, VOTE), ballot("1111111112", 5)])
+    write(votes, [*read(votes, VOTE), ballot("1111111112", 5)], force=True)
     made = w2s(*consistency)
     assert "1 pairs from 6 questions" in made.stdout
     assert "questions skipped, no confident majority: 4" in made.stdout
