@@ -58,6 +58,7 @@ DPO, ORPO = {"stage": "dpo", "pref_beta": 0.1}, {"stage": "dpo", "pref_loss": "o
         ((0.01, 0.09), (-0.4, -0.4), {"stage": "dpo", "dpo_beta": 1.0}, HARDLY),  # an earlier release's name
         ((0.001, 0.009), (-0.4, -0.4), {"stage": "dpo"}, HARDLY),  # LLaMA-Factory's default, 0.1
         ((0.001, 0.009), (-0.4, -0.4), {"stage": "dpo", "dpo_loss": "orpo"}, ""),
+        ((0.001, 0.009), (-0.4, -0.4), {"stage": "dpo", "pref_beta": None}, HARDLY),  # as without it
         ((0.001, 0.009), (-0.4, -0.4), None, ""),  # not known whether it has a reference
     ],
 )

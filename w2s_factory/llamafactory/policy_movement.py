@@ -173,7 +173,8 @@ def _reference_beta(config: Mapping[str, Any]) -> float | None:
     method = BY_LOSS.get(str(loss))
     if method is not None and not method.reference:
         return None
-    return float(arguments.get("pref_beta", BETA))
+    beta = arguments.get("pref_beta")
+    return beta if isinstance(beta, (int, float)) and beta > 0 else BETA
 
 
 def movement_in(folder: Path, config: Mapping[str, Any]) -> Movement | None:
