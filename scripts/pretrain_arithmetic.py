@@ -20,10 +20,18 @@ def main() -> None:
     """Parse the command line and make the bases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, default=ROOT, help="where to write (default: %(default)s)")
-    parser.add_argument("--only", choices=RECIPES, help="this base alone")
+    parser.add_argument(
+        "--only", choices=RECIPES, help="this base alone; various starts from --root/arithmetic_strong"
+    )
     parser.add_argument("--steps", type=int, help="one cycle of so many, to try the program")
     parser.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
     options = parser.parse_args()
+    begin = RECIPES[options.only].begin if options.only else None
+    if begin and not (options.root / f"arithmetic_{begin}" / "config.json").is_file():
+        there = options.root / f"arithmetic_{begin}"
+        parser.error(
+            f"--only {options.only} starts from {there}, which is missing: make it with --only {begin}"
+        )
     torch.set_num_threads(options.threads)
     for name in [options.only] if options.only else RECIPES:
         recipe, root = RECIPES[name], options.root / f"arithmetic_{name}"

@@ -166,7 +166,7 @@ SUPERVISED = (
     *("strong_lora_sft", "strong_lora_sft_math", "strong_lora_sft_ray", "strong_lora_sft_zero3"),
     *("tiny_base_full_sft", "tiny_base_lora_sft", "tiny_lora_sft", "weak_full_sft", "weak_full_sft_zero3"),
 )
-PREFERENCE = ("dpo", "orpo", "simpo", "tiny_base_dpo", "tiny_base_orpo")
+PREFERENCE = ("dpo", "orpo", "simpo", "tiny_base_dpo", "tiny_base_orpo", "tiny_base_simpo")
 
 
 def configs() -> Iterator[Case]:

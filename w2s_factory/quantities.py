@@ -33,8 +33,12 @@ PairKind: TypeAlias = Literal["weak", "consistency"]
 PairControl: TypeAlias = Literal["gold", "random"]
 """Controls of preference pairs, for experiments alone: selected by gold answers, or with random sides."""
 
+PairSet: TypeAlias = Literal[PairKind, PairControl]
+"""All sets of pairs that an experiment can train on."""
+
 PAIR_KINDS: Final[tuple[PairKind, ...]] = get_args(PairKind)
 PAIR_CONTROLS: Final[tuple[PairControl, ...]] = get_args(PairControl)
+PAIR_SETS: Final[tuple[PairSet, ...]] = get_args(PairSet)
 
 PairsPerQuestion: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
 """A number of pairs of one question; at most as many as it has samples."""

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from tests import commands
 from tests.experiment.made_runs import make_run
-from w2s_factory import DelegateError, UserError, headroom, paired_bootstrap, wilson_interval
+from w2s_factory import (
+    DelegateError,
+    UserError,
+    build_stage2,
+    headroom,
+    paired_bootstrap,
+    records,
+    wilson_interval,
+)
+from w2s_factory.building import build_consistency_pairs, build_gold_pairs
+from w2s_factory.building.headroom import headroom_in_words
 
 GOLD = "1"
 
@@ -148,9 +158,29 @@ def test_evaluate_prints_it_and_writes_it(made, tmp_path):
     assert json.loads(evaluated(made, "--pairs", str(pairs), "--task", "gsm8k", "--json").stdout) == written
 
 
-def test_the_verdicts_on_pairs_are_those_of_their_building(made):
-    from w2s_factory import build_stage2
+def test_a_sampled_answer_is_not_called_greedy(tmp_path):
+    samples = [list(rows("11"))] * 2
+    for name, temperature in (("greedy", 0.0), ("sampled", 0.5)):
+        folder = tmp_path / name
+        records.write(folder / "output.jsonl", [{"id": 0, "response": "1"}])
+        records.note([folder / "output.jsonl"], settings={"temperature": temperature})
+        records.write(folder / "results.jsonl", rows("21"))
+    greedy, sampled = (headroom(tmp_path / name, samples) for name in ("greedy", "sampled"))
+    assert "know more than the greedy answer: 100.0% against" in greedy.sentence
+    assert "temperature" not in greedy.as_json()
+    assert "know more than one sampled answer (temperature 0.5): 100.0% against" in sampled.sentence
+    assert sampled.as_json()["temperature"] == 0.5
+    assert headroom_in_words(sampled.as_json())[1].startswith("  sampled  50.0%")
 
+
+def test_evaluate_takes_the_first_samples(made):
+    first = json.loads(evaluated(made, "--samples", "3", "--json").stdout)
+    model = made / "test/iter2_hybrid_ft"
+    assert first == json.loads(json.dumps(headroom(model, model / "t1.0", k=3).as_json()))
+    assert first["k"] == 3
+
+
+def test_the_verdicts_on_pairs_are_those_of_their_building(made):
     folder = made / "stage2"
     counts = build_stage2(
         "gsm8k", made / "iter1/weak_results.jsonl", folder / "majority_voting_results.jsonl"
@@ -158,6 +188,23 @@ def test_the_verdicts_on_pairs_are_those_of_their_building(made):
     found = headroom(made / "test/iter2_hybrid_ft", made / "test/iter2_hybrid_ft/t1.0",
                      pairs=folder / "data/made_paired.json").pairs  # fmt: skip
     assert (found.pairs, found.chosen, found.rejected) == (counts.pairs, counts.chosen, counts.rejected)
+
+
+@pytest.mark.parametrize("kind", ["random", "consistency", "gold"])
+def test_the_verdicts_on_pairs_of_every_kind(made, tmp_path, kind):
+    votes, pairs = made / "stage2/majority_voting_results.jsonl", tmp_path / "pairs.json"
+    if kind == "random":
+        weak = made / "iter1/weak_results.jsonl"
+        counts = build_stage2("gsm8k", weak, votes, pairs, random_sides=True).counts
+    else:
+        build = build_consistency_pairs if kind == "consistency" else build_gold_pairs
+        counts = build("gsm8k", votes, pairs).counts
+    shown = evaluated(made, "--pairs", str(pairs), "--json")
+    found = json.loads(shown.stdout)
+    assert found["pairs"] == counts.pairs > 0
+    assert (found["chosen_right"], found["rejected_right"]) == (counts.chosen.share, counts.rejected.share)
+    if kind == "gold":
+        assert (found["chosen_right"], found["rejected_right"]) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +221,8 @@ def test_options_that_do_not_fit_are_refused(made, options, message):
     assert message in shown.stderr
 
 
-def test_options_of_the_headroom_need_it(made):
-    shown = commands.run("evaluate", made / "test/iter2_hybrid_ft", "--require-headroom", "5", folder=made)
+@pytest.mark.parametrize("option", ["--require-headroom", "--samples"])
+def test_options_of_the_headroom_need_it(made, option):
+    shown = commands.run("evaluate", made / "test/iter2_hybrid_ft", option, "5", folder=made)
     assert shown.returncode == 2
-    assert "--require-headroom is read only with --headroom" in shown.stderr
+    assert f"{option} is read only with --headroom" in shown.stderr

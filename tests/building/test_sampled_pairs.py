@@ -25,6 +25,7 @@ from w2s_factory.building import (
     build_stage2,
     explain_pair,
 )
+from w2s_factory.building.pair_sources import pair_kind
 from w2s_factory.building.pairs import EMPTY, UNSURE
 from w2s_factory.building.sample_pools import (
     NO_GOLD,
@@ -276,10 +277,30 @@ def test_the_seed_of_each_side_is_found_and_told(tmp_path):
     ]
     with pytest.raises(UserError, match=r'no pair of the question "1".*--task and --votes'):
         explain_pair(made.built.file, "1")
-    source = PairSource("gsm8k", None, tmp_path / "votes.jsonl", PairThresholds())
+    source = PairSource("gsm8k", None, tmp_path / "votes.jsonl", ConsistencyRules())
     assert explain_pair(made.built.file, "1", source).endswith(f"no pair: {UNSURE}")
-    lower = PairSource("gsm8k", None, tmp_path / "votes.jsonl", PairThresholds(min_confidence=0))
+    lower = PairSource("gsm8k", None, tmp_path / "votes.jsonl", ConsistencyRules(min_confidence=0))
     assert explain_pair(made.built.file, "1", lower).endswith(f"no pair: {TIED}")
+
+
+def test_gold_pairs_are_explained_by_their_own_rule(tmp_path):
+    votes = [ballot(answers, name) for name, answers in enumerate(["1112", "1111", "2222", "3312"])]
+    write(tmp_path / "votes.jsonl", votes)
+    made = build_gold_pairs("gsm8k", tmp_path / "votes.jsonl", tmp_path / "pairs.json")
+    assert pair_kind(made.built.file) == "gold"
+    source = PairSource("gsm8k", None, tmp_path / "votes.jsonl", PairDraws())
+    for name, reason in (("1", NONE_WRONG), ("2", NONE_RIGHT)):
+        assert explain_pair(made.built.file, name, source).endswith(f"no pair: {reason}")
+    for rules in (ConsistencyRules(), PairThresholds()):
+        other = PairSource("gsm8k", None, tmp_path / "votes.jsonl", rules)
+        with pytest.raises(UserError, match="has gold pairs, which are not built by rules of"):
+            explain_pair(made.built.file, "1", other)
+    (tmp_path / "manifest.jsonl").unlink()
+    with pytest.raises(UserError, match=r"by consistency or by gold\..*Keep the manifest"):
+        pair_kind(made.built.file)
+    assert explain_pair(made.built.file, "1", source).endswith(NONE_WRONG)
+    in_memory = build_gold_pairs("gsm8k", votes)
+    assert explain_pair(in_memory.origins, "1", source).endswith(NONE_WRONG)
 
 
 def test_equal_answers_are_counted_together_in_the_mode_named(tmp_path):

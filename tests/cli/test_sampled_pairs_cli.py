@@ -8,8 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from tests.building.test_sampled_pairs import ANSWERS, GOLDEN, ballot
+from w2s_factory.building.pairs import UNSURE
+from w2s_factory.building.sample_pools import NONE_WRONG
 from w2s_factory.cli import group
-from w2s_factory.records import write
+from w2s_factory.records import VOTE, read, write
 
 PAIRS = ("build-data", "--stage", 2, "--task", "gsm8k")
 SELF = ("build-data", "--stage", "self", "--task", "gsm8k")
@@ -33,15 +35,25 @@ def test_consistency_pairs(votes, w2s, tmp_path):
     ):
         assert line in made.stdout
     assert "weak response" not in made.stdout
-    explain = (*PAIRS, "--pairs", "consistency", "--output", f"{stem}.json", "--explain")
+    explain = (*PAIRS, "--output", f"{stem}.json", "--explain")
     assert "chosen is the sample of an unknown seed, answer 1" in w2s(*explain, 0).stdout
+    hint = w2s("build-data", "--stage", 2, "--output", f"{stem}.json", "--explain", 1, code=2).stderr
+    assert "also name --task and --votes" in hint
     story = w2s(*explain, 1, "--votes", votes, "--min-confidence", 0.9).stdout
     assert story.endswith("no pair: no confident majority\n")
+    for more in (["--weak", "w.jsonl"], ["--negative-confidence", 0.9]):
+        refused = w2s(*explain, 1, "--votes", votes, *more, code=2).stderr
+        assert f'"{more[0]}": is not read for consistency pairs' in refused
+    assert '"--pairs": is not read with --explain' in w2s(*explain, 1, "--pairs", "weak", code=2).stderr
 
 
 def test_a_threshold_above_that_of_published_pairs(votes, w2s):
-    assert "1 pairs" not in w2s(*PAIRS, "--pairs", "consistency", "--votes", votes, "--min-confidence", 0.85,
-                                code=2).stdout  # fmt: skip
+    consistency = (*PAIRS, "--pairs", "consistency", "--votes", votes, "--min-confidence", 0.85)
+    assert "none of 5 questions gives a pair" in w2s(*consistency, code=2).stderr
+    write(votes, [*read(votes, VOTE), ballot("1111111112", 5)], force=True)
+    made = w2s(*consistency)
+    assert "1 pairs from 6 questions" in made.stdout
+    assert "questions skipped, no confident majority: 4" in made.stdout
 
 
 def test_rows_alone_on_the_standard_output(votes, w2s):
@@ -63,17 +75,23 @@ def test_self_training(votes, w2s, tmp_path):
     assert "Next: w2s-factory train w2s-data/train_gsm8k_weak_self.yaml" in made.stdout
 
 
-CONTROLS = [("gold", [], "4 pairs from 5 questions"), ("random", ["--weak"], "pairs from 5 questions")]
+CONTROLS = [
+    ("gold", [], "4 pairs from 5 questions", 3, NONE_WRONG),
+    ("random", ["--weak"], "pairs from 5 questions", 1, UNSURE),
+]
 
 
-@pytest.mark.parametrize(("name", "more", "line"), CONTROLS)
-def test_controls_work_and_are_not_offered(votes, w2s, tmp_path, name, more, line):
+@pytest.mark.parametrize(("name", "more", "line", "skipped", "reason"), CONTROLS)
+def test_controls_work_and_are_not_offered(votes, w2s, tmp_path, name, more, line, skipped, reason):
     weak = [{"id": n, "prompt": f"Question: {n}?\nAnswer:", "response": "w", "pred": "1"} for n in range(5)]
     write(tmp_path / "weak.jsonl", weak)
     files = [*more, *([tmp_path / "weak.jsonl"] if more else [])]
     made = w2s(*PAIRS, "--control", name, "--votes", votes, *files)
     assert line in made.stdout
     assert f"train_gsm8k_weak_{name}_pairs.json" in made.stdout
+    stem = f"w2s-data/train_gsm8k_weak_{name}_pairs.json"
+    story = w2s(*PAIRS, "--output", stem, "--explain", skipped, "--votes", votes, *files)
+    assert story.stdout.endswith(f"no pair: {reason}\n")
     assert "--control" not in CliRunner().invoke(group, ["build-data", "--help"]).output
 
 

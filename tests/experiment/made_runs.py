@@ -171,7 +171,7 @@ class Maker:
                 )
         if key not in {"strong_zero_shot", "weak_icl"}:
             one["training"] = f"{at}/models/{key}"
-            self.training(one["training"], generator, preference=key in {"dpo", "orpo"})
+            self.training(one["training"], generator, preference={"dpo": "sigmoid", "orpo": "orpo"}.get(key))
             self.job(f"{at}/train_{key}", "train", seed, 40 + 100 * chance)
         self.job(f"{at}/generate_{key}", "generate", seed, 20 + 10 * chance)
         self.models.append(one)
@@ -198,6 +198,10 @@ class Maker:
         self.write(f"{folder}/trainer_log.jsonl", log)
         history.append({"step": 130, "train_loss": 0.4, "train_runtime": 12.0})
         (self.folder / folder / "trainer_state.json").write_text(json.dumps({"log_history": history}))
+        if preference:
+            weights = self.folder / folder / "adapter_model.safetensors"
+            weights.write_bytes(b"")
+            records.note([weights], config={"stage": "dpo", "pref_loss": preference, "pref_beta": 0.1})
 
     def job(self, name, kind, seed, seconds):
         benchmark = self.folder / f"benchmarks/{name}.tsv"

@@ -25,7 +25,7 @@ def test_published_pairs_named_or_not_are_the_same_plan(planned):
     assert plain.steps == spelled.steps
     assert plain.contents == spelled.contents
     written = plain.contents.model_dump()["models"]
-    assert all("pairs" not in model for model in written)
+    assert all("pairs" not in model and "method" not in model for model in written)
     assert [name for name in steps_of(plain) if "pairs" in name] == ["pairs"]
 
 
@@ -67,6 +67,7 @@ def test_each_method_is_trained_once_on_each_of_its_sets(planned):
     models = [model for model in found.contents.models if model.stage == "stage2"]
     assert [model.key for model in models] == keys
     assert [model.pairs for model in models] == ["consistency", "gold", None, None, "gold"]
+    assert [model.method for model in models] == ["dpo", "dpo", None, None, "sft_chosen"]
     assert models[1].label == "Stage II, DPO, gold pairs (control)"
     assert {f"train_{key}" for key in keys} <= {*steps_of(found)}
     assert "pairs_random" not in steps_of(found)

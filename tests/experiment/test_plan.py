@@ -8,9 +8,11 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.experiment.conftest import SMALL
+from w2s_factory import headroom
 from w2s_factory.errors import UserError
 from w2s_factory.experiment.load import read_experiment
 from w2s_factory.experiment.plan import plan
+from w2s_factory.experiment.run import _tell_headroom
 
 PAPER = ["llama2_7b", "gemma_2b", "mistral_7b"]
 OLYMPIC = "olympic_arena_llama3_8b_instruct"
@@ -200,8 +202,12 @@ M_PLUS = "zero_shot/s_arithmetic_w_iter2_hybrid/zero-shot/direct"
         ({}, f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/t1.0", ["dev_samples", "dev"]),
         ({"split": "dev"}, f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/t1.0", ["dev_samples"]),
         (
-            {"split": "dev", "evaluation": {"pass_at": {"k": 4}}},
+            {"split": "dev", "evaluation": {"pass_at": {"k": 10}}},
             f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/t1.0", [],
+        ),
+        (
+            {"split": "dev", "evaluation": {"pass_at": {"k": 4}}},
+            f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/headroom/t1.0", ["dev_headroom_samples"],
         ),
         (
             {"generation": {"sampling": {"temperature": 0.5}}},
@@ -222,6 +228,35 @@ def test_the_headroom_is_that_of_m_plus_on_dev(planned, changes, greedy, samples
     assert measured[:2] == (f"seed0/outputs/{greedy}/results.jsonl", f"seed0/outputs/{samples}")
     steps = [f"{kind}_iter2_hybrid_{name}" for name in further for kind in ("generate", "score")]
     assert measured[2] == [*steps, "headroom"]
+
+
+@pytest.mark.parametrize(("drawn", "option"), [(3, False), (10, False), (20, True)])
+def test_the_headroom_is_that_of_as_many_samples_as_stage_2_draws(planned, drawn, option):
+    found = planned(split="dev", evaluation={"pass_at": {"k": drawn}}, stage2={}, seeds=[2])
+    [step] = [each for each in found.steps if each.name == "seed2/headroom"]
+    assert ("--samples 10" in words(step)) == option
+    samples = [file for file in step.reads if "/t1.0/" in file]
+    assert len(samples) == max(10, drawn)
+    [m_plus] = [model for model in found.contents.models if model.key == "iter2_hybrid_ft"]
+    ours = [file for each in found.steps for file in each.writes if file.startswith(f"{m_plus.samples}/seed")]
+    assert len([file for file in ours if file.endswith("results.jsonl")]) == drawn  # what pass@k counts
+
+
+def test_a_run_says_what_evaluate_says_of_the_headroom(planned, tmp_path):
+    small = planned(stage2={})
+    step = named(small, "headroom")
+    file = tmp_path / step.writes[0]
+    file.parent.mkdir(parents=True)
+    rows = [{"id": 0, "prompt": "", "response": "1", "pred": "1", "gold": "1", "result": True}]
+    row = headroom(rows, [rows] * 10).as_json()
+    row |= {"pairs": 3, "chosen_right": 0.5, "rejected_right": None, "chosen_known": 2, "rejected_known": 0}
+    file.write_text(json.dumps(row))
+    said = []
+    _tell_headroom(small, tmp_path, said.append, step.rule)
+    _tell_headroom(small, tmp_path, said.append, named(small, "vote").rule)
+    assert said[0] == f"seed0/headroom: {row['sentence']}"
+    assert [line.split()[0] for line in said[1:5]] == ["greedy", "avg@10", "maj@10", "pass@10"]
+    assert said[5:] == ["  3 pairs: chosen right 50.0% of 2, rejected right unknown"]
 
 
 def test_without_dev_the_headroom_is_that_of_the_samples_of_stage_2():
@@ -251,6 +286,24 @@ def test_trainings_wait_for_the_headroom_only_where_one_is_required(planned, req
         step = named(required, name)
         assert set(step.reads) - set(without[step.name].reads) == {"seed0/headroom_required.json"}
         assert step.compared == without[step.name].compared
+
+
+def test_nothing_is_trained_before_the_headroom_of_every_seed_is_measured(planned):
+    methods = {"dpo": {}, "simpo": {}, "sft_chosen": {}, "self_training": {}}
+    found = planned(seeds=[0, 3], stage2={"require_headroom": 5, "methods": methods})
+    trained = [f"seed{seed}/train_{name}" for seed in (0, 3) for name in methods]
+    steps = {step.name: step for step in found.steps}
+    for name in trained:
+        assert {"seed0/headroom_required.json", "seed3/headroom_required.json"} <= {*steps[name].reads}
+    written = set()
+    for step in found.steps:  # each after those it depends on
+        assert {file for file in step.reads if file.startswith("seed")} <= written
+        written |= {*step.writes}
+    other = planned(seeds=[0, 3], stage2={"methods": methods})
+    assert [step.seed for step in other.steps] == [*sorted(step.seed for step in other.steps[:-1]), 0]
+    assert {*steps} - {step.name for step in other.steps} == {
+        "seed0/headroom_required", "seed3/headroom_required",
+    }  # fmt: skip
 
 
 def test_the_base_can_be_dpos_reference_and_orpos_start(planned):

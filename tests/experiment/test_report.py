@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from tests.experiment.made_runs import ACCURACIES, make_run
+from tests.experiment.made_runs import ACCURACIES, make_run, rows_of
 from w2s_factory import UserError, evaluate, records, report
 
 CSVS = [
@@ -207,15 +207,23 @@ def test_stage_tables_are_what_the_stages_counted(reported):
     assert (confidence.groupby("seed").questions.sum() == 40).all()
 
 
-def test_the_headroom_is_that_of_its_file(whole, reported, page):
+def test_the_headroom_is_that_of_its_file(small, reported, page):
     table = pd.read_csv(reported.beside / "headroom.csv").set_index("seed")
     for seed in (0, 1):
-        measured = json.loads((whole / f"seed{seed}/headroom.json").read_text())
+        measured = json.loads((small / f"seed{seed}/headroom.json").read_text())
         assert f"Seed {seed}: {measured['sentence']}" in page
         assert table.difference[seed] == pytest.approx(measured["difference"]["value"])
         assert table.majority_low[seed] == pytest.approx(measured["majority"]["low"])
         assert table.pairs[seed] == measured["pairs"]
     assert "a part of which M<sub>plus</sub> was trained on" in page
+
+
+def test_a_sampled_answer_is_not_called_greedy(run):
+    for seed in (0, 1):
+        file = run / f"seed{seed}/headroom.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"temperature": 0.5}))
+    text = report(run).page.read_text()
+    assert "what their majority knows beyond one sampled answer (temperature 0.5)." in text
 
 
 def test_a_run_that_began_before_there_was_a_headroom_has_none(run):
@@ -242,10 +250,33 @@ def test_a_training_that_did_little_is_named_beside_its_accuracy(run):
     movement = pd.read_csv(made.beside / "movement.csv").fillna("")
     assert set(movement[movement.seed == 0].finding) == {""}
     assert set(movement[movement.seed == 1].finding) == {
-        "the policy hardly moved: reward margin 0.009 at the end"
+        "the policy hardly moved: reward margin 0.009 at the end (0.09 nats at beta 0.1)"
     }
     ends = movement[(movement.seed == 0) & (movement.value == "logps/chosen")]
     assert ends[["first", "last"]].to_numpy().tolist() == [[-20.25, -26.5]]
+
+
+def test_a_training_on_other_pairs_is_named_too_by_what_its_configuration_says(run):
+    models = json.loads((run / "contents.json").read_text())["models"]
+    other = {"key": "dpo_consistency", "label": "DPO, others", "pairs": "consistency", "method": "dpo"}
+    changed(run, models=[model | other if model["key"] == "dpo" else model for model in models])
+    for seed, beta in ((0, 0.1), (1, 10)):
+        folder = run / f"seed{seed}/models/dpo"
+        [line] = rows_of(folder / "manifest.jsonl")
+        line["config"]["pref_beta"] = beta
+        (folder / "manifest.jsonl").write_text(json.dumps(line) + "\n")
+    movement = pd.read_csv(report(run).beside / "movement.csv").fillna("")
+    found = movement[movement.model == "dpo_consistency"]
+    assert set(found[found.seed == 0].finding) == {""}
+    [said] = {*found[found.seed == 1].finding}
+    assert said.startswith("the policy hardly moved: reward margin 0.542 at the end (0.05 nats at beta 10)")
+
+
+def test_a_training_without_a_configuration_is_not_called_one_that_hardly_moved(run):
+    for seed in (0, 1):
+        (run / f"seed{seed}/models/dpo/manifest.jsonl").unlink()
+    movement = pd.read_csv(report(run).beside / "movement.csv").fillna("")
+    assert set(movement[movement.model == "dpo"].finding) == {""}
 
 
 def test_the_paper_stands_beside_its_tasks_only(reported, page, run):

@@ -6,13 +6,19 @@ import dataclasses
 
 from tests.experiment.test_report_summary import FLOOR, HYBRID, model
 from w2s_factory.experiment.report.comparisons import comparisons
+from w2s_factory.experiment.report.figures import training
+from w2s_factory.experiment.report.figures.training import movement_figure
 from w2s_factory.experiment.report.models import control_of
 from w2s_factory.experiment.report.summary import answer
+from w2s_factory.experiment.report.training_curves import TrainingCurves
 from w2s_factory.experiment.run_contents import Evaluated
+from w2s_factory.llamafactory.preference_methods import METHODS
+from w2s_factory.quantities import PAIR_SETS
 
 
 def of_stage2(key, share, pairs=None):
-    return dataclasses.replace(model(key, share), stage="stage2", pairs=pairs)
+    method = key.removesuffix(f"_{pairs}")
+    return dataclasses.replace(model(key, share), stage="stage2", pairs=pairs, method=method)
 
 
 DPO, CONTROL = of_stage2("dpo", 0.9), of_stage2("sft_chosen", 0.85)
@@ -50,6 +56,32 @@ def test_the_controls_are_compared_with_m_plus_and_claim_nothing_in_the_sentence
     after = sentence.partition("self_training added 10.0 points")[2]
     assert after
     assert "control" not in after
+
+
+def test_a_control_is_known_by_its_method_and_not_by_its_key():
+    renamed = dataclasses.replace(CONTROL, key="sft")
+    assert renamed.is_control
+    assert control_of([renamed], DPO) is renamed
+    other = dataclasses.replace(DPO, key="sft_chosen_by_length", method="sft_chosen_by_length")
+    assert not other.is_control
+    assert control_of([CONTROL], other) is CONTROL
+
+
+def test_each_method_on_each_set_has_a_line_of_its_own_even_without_colours(monkeypatch):
+    values = {name: [(1, 0.0), (2, 0.5)] for name in ("rewards/chosen", "rewards/margins")}
+    trained = [
+        TrainingCurves(f"{name}_{pairs}", f"{name} {pairs}", 0, values, {}, name, pairs)
+        for name in METHODS
+        for pairs in PAIR_SETS
+    ]
+    drawn = []
+    monkeypatch.setattr(training, "drawn", lambda figure, *_: drawn.append(figure))
+    movement_figure(trained)
+    [axes] = drawn[0].axes
+    looks = [(line.get_linestyle(), line.get_marker(), line.get_color()) for line in axes.get_lines()]
+    assert len({look[:2] for look in looks}) == len(looks) == len(trained)
+    assert len({look[2] for look in looks}) == len(METHODS)
+    assert len(drawn[0].legends[0].get_texts()) == len(trained)
 
 
 def test_contents_name_pairs_only_where_they_are_not_the_published_ones():

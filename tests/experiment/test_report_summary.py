@@ -45,6 +45,7 @@ def model(key, *shares, any_format=None, **where):
         any_format=None if any_format is None else verdicts(any_format),
         sampled=None,
         m_plus=key == "iter1_hybrid_ft",
+        method=key if stage == "stage2" else None,
     )
 
 

@@ -35,40 +35,56 @@ def curves(margins, chosen=(-0.4, -0.4), loss=(0.692, 0.689)):
     }
 
 
+DPO, ORPO = {"stage": "dpo", "pref_beta": 0.1}, {"stage": "dpo", "pref_loss": "orpo", "pref_beta": 0.1}
+
+
 @pytest.mark.parametrize(
-    ("margins", "chosen", "reference", "finding"),
+    ("margins", "chosen", "config", "finding"),
     [
-        ((0.001, 0.009), (-0.40, -0.41), True, HARDLY),  # the embedded task's DPO at 1e-4
-        ((0.001, 0.09), (-0.40, -0.60), True, ""),  # at 1e-3
-        ((0.001, 0.68), (-0.4, -3.1), True, DISPLACED),  # three epochs of it
-        ((0.009,), (-0.4,), True, HARDLY),
-        ((0.001, -0.09), (-0.4, -0.4), True, ""),  # it moved, the wrong way
-        ((2.0, 2.001), (-0.4, -0.4), True, ""),  # another reference than the first policy
-        ((0.001, 0.009), (-0.4, -0.4), False, ""),  # without a reference the margin does not begin at 0
-        ((-0.5, 0.3), (-0.4, -3.1), False, DISPLACED),
-        ((0.0, 0.5), (-50.0, -53.0), True, ""),  # little for a long response
-        ((0.0, 0.5), (-0.1, -0.9), True, ""),  # less than a nat
-        ((0.0, 0.5), (-3.1, -0.4), True, ""),  # more likely
+        ((0.001, 0.009), (-0.40, -0.41), DPO, HARDLY),  # the embedded task's DPO at 1e-4
+        ((0.001, 0.09), (-0.40, -0.60), DPO, ""),  # at 1e-3
+        ((0.001, 0.68), (-0.4, -3.1), DPO, DISPLACED),  # three epochs of it
+        ((0.009,), (-0.4,), DPO, HARDLY),
+        ((0.001, -0.09), (-0.4, -0.4), DPO, ""),  # it moved, the wrong way
+        ((2.0, 2.001), (-0.4, -0.4), DPO, ""),  # another reference than the first policy
+        ((0.001, 0.009), (-0.4, -0.4), ORPO, ""),  # without a reference the margin does not begin at 0
+        ((-0.5, 0.3), (-0.4, -3.1), ORPO, DISPLACED),
+        ((0.0, 0.5), (-50.0, -53.0), DPO, ""),  # little for a long response
+        ((0.0, 0.5), (-0.1, -0.9), DPO, ""),  # less than a nat
+        ((0.0, 0.5), (-3.1, -0.4), DPO, ""),  # more likely
+        # the same log-ratios have other margins at other betas
+        ((0.01, 0.09), (-0.4, -0.4), {"stage": "dpo", "pref_beta": 1.0}, HARDLY),
+        ((0.0001, 0.0045), (-0.4, -0.4), {"stage": "dpo", "pref_beta": 0.01}, ""),
+        ((0.01, 0.09), (-0.4, -0.4), {"stage": "dpo", "dpo_beta": 1.0}, HARDLY),  # an earlier release's name
+        ((0.001, 0.009), (-0.4, -0.4), {"stage": "dpo"}, HARDLY),  # LLaMA-Factory's default, 0.1
+        ((0.001, 0.009), (-0.4, -0.4), {"stage": "dpo", "dpo_loss": "orpo"}, ""),
+        ((0.001, 0.009), (-0.4, -0.4), {"stage": "dpo", "pref_beta": None}, HARDLY),  # as without it
+        ((0.001, 0.009), (-0.4, -0.4), None, ""),  # not known whether it has a reference
     ],
 )
-def test_what_is_named(margins, chosen, reference, finding):
-    found = movement(curves(margins, chosen), reference=reference)
+def test_what_is_named(margins, chosen, config, finding):
+    found = movement(curves(margins, chosen), config)
     assert found.finding.partition(":")[0] == finding
     assert "loss 0.692 to 0.689" in found.values
 
 
-@given(st.floats(-2, 2), st.floats(-2, 2), st.floats(-100, 0), st.floats(-100, 0))
-def test_the_thresholds_decide(first, last, chosen, later):
-    found = movement(curves((first, last), (chosen, later)), reference=True)
-    assert found.hardly_moved == (abs(last) < HARDLY_MOVED and abs(last - first) < HARDLY_MOVED)
+@given(st.floats(-2, 2), st.floats(-2, 2), st.floats(-100, 0), st.floats(-100, 0), st.floats(0.01, 5))
+def test_the_thresholds_decide(first, last, chosen, later, beta):
+    found = movement(curves((first, last), (chosen, later)), {"stage": "dpo", "pref_beta": beta})
+    assert found.hardly_moved == (abs(last) / beta < HARDLY_MOVED and abs(last - first) / beta < HARDLY_MOVED)
     assert found.displaced == (chosen - later >= DISPLACED_NATS and later <= DISPLACED_FACTOR * chosen)
     assert found.ends["rewards/margins"] == (first, last)
     assert bool(found.finding) == (found.hardly_moved or found.displaced)
 
 
+def test_the_finding_says_the_margin_in_nats():
+    found = movement(curves((0.01, 0.09)), {"stage": "dpo", "pref_beta": 0.5})
+    assert found.finding == f"{HARDLY}: reward margin 0.090 at the end (0.18 nats at beta 0.5)"
+
+
 def test_other_trainings_have_no_movement():
-    assert movement({"loss": [(1, 0.5)]}, reference=True) is None
-    assert movement({}, reference=True) is None
+    assert movement({"loss": [(1, 0.5)]}, DPO) is None
+    assert movement({}, DPO) is None
 
 
 @pytest.fixture
@@ -95,7 +111,7 @@ def trained(tmp_path):
 )
 def test_the_configuration_says_whether_there_is_a_reference(trained, config, reference):
     found = movement_in(trained, config)
-    assert found.reference == reference
+    assert (found.beta is not None) == reference
     assert found.hardly_moved == reference
     assert found.ends["loss"] == (0.692, 0.689)
 

@@ -69,10 +69,20 @@ def test_it_answers_with_steps_and_a_number(base):
     assert sum("####" in answer or "answer" in answer or "So" in answer for answer in answers) >= 8, answers
 
 
-def pretrained(root):
+def pretrained(root, base="weak"):
     command = [sys.executable, str(ROOT / "scripts" / "pretrain_arithmetic.py")]
-    command += ["--root", str(root), "--only", "weak", "--steps", "3"]
+    command += ["--root", str(root), "--only", base, "--steps", "3"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_base_that_starts_from_another_names_it_where_it_is_missing(tmp_path):
+    pytest.importorskip("torch")
+    done = pretrained(tmp_path, "various")
+    assert done.returncode == 2
+    *_, last = done.stderr.splitlines()
+    assert f"starts from {tmp_path / 'arithmetic_strong'}, which is missing" in last
+    assert last.endswith("make it with --only strong")
+    assert not list(tmp_path.iterdir())
 
 
 def test_pretraining_repeats_itself(tmp_path):

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 import record_outputs
 from record_outputs import Recorder, compare, described, record
+from recorded_commands import PREFERENCE, SUPERVISED
 from recorded_inputs import Places
+
+from w2s_factory.llamafactory.presets import preset_names
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "record_outputs.py"
@@ -22,6 +25,11 @@ ONE = "embedded 1, options 0"
 def recordings():
     """Two recordings of one case, made in two folders."""
     return record(ROOT, ONE, None), record(ROOT, ONE, None)
+
+
+def test_every_preset_for_a_prompt_in_the_published_form_is_recorded():
+    names = {name for name in preset_names() if not name.startswith("chat_")} - {"export"}
+    assert names == {*SUPERVISED, *PREFERENCE}
 
 
 def test_two_recordings_of_the_same_code_are_equal(recordings):

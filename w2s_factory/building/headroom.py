@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.building.agreement import Accuracy
-from w2s_factory.building.pair_sources import ORIGIN, sidecar
+from w2s_factory.building.pair_sources import read_origins, side_verdicts, sidecar
 from w2s_factory.errors import DelegateError, UserError
-from w2s_factory.folders import results_in
+from w2s_factory.folders import OUTPUT, results_in
 from w2s_factory.quantities import HeadroomPoints, Samples
 from w2s_factory.ranges import check
-from w2s_factory.records import Outputs, read, rows_of
+from w2s_factory.records import Outputs, Table, last_facts, rows_of
 from w2s_factory.scoring.metrics import Difference, bootstrap_mean, paired_bootstrap, wilson_interval
 from w2s_factory.scoring.seeds import seed_sources
 from w2s_factory.scoring.verdicts import read_verdicts, sampled_questions
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from w2s_factory.records import RowsLike, RowSource
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.scoring.verdicts import SampledQuestion
@@ -36,7 +38,7 @@ class HeadroomShares:
     """The accuracies of one model on the same questions, each with a 95 % interval.
 
     Attributes:
-        greedy: The accuracy of its greedy answers (Wilson's interval).
+        greedy: The accuracy of its one answer to each question, greedy by default (Wilson's interval).
         averaged: Its mean accuracy over k samples, avg@k (a bootstrap over the questions).
         majority: The accuracy of the majority answers of k samples, maj@k (Wilson's interval).
         passed: The share of questions with a right one among k samples, pass@k (Wilson's interval).
@@ -61,7 +63,7 @@ class PairVerdicts:
 
 @dataclass(frozen=True)
 class Headroom:
-    """What Stage II can draw on: samples whose majority knows more than the greedy answer.
+    """What Stage II can draw on: samples whose majority knows more than one answer, by default greedy.
 
     Attributes:
         questions: The number of questions whose gold is known.
@@ -69,6 +71,8 @@ class Headroom:
         k: The number of samples of each question.
         shares: The accuracies; None if no gold is known.
         pairs: The preference pairs; None if they were not named.
+        temperature: The temperature of the one answer to each question, as its manifest notes it; 0 is
+            greedy.
     """
 
     questions: int
@@ -76,20 +80,22 @@ class Headroom:
     k: int
     shares: HeadroomShares | None
     pairs: PairVerdicts | None = None
+    temperature: float = 0.0
 
     @property
     def points(self) -> float | None:
-        """Return the difference of majority and greedy answer in percentage points; None if not known."""
+        """Return the difference of majority and one answer in percentage points; None if not known."""
         return None if self.shares is None else round(100 * self.shares.difference.value, _EXACT)
 
     @property
     def sentence(self) -> str:
-        """Return whether the majority knows more than the greedy answer, as one sentence.
+        """Return whether the majority knows more than the greedy answer (or a sampled one), as one sentence.
 
         It knows more, or less, only if the whole interval of the difference is above, or below, zero.
         """
+        one = one_answer(self.temperature)
         if self.shares is None:
-            return "Whether the majority knows more than the greedy answer is not known: no gold answer is."
+            return f"Whether the majority knows more than {one} is not known: no gold answer is."
         shares = self.shares
         value, low, high = (f"{100 * share:+.1f}" for share in shares.difference)
         if shares.difference.low > 0:
@@ -97,7 +103,7 @@ class Headroom:
         else:
             knows = "knows less than" if shares.difference.high < 0 else "does not clearly know more than"
         return (
-            f"The majority of {self.k} samples {knows} the greedy answer: {shares.majority.value:.1%} "
+            f"The majority of {self.k} samples {knows} {one}: {shares.majority.value:.1%} "
             f"against {shares.greedy.value:.1%} of {self.questions:,} questions, {value} points "
             f"(95 % interval {low} to {high})."
         )
@@ -105,13 +111,43 @@ class Headroom:
     def as_json(self) -> dict[str, Any]:
         """Return the content of `headroom.json`: shares are from 0 to 1, what is not known is null."""
         row: dict[str, Any] = {"questions": self.questions, "left_out": self.left_out, "k": self.k}
+        row |= {"temperature": self.temperature} if self.temperature else {}
         for name in HeadroomShares.__dataclass_fields__:
             estimate = self.shares and getattr(self.shares, name)
             row[name] = estimate and estimate._asdict()
         if self.pairs is not None:
             row["pairs"] = self.pairs.pairs
             row["chosen_right"], row["rejected_right"] = self.pairs.chosen.share, self.pairs.rejected.share
+            row["chosen_known"], row["rejected_known"] = self.pairs.chosen.known, self.pairs.rejected.known
         return row | {"sentence": self.sentence}
+
+
+def one_answer(temperature: float) -> str:
+    """Return what the majority is compared with, in words: the greedy answer, or a sampled one."""
+    return f"one sampled answer (temperature {temperature:g})" if temperature else "the greedy answer"
+
+
+def headroom_in_words(row: Mapping[str, Any]) -> list[str]:
+    """Return the content of `headroom.json` as lines: its sentence, its accuracies, the verdicts on pairs."""
+    k, one = row["k"], "sampled" if row.get("temperature") else "greedy"
+    names = {"greedy": one, "averaged": f"avg@{k}", "majority": f"maj@{k}", "passed": f"pass@{k}"}
+    lines = [row["sentence"]]
+    for name, label in names.items():
+        if row[name] is not None:
+            value, low, high = (row[name][end] for end in Difference._fields)
+            lines.append(f"  {label:<8} {value:.1%}  (95 % interval {low:.1%} to {high:.1%})")
+    if row["left_out"]:
+        lines.append(f"  {row['left_out']:,} questions whose gold is not known are left out")
+    if "pairs" in row:
+        chosen, rejected = (_right(row, side) for side in ("chosen", "rejected"))
+        lines.append(f"  {row['pairs']:,} pairs: chosen right {chosen}, rejected right {rejected}")
+    return lines
+
+
+def _right(row: Mapping[str, Any], side: str) -> str:
+    """Return how often a side of the pairs is right."""
+    share, known = row[f"{side}_right"], row.get(f"{side}_known", row["pairs"])
+    return "unknown" if share is None else f"{share:.1%} of {known:,}"
 
 
 def headroom(
@@ -131,7 +167,8 @@ def headroom(
     greedy answer, there is little that it could teach. Questions whose gold is not known are left out.
 
     Args:
-        greedy: The results of one greedy answer to each question, or a folder with `results.jsonl`.
+        greedy: The results of one answer to each question, or a folder with `results.jsonl`. It counts as
+            greedy unless the manifest next to it notes another temperature.
         samples: The results of several samples of the same model on the same questions: a folder with
             `seed0/results.jsonl` ..., or the results of each seed.
         k: The number of samples that count, the first ones; all if None.
@@ -157,7 +194,8 @@ def headroom(
     questions = list(sampled_questions(seeds, k, equal, named, seen))
     shares = _shares(answers, questions, k, named) if questions else None
     origins = None if pairs is None else sidecar(Path(pairs))
-    found = Headroom(len(questions), seen[False], k, shares, None if origins is None else _of_pairs(origins))
+    of_pairs = None if origins is None else _of_pairs(origins)
+    found = Headroom(len(questions), seen[False], k, shares, of_pairs, _temperature(answers))
     _check_required(found, require)
     if output is not None:
         reads = [answers, *seeds.values(), *([] if origins is None else [origins])]
@@ -165,6 +203,13 @@ def headroom(
             outputs.text(Path(output), json.dumps(found.as_json(), indent=2) + "\n")
             outputs.note()
     return found
+
+
+def _temperature(answers: RowSource) -> float:
+    """Return the temperature that a manifest notes for the responses behind results; 0 if it notes none."""
+    settings = {} if isinstance(answers, Table) else last_facts(answers.with_name(OUTPUT)).get("settings")
+    noted = settings.get("temperature") if isinstance(settings, dict) else None
+    return float(noted) if isinstance(noted, (int, float)) else 0.0
 
 
 def _shares(greedy: RowSource, questions: list[SampledQuestion], k: Samples, samples: str) -> HeadroomShares:
@@ -195,11 +240,10 @@ def _of_pairs(origins: Path) -> PairVerdicts:
         UserError: It does not exist or cannot be read.
     """
     pairs, chosen, rejected = 0, Accuracy(), Accuracy()
-    for row in read(origins, ORIGIN):
-        weak_chosen = row["weak_side"] == "chosen"
-        (chosen if weak_chosen else rejected).count(row.get("weak_result"))
-        (rejected if weak_chosen else chosen).count(row.get("other_result"))
+    for origin in read_origins(origins):
         pairs += 1
+        for side, verdict in zip((chosen, rejected), side_verdicts(origin), strict=True):
+            side.count(verdict)
     return PairVerdicts(pairs, chosen, rejected)
 
 

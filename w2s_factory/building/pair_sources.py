@@ -6,16 +6,16 @@ import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 
 from w2s_factory.building.response_rule import ResponseRule
-from w2s_factory.building.sample_pools import consistency_pools
+from w2s_factory.building.sample_pools import consistency_pools, gold_pools
 from w2s_factory.building.voted_samples import VotedQuestions
 from w2s_factory.building.weak_answers import JoinedVotes, Judgements
 from w2s_factory.errors import UserError
 from w2s_factory.folders import RESULTS, results_in, samples_in, seed_number, seeds_in, votes_in
-from w2s_factory.quantities import PairRules
-from w2s_factory.records import ANY, OUTPUT, Form, Table, read, rows_of, text_digest
+from w2s_factory.quantities import PAIR_SETS, ConsistencyRules, PairRules, PairThresholds
+from w2s_factory.records import ANY, OUTPUT, Form, Table, last_facts, read, rows_of, text_digest
 from w2s_factory.scoring.seeds import seed_sources
 from w2s_factory.tasks import get_task
 
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from w2s_factory.building.pairs import Judged, WeakSide
-    from w2s_factory.quantities import PairThresholds
+    from w2s_factory.quantities import PairDraws, PairSet
     from w2s_factory.records import Id, RowsLike, RowSource, Sample, Vote
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
 
 _SUFFIX = ".origins.jsonl"
+_OF_SAMPLES: Final = ("consistency", "gold")
 
 EachT = TypeVar("EachT")
 
@@ -186,6 +187,29 @@ def sidecar(pairs: str | Path) -> Path:
     return Path(pairs).with_suffix(_SUFFIX)
 
 
+def read_origins(source: RowSource) -> Iterator[Mapping[str, Any]]:
+    """Yield the origins of pairs of any kind, as `Origin` or as `SampledOrigin`, in the order of the pairs.
+
+    Raises:
+        UserError: The file does not exist, cannot be read, or has other rows.
+    """
+    form: Form[Any] = SAMPLED_ORIGIN if _of_samples(next(read(source, ANY), {})) else ORIGIN
+    return read(source, form)
+
+
+def _of_samples(origin: Mapping[str, Any]) -> bool:
+    """Return whether both sides of a pair are samples."""
+    return "chosen" in origin
+
+
+def side_verdicts(origin: Mapping[str, Any]) -> tuple[bool | None, bool | None]:
+    """Return whether the chosen and the rejected response of a pair are right; None where it is not known."""
+    if _of_samples(origin):
+        return origin["chosen"].get("result"), origin["rejected"].get("result")
+    both = origin.get("weak_result"), origin.get("other_result")
+    return both if origin["weak_side"] == "chosen" else both[::-1]
+
+
 def origins(judged: Judged, seeds: Seeds | None = None) -> Iterator[Origin]:
     """Yield the origins of a question's pairs, in the order of the pairs."""
     if judged.weak_side is None:
@@ -251,18 +275,51 @@ class PairSource:
 
     Attributes:
         task: The task that says when two answers are equal.
-        weak: The weak model's results or full weak data; None for consistency pairs.
+        weak: The weak model's results or full weak data; None for pairs of samples.
         votes: The majority file.
-        rules: The thresholds, of which consistency pairs have `min_confidence` alone. The other rules have no
-            part in whether a question gives a pair.
+        rules: The rules, of the class by which pairs of their kind are built: `PairThresholds` (or
+            `PairRules`) for pairs with the weak model's response, `ConsistencyRules`, or for gold pairs
+            `PairDraws`. The draws have no part in whether a question gives a pair.
         response_rule: How responses are read; the published way if None.
     """
 
     task: Task | str
     weak: RowsLike | None
     votes: RowsLike
-    rules: PairThresholds
+    rules: PairThresholds | PairDraws
     response_rule: ResponseRule | None = None
+
+    @property
+    def kind(self) -> PairSet:
+        """Return the kind of pairs that have such rules; that of random pairs is the kind they came from."""
+        if isinstance(self.rules, PairThresholds):
+            return "weak"
+        return "consistency" if isinstance(self.rules, ConsistencyRules) else "gold"
+
+
+def pair_kind(pairs: str | Path) -> PairSet:
+    """Return the kind of the pairs in a file, by the manifest and the origins next to it.
+
+    Raises:
+        UserError: There are no origins; or both sides are samples, and the manifest does not say by which
+            rule they were selected.
+    """
+    path = _origins(Path(pairs))
+    if (noted := _noted_kind(path)) is not None:
+        return noted
+    if not _of_samples(next(read(path, ANY), {})):
+        return "weak"
+    problem = "no line of its manifest says whether its pairs were selected by consistency or by gold"
+    raise UserError(
+        problem, file=pairs, hint="Keep the manifest.jsonl that build-data wrote next to the pairs"
+    )
+
+
+def _noted_kind(origins: RowSource) -> PairSet | None:
+    """Return the kind that the manifest notes for some origins; None if it does not mention them."""
+    facts = {} if isinstance(origins, Table) else last_facts(origins)
+    kind = facts.get("pairs", "weak")
+    return next((known for known in PAIR_SETS if facts and kind == known), None)
 
 
 def explain_pair(pairs: RowsLike, name: Id, source: PairSource | None = None) -> str:
@@ -278,15 +335,21 @@ def explain_pair(pairs: RowsLike, name: Id, source: PairSource | None = None) ->
         UserError: There are no origins; or the question has no pair, and the reason cannot be found.
     """
     path, name = _origins(rows_of(pairs, "origins")), str(name)
-    of_samples = "chosen" in next(read(path, ANY), {})
-    form: Form[Any] = SAMPLED_ORIGIN if of_samples else ORIGIN
-    found = [origin for origin in read(path, form) if str(origin["id"]) == name]
+    found, of_samples = [], False
+    for origin in read_origins(path):
+        of_samples = _of_samples(origin)
+        if str(origin["id"]) == name:
+            found.append(origin)
     if found:
-        return "\n".join([_question(found[0]), *map(_sampled_pair if of_samples else _pair, found)])
+        return "\n".join([_question(found[0]), *map(_pair, found)])
     if source is None:
         weak = "" if of_samples else ", --weak"
         hint = f"To find out why, also name --task{weak} and --votes"
         raise UserError(f'has no pair of the question "{name}"', file=path, hint=hint)
+    noted = _noted_kind(path) or (source.kind if of_samples == (source.kind in _OF_SAMPLES) else None)
+    if noted != source.kind and (noted, source.kind) != ("random", "weak"):
+        problem = f"has {noted or 'other'} pairs, which are not built by rules of {source.kind} pairs"
+        raise UserError(problem, file=path, hint="Name the rules that they were built by")
     return _skipped(source, name, path)
 
 
@@ -313,10 +376,10 @@ def _skipped(source: PairSource, name: str, path: RowSource) -> str:
         UserError: The votes do not have the question, or they give a pair with these thresholds.
     """
     votes = rows_of(source.votes, "votes", votes_in)
-    if source.weak is None:
-        question, skipped = _unpaired(source, name, votes)
+    if isinstance(source.rules, PairThresholds):
+        question, skipped = _unjudged(source, source.rules, name, votes)
     else:
-        question, skipped = _unjudged(source, source.weak, name, votes)
+        question, skipped = _unpaired(source, name, votes)
     if skipped is None:
         problem = f'has no pair of the question "{name}", to which these votes and thresholds give a pair'
         raise UserError(problem, file=path, hint="Name the files and thresholds that it was built with")
@@ -324,23 +387,30 @@ def _skipped(source: PairSource, name: str, path: RowSource) -> str:
 
 
 def _unjudged(
-    source: PairSource, weak: RowsLike, name: str, votes: RowSource
+    source: PairSource, thresholds: PairThresholds, name: str, votes: RowSource
 ) -> tuple[Mapping[str, Any], str | None]:
-    """Return a question and why its weak response is in no pair; None if it is in one."""
+    """Return a question and why its weak response is in no pair; None if it is in one.
+
+    Raises:
+        UserError: The weak model's responses are not named, or cannot be used.
+    """
+    if source.weak is None:
+        raise UserError("is not named: these pairs have the weak model's responses", field="weak")
     task = get_task(source.task)
-    joined = JoinedVotes(task, rows_of(weak, "weak", results_in), votes, source.response_rule)
+    joined = JoinedVotes(task, rows_of(source.weak, "weak", results_in), votes, source.response_rule)
     questions = _named(joined, lambda each: each[1]["id"], name, votes)
-    rules = PairRules(**asdict(source.rules))
+    rules = PairRules(**asdict(thresholds))
     [judged] = Judgements(task, questions, rules, votes, source.response_rule)
     return _asked(judged), judged.skipped
 
 
 def _unpaired(source: PairSource, name: str, votes: RowSource) -> tuple[Mapping[str, Any], str | None]:
-    """Return a question and why its samples give no consistency pair; None if they give one."""
+    """Return a question and why its samples give no consistency or gold pair; None if they give one."""
     questions = VotedQuestions(votes, source.response_rule or ResponseRule())
-    voted = questions.classified(get_task(source.task))
+    rules = source.rules if isinstance(source.rules, ConsistencyRules) else None
+    voted = questions.as_written() if rules is None else questions.classified(get_task(source.task))
     [found] = _named(voted, lambda each: each.vote["id"], name, votes)
-    pools = consistency_pools(found, source.rules.min_confidence)
+    pools = gold_pools(found) if rules is None else consistency_pools(found, rules.min_confidence)
     return _of_vote(found.vote), pools if isinstance(pools, str) else None
 
 
@@ -386,19 +456,17 @@ def _question(origin: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _pair(origin: Origin) -> str:
+def _pair(origin: Mapping[str, Any]) -> str:
     """Return the line on one pair."""
+    if _of_samples(origin):
+        chosen, rejected = (
+            _sample(side["seed"], side["pred"], side["result"])
+            for side in (origin["chosen"], origin["rejected"])
+        )
+        return f"pair: chosen is {chosen}; rejected is {rejected}"
     other = "rejected" if origin["weak_side"] == "chosen" else "chosen"
     sample = _sample(origin["seed"], origin["other_pred"], origin["other_result"])
     return f"pair: weak is {origin['weak_side']}; {other} is {sample}"
-
-
-def _sampled_pair(origin: SampledOrigin) -> str:
-    """Return the line on one pair of samples."""
-    chosen, rejected = (
-        _sample(side["seed"], side["pred"], side["result"]) for side in (origin["chosen"], origin["rejected"])
-    )
-    return f"pair: chosen is {chosen}; rejected is {rejected}"
 
 
 def _sample(seed: int | None, pred: str, result: bool | None) -> str:

@@ -68,7 +68,7 @@ class SampledPairCounts:
 
 @dataclass(frozen=True)
 class SampledPairSet:
-    """The result of `build_consistency_pairs`.
+    """The result of `build_consistency_pairs` or `build_gold_pairs`.
 
     Attributes:
         counts: The counts.

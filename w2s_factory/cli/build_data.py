@@ -188,8 +188,8 @@ def _threshold(flag: str, **attributes: Any) -> Callable[[Any], Any]:
 )  # fmt: skip
 @_inspection(
     "--explain", metavar="ID",
-    help="Show the votes behind the pairs of question ID in the pair file --output; with --task, --weak and "
-    "--votes, also why a question has no pair.",
+    help="Show the votes behind the pairs of question ID in the pair file --output; with --task, --votes and "
+    "(for pairs with the weak model's responses) --weak, also why a question has no pair.",
 )  # fmt: skip
 @_chat(
     "--chat", type=click.Choice(["on", "off"]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import click
 from click.core import ParameterSource
 
 from w2s_factory.cli.options import DASH, reasoning_markers
@@ -17,11 +18,9 @@ from w2s_factory.quantities import PairThresholds
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import click
-
     from w2s_factory.answers.thinking import ResponsePart
     from w2s_factory.building import PromptForm, ResponseRule
-    from w2s_factory.quantities import PairControl, PairKind
+    from w2s_factory.quantities import PairControl, PairKind, PairSet
     from w2s_factory.records import PairForm
 
 
@@ -139,6 +138,11 @@ class Stage1Options(ResponseOptions, DatasetOptions):
     seed: int
 
 
+def has_weak_side(kind: PairSet) -> bool:
+    """Return whether pairs of a kind have the weak model's response on one side."""
+    return kind in ("weak", "random")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage2Options(PairThresholds, ResponseOptions, OneDatasetOptions):
     """The options of stage 2; its thresholds are declared by `PairThresholds` alone."""
@@ -157,26 +161,23 @@ class Stage2Options(PairThresholds, ResponseOptions, OneDatasetOptions):
     control: PairControl | None
 
     def __post_init__(self) -> None:
-        if self.has_weak_side:  # other pairs have no second threshold
+        if self.has_weak_side and not self.explain:  # other pairs have no second threshold
             super().__post_init__()
 
     @property
-    def kind(self) -> PairKind | PairControl:
+    def kind(self) -> PairSet:
         """The kind of the pairs: that of `--control`, or else of `--pairs`."""
         return self.control or self.pairs
 
     @property
     def has_weak_side(self) -> bool:
         """Whether the pairs have the weak model's response on one side."""
-        return self.kind in ("weak", "random")
+        return has_weak_side(self.kind)
 
     @property
     def thresholds(self) -> dict[str, Any]:
         """The values of the thresholds, by field of `PairThresholds`."""
-        values = {field.name: getattr(self, field.name) for field in fields(PairThresholds)}
-        if self.has_weak_side:
-            return values
-        return {**values, "negative_confidence": max(values.values())}  # which such pairs do not read
+        return {field.name: getattr(self, field.name) for field in fields(PairThresholds)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +207,7 @@ _MARKERS: Final = {"reasoning_start", "reasoning_end"}
 
 INSPECTIONS: Final = {
     "explain": {
-        *("task_name", "output", "weak", "votes", "train_on", "extraction", "mode", "pairs"),
+        *("task_name", "output", "weak", "votes", "train_on", "extraction", "mode"),
         *_MARKERS,
         *(field.name for field in fields(PairThresholds)),
     },
@@ -224,6 +225,20 @@ UNREAD: Final = {
     ("control", "random"): {"pairs"},
 }
 """The parameters of stage 2 that pairs of another source than the published one do not read."""
+
+
+def refuse_unread_of(kind: PairSet) -> None:
+    """Refuse options that were given and that pairs of this kind, found in a file, do not read.
+
+    Raises:
+        UserError: Names the first such option.
+    """
+    ctx = click.get_current_context()
+    unread = {value: names for (_, value), names in UNREAD.items()}.get(kind, set())
+    for parameter in ctx.command.params:
+        given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name in unread:
+            raise UserError(f"is not read for {kind} pairs", field=parameter.opts[0], hint="Leave it out")
 
 
 _NEXT_TO_ROWS = {"layout", "preset", "model", "settings", "dataset_name"}

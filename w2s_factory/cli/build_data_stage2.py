@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from w2s_factory.cli.build_data_options import has_weak_side, refuse_unread_of
 from w2s_factory.cli.next_steps import after_dataset, shown
 from w2s_factory.cli.options import DASH
 from w2s_factory.cli.output import accuracy_text, messages_to_stderr, print_datasets, print_limits
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         Stage2,
     )
     from w2s_factory.cli.build_data_options import Stage2Options
+    from w2s_factory.quantities import PairDraws, PairThresholds
 
 FOREIGN_PAIRS = 1
 """The exit code of a check that found pairs without the weak model's response."""
@@ -119,24 +121,33 @@ def _explain(options: Stage2Options, question: str) -> None:
 
     if not options.output or str(options.output) == DASH:
         raise UserError("--explain needs the pair file", field="--output", hint="Name it: --output FILE")
-    click.echo(building.explain_pair(options.output, question, _source(options)))
+    click.echo(building.explain_pair(options.output, question, _source(options, options.output)))
 
 
-def _source(options: Stage2Options) -> PairSource | None:
-    """Return what the pairs were built from, or None if --weak and --votes were not given."""
+def _source(options: Stage2Options, pairs: Path) -> PairSource | None:
+    """Return what the pairs in a file were built from, or None if --weak and --votes were not given."""
     from w2s_factory import building
+    from w2s_factory.building.pair_sources import pair_kind
     from w2s_factory.tasks import get_task
 
     if not options.weak and not options.votes:
         return None
-    both = options.has_weak_side
+    kind = pair_kind(pairs)
+    refuse_unread_of(kind)
+    both = has_weak_side(kind)
     if not options.task_name or not options.votes or (both and not options.weak):
         needed = "all of --task, --weak and --votes" if both else "--task and --votes"
         problem = f"saying why a question has no pair needs {needed}"
         raise UserError(problem, field="--explain")
-    thresholds = building.PairThresholds(**options.thresholds)
+    rules: PairThresholds | PairDraws
+    if both:
+        rules = building.PairThresholds(**options.thresholds)
+    elif kind == "consistency":
+        rules = building.ConsistencyRules(min_confidence=options.min_confidence)
+    else:
+        rules = building.PairDraws()
     return building.PairSource(
-        get_task(options.task_name), options.weak, options.votes, thresholds, options.response_rule
+        get_task(options.task_name), options.weak, options.votes, rules, options.response_rule
     )
 
 

@@ -10,15 +10,13 @@ import click
 
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.options import PATH, TASKS, number
-from w2s_factory.cli.output import accuracy_text, messages_to_stderr
+from w2s_factory.cli.output import messages_to_stderr
 from w2s_factory.errors import encodable
 from w2s_factory.folders import RESULTS, samples_in, seeds_in
 from w2s_factory.quantities import HeadroomPoints, Samples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from w2s_factory.building import Headroom
 
 _samples = heading("Sampled responses")
 _headroom = heading("Headroom of Stage II")
@@ -44,10 +42,14 @@ _output = heading("Output")
     help=f"With --pass-at or --headroom: the task, which decides which answers are equal: {TASKS}.",
 )  # fmt: skip
 @_headroom(
-    "--headroom", "samples", type=PATH, metavar="DIR",
+    "--headroom", "folder", type=PATH, metavar="DIR",
     help="Folder of samples of the same model on the same questions as RESULTS (seed0/results.jsonl, ...). "
-    "Print whether their majority knows more than the greedy answer in RESULTS, with avg@K, maj@K and "
-    "pass@K over all K samples, instead of accuracy.",
+    "Print whether their majority knows more than the one answer in RESULTS (greedy, or sampled), with "
+    "avg@K, maj@K and pass@K over the K samples, instead of accuracy.",
+)  # fmt: skip
+@_headroom(
+    "--samples", "k", type=number(Samples), metavar="K", show_default="all in the folder",
+    help="With --headroom: the number of samples that count, the first K ones.",
 )  # fmt: skip
 @_headroom(
     "--pairs", type=PATH, metavar="FILE",
@@ -59,7 +61,7 @@ _output = heading("Output")
 @_headroom(
     "--require-headroom", type=number(HeadroomPoints), metavar="N",
     help="With --headroom: fail with exit code 1 if the accuracy of the majority answers is not at least N "
-    "percentage points above that of the greedy ones (the point estimate, not its interval).",
+    "percentage points above that of RESULTS (the point estimate, not its interval).",
 )  # fmt: skip
 @_groups(
     "--by", multiple=True, metavar="TAG",
@@ -93,7 +95,8 @@ def command(
     pass_at: int | None,
     avg_at: int | None,
     task_name: str | None,
-    samples: Path | None,
+    folder: Path | None,
+    k: int | None,
     pairs: Path | None,
     output: Path | None,
     require_headroom: float | None,
@@ -123,30 +126,32 @@ def command(
     """  # noqa: D301  click reads \b
     import dataclasses
 
-    from w2s_factory.building import headroom
+    from w2s_factory.building.headroom import headroom, headroom_in_words
     from w2s_factory.records import Outputs
     from w2s_factory.scoring.evaluate import evaluate
     from w2s_factory.tasks import get_task
 
-    if task_name and not (pass_at or samples):
+    if task_name and not (pass_at or folder):
         raise click.UsageError("--task is read only with --pass-at or --headroom.")
     if as_json and csv is not None and str(csv) == "-":
         raise click.UsageError("--json and --csv - both print to stdout: name a file for --csv.")
     others: dict[str, object] = {"--pass-at": pass_at, "--avg-at": avg_at, "--by": by, "--golds": golds}
     others |= {"--floor": floor, "--ceiling": ceiling, "--beside-paper": beside_paper, "--csv": csv}
-    ours = {"--pairs": pairs, "--output": output, "--require-headroom": require_headroom}
-    _check_combination(samples, results, others, ours)
-    if samples is not None:
+    ours = {"--samples": k, "--pairs": pairs, "--output": output, "--require-headroom": require_headroom}
+    _check_combination(folder, results, others, ours)
+    if folder is not None:
         measured = headroom(
             results[0],
-            samples_in(samples),
+            samples_in(folder),
+            k=k,
             task=task_name,
             pairs=pairs,
             output=output,
             require=require_headroom,
             force=force,
         )
-        _print_headroom(measured, as_json=as_json)
+        row = measured.as_json()
+        click.echo(json.dumps(row, indent=2) if as_json else "\n".join(headroom_in_words(row)))
         return
     if pass_at or avg_at:
         results = tuple(map(samples_in, results))
@@ -175,37 +180,19 @@ def command(
 
 
 def _check_combination(
-    samples: Path | None, results: tuple[Path, ...], others: Mapping[str, object], ours: Mapping[str, object]
+    folder: Path | None, results: tuple[Path, ...], others: Mapping[str, object], ours: Mapping[str, object]
 ) -> None:
     """Check that `--headroom` is not combined with options that it does not read, and that its own have it.
 
     Raises:
         UsageError: An option is not read.
     """
-    for name, value in (others if samples is not None else ours).items():
+    for name, value in (others if folder is not None else ours).items():
         if value is not None and value != ():
-            need = "cannot be combined" if samples is not None else "is read only"
+            need = "cannot be combined" if folder is not None else "is read only"
             raise click.UsageError(f"{name} {need} with --headroom.")
-    if samples is not None and len(results) > 1:
+    if folder is not None and len(results) > 1:
         raise click.UsageError("--headroom takes the RESULTS of one model.")
-
-
-def _print_headroom(found: Headroom, *, as_json: bool) -> None:
-    """Print the headroom as JSON, or as its sentence, its accuracies and the verdicts on the pairs."""
-    if as_json:
-        click.echo(json.dumps(found.as_json(), indent=2))
-        return
-    click.echo(found.sentence)
-    if found.shares is not None:
-        names = {"greedy": "greedy", "averaged": f"avg@{found.k}", "majority": f"maj@{found.k}"}
-        for name, label in (names | {"passed": f"pass@{found.k}"}).items():
-            value, low, high = getattr(found.shares, name)
-            click.echo(f"  {label:<8} {value:.1%}  (95 % interval {low:.1%} to {high:.1%})")
-    if found.left_out:
-        click.echo(f"  {found.left_out:,} questions whose gold is not known are left out")
-    if found.pairs is not None:
-        chosen, rejected = accuracy_text(found.pairs.chosen), accuracy_text(found.pairs.rejected)
-        click.echo(f"  {found.pairs.pairs:,} pairs: chosen right {chosen}, rejected right {rejected}")
 
 
 def _reads(results: tuple[Path, ...], *others: Path | str | None) -> list[Path]:

@@ -53,7 +53,7 @@ def answer(
     return f"{written}/{RESULTS}"
 
 
-def sample(
+def sample(  # noqa: PLR0913  each describes the samples
     draft: Draft,
     who: Answerer,
     split: str,
@@ -62,6 +62,7 @@ def sample(
     *,
     demos: str | None = None,
     name: str = "samples",
+    folder: str | None = None,
     any_format: bool = False,
 ) -> tuple[str, list[str]]:
     """Add the steps of sampled answers to a split.
@@ -76,12 +77,13 @@ def sample(
         temperature: Their temperature.
         demos: The file of demonstrations; None for zero-shot prompts.
         name: The end of the steps' names.
+        folder: The folder in which they are written; that of the model's answers if None.
         any_format: Whether the first sample is also scored in any format.
 
     Returns:
         The folder that holds a folder for each seed, and the file of results of each seed.
     """
-    folder = draft.tree.answers(split, who.name, few_shot=demos is not None)
+    folder = folder or draft.tree.answers(split, who.name, few_shot=demos is not None)
     sampled = f"{folder}/t{float(temperature)}"
     seeds = range(draft.seed * count, (draft.seed + 1) * count)
     per_job = draft.experiment.generation.samples_per_job or count
@@ -222,6 +224,7 @@ def evaluate(  # noqa: PLR0913  each describes the model
     demos: str | None = None,
     trained: bool = True,
     pairs: str | None = None,
+    method: str | None = None,
 ) -> None:
     """Add the steps of a model's evaluation, and add the model to those of the report."""
     any_format = key == "strong_zero_shot" and has_any_format(draft.experiment)
@@ -239,6 +242,7 @@ def evaluate(  # noqa: PLR0913  each describes the model
             averaged=answered.avg_at,
             training=Path(who.made[-1]).parent if trained and who.made else None,
             pairs=pairs,
+            method=method,
         )
     )
 

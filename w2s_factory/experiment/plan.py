@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s_factory.experiment.headroom_steps import measured_first
 from w2s_factory.experiment.run_contents import CONTENTS, Contents, Job
 from w2s_factory.experiment.settings_in_words import settings_in_words
 from w2s_factory.experiment.stages import plan_baselines, plan_golds, plan_stage1, plan_stage2, plan_weak
@@ -59,14 +60,14 @@ def plan(experiment: Experiment, *, allow_other_template: bool = False) -> Plan:
     for seed in experiment.seeds:
         files = drafts[-1].files if drafts else 0
         drafts.append(_repetition(experiment, seed, files, allow_other_template=allow_other_template))
-    steps = [step for draft in drafts for step in draft.steps]
+    steps = measured_first(drafts)
     contents = _contents(experiment, drafts, steps)
     return Plan(experiment, (*steps, _report(experiment, steps)), contents)
 
 
 def _repetition(experiment: Experiment, seed: Repetition, files: int, *, allow_other_template: bool) -> Draft:
     task = experiment.the_task
-    tree = Tree(task, f"seed{seed}")
+    tree = Tree.of(task, seed)
     draft = Draft(experiment, task, seed, tree, files=files, allow_other_template=allow_other_template)
     plan_golds(draft)
     weak_results = plan_weak(draft)

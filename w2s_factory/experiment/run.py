@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from w2s_factory.building.headroom import BELOW
+from w2s_factory.building.headroom import BELOW, headroom_in_words
 from w2s_factory.errors import DelegateError, UserError, W2SError
 from w2s_factory.experiment import slurm
 from w2s_factory.experiment.checked_plan import plan_experiment, trainings_of
@@ -257,11 +257,13 @@ def _progress(planned: Plan, folder: Path, command: Sequence[str], tell: Callabl
 
 
 def _tell_headroom(planned: Plan, folder: Path, tell: Callable[[str], None], rule: str) -> None:
-    """Pass the sentence on the headroom of Stage II to `tell` when the step that measures it has ended."""
+    """Pass the headroom of Stage II, in words, to `tell` when the step that measures it has ended."""
     for step in planned.steps:
         if step.rule == rule and step.name.endswith(f"/{HEADROOM}"):
             with contextlib.suppress(UserError):  # the file may be late to appear on another machine
-                tell(f"{step.name}: {read_object(folder / step.writes[0])['sentence']}")
+                first, *others = headroom_in_words(read_object(folder / step.writes[0]))
+                for line in (f"{step.name}: {first}", *others):
+                    tell(line)
 
 
 def _too_little_headroom(failed: Sequence[Step], folder: Path) -> DelegateError | None:

@@ -9,6 +9,12 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 
 CONTENTS: Final = "contents.json"
 
+CONTROL: Final = "sft_chosen"
+"""The method of Stage II that is its control: supervised fine-tuning on the chosen responses."""
+
+SELF_TRAINING: Final = "self_training"
+"""The method of Stage II without pairs: supervised fine-tuning on responses with the majority answer."""
+
 Stage: TypeAlias = Literal["baseline", "stage1", "stage2"]
 """The part of the method to which a model belongs, in the order of the report."""
 
@@ -38,7 +44,7 @@ class Evaluated(_ContentsPart):
         stage: The part of the method to which it belongs.
         iteration: The iteration of Stage I, from 1; None for other models.
         seed: The seed of the repetition.
-        results: Its scored greedy answers (`results.jsonl`).
+        results: Its scored answers (`results.jsonl`), one to each question, greedy by default.
         any_format: The same answers, scored by the last number in any format; None if the task has no such
             scoring.
         samples: The folder of its sampled answers (`seed0/results.jsonl` ...), for pass@k.
@@ -46,9 +52,10 @@ class Evaluated(_ContentsPart):
         training: The folder of its training (`trainer_log.jsonl`); None if it was not trained.
         pairs: The pairs that it was trained on, where these are not the published ones: `consistency`,
             `gold` or `random`.
+        method: The method of Stage II by which it was trained, where the key has more than its name.
     """
 
-    later = frozenset({"averaged", "pairs"})
+    later = frozenset({"averaged", "pairs", "method"})
 
     key: str
     label: str
@@ -61,6 +68,7 @@ class Evaluated(_ContentsPart):
     averaged: Path | None = None
     training: Path | None = None
     pairs: str | None = None
+    method: str | None = None
 
 
 class Agreed(_ContentsPart):
@@ -76,8 +84,8 @@ class Agreed(_ContentsPart):
 class Preferred(_ContentsPart):
     """The files of Stage II: the original weak results, M_plus's samples, the majority file, the pairs.
 
-    `headroom` is what a vote knows beyond the greedy answer, and `headroom_split` the split on which it was
-    measured; None in earlier runs.
+    `headroom` is what a vote knows beyond the model's one answer, and `headroom_split` the split on which it
+    was measured; None in earlier runs.
     """
 
     later = frozenset({"headroom", "headroom_split"})

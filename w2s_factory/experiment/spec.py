@@ -39,6 +39,7 @@ from w2s_factory.llamafactory.configs import StageTwoModel
 from w2s_factory.llamafactory.known_templates import VANILLA, WITHOUT_CHAT
 from w2s_factory.llamafactory.presets import preset_names
 from w2s_factory.quantities import (
+    PAIR_SETS,
     PUBLISHED_SAMPLES,
     PUBLISHED_TEMPERATURE,
     Confidence,
@@ -46,6 +47,7 @@ from w2s_factory.quantities import (
     HeadroomPoints,
     Iteration,
     PairRules,
+    PairSet,
     QuestionCount,
     SampledTemperature,
     Samples,
@@ -151,10 +153,6 @@ class Method(Section):
     overrides: Overrides = {}
 
 
-PairSet: TypeAlias = Literal["weak", "consistency", "gold", "random"]
-"""The pairs that a method trains on: the published ones, those of samples alone, or those of a control."""
-
-
 def _listed(value: Any) -> Any:
     """Return a list as it is, and a single value as the only one of a list."""
     return value if isinstance(value, list) else [value]
@@ -236,7 +234,7 @@ class Methods(Section):
         """Return the sets of pairs that some training needs, in the order in which they are built."""
         trained = [method for _, method in self if isinstance(method, PairMethod)]
         wanted = {name for method in trained for name in method.pairs}
-        return [name for name in get_args(PairSet) if name in wanted]
+        return [name for name in PAIR_SETS if name in wanted]
 
     @classmethod
     def label(cls, name: str, pairs: PairSet = "weak") -> str:
@@ -257,7 +255,8 @@ class Stage2Section(Section):
         negative_confidence: The least confidence at which a weak answer counts as wrong; not below
             `min_confidence`.
         require_headroom: The least headroom with which methods are trained: the accuracy of M_plus's majority
-            answers less that of its greedy ones, in percentage points; None trains in any case.
+            answers less that of its one answer to each question, greedy by default, in percentage points;
+            None trains in any case.
         methods: The trainings on the pairs.
     """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from w2s_factory.building.dataset_files import dataset_name
 from w2s_factory.experiment.answer_steps import RESULTS, answer, evaluate, sample
 from w2s_factory.experiment.headroom_steps import headroom_split, plan_headroom
-from w2s_factory.experiment.run_contents import Agreed, Evaluated, Preferred
+from w2s_factory.experiment.run_contents import CONTROL, SELF_TRAINING, Agreed, Evaluated, Preferred
 from w2s_factory.experiment.spec import Methods, ReferenceFree, Side
 from w2s_factory.experiment.step_options import (
     asking_options,
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
         Experiment,
         Of,
         PairMethod,
-        PairSet,
         SelfTrainingMethod,
         Stage2Section,
     )
     from w2s_factory.experiment.steps import Draft
+    from w2s_factory.quantities import PairSet
 
 
 def plan_golds(draft: Draft) -> None:
@@ -223,8 +223,6 @@ def _layout(draft: Draft) -> list[str]:
     return ["--layout", "release", "--output-dir", draft.tree.root, "--weak-name", weak_name]
 
 
-CONTROL, SELF_TRAINING = "sft_chosen", "self_training"
-
 _PAIR_OPTIONS: Mapping[PairSet, Sequence[str]] = {
     "weak": (),
     "consistency": ("--pairs", "consistency"),
@@ -364,13 +362,16 @@ def _train_method(
         options=options,
         goes_on=bool(options),
     )
-    _evaluate(draft, key, Methods.label(name, pairs.name), who, pairs.name)
+    _evaluate(draft, name, who, pairs.name)
 
 
-def _evaluate(draft: Draft, key: str, label: str, who: Answerer, pair_set: PairSet) -> None:
-    """Add the evaluation of a model of Stage II."""
-    pairs = None if pair_set == "weak" else pair_set
-    evaluate(draft, key, label, who, stage="stage2", pairs=pairs)
+def _evaluate(draft: Draft, method: str, who: Answerer, pair_set: PairSet = "weak") -> None:
+    """Add the evaluation of the model that a method of Stage II trained on a set of pairs."""
+    key, label = _keyed(method, pair_set), Methods.label(method, pair_set)
+    if pair_set == "weak":
+        evaluate(draft, key, label, who, stage="stage2")
+    else:
+        evaluate(draft, key, label, who, stage="stage2", pairs=pair_set, method=method)
 
 
 def _start(method: Dpo | ReferenceFree, starts: _Starts) -> tuple[Answerer, list[str]]:
@@ -397,7 +398,7 @@ def _control(draft: Draft, control: PairMethod, starts: _Starts, pairs: _Pairs, 
     folder = str(Path(file).parent)  # convert-pairs adds it to the index in this folder
     key, inputs = _keyed(CONTROL, pairs.name), [file, *starts.waits_for]
     who = fit(draft, key, name, training, starts.merged, dataset, *inputs, dataset_dir=folder)
-    _evaluate(draft, key, Methods.label(CONTROL, pairs.name), who, pairs.name)
+    _evaluate(draft, CONTROL, who, pairs.name)
 
 
 def _as_many_steps(experiment: Experiment, control: PairMethod, pair_set: PairSet) -> dict[str, object]:
@@ -426,4 +427,4 @@ def _self_train(
     name = f"{draft.experiment.strong.name}_{dataset}"
     training, inputs = draft.experiment.tuning(method), [file, *starts.waits_for]
     who = fit(draft, SELF_TRAINING, name, training, start, dataset, *inputs)
-    _evaluate(draft, SELF_TRAINING, Methods.label(SELF_TRAINING), who, "weak")
+    _evaluate(draft, SELF_TRAINING, who)

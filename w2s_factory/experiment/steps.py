@@ -33,6 +33,11 @@ class Tree:
     task: Task
     root: str
 
+    @classmethod
+    def of(cls, task: Task, seed: int) -> Tree:
+        """Return the paths of a repetition."""
+        return cls(task, f"seed{seed}")
+
     def test_set(self, split: str) -> str:
         """Return the release's name of a split in file names: `gsm8k` (the test split), `gsm8k_train_2`."""
         return self.task.folder if split == "test" else f"{self.task.folder}_{split}"

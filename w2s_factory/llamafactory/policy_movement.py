@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.preference_methods import BY_LOSS
 from w2s_factory.llamafactory.training_progress import TRAINER_LOG
+from w2s_factory.llamafactory.versions import newest_name
 from w2s_factory.records import Form, read, read_object
 
 if TYPE_CHECKING:
@@ -39,12 +40,17 @@ SHOWN: Final = {
 }
 """The values that show whether a policy moved, in words."""
 
-HARDLY_MOVED: Final = 0.03
-"""The reward margin below which a policy hardly moved.
+HARDLY_MOVED: Final = 0.3
+"""The reward margin divided by beta, in nats, below which a policy hardly moved.
 
-Chosen on DPO of the embedded task (beta 0.1, one seed): at 1e-4 the margin reaches 0.009 and the loss goes
-from 0.692 to 0.689, and accuracy does not change; at 1e-3 the margin reaches 0.09, and accuracy does.
+The trainer's margin is beta times the log-ratio of chosen less that of rejected, so it says how far the
+policy moved only together with beta. Chosen on DPO of the embedded task (beta 0.1, one seed): at 1e-4 the
+margin reaches 0.009 (0.09 nats) and the loss goes from 0.692 to 0.689, and accuracy does not change; at
+1e-3 the margin reaches 0.09 (0.9 nats), and accuracy does.
 """
+
+BETA: Final = 0.1
+"""LLaMA-Factory's default of `pref_beta`."""
 
 DISPLACED_NATS: Final = 1.0
 DISPLACED_FACTOR: Final = 2.0
@@ -95,20 +101,20 @@ class Movement:
 
     Attributes:
         ends: First and last logged value, by the trainer's name; a value that is not logged is left out.
-        reference: Whether its loss compares with a reference model, so that the margin begins at 0 and says
-            how far the policy moved.
+        beta: The factor by which its loss multiplies log-ratios against a reference model, and with them the
+            margin, which then begins at 0; None if it has no reference model, or is not known.
     """
 
     ends: Mapping[str, Ends]
-    reference: bool
+    beta: float | None
 
     @property
     def hardly_moved(self) -> bool:
         """Whether the policy changed next to nothing; never said of methods without a reference model."""
         margin = self.ends.get(MARGIN)
-        if not self.reference or margin is None:
+        if self.beta is None or margin is None:
             return False
-        return max(abs(margin.last), abs(margin.last - margin.first)) < HARDLY_MOVED
+        return max(abs(margin.last), abs(margin.last - margin.first)) / self.beta < HARDLY_MOVED
 
     @property
     def displaced(self) -> bool:
@@ -123,7 +129,9 @@ class Movement:
     def finding(self) -> str:
         """Return what is remarkable about the training, as a clause; "" if nothing is."""
         if self.hardly_moved:
-            return f"the policy hardly moved: reward margin {self.ends[MARGIN].last:.3f} at the end"
+            margin = self.ends[MARGIN].last
+            nats = f"{margin / (self.beta or BETA):.2f} nats at beta {self.beta:g}"
+            return f"the policy hardly moved: reward margin {margin:.3f} at the end ({nats})"
         if self.displaced:
             first, last = self.ends[CHOSEN]
             return f"chosen responses became much less likely: log-probability {first:.1f} to {last:.1f}"
@@ -143,17 +151,30 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
 
 
-def movement(curves: Mapping[str, list[tuple[int, float]]], *, reference: bool) -> Movement | None:
+def movement(
+    curves: Mapping[str, list[tuple[int, float]]], config: Mapping[str, Any] | None
+) -> Movement | None:
     """Return the movement of the policy in a training; None if it is not one on preference pairs.
 
     Args:
         curves: Its logged values, as `logged_curves` returns them.
-        reference: Whether its loss compares with a reference model.
+        config: Its arguments, as LLaMA-Factory reads them; None if they are not known.
     """
     if "rewards/chosen" not in curves:
         return None
     ends = {name: Ends(curves[name][0][1], curves[name][-1][1]) for name in SHOWN if name in curves}
-    return Movement(ends, reference)
+    return Movement(ends, None if config is None else _reference_beta(config))
+
+
+def _reference_beta(config: Mapping[str, Any]) -> float | None:
+    """Return the factor of log-ratios against the reference model; None if the loss has no such model."""
+    arguments = {newest_name(name): value for name, value in config.items()}
+    loss = "orpo" if arguments.get("stage") == "orpo" else arguments.get("pref_loss", "sigmoid")
+    method = BY_LOSS.get(str(loss))
+    if method is not None and not method.reference:
+        return None
+    beta = arguments.get("pref_beta")
+    return beta if isinstance(beta, (int, float)) and beta > 0 else BETA
 
 
 def movement_in(folder: Path, config: Mapping[str, Any]) -> Movement | None:
@@ -163,9 +184,7 @@ def movement_in(folder: Path, config: Mapping[str, Any]) -> Movement | None:
     """
     if config.get("stage") not in ("dpo", "orpo"):
         return None
-    loss = "orpo" if config["stage"] == "orpo" else config.get("pref_loss", "sigmoid")
-    method = BY_LOSS.get(str(loss))
     try:
-        return movement(logged_curves(folder), reference=method is None or method.reference)
+        return movement(logged_curves(folder), config)
     except UserError:
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import numpy as np
 
 from w2s_factory.errors import UserError
-from w2s_factory.experiment.run_contents import Stage
+from w2s_factory.experiment.run_contents import CONTROL, SELF_TRAINING, Stage
 from w2s_factory.quantities import PAIR_CONTROLS, PUBLISHED_SAMPLES
 from w2s_factory.scoring.golds import read_golds
 from w2s_factory.scoring.metrics import (
@@ -85,8 +85,7 @@ def _crossed_bootstrap(shape: tuple[int, ...], content: bytes) -> Difference:
 
 
 FLOOR, CEILING = "weak_floor", "strong_ceiling"
-ZERO_SHOT, WEAK_ICL, FULL_WEAK, CONTROL = "strong_zero_shot", "weak_icl", "full_weak_ft", "sft_chosen"
-SELF_TRAINING = "self_training"
+ZERO_SHOT, WEAK_ICL, FULL_WEAK = "strong_zero_shot", "weak_icl", "full_weak_ft"
 _STAGES = get_args(Stage)
 
 
@@ -150,6 +149,7 @@ class ReportedModel:
         m_plus: Whether it is the hybrid of the run's last iteration.
         averaged: avg@k of its sampled answers; None if it is not measured.
         pairs: The pairs that it was trained on, where these are not the published ones.
+        method: The method of Stage II by which it was trained; None for models of other stages.
     """
 
     key: str
@@ -163,11 +163,12 @@ class ReportedModel:
     m_plus: bool = False
     averaged: Averaged | None = None
     pairs: str | None = None
+    method: str | None = None
 
     @property
     def is_control(self) -> bool:
         """Whether it is a control of Stage II: trained on chosen responses alone, by gold, or by chance."""
-        return self.key.startswith(CONTROL) or self.pairs in PAIR_CONTROLS
+        return self.method == CONTROL or self.pairs in PAIR_CONTROLS
 
 
 def models_of(run: Run) -> list[ReportedModel]:
@@ -199,9 +200,9 @@ def control_of(models: Sequence[ReportedModel], model: ReportedModel) -> Reporte
 
     Returns None if there is none, as for a model that was not trained on pairs.
     """
-    if model.key.startswith((CONTROL, SELF_TRAINING)):
+    if model.method in (None, CONTROL, SELF_TRAINING):
         return None
-    controls = (other for other in models if other.key.startswith(CONTROL))
+    controls = (other for other in models if other.method == CONTROL)
     return next((other for other in controls if other.pairs == model.pairs), None)
 
 
@@ -259,6 +260,7 @@ def _model(run: Run, repetitions: list[Evaluated], *, once: bool, last: int | No
         m_plus=is_hybrid(first) and first.iteration == last,
         averaged=_averaged(run, [model.averaged for model in repetitions if run.has_samples(model.averaged)]),
         pairs=first.pairs,
+        method=(first.method or first.key) if first.stage == "stage2" else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building import Accuracy, Agreement, HeadroomShares, PairCounts, PairRules
 from w2s_factory.building.agreement import agreeing
+from w2s_factory.building.headroom import one_answer
 from w2s_factory.building.pair_sources import ORIGIN, sidecar
 from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.weak_answers import JoinedVotes, Judgements
@@ -147,6 +148,11 @@ class MeasuredHeadroom:
     seed: int
     split: str
     row: Mapping[str, Any]
+
+    @property
+    def one_answer(self) -> str:
+        """Return what the majority is compared with, in words."""
+        return one_answer(self.row.get("temperature", 0))
 
 
 def headrooms(run: Run) -> list[MeasuredHeadroom]:

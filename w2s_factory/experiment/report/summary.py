@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Final
 from w2s_factory.experiment.report.comparisons import compare
 from w2s_factory.experiment.report.models import (
     CEILING,
-    CONTROL,
     FLOOR,
     FULL_WEAK,
-    SELF_TRAINING,
     WEAK_ICL,
     ZERO_SHOT,
     common_seeds,
@@ -27,6 +25,7 @@ from w2s_factory.experiment.report.wording import (
     points_interval,
     ratio,
 )
+from w2s_factory.experiment.run_contents import CONTROL, SELF_TRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,7 +127,7 @@ def _stage2(final: ReportedModel, models: Sequence[ReportedModel]) -> Iterator[s
 
 def _over_control(models: Sequence[ReportedModel], model: ReportedModel) -> str:
     control = control_of(models, model)
-    if control is None and model.key == SELF_TRAINING:
+    if control is None and model.method == SELF_TRAINING:
         return ""
     if control is None:
         return ", without a control to compare it with"

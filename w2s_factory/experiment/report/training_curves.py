@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.errors import UserError
 from w2s_factory.llamafactory.policy_movement import logged_curves, movement
-from w2s_factory.llamafactory.preference_methods import METHODS
+from w2s_factory.records.manifest import last_lines
 from w2s_factory.records.reader import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from w2s_factory.experiment.report.folder import Run
     from w2s_factory.experiment.run_contents import Job
@@ -30,12 +31,18 @@ class TrainingCurves:
         label: Its label.
         seed: The seed of the repetition.
         curves: Pairs of step and value, by the name of the value.
+        config: Its arguments, as it noted them with its weights; None as long as it has none.
+        method: The method of Stage II by which it was trained, or its key.
+        pairs: The pairs that it was trained on, where these are not the published ones.
     """
 
     key: str
     label: str
     seed: int
     curves: dict[str, list[tuple[int, float]]]
+    config: Mapping[str, Any] | None = None
+    method: str = ""
+    pairs: str | None = None
 
     @property
     def preference(self) -> bool:
@@ -45,8 +52,7 @@ class TrainingCurves:
     @property
     def movement(self) -> Movement | None:
         """Return how far a preference training moved the policy; None for other trainings."""
-        method = METHODS.get(self.key)
-        return movement(self.curves, reference=method is not None and method.reference)
+        return movement(self.curves, self.config)
 
 
 def trainings(run: Run) -> list[TrainingCurves]:
@@ -58,10 +64,23 @@ def trainings(run: Run) -> list[TrainingCurves]:
     found = []
     for model in run.contents.models:
         if model.training is not None and run.has(model.training):
-            curves = logged_curves(run.at(model.training))
+            folder = run.at(model.training)
+            curves = logged_curves(folder)
             if curves:
-                found.append(TrainingCurves(model.key, model.label, model.seed, curves))
+                config = _noted_config(folder)
+                method = model.method or model.key
+                found.append(
+                    TrainingCurves(
+                        model.key, model.label, model.seed, curves, config, method=method, pairs=model.pairs
+                    )
+                )
     return found
+
+
+def _noted_config(folder: Path) -> Mapping[str, Any] | None:
+    """Return the arguments in the manifest of a trained model, the last ones; None if it has none."""
+    configs = [line.get("config") for line in last_lines(folder).values()]
+    return next((config for config in reversed(configs) if isinstance(config, dict)), None)
 
 
 @dataclass(frozen=True)

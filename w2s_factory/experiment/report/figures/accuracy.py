@@ -8,6 +8,7 @@ from w2s_factory.experiment.report.figures.canvas import canvas, drawable, drawn
 from w2s_factory.experiment.report.figures.palette import LIGHT
 from w2s_factory.experiment.report.models import CEILING, FLOOR, FULL_WEAK, WEAK_ICL, find
 from w2s_factory.experiment.report.wording import joined, percent
+from w2s_factory.experiment.run_contents import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,7 +72,7 @@ def _row(axes: Axes, place: int, model: ReportedModel) -> None:
 
 
 _LINE = 13
-_MARKERS = "osD^vPX*"
+_MARKERS = "osD^vPX*<>phdH8"
 
 
 def tag_figure(tag: str, groups: Sequence[Group], models: Sequence[ReportedModel]) -> Drawing:
@@ -144,7 +145,7 @@ _LINES: Final = {
     WEAK_ICL: ("weak ICL", "soft", "-."),
     CEILING: ("ceiling", "green", "--"),
 }
-_SHORT: Final = {"sft_chosen": "SFT on chosen"}
+_SHORT: Final = {CONTROL: "SFT on chosen"}
 _LABEL_GAP = 0.055
 """The least distance of two labels, as a share of the axis."""
 

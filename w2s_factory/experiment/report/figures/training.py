@@ -8,6 +8,8 @@ from w2s_factory.experiment.report.figures.canvas import canvas, drawable, drawn
 from w2s_factory.experiment.report.figures.palette import LIGHT
 from w2s_factory.experiment.report.wording import duration
 from w2s_factory.llamafactory.policy_movement import SHOWN
+from w2s_factory.llamafactory.preference_methods import METHODS
+from w2s_factory.quantities import PAIR_SETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +23,11 @@ _STEP_NAME = 60
 """The most characters of a step's name, which may contain a model, a split and a shard."""
 
 _MOST_STEPS = 20
-_METHODS: Final = (("blue", "-"), ("teal", "--"), ("red", ":"))
-"""The colour and the line of each preference method, in the order of the run's contents."""
+_METHODS: Final = (("blue", "o"), ("orange", "s"), ("teal", "^"), ("purple", "D"), ("red", "v"))
+"""The colour and the marker of each preference method, in the order of `METHODS`."""
+
+_DASHES: Final = dict(zip(PAIR_SETS, ("-", "--", ":", "-."), strict=True))
+"""The line of each set of pairs."""
 
 _SIDES: Final = {"chosen": ("green", "-"), "rejected": ("red", "--")}
 
@@ -71,26 +76,31 @@ def movement_figure(trainings: Sequence[TrainingCurves]) -> Drawing | None:
     panels = [name for name in SHOWN if any(name in movement.ends for _, movement in moved)]
     if not moved or not panels:
         return None
-    labels = list(dict.fromkeys(training.label for training, _ in moved))
     with canvas(60 + 150 * ((len(panels) + 1) // 2)) as figure:
         for number, name in enumerate(panels, 1):
             axes = figure.add_subplot((len(panels) + 1) // 2, 2, number)
             for training, movement in moved:
                 if name in movement.ends:
-                    colour, dashes = _METHODS[labels.index(training.label) % len(_METHODS)]
-                    look: dict[str, Any] = {
-                        "color": LIGHT[colour],
-                        "linestyle": dashes,
-                        "marker": "o",
-                        "markersize": 4,
-                    }
-                    axes.plot((0, 1), movement.ends[name], label=drawable(_short(training.label)), **look)
+                    label = drawable(_short(training.label))
+                    axes.plot((0, 1), movement.ends[name], label=label, **_look(training))
             axes.set_xticks((0, 1), ("first", "last"))
             axes.set_xlim(-0.3, 1.3)
             axes.set_title(SHOWN[name], fontsize=11)
         figure.legend(*_one_each(figure.axes), loc="outside upper left", ncols=3)
         said = [f"{training.label}, seed {training.seed}: {movement.values}" for training, movement in moved]
         return drawn(figure, "movement", "Whether the policy moved", f"{'; '.join(said)}.")
+
+
+def _look(training: TrainingCurves) -> dict[str, Any]:
+    """Return the line of a preference training: its method gives colour and marker, its pairs the dashes.
+
+    So each method on each set of pairs has a line of its own, also for readers who see no colours.
+    """
+    known = list(METHODS)
+    place = known.index(training.method) if training.method in known else len(known)
+    colour, marker = _METHODS[min(place, len(_METHODS) - 1)]
+    dashes = _DASHES.get(training.pairs or "weak", "-")
+    return {"color": LIGHT[colour], "linestyle": dashes, "marker": marker, "markersize": 4}
 
 
 def _one_each(panels: Sequence[Axes]) -> tuple[list[Any], list[str]]:
