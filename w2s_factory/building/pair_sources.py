@@ -335,7 +335,8 @@ def explain_pair(pairs: RowsLike, name: Id, source: PairSource | None = None) ->
         UserError: There are no origins; or the question has no pair, and the reason cannot be found.
     """
     path, name = _origins(rows_of(pairs, "origins")), str(name)
-    found, of_samples = [], False
+    found: list[Mapping[str, Any]] = []
+    of_samples = False
     for origin in read_origins(path):
         of_samples = _of_samples(origin)
         if str(origin["id"]) == name:

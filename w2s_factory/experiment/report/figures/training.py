@@ -26,7 +26,7 @@ _MOST_STEPS = 20
 _METHODS: Final = (("blue", "o"), ("orange", "s"), ("teal", "^"), ("purple", "D"), ("red", "v"))
 """The colour and the marker of each preference method, in the order of `METHODS`."""
 
-_DASHES: Final = dict(zip(PAIR_SETS, ("-", "--", ":", "-."), strict=True))
+_DASHES: Final[dict[str, str]] = dict(zip(PAIR_SETS, ("-", "--", ":", "-."), strict=True))
 """The line of each set of pairs."""
 
 _SIDES: Final = {"chosen": ("green", "-"), "rejected": ("red", "--")}
