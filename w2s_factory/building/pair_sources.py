@@ -193,8 +193,13 @@ def read_origins(source: RowSource) -> Iterator[Mapping[str, Any]]:
     Raises:
         UserError: The file does not exist, cannot be read, or has other rows.
     """
-    form: Form[Any] = SAMPLED_ORIGIN if _of_samples(next(read(source, ANY), {})) else ORIGIN
+    form: Form[Any] = SAMPLED_ORIGIN if _of_samples(_first(source)) else ORIGIN
     return read(source, form)
+
+
+def _first(source: RowSource) -> Mapping[str, Any]:
+    rows: Iterator[dict[str, Any]] = read(source, ANY)
+    return next(rows, {})
 
 
 def _of_samples(origin: Mapping[str, Any]) -> bool:
@@ -307,7 +312,7 @@ def pair_kind(pairs: str | Path) -> PairSet:
     path = _origins(Path(pairs))
     if (noted := _noted_kind(path)) is not None:
         return noted
-    if not _of_samples(next(read(path, ANY), {})):
+    if not _of_samples(_first(path)):
         return "weak"
     problem = "no line of its manifest says whether its pairs were selected by consistency or by gold"
     raise UserError(
