@@ -131,6 +131,17 @@ def test_what_cannot_be_compared_is_refused(greedy, samples, options, message):
         measured(greedy, samples, **options)
 
 
+def test_a_question_that_occurs_twice_is_refused():
+    samples = [[*rows("12"), *rows("1")]]
+    with pytest.raises(UserError, match="each id once in a file of results, got 0 again"):
+        headroom(list(rows("12")), samples)
+
+
+def test_a_greedy_file_is_read_even_where_no_gold_is_known(tmp_path):
+    with pytest.raises(UserError, match="nowhere"):
+        headroom(tmp_path / "nowhere.jsonl", [list(rows("11", known=False))])
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A made run's M_plus and Stage II."""

@@ -190,6 +190,7 @@ def headroom_of(planned, **changes):
     assert greedy in made
     assert f"{samples}/seed0/results.jsonl" in made
     first = [step.name.removeprefix("seed0/") for step in small.steps if step.first]
+    assert len({step.name for step in small.steps}) == len(small.steps)
     return greedy, samples, first
 
 
@@ -208,6 +209,10 @@ M_PLUS = "zero_shot/s_arithmetic_w_iter2_hybrid/zero-shot/direct"
         (
             {"split": "dev", "evaluation": {"pass_at": {"k": 4}}},
             f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/headroom/t1.0", ["dev_headroom_samples"],
+        ),
+        (
+            {"split": "dev", "evaluation": {"pass_at": {"k": 4, "temperature": 0.7}}},
+            f"arithmetic_dev/{M_PLUS}", f"arithmetic_dev/{M_PLUS}/t1.0", ["dev_headroom_samples"],
         ),
         (
             {"generation": {"sampling": {"temperature": 0.5}}},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +15,7 @@ from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.folders import OUTPUT, results_in
 from w2s_factory.quantities import HeadroomPoints, Samples
 from w2s_factory.ranges import check
-from w2s_factory.records import Outputs, Table, last_facts, rows_of
+from w2s_factory.records import ANY, Outputs, Table, last_facts, read, rows_of
 from w2s_factory.scoring.metrics import Difference, bootstrap_mean, paired_bootstrap, wilson_interval
 from w2s_factory.scoring.seeds import seed_sources
 from w2s_factory.scoring.verdicts import read_verdicts, sampled_questions
@@ -192,13 +192,14 @@ def headroom(
     k = len(seeds) if k is None else k
     equal = None if task is None else get_task(task)
     questions = list(sampled_questions(seeds, k, equal, named, seen))
+    _check_ids(questions, named)
+    deque(read(answers, ANY), maxlen=0)  # in any case, so that a wrong name is noticed
     shares = _shares(answers, questions, k, named) if questions else None
-    origins = None if pairs is None else sidecar(Path(pairs))
-    of_pairs = None if origins is None else _of_pairs(origins)
+    of_pairs = None if pairs is None else _of_pairs(sidecar(Path(pairs)))
     found = Headroom(len(questions), seen[False], k, shares, of_pairs, _temperature(answers))
     _check_required(found, require)
     if output is not None:
-        reads = [answers, *seeds.values(), *([] if origins is None else [origins])]
+        reads = [answers, *seeds.values(), *([] if pairs is None else [Path(pairs), sidecar(Path(pairs))])]
         with Outputs(inputs=reads, force=force) as outputs:
             outputs.text(Path(output), json.dumps(found.as_json(), indent=2) + "\n")
             outputs.note()
@@ -210,6 +211,17 @@ def _temperature(answers: RowSource) -> float:
     settings = {} if isinstance(answers, Table) else last_facts(answers.with_name(OUTPUT)).get("settings")
     noted = settings.get("temperature") if isinstance(settings, dict) else None
     return float(noted) if isinstance(noted, (int, float)) else 0.0
+
+
+def _check_ids(questions: list[SampledQuestion], samples: str) -> None:
+    """Check that no question occurs twice.
+
+    Raises:
+        UserError: One does.
+    """
+    twice = [key for key, times in Counter(question.id for question in questions).items() if times > 1]
+    if twice:
+        raise UserError(f"expected each id once in a file of results, got {twice[0]!r} again", file=samples)
 
 
 def _shares(greedy: RowSource, questions: list[SampledQuestion], k: Samples, samples: str) -> HeadroomShares:
@@ -259,4 +271,4 @@ def _check_required(found: Headroom, require: HeadroomPoints | None) -> None:
     """
     if require is None or (found.points is not None and found.points >= require):
         return
-    raise DelegateError(f"{BELOW} {require:g} points. {found.sentence.removesuffix('.')}")
+    raise DelegateError(f"{BELOW} {require:.12g} points. {found.sentence.removesuffix('.')}")

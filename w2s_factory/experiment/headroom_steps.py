@@ -62,7 +62,7 @@ def plan_headroom(draft: Draft, stage2: Stage2Section, m_plus: Answerer, pairs: 
     draft.stage2[-1] = draft.stage2[-1].model_copy(update={"headroom": Path(file), "headroom_split": split})
     waits = stage2.require_headroom is not None
     if waits:
-        command += ["--require-headroom", f"{stage2.require_headroom:g}", "--output", required, "--force"]
+        command += ["--require-headroom", f"{stage2.require_headroom:.12g}", "--output", required, "--force"]
         draft.add(REQUIRED, "score", command, reads=[*reads, file], writes=[required])
     draft.steps[before:] = [replace(step, first=True) for step in draft.steps[before:]]
     trees = [Tree.of(draft.task, seed) for seed in draft.experiment.seeds]
@@ -103,7 +103,11 @@ def _answers(draft: Draft, stage2: Stage2Section, m_plus: Answerer, split: str) 
     samples = [file for file in planned if file.startswith(f"{folder}/seed") and file.endswith(f"/{RESULTS}")]
     count, temperature = stage2.samples, stage2.temperature
     if not samples:
-        _, samples = sample(draft, m_plus, split, count, temperature)
+        # An evaluation by samples of another temperature has the usual name already.
+        name = (
+            f"{HEADROOM}_samples" if any(file.startswith(f"{answers}/t") for file in planned) else "samples"
+        )
+        _, samples = sample(draft, m_plus, split, count, temperature, name=name)
     elif len(samples) < count:
         name, apart = f"{HEADROOM}_samples", f"{answers}/{HEADROOM}"
         _, samples = sample(draft, m_plus, split, count, temperature, name=name, folder=apart)
