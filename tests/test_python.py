@@ -131,6 +131,11 @@ def test_a_folder_stands_for_the_file_that_was_written_into_it(tmp_path, monkeyp
     assert w2s.pick_demonstrations(TASK, "weak") == w2s.pick_demonstrations(TASK, "weak/results.jsonl")
     assert w2s.evaluate("samp", pass_at=2).results[0]["samples"] == len(SEEDS)
     rules = w2s.PairRules(min_confidence=0.5, negative_confidence=0.6)
+    assert w2s.headroom("weak", "samp") == w2s.headroom(WEAK, SEEDS)
+    self_made = w2s.build_self_training(TASK, votes, min_confidence=0.5).counts
+    assert w2s.build_self_training(TASK, "samp", min_confidence=0.5).counts == self_made
+    consistent = w2s.build_consistency_pairs(TASK, votes, samples=SEEDS).counts
+    assert w2s.build_consistency_pairs(TASK, "samp", samples="samp").counts == consistent
     made = w2s.build_stage2(TASK, "weak", "samp", "p.json", rules=rules, samples="samp")
     assert made.counts == w2s.build_stage2(TASK, WEAK, votes, rules=rules).counts
     assert w2s.check_pairs("p.json", "weak").clean
