@@ -21,7 +21,7 @@ from w2s_factory import (
     wilson_interval,
 )
 from w2s_factory.building import build_consistency_pairs, build_gold_pairs
-from w2s_factory.building.headroom import headroom_in_words
+from w2s_factory.building.stage2_headroom import headroom_in_words
 
 GOLD = "1"
 

@@ -7,7 +7,6 @@ from w2s_factory.building.conversion import chosen_side, convert_pairs
 from w2s_factory.building.dataset_files import Built, Recipe
 from w2s_factory.building.full_weak import build_full_weak
 from w2s_factory.building.gold import build_gold, build_test
-from w2s_factory.building.headroom import Headroom, HeadroomShares, PairVerdicts, headroom
 from w2s_factory.building.pair_check import PairCheck, check_pairs
 from w2s_factory.building.pair_sources import PairSource, explain_pair
 from w2s_factory.building.prompt_form import PromptForm
@@ -21,6 +20,7 @@ from w2s_factory.building.sampled_pairs import (
 from w2s_factory.building.self_training import SelfTraining, SelfTrainingCounts, build_self_training
 from w2s_factory.building.stage1 import EqualResultsWarning, Padding, Stage1, build_stage1
 from w2s_factory.building.stage2 import PairCounts, Stage2, build_stage2
+from w2s_factory.building.stage2_headroom import Headroom, HeadroomShares, PairVerdicts, headroom
 from w2s_factory.building.stage_inputs import Inputs, inputs_of
 from w2s_factory.quantities import ConsistencyRules, PairDraws, PairRules, PairThresholds
 

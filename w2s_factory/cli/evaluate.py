@@ -126,7 +126,7 @@ def command(
     """  # noqa: D301  click reads \b
     import dataclasses
 
-    from w2s_factory.building.headroom import headroom, headroom_in_words
+    from w2s_factory.building.stage2_headroom import headroom, headroom_in_words
     from w2s_factory.records import Outputs
     from w2s_factory.scoring.evaluate import evaluate
     from w2s_factory.tasks import get_task

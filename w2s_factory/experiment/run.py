@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from w2s_factory.building.headroom import BELOW, headroom_in_words
+from w2s_factory.building.stage2_headroom import BELOW, headroom_in_words
 from w2s_factory.errors import DelegateError, UserError, W2SError
 from w2s_factory.experiment import slurm
 from w2s_factory.experiment.checked_plan import plan_experiment, trainings_of
