@@ -320,6 +320,7 @@ FILES = {
     "raw/gsm8k/train_1.jsonl": RAW,
     **dict.fromkeys(("results.jsonl", "weak.jsonl", "icl.jsonl"), RESULT),
     **dict.fromkeys(("weak/results.jsonl", "strong/results.jsonl"), RESULT),
+    "outputs/results.jsonl": RESULT,
     **{f"outputs/t1.0/seed{seed}/output.jsonl": OUTPUT for seed in range(10)},
     **{f"outputs/t1.0/seed{seed}/results.jsonl": RESULT for seed in range(10)},
     "output.jsonl": OUTPUT,

@@ -36,9 +36,7 @@ def table(folder, name):
 def test_a_run_without_chats_says_nothing_of_them(run):
     report(run)
     page = (run / "report.html").read_text()
-    assert not any(
-        words in page for words in ("avg@", "did not end", "refused the request", "How the models")
-    )
+    assert not any(words in page for words in ("did not end", "refused the request", "How the models"))
     assert "avg_at_k" not in table(run, "models")[0]
     assert not (run / "report/unfinished.csv").exists()
 
