@@ -15,7 +15,7 @@ from w2s_factory import records, report
 
 pytestmark = pytest.mark.browser
 
-FIGURES = 10
+FIGURES = 11
 ODD = [
     "w2s-factory",
     "score",
