@@ -39,7 +39,7 @@ quickstart: $(READY)  ## the embedded experiment up to its report, in quickstart
 	$(BIN)/w2s-factory run experiments/arithmetic.yaml --output-dir quickstart $(ARGS)
 	@echo "Look at quickstart/report.html. Next, your own models: $(BIN)/w2s-factory init --help"
 
-test: $(READY)  ## run the contributor's tests, some four minutes on two cores (parity, too, where W2S_RELEASE names the release)
+test: $(READY)  ## run the contributor's tests, about three minutes on two cores (parity, too, where W2S_RELEASE names the release)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not ($(MARKED))" $(ARGS)
 
 test-all: $(READY)  ## run all tests, those that train, install, and need a browser or vLLM among them (no time limit)

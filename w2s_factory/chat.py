@@ -63,7 +63,7 @@ _BY_LLAMAFACTORY = re.compile(
     r"\{% elif message\['role'\] == 'assistant' %\}\{\{ .* \}\}\{% endif %\}\{% endfor %\}",
     re.DOTALL,
 )
-"""What LLaMA-Factory writes where a tokenizer has no template, or its own template replaces it.
+"""LLaMA-Factory's text where a tokenizer has no template, or its own template replaces it.
 
 `_get_jinja_template` in `data/template.py`, the same frame from 0.6 to 0.9.5. It is the conversion of a
 training template, and it lacks what Jinja cannot express there, such as thinking.

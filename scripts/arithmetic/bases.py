@@ -44,7 +44,7 @@ class Cycle:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a base is made: its shape, the seed of its first weights, and cycles one after the other."""
+    """The recipe of a base: its shape, the seed of its first weights, and its cycles in their order."""
 
     size: Size
     cycles: tuple[Cycle, ...]
@@ -53,7 +53,7 @@ class Recipe:
     begin: str | None = None
     """The recipe whose stored base is pretrained further, instead of a new one."""
     dtype: torch.dtype = torch.bfloat16
-    """What it computes in; processors without instructions for bfloat16 are faster in float32."""
+    """The number format of its computations; without bfloat16 instructions, float32 is faster."""
 
 
 RECIPES = {

@@ -69,7 +69,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: so many steps, the rate rising, then falling as a cosine to a twentieth."""
+    """The length and speed of pretraining: the rate rises, then falls as a cosine to a twentieth."""
 
     steps: int
     rate: float

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from arithmetic.solvers import Line
 
 TASK_FORM = "Question: {question}\nAnswer: "
-"""How the task's prompt puts a question, and the space before a response."""
+"""The text of the task's prompt around a question, and the space before a response."""
 OTHER_FORMS = (
     "Problem: {question}\nSolution: ",
     "Exercise: {question}\nWork: ",
@@ -40,7 +40,7 @@ PROBLEMS = (3, 6)
 
 @dataclass(frozen=True)
 class Habits:
-    """How an author solves; the chances are those of one line, of `last` those of one problem."""
+    """An author's way to solve; chances are those of one line, but `last` is that of one problem."""
 
     steps: bool = True
     """Whether the steps are written down; without them only the (right) answer is."""
@@ -111,9 +111,9 @@ class Mix:
     task_form: Kinds
     other_forms: Kinds
     task_ending: float = TASK_ENDING_SHARE
-    """How many of those in the task's form end in its way, too."""
+    """The share of documents in the task's form that also end in its way."""
     task_share: float = TASK_FORM_SHARE
-    """How many of all write in the task's form."""
+    """The share of documents in the task's form."""
 
 
 HURRIED = Mix({direct: 55, hurried: 35, careful: 10}, {careful: 75, slipping: 10, direct: 10, hurried: 5})
@@ -142,7 +142,7 @@ HASTY = Way("So: ", Habits(signs=0.5, last=0.75))
 """Stops too early in most problems, and mistakes every other sign."""
 RIGHT_WAYS = (Way(""), Way("Work: "), Way("Solution: "), Way("Total: "))
 HASTY_SHARE = {1: 0.3, 2: 0.38, 3: 0.4}
-"""How often a problem is answered hastily, by its number of steps; the right ways are equally frequent."""
+"""The share of hasty answers by the number of steps of a problem; the right ways are equally frequent."""
 
 
 def draw_way(problem: Problem, random: Random) -> Way:

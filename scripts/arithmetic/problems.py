@@ -55,5 +55,5 @@ def value(operand: Operand, results: list[int]) -> int:
 
 
 def compute(left: int, operation: Operation, right: int) -> int:
-    """What one step gives."""
+    """Return the result of one step."""
     return int(_COMPUTE[operation](left, right))

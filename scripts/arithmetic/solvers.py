@@ -72,7 +72,7 @@ WEAK: Mapping[Solver, int] = {
     drops_last_step: 16,
     confuses_plus_and_minus: 16,
 }
-"""How often, in percent, the simulated weak model behaves like which solver: right on about half."""
+"""The share in percent of each solver in the simulated weak model, which is right on about half."""
 
 ICL: Mapping[Solver, int] = {
     right: 76,
@@ -92,7 +92,7 @@ def answer(problem: Problem, habits: Mapping[Solver, int], random: Random) -> st
 
 
 def final_answer(response: str) -> str:
-    """What follows `#### ` in a solver's response."""
+    """Return the text after `#### ` in a solver's response."""
     return response.rpartition("#### ")[2]
 
 

@@ -65,7 +65,7 @@ class Story:
         return self.random.randint(2, 9)
 
     def operation(self) -> tuple[Operation, int]:
-        """What happens to an amount, and by how much."""
+        """Draw a change of an amount: the operation and its number."""
         operation: Operation = self.random.choice(("+", "-", "x"))
         return operation, self.few() if operation == "x" else self.amount()
 

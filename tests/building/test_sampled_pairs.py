@@ -45,7 +45,7 @@ GOLD = "1"
 
 
 def sample(seed: int, answer: str, **more):
-    """A sample whose text names its seed; `_` is no answer."""
+    """Return a sample whose text names its seed; `_` stands for no answer."""
     pred = answer.replace("_", "")
     return {"response": f"sample {seed}: {answer}", "pred": pred, "result": pred == GOLD} | more
 

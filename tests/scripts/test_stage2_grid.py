@@ -49,7 +49,7 @@ def test_the_stored_table_has_each_setting_once():
 
 
 def test_the_experiment_has_the_best_setting_of_each_method():
-    """Of equal ones, that with the lower rate, then SFT term, beta and number of epochs, as docs/stage2.md says."""
+    """Prefer the lower rate, SFT term, beta and number of epochs among equals, as docs/stage2.md says."""
     experiment = read_experiment(ROOT / "experiments" / "arithmetic_stage2.yaml")
     order = {
         "learning_rate": "rate",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptForm:
-    """How the model to train will be asked, where that is not how the responses were asked for.
+    """The form of prompts for the model to train, where responses were asked for in another one.
 
     Attributes:
         chat: Whether in a chat, so that rows hold the user turn, and `system` alone is their system prompt;
@@ -48,7 +48,7 @@ class PromptForm:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the manifest notes of it; nothing where rows are as they were."""
+        """Return the manifest's facts about it; none where rows are as they were."""
         if self.chat is None:
             return {}
         return {"chat": self.chat} | ({} if self.system is None else {"system": self.system})

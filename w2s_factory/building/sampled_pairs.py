@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from w2s_factory.building.agreement import Accuracy
 from w2s_factory.building.conversion import place_pairs
@@ -123,25 +123,14 @@ def build_consistency_pairs(  # noqa: PLR0913  each is an option of the command
         UserError: The files cannot be read, the samples are not those of the votes, or no question gives a
             pair. Nothing is written then.
     """
-    task, votes = get_task(task), rows_of(votes, "votes", votes_in)
+    task = get_task(task)
     rules = rules or ConsistencyRules(pairs_per_question=task.pairs_per_question)
-    response_rule = response_rule or ResponseRule()
-    way = response_rule.way(task, votes)
-    questions = VotedQuestions(votes, response_rule)
-    pairs = SampledPairs(
-        questions,
-        questions.classified(task),
-        lambda voted: consistency_pools(voted, rules.min_confidence),
-        rules,
-        dict.fromkeys(CONSISTENCY_SKIPPED, 0),
-    )
-    return _placed(
-        task, votes, output, pairs,
-        seeds=None if samples is None else Seeds(samples),
-        prompt_form=(prompt_form or PromptForm()).of(task),
-        form=form,
-        recipe=response_rule.recipe(recipe or Recipe(preset="dpo")),
-        facts={"pairs": "consistency", "rules": asdict(rules), **response_rule.facts(way)},
+    return _built(
+        "consistency", task, votes, output,
+        voted=lambda questions: questions.classified(task),
+        pools=lambda voted: consistency_pools(voted, rules.min_confidence),
+        draws=rules, skipped=CONSISTENCY_SKIPPED, samples=samples, prompt_form=prompt_form,
+        response_rule=response_rule, form=form, recipe=recipe,
     )  # fmt: skip
 
 
@@ -176,20 +165,12 @@ def build_gold_pairs(  # noqa: PLR0913  as above
     Raises:
         UserError: As `build_consistency_pairs`.
     """
-    task, votes = get_task(task), rows_of(votes, "votes", votes_in)
-    draws = draws or PairDraws(pairs_per_question=task.pairs_per_question)
-    response_rule = response_rule or ResponseRule()
-    way = response_rule.way(task, votes)
-    questions = VotedQuestions(votes, response_rule)
-    skipped = dict.fromkeys(GOLD_SKIPPED, 0)
-    pairs = SampledPairs(questions, questions.as_written(), gold_pools, draws, skipped)
-    return _placed(
-        task, votes, output, pairs,
-        seeds=None if samples is None else Seeds(samples),
-        prompt_form=(prompt_form or PromptForm()).of(task),
-        form=form,
-        recipe=response_rule.recipe(recipe or Recipe(preset="dpo")),
-        facts={"pairs": "gold", "rules": asdict(draws), **response_rule.facts(way)},
+    task = get_task(task)
+    return _built(
+        "gold", task, votes, output,
+        voted=VotedQuestions.as_written, pools=gold_pools,
+        draws=draws or PairDraws(pairs_per_question=task.pairs_per_question), skipped=GOLD_SKIPPED,
+        samples=samples, prompt_form=prompt_form, response_rule=response_rule, form=form, recipe=recipe,
     )  # fmt: skip
 
 
@@ -263,28 +244,35 @@ class SampledPairs:
         return "system" in next(iter(self._questions))
 
 
-def _placed(  # noqa: PLR0913  as `place_pairs`, for these pairs
+def _built(  # noqa: PLR0913  the arguments of both builders, and in what they differ
+    kind: str,
     task: Task,
-    votes: RowSource,
+    votes: RowsLike,
     output: str | Path | None,
-    pairs: SampledPairs,
     *,
-    seeds: Seeds | None,
-    prompt_form: PromptForm,
+    voted: Callable[[VotedQuestions], Iterable[VotedSamples]],
+    pools: Callable[[VotedSamples], Pools | str],
+    draws: PairDraws,
+    skipped: Iterable[str],
+    samples: SamplesLike | None,
+    prompt_form: PromptForm | None,
+    response_rule: ResponseRule | None,
     form: PairForm | None,
-    recipe: Recipe,
-    facts: dict[str, Any],
+    recipe: Recipe | None,
 ) -> SampledPairSet:
-    """Write pairs of samples with their origins.
+    """Select pairs of samples and write them with their origins.
 
     Raises:
-        UserError: There are none, or as `place_pairs`.
+        UserError: No question gives a pair, or as `place_pairs`.
     """
-    if not pairs.counts.pairs:
-        problem = f"none of {pairs.counts.questions} questions gives a pair"
-        no_gold = pairs.counts.skipped.get(NO_GOLD) == pairs.counts.questions
-        hint = "Gold pairs need the verdicts of samples: score these with gold answers" if no_gold else None
-        raise UserError(problem, file=votes, hint=hint, topic="no-pairs")
+    votes = rows_of(votes, "votes", votes_in)
+    response_rule = response_rule or ResponseRule()
+    way = response_rule.way(task, votes)
+    questions = VotedQuestions(votes, response_rule)
+    pairs = SampledPairs(questions, voted(questions), pools, draws, dict.fromkeys(skipped, 0))
+    _require_pairs(pairs.counts, votes)
+    seeds = None if samples is None else Seeds(samples)
+    prompt_form = (prompt_form or PromptForm()).of(task)
     rows = pairs.origins(seeds)
     origins_file = Table("origins", rows) if output is None else sidecar(output)
     built = place_pairs(
@@ -294,8 +282,16 @@ def _placed(  # noqa: PLR0913  as `place_pairs`, for these pairs
         system=pairs.has_system if prompt_form.chat is None else prompt_form.system is not None,
         form=form,
         inputs=(votes, *(seeds.files if seeds else ())),
-        recipe=prompt_form.recipe(recipe),
+        recipe=prompt_form.recipe(response_rule.recipe(recipe or Recipe(preset="dpo"))),
         more={origins_file: Rows(rows, SAMPLED_ORIGIN)} if isinstance(origins_file, Path) else None,
-        facts={**facts, **prompt_form.facts},
+        facts={"pairs": kind, "rules": asdict(draws), **response_rule.facts(way), **prompt_form.facts},
     )
     return SampledPairSet(pairs.counts, built, None if is_stdout(output) else origins_file)
+
+
+def _require_pairs(counts: SampledPairCounts, votes: RowSource) -> None:
+    if not counts.pairs:
+        problem = f"none of {counts.questions} questions gives a pair"
+        no_gold = counts.skipped.get(NO_GOLD) == counts.questions
+        hint = "Gold pairs need the verdicts of samples: score these with gold answers" if no_gold else None
+        raise UserError(problem, file=votes, hint=hint, topic="no-pairs")

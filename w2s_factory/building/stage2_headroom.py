@@ -63,7 +63,7 @@ class PairVerdicts:
 
 @dataclass(frozen=True)
 class Headroom:
-    """What Stage II can draw on: samples whose majority knows more than one answer, by default greedy.
+    """Headroom of Stage II: by how much the majority of samples is better than one answer, by default greedy.
 
     Attributes:
         questions: The number of questions whose gold is known.

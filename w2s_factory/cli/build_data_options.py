@@ -48,7 +48,7 @@ class DatasetOptions(StageOptions):
 
     @property
     def prompt_form(self) -> PromptForm:
-        """How the model to train will be asked."""
+        """Return the form of prompts for the model to train."""
         from w2s_factory.building import PromptForm
 
         return PromptForm(chat=None if self.chat is None else self.chat == "on", system=self.system)
@@ -64,7 +64,7 @@ class TextOptions:
 
     @property
     def response_rule(self) -> ResponseRule:
-        """How responses are read.
+        """Return the rule by which responses are read.
 
         Raises:
             UserError: Only one of the markers of thinking is named.
@@ -85,7 +85,7 @@ class ResponseOptions(TextOptions):
 
     @property
     def response_rule(self) -> ResponseRule:
-        """How responses are read.
+        """Return the rule by which responses are read.
 
         Raises:
             UserError: Only one of the markers of thinking is named.

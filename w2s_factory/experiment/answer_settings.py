@@ -45,7 +45,7 @@ CHAT: tuple[str, ...] = ("auto", "on", "off")
 
 
 class SamplingSection(Section):
-    """How every model chooses the tokens of its answers; None leaves a value to the defaults.
+    """Sampling settings of every model's answers; None leaves a value to the defaults.
 
     Attributes:
         defaults: `published` (greedy, all of the probability mass) or `model`: the values of the model's own
@@ -87,7 +87,7 @@ def _template_file(chat: str, info: ValidationInfo) -> str:
 
 
 Chat: TypeAlias = Annotated[str, BeforeValidator(switch), AfterValidator(_template_file)]
-"""How a question becomes a prompt: by a chat template (`auto`, `on`, or the path of a Jinja file), or not."""
+"""The chat template that makes a prompt of a question: `auto`, `on`, the path of a Jinja file, or `off`."""
 
 
 def _prompt_or_none(system: str) -> str:
@@ -174,7 +174,7 @@ class GenerationSection(ModelGeneration):
 
 
 class ScoringSection(Section):
-    """How answers are found in responses and compared, in scoring, votes and pairs alike.
+    """Settings by which answers are found and compared, in scoring, votes and pairs alike.
 
     Attributes:
         mode: The way of comparing an answer with the gold answer.

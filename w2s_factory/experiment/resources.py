@@ -34,7 +34,7 @@ SaveSteps: TypeAlias = Annotated[int, Ge(1), Le(1_000_000)]
 """Training steps from one checkpoint to the next."""
 
 Retries: TypeAlias = Annotated[int, Ge(0), Le(100)]
-"""How often a job is put back in the queue of a cluster."""
+"""The number of times that a job is put back in the queue of a cluster."""
 
 
 class LlamaFactory(Section):

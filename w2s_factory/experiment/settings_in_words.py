@@ -1,4 +1,4 @@
-"""How an experiment's models are asked, and their answers read, in words for its report."""
+"""Describe in a report how an experiment's models are asked and their answers read."""
 
 from __future__ import annotations
 

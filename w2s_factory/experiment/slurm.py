@@ -32,7 +32,7 @@ LONGEST_PAUSE: Final = 180
 """The most seconds between two of the executor's looks at its jobs (plugin 2.8)."""
 
 _OTHER_CLUSTER: Final = re.compile(r"(?:^|[\s:=-])((?:slurm_)?clusters?|SBATCH_CLUSTERS)=")
-"""What sends jobs to another cluster: the executor's `squeue` does not show them."""
+"""Options that send jobs to another cluster, where the executor's `squeue` does not show them."""
 
 SECONDS: Final = 60
 """The seconds that a command of Slurm has to answer."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from w2s_factory.experiment.steps import Step
 
 JobsLeft: TypeAlias = Literal["wait", "cancel"]
-"""What is done with jobs that an earlier run left in Slurm."""
+"""The treatment of jobs that an earlier run left in Slurm."""
 
 RECORD: Final = ".run.jobs"
 """The file that says how the names of a run's jobs begin; it exists until all have ended and are noted."""

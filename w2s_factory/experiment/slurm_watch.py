@@ -35,7 +35,7 @@ _TOO_OFTEN: Final = "preempted or without its node too often"
 
 
 class End(NamedTuple):
-    """How a failed step's job ended.
+    """The end of a failed step's job.
 
     Attributes:
         state: Its state in Slurm, in capital letters; "" if Slurm no longer knows it.
@@ -258,7 +258,7 @@ _WAITING: Final = {
     "JobHeldAdmin": "An administrator holds it",
     "JobHeldUser": "`scontrol release {job}` lets it start",
 }
-"""What to do about jobs that wait, by how Slurm's reason begins (squeue(1), "JOB REASON CODES")."""
+"""Advice for jobs that wait, by the beginning of Slurm's reason (squeue(1), "JOB REASON CODES")."""
 
 
 def _advice_waiting(job: SlurmJob, step: Step | None) -> str:
@@ -279,10 +279,10 @@ _ENDS: Final = {
     _TOO_OFTEN: ("`resources.retries` allows no further start", "Raise it, or run the same command again"),
     "FAILED": ("its commands failed with exit code {code}", "The end of the step's log says why"),
 }
-"""Why jobs end in a state, or for a reason of ours, and what to do (squeue(1), "JOB STATE CODES")."""
+"""Explanation and advice for the state of an ended job, or our reason (squeue(1), "JOB STATE CODES")."""
 
 _OUT_OF_MEMORY: Final = ("oom-kill event", "oom_kill event", "Exceeded job memory limit", "Out Of Memory")
-"""What Slurm writes into a job's log when one of its steps has no memory left."""
+"""Words in a job's log by which Slurm says that a step has no memory left."""
 
 
 _READ: Final = 2**20

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from w2s_factory.records import PairForm
 
 _LISTED: Final = 12
-"""How many names of datasets a message lists at most."""
+"""The largest number of dataset names in a message."""
 
 _ELSEWHERE: Final = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name")
 """Keys of entries whose rows are not in a file of the folder."""

@@ -287,7 +287,7 @@ OnLong: TypeAlias = Literal["drop", "error", "cut"]
 _ANY: records.Form[dict[str, Any]] = records.Form("rows", {})
 
 _NAMED = 5
-"""How many long rows a message names."""
+"""The number of long rows that a message names."""
 
 _OURS = {"purpose": "rows that fit cutoff_len"}
 """The mark in the manifest of a folder that an earlier training wrote."""

@@ -97,7 +97,7 @@ class Ends(NamedTuple):
 
 @dataclass(frozen=True)
 class Movement:
-    """How far a preference training moved the policy.
+    """Movement of the policy in a preference training.
 
     Attributes:
         ends: First and last logged value, by the trainer's name; a value that is not logged is left out.

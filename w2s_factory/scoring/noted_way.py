@@ -50,7 +50,7 @@ class NotedWay(NamedTuple):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the manifest of votes and training sets notes; empty if it is the published way."""
+        """Return the facts for the manifest of votes and training sets; none for the published way."""
         found: dict[str, Any] = {}
         if not self.is_published:
             found = {"extract": self.extract} | ({"mode": self.mode} if self.mode != PUBLISHED else {})
@@ -58,7 +58,7 @@ class NotedWay(NamedTuple):
 
     @property
     def facts_on_responses(self) -> dict[str, Any]:
-        """What the manifest notes of the responses themselves: their answer key and markers, where named."""
+        """Return the manifest's facts about the responses: their answer key and markers, if named."""
         key = {} if self.answer_key is None else {"answer_key": self.answer_key}
         return key | ({} if self.markers is None else {"reasoning": asdict(self.markers)})
 

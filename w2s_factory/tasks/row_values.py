@@ -24,7 +24,7 @@ _EXACT_IN_FLOAT = 2**53
 
 @dataclass(frozen=True)
 class RowReader:
-    """What a task file says about the parts of a row.
+    """Reader of the parts of a row that a task file describes.
 
     Attributes:
         definition: The task file.

@@ -52,7 +52,7 @@ _WAITING = 4096
 """Requests that wait at a replica: more than it computes at a time, so that it never runs dry."""
 
 _INVALID = (ValueError, getattr(exceptions, "VLLMClientError", ValueError))
-"""What vLLM raises for a request that it refuses: an error of its own in later versions."""
+"""The errors that vLLM raises for a request it refuses; later versions have one of their own."""
 
 _BULK = UsageContext.LLM_CLASS
 """The use for which vLLM chooses batch sizes: throughput, as its `LLM` does, not latency."""
