@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -119,11 +120,17 @@ def test_without_golds_nothing_is_measured_and_nothing_required_is_reached():
 @pytest.mark.parametrize(
     ("greedy", "samples", "options", "message"),
     [
-        ("1", ["12"], {}, "answers other questions than samples"),
+        ("1", ["12"], {}, "has no verdict on the question 1, but samples has one"),
+        ("12", ["1"], {}, "has a verdict on the question 1, but samples has none"),
         ("12", ["12"], {"k": 2}, "needs 2 seeds, got 1"),
         ("12", [], {}, "holds no seeds"),
-        ("12", ["12"], {"require": 101}, "require_headroom.*from -100 to 100"),
-        ("12", ["12"], {"pairs": "nowhere.json"}, "nowhere.origins.jsonl: no such file"),
+        ("12", ["12"], {"require": 101}, '"require": .*from -100 to 100'),
+        (
+            "12",
+            ["12"],
+            {"pairs": "nowhere.json"},
+            "nowhere.json: nowhere.origins.jsonl, the file of its pairs' origins, is not in",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused(greedy, samples, options, message):
@@ -167,6 +174,36 @@ def test_evaluate_prints_it_and_writes_it(made, tmp_path):
     assert written["pairs"] == count
     assert lines[4].startswith(f"  {count} pairs: chosen right {written['chosen_right']:.1%} of {count}")
     assert json.loads(evaluated(made, "--pairs", str(pairs), "--task", "gsm8k", "--json").stdout) == written
+
+
+@pytest.mark.parametrize(
+    ("origin", "pairs", "message"),
+    [
+        (
+            {"weak_side": "left"},
+            1,
+            "p.origins.jsonl:1: field \"weak_side\": expected chosen or rejected, got 'left'",
+        ),
+        (
+            {"weak_result": "yes"},
+            1,
+            "p.origins.jsonl:1: field \"weak_result\": expected true, false or null, got 'yes'",
+        ),
+        (
+            {"other_result": 1},
+            1,
+            'p.origins.jsonl:1: field "other_result": expected true, false or null, got 1',
+        ),
+        ({}, 2, "p.json: holds 2 pairs, but there are origins of 1"),
+    ],
+)
+def test_pairs_and_origins_that_cannot_be_counted_are_refused(tmp_path, origin, pairs, message):
+    sides = {"weak_side": "chosen", "weak_pred": GOLD, "weak_result": True, "other_pred": "2"}
+    draw = {"id": 0, "prompt": "?", "confidence": 0.8, "votes": {"1": 2}, "pool": "neg_responses", "place": 0}
+    (tmp_path / "p.origins.jsonl").write_text(json.dumps(draw | sides | {"other_result": False} | origin))
+    (tmp_path / "p.json").write_text(json.dumps([{"id": 0}] * pairs))
+    with pytest.raises(UserError, match=re.escape(message)):
+        measured("12", ["12"], pairs=tmp_path / "p.json")
 
 
 def test_a_sampled_answer_is_not_called_greedy(tmp_path):

@@ -25,7 +25,7 @@ from w2s_factory.building import (
     build_stage2,
     explain_pair,
 )
-from w2s_factory.building.pair_sources import pair_kind
+from w2s_factory.building.pair_explanation import pair_kind
 from w2s_factory.building.pairs import EMPTY, UNSURE
 from w2s_factory.building.sample_pools import (
     NO_GOLD,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from w2s_factory.experiment.spec import Dpo, Methods, ReferenceFree
+from w2s_factory.experiment.stage2_section import Dpo, Methods, ReferenceFree
 from w2s_factory.llamafactory.arguments import known_arguments
 from w2s_factory.llamafactory.preference_methods import METHODS, STAGES, trains_on_pairs
 from w2s_factory.llamafactory.presets import load_preset

@@ -8,7 +8,7 @@ from w2s_factory.building.dataset_files import Built, Recipe
 from w2s_factory.building.full_weak import build_full_weak
 from w2s_factory.building.gold import build_gold, build_test
 from w2s_factory.building.pair_check import PairCheck, check_pairs
-from w2s_factory.building.pair_sources import PairSource, explain_pair
+from w2s_factory.building.pair_explanation import PairSource, explain_pair
 from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.sampled_pairs import (

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from w2s_factory.building.agreement import Accuracy
 from w2s_factory.building.conversion import place_pairs
 from w2s_factory.building.dataset_files import Built, Recipe, Rows
-from w2s_factory.building.pair_sources import SAMPLED_ORIGIN, Seeds, sampled_origin, sidecar
+from w2s_factory.building.pair_origins import SAMPLED_ORIGIN, Seeds, sampled_origin, sidecar
 from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.sample_pools import (
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from w2s_factory.building.pair_sources import SampledOrigin
+    from w2s_factory.building.pair_origins import SampledOrigin
     from w2s_factory.building.voted_samples import VotedSamples
     from w2s_factory.records import Pair, PairForm, RowsLike, RowSource, Vote
     from w2s_factory.scoring.seeds import SamplesLike

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from w2s_factory.building.agreement import Accuracy
 from w2s_factory.building.conversion import place_pairs
 from w2s_factory.building.dataset_files import Built, Recipe, Rows
-from w2s_factory.building.pair_sources import ORIGIN, Seeds, origins, sidecar
+from w2s_factory.building.pair_origins import ORIGIN, Seeds, origins, sidecar
 from w2s_factory.building.pairs import SKIPPED, Judged
 from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.building.response_rule import ResponseRule

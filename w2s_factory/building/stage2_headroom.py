@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from w2s_factory.building.agreement import Accuracy
-from w2s_factory.building.pair_sources import read_origins, side_verdicts, sidecar
+from w2s_factory.building.pair_origins import origins_of, read_origins, side_verdicts
 from w2s_factory.errors import DelegateError, UserError
 from w2s_factory.folders import OUTPUT, results_in
 from w2s_factory.quantities import HeadroomPoints, Samples
@@ -185,7 +185,7 @@ def headroom(
             written then.
     """
     check(k, Samples | None, "k")
-    check(require, HeadroomPoints | None, "require_headroom")
+    check(require, HeadroomPoints | None, "require")
     named = str(samples) if isinstance(samples, (str, os.PathLike)) else "samples"
     answers = rows_of(greedy, "greedy", results_in)
     seeds, seen = seed_sources(samples), Counter[bool]()
@@ -195,12 +195,12 @@ def headroom(
     _check_ids(questions, named)
     deque(read(answers, ANY), maxlen=0)  # in any case, so that a wrong name is noticed
     shares = _shares(answers, questions, k, named) if questions else None
-    of_pairs = None if pairs is None else _of_pairs(sidecar(Path(pairs)))
+    paired = [] if pairs is None else [Path(pairs), origins_of(Path(pairs))]
+    of_pairs = _of_pairs(*paired) if paired else None
     found = Headroom(len(questions), seen[False], k, shares, of_pairs, _temperature(answers))
     _check_required(found, require)
     if output is not None:
-        reads = [answers, *seeds.values(), *([] if pairs is None else [Path(pairs), sidecar(Path(pairs))])]
-        with Outputs(inputs=reads, force=force) as outputs:
+        with Outputs(inputs=[answers, *seeds.values(), *paired], force=force) as outputs:
             outputs.text(Path(output), json.dumps(found.as_json(), indent=2) + "\n")
             outputs.note()
     return found
@@ -226,9 +226,12 @@ def _check_ids(questions: list[SampledQuestion], samples: str) -> None:
 
 def _shares(greedy: RowSource, questions: list[SampledQuestion], k: Samples, samples: str) -> HeadroomShares:
     verdicts = read_verdicts(greedy)
-    if verdicts.keys() != {question.id for question in questions}:
-        problem = f"answers other questions than {samples}, or golds are known for others"
-        raise UserError(problem, file=greedy)
+    asked = {question.id: None for question in questions}
+    if apart := [key for key in (*asked, *verdicts) if key not in asked or key not in verdicts]:
+        here, there = ("no", "one") if apart[0] in asked else ("a", "none")
+        problem = f"has {here} verdict on the question {apart[0]!r}, but {samples} has {there}"
+        hint = "Both must answer the same questions and be scored with the same golds"
+        raise UserError(problem, file=greedy, hint=hint)
     first = [verdicts[question.id] for question in questions]
     vote = [question.majority for question in questions]
     return HeadroomShares(
@@ -245,17 +248,20 @@ def _share(verdicts: list[bool]) -> Difference:
     return Difference(right / total, *wilson_interval(right, total))
 
 
-def _of_pairs(origins: Path) -> PairVerdicts:
-    """Return the number of pairs, and the verdicts on both sides, from the file of their origins.
+def _of_pairs(file: RowSource, origins: RowSource) -> PairVerdicts:
+    """Return the number of pairs, and the verdicts on both sides, from their file and that of their origins.
 
     Raises:
-        UserError: It does not exist or cannot be read.
+        UserError: A file cannot be read, or they have different numbers of pairs.
     """
     pairs, chosen, rejected = 0, Accuracy(), Accuracy()
     for origin in read_origins(origins):
         pairs += 1
         for side, verdict in zip((chosen, rejected), side_verdicts(origin), strict=True):
             side.count(verdict)
+    if (there := sum(1 for _ in read(file, ANY))) != pairs:
+        problem = f"holds {there:,} pairs, but there are origins of {pairs:,}"
+        raise UserError(problem, file=file, hint="Build the pairs again, which writes both files")
     return PairVerdicts(pairs, chosen, rejected)
 
 

@@ -127,7 +127,7 @@ def _explain(options: Stage2Options, question: str) -> None:
 def _source(options: Stage2Options, pairs: Path) -> PairSource | None:
     """Return what the pairs in a file were built from, or None if --weak and --votes were not given."""
     from w2s_factory import building
-    from w2s_factory.building.pair_sources import pair_kind
+    from w2s_factory.building.pair_explanation import pair_kind
     from w2s_factory.tasks import get_task
 
     if not options.weak and not options.votes:

@@ -17,7 +17,8 @@ from w2s_factory.experiment.steps import Tree
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2s_factory.experiment.spec import Experiment, Stage2Section
+    from w2s_factory.experiment.spec import Experiment
+    from w2s_factory.experiment.stage2_section import Stage2Section
     from w2s_factory.experiment.steps import Answerer, Draft, Step
 
 HEADROOM: Final = "headroom"

@@ -10,7 +10,8 @@ from w2s_factory.building.dataset_files import dataset_name
 from w2s_factory.experiment.answer_steps import RESULTS, answer, evaluate, sample
 from w2s_factory.experiment.headroom_steps import headroom_split, plan_headroom
 from w2s_factory.experiment.run_contents import CONTROL, SELF_TRAINING, Agreed, Evaluated, Preferred
-from w2s_factory.experiment.spec import Methods, ReferenceFree, Side
+from w2s_factory.experiment.spec import Side
+from w2s_factory.experiment.stage2_section import Methods, ReferenceFree
 from w2s_factory.experiment.step_options import (
     asking_options,
     extract_options,
@@ -25,14 +26,8 @@ from w2s_factory.ranges import Seed, check
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from w2s_factory.experiment.spec import (
-        Dpo,
-        Experiment,
-        Of,
-        PairMethod,
-        SelfTrainingMethod,
-        Stage2Section,
-    )
+    from w2s_factory.experiment.spec import Experiment, Of
+    from w2s_factory.experiment.stage2_section import Dpo, PairMethod, SelfTrainingMethod, Stage2Section
     from w2s_factory.experiment.steps import Draft
     from w2s_factory.quantities import PairSet
 

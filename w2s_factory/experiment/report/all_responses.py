@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from w2s_factory.answers.thinking import Markers, parts_of
-from w2s_factory.building.pair_sources import ORIGIN, sidecar
+from w2s_factory.building.pair_origins import ORIGIN, sidecar
 from w2s_factory.building.weak_answers import is_full_weak
 from w2s_factory.records import ANSWERED, ANY, RowIndex, StoredRows, as_pair
 from w2s_factory.scoring.golds import index_golds

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from w2s_factory.building import Accuracy, Agreement, HeadroomShares, PairCounts, PairRules
 from w2s_factory.building.agreement import agreeing
-from w2s_factory.building.pair_sources import ORIGIN, sidecar
+from w2s_factory.building.pair_origins import ORIGIN, sidecar
 from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.stage2_headroom import one_answer
 from w2s_factory.building.weak_answers import JoinedVotes, Judgements
