@@ -4,22 +4,20 @@
 
 The YAML is one by which LLaMA-Factory has trained, in one process on the CPU, with `logging_steps: 1`. This
 script repeats the first steps from the YAML, its pairs and its seed, and compares them with the log. Its own
-code encodes the pairs, draws the adapter and the order of the pairs, and computes log-probabilities, losses
-and gradient norms, one response at a time, so without padding. Libraries give it the model, the tokenizer and
-AdamW. A setting of the YAML that it does not know shows as a difference. Findings: docs/stage2.md.
+code does it all, one response at a time and without padding; libraries give model, tokenizer and AdamW. A
+setting of the YAML that it does not know shows as a difference. Findings: docs/stage2.md.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import torch
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, YAMLError
 from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
@@ -81,14 +79,13 @@ def log_probabilities(model: Any, prompt: list[int], *responses: list[int]) -> l
 def pair_loss(model: Any, pair: Pair, config: Config) -> torch.Tensor:
     """Return a pair's loss: DPO (arXiv 2305.18290, equation 7) or ORPO (arXiv 2403.07691, equations 6, 7)."""
     policy = log_probabilities(model, *pair)
-    means = [total / len(response) for total, response in zip(policy, pair[1:], strict=True)]
+    means = [total / len(tokens) for total, tokens in zip(policy, pair[1:], strict=True)]
     if config["pref_loss"] == "orpo":
         log_odds = [mean - torch.log(1 - mean.exp()) for mean in means]
         loss = -means[0] - config["pref_beta"] * logsigmoid(log_odds[0] - log_odds[1])
     else:
         Lora.on = False  # the reference is the model without its adapter
-        with torch.no_grad():
-            reference = log_probabilities(model, *pair)
+        reference = [total.detach() for total in log_probabilities(model, *pair)]
         Lora.on = True
         loss = -logsigmoid(config["pref_beta"] * (policy[0] - reference[0] - policy[1] + reference[1]))
     return loss - config["pref_ftx"] * means[0]
@@ -110,7 +107,7 @@ def train(config: Config) -> Iterator[tuple[float, float]]:
     optimizer = torch.optim.AdamW(weights, weight_decay=0.0)
     total = config["max_steps"] or math.ceil(config["num_train_epochs"] * len(epoch_steps(pairs, config, 0)))
     steps = (step for epoch in range(total) for step in epoch_steps(pairs, config, epoch))
-    for number, step in enumerate(islice(steps, total)):
+    for number, step in zip(range(total), steps, strict=False):
         means = [torch.stack([pair_loss(model, pair, config) for pair in batch]).mean() for batch in step]
         loss = torch.stack(means).mean()
         optimizer.zero_grad()
@@ -129,9 +126,12 @@ def train(config: Config) -> Iterator[tuple[float, float]]:
 @click.option("--tolerance", default=0.01, help="Largest relative difference allowed.", show_default=True)
 def main(file: Path, steps: int, tolerance: float) -> None:
     """Compare the first steps of a training with LLaMA-Factory's log; exit code 1 if they differ."""
-    config: Config = DEFAULTS | YAML(typ="safe").load(file)
-    log = json.loads(Path(config["output_dir"], "trainer_state.json").read_text("utf-8"))["log_history"]
-    logged = [(entry["loss"], entry["grad_norm"]) for entry in log if "loss" in entry][:steps]
+    try:
+        config: Config = DEFAULTS | YAML(typ="safe").load(file)
+        log = json.loads(Path(config["output_dir"], "trainer_state.json").read_text("utf-8"))["log_history"]
+        logged = [(entry["loss"], entry["grad_norm"]) for entry in log if "loss" in entry][:steps]
+    except (OSError, LookupError, TypeError, ValueError, YAMLError) as error:
+        raise click.UsageError(f"{file}: expected the YAML of a finished training, got {error!r}") from None
     if len(logged) < steps:
         raise click.UsageError(f"expected a log of {steps} steps, got {len(logged)}. Hint: logging_steps: 1")
     print("step | loss: theirs, ours, difference | gradient norm: theirs, ours, difference")

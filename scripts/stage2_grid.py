@@ -134,6 +134,8 @@ def main() -> None:
     if options.run is None:
         print("\n".join(setting.name for setting in grid()))
         return
+    if not (options.run / MODEL).is_dir():
+        parser.error(f"{options.run}: expected the folder of a finished run, with {MODEL}")
     (options.run / "grid").mkdir(exist_ok=True)
     done = {row["name"] for row in rows_of(options.output)}
     left = [setting for setting in grid() if setting.name not in done]
