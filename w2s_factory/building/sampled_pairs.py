@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.agreement import Accuracy
-from w2s_factory.building.conversion import place_pairs
-from w2s_factory.building.dataset_files import Built, Recipe, Rows
-from w2s_factory.building.pair_origins import SAMPLED_ORIGIN, Seeds, sampled_origin, sidecar
+from w2s_factory.building.dataset_files import Recipe, Rows
+from w2s_factory.building.pair_dataset import PairDataset
+from w2s_factory.building.pair_origins import SAMPLED_ORIGIN, Seeds, sampled_origin
 from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.sample_pools import (
@@ -30,13 +29,12 @@ from w2s_factory.building.voted_samples import VotedQuestions, samples_of
 from w2s_factory.errors import UserError
 from w2s_factory.folders import votes_in
 from w2s_factory.quantities import ConsistencyRules, PairDraws
-from w2s_factory.records import Table, is_stdout, rows_of
+from w2s_factory.records import rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    import pandas as pd
+    from pathlib import Path
 
     from w2s_factory.building.pair_origins import SampledOrigin
     from w2s_factory.building.voted_samples import VotedSamples
@@ -66,24 +64,8 @@ class SampledPairCounts:
     rejected: Accuracy = field(default_factory=Accuracy)
 
 
-@dataclass(frozen=True)
-class SampledPairSet:
-    """The result of `build_consistency_pairs` or `build_gold_pairs`.
-
-    Attributes:
-        counts: The counts.
-        built: The dataset of pairs.
-        origins: The file of the pairs' origins; its rows if no output was named; None if the pairs were
-            printed.
-    """
-
-    counts: SampledPairCounts
-    built: Built
-    origins: Path | Table | None
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the pairs as a DataFrame."""
-        return self.built.to_frame()
+class SampledPairSet(PairDataset[SampledPairCounts]):
+    """The result of `build_consistency_pairs` or `build_gold_pairs`."""
 
 
 def build_consistency_pairs(  # noqa: PLR0913  each is an option of the command
@@ -238,11 +220,6 @@ class SampledPairs:
         """Yield the origin of each pair."""
         return (sampled_origin(vote, *pair, seeds) for vote, pair in self._each())
 
-    @property
-    def has_system(self) -> bool:
-        """Whether the first vote has a system prompt."""
-        return "system" in next(iter(self._questions))
-
 
 def _built(  # noqa: PLR0913  the arguments of both builders, and in what they differ
     kind: str,
@@ -272,21 +249,21 @@ def _built(  # noqa: PLR0913  the arguments of both builders, and in what they d
     pairs = SampledPairs(questions, voted(questions), pools, draws, dict.fromkeys(skipped, 0))
     _require_pairs(pairs.counts, votes)
     seeds = None if samples is None else Seeds(samples)
-    prompt_form = (prompt_form or PromptForm()).of(task)
-    rows = pairs.origins(seeds)
-    origins_file = Table("origins", rows) if output is None else sidecar(output)
-    built = place_pairs(
+    return SampledPairSet.placed(
+        pairs.counts,
         task,
-        (prompt_form.applied(task, pair, "instruction") for pair in pairs.rows()),
+        pairs.rows(),
+        Rows(pairs.origins(seeds), SAMPLED_ORIGIN),
         output,
-        system=pairs.has_system if prompt_form.chat is None else prompt_form.system is not None,
+        first=next(iter(questions)),
+        way=way,
+        prompt_form=(prompt_form or PromptForm()).of(task),
+        response_rule=response_rule,
         form=form,
+        recipe=recipe,
         inputs=(votes, *(seeds.files if seeds else ())),
-        recipe=prompt_form.recipe(response_rule.recipe(recipe or Recipe(preset="dpo"))),
-        more={origins_file: Rows(rows, SAMPLED_ORIGIN)} if isinstance(origins_file, Path) else None,
-        facts={"pairs": kind, "rules": asdict(draws), **response_rule.facts(way), **prompt_form.facts},
+        facts={"pairs": kind, "rules": asdict(draws)},
     )
-    return SampledPairSet(pairs.counts, built, None if is_stdout(output) else origins_file)
 
 
 def _require_pairs(counts: SampledPairCounts, votes: RowSource) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2s_factory.building.agreement import Accuracy
-from w2s_factory.building.conversion import place_pairs
-from w2s_factory.building.dataset_files import Built, Recipe, Rows
-from w2s_factory.building.pair_origins import ORIGIN, Seeds, origins, sidecar
+from w2s_factory.building.dataset_files import Recipe, Rows
+from w2s_factory.building.pair_dataset import PairDataset
+from w2s_factory.building.pair_origins import ORIGIN, Seeds, origins
 from w2s_factory.building.pairs import SKIPPED, Judged
 from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.building.response_rule import ResponseRule
@@ -18,13 +17,12 @@ from w2s_factory.building.weak_answers import JoinedVotes, Judgements, is_full_w
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in, votes_in
 from w2s_factory.quantities import PairRules
-from w2s_factory.records import Table, is_stdout, rows_of
+from w2s_factory.records import rows_of
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pandas as pd
+    from pathlib import Path
 
     from w2s_factory.records import PairForm, RowsLike
     from w2s_factory.scoring.seeds import SamplesLike
@@ -71,24 +69,8 @@ class PairCounts:
             (self.rejected if weak_chosen else self.chosen).count(other.get("result"))
 
 
-@dataclass(frozen=True)
-class Stage2:
-    """The result of `build_stage2`.
-
-    Attributes:
-        counts: The counts.
-        built: The dataset of pairs.
-        origins: The file of the pairs' origins; its rows if no output was named; None if the pairs were
-            printed.
-    """
-
-    counts: PairCounts
-    built: Built
-    origins: Path | Table | None
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the pairs as a DataFrame."""
-        return self.built.to_frame()
+class Stage2(PairDataset[PairCounts]):
+    """The result of `build_stage2`."""
 
 
 def build_stage2(  # noqa: PLR0913  each is an option of the command
@@ -149,29 +131,21 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     if not counts.pairs:
         problem = f"none of {counts.questions} questions gives a pair"
         raise UserError(problem, file=votes, topic="no-pairs")
-    rows = (row for judgement in judged for row in origins(judgement, seeds))
-    origins_file = Table("origins", rows) if output is None else sidecar(output)
-    built = place_pairs(
+    return Stage2.placed(
+        counts,
         task,
-        (
-            prompt_form.applied(task, pair, "instruction")
-            for judgement in judged
-            for pair in judgement.pairs()
-        ),
+        (pair for judgement in judged for pair in judgement.pairs()),
+        Rows((row for judgement in judged for row in origins(judgement, seeds)), ORIGIN),
         output,
-        system=prompt_form.has_system(next(iter(judged)).vote),
+        first=next(iter(judged)).vote,
+        way=way,
+        prompt_form=prompt_form,
+        response_rule=response_rule,
         form=form,
+        recipe=recipe,
         inputs=(weak, votes, *(seeds.files if seeds else ())),
-        recipe=response_rule.recipe(prompt_form.recipe(recipe or Recipe(preset="dpo"))),
-        more={origins_file: Rows(rows, ORIGIN)} if isinstance(origins_file, Path) else None,
-        facts={
-            **({"pairs": "random"} if random_sides else {}),
-            "rules": asdict(rules),
-            **prompt_form.facts,
-            **response_rule.facts(way),
-        },
+        facts={**({"pairs": "random"} if random_sides else {}), "rules": asdict(rules)},
     )
-    return Stage2(counts, built, None if is_stdout(output) else origins_file)
 
 
 @dataclass(frozen=True)
