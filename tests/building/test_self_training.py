@@ -44,6 +44,15 @@ def test_the_files_of_a_tiny_case(votes, tmp_path):
     assert len(made.to_frame()) == 3
 
 
+@pytest.mark.parametrize(
+    ("answers", "hint"), [("1111122222", "Lower --min-confidence"), ("________12", None)]
+)
+def test_a_lower_threshold_is_advised_only_where_it_helps(answers, hint):
+    with pytest.raises(UserError) as caught:
+        build_self_training("gsm8k", [ballot(answers, 0)])
+    assert caught.value.hint == hint
+
+
 @settings(max_examples=40)
 @given(QUESTIONS, st.sampled_from([0.0, 0.3, 0.6]), st.integers(0, 10**6))
 def test_each_row_is_a_majority_sample_of_a_confident_question(questions, least, seed):
