@@ -1,4 +1,4 @@
-"""Draw docs/stage2_headroom.svg: headroom before Stage II against its gain, by setting.
+"""Draw docs/stage2_headroom.svg: headroom before Stage II against its gain, by setting and pairs.
 
 The values are those of docs/stage2_settings.csv, in points, with 95 % intervals where they are known.
 """
@@ -17,22 +17,28 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TABLE, FIGURE = DOCS / "stage2_settings.csv", DOCS / "stage2_headroom.svg"
+MARKERS = {"published": "o", "consistency": "s"}
+"""The marker of each set of pairs."""
 
 
 def draw(table: Path, figure: Path) -> None:
     """Draw a table's rows as points with both intervals."""
-    mpl.rcParams.update({"svg.hashsalt": "stage2", "font.size": 10})
-    drawing = Figure(figsize=(7, 4.5), layout="constrained")
+    mpl.rcParams.update({"svg.hashsalt": "stage2", "svg.fonttype": "none", "font.size": 10})
+    drawing = Figure(figsize=(7, 6), layout="constrained")
     axes = drawing.add_subplot()
     axes.axhline(0, color="grey", linewidth=0.8)
     axes.axvline(0, color="grey", linewidth=0.8)
     with table.open(newline="") as file:
-        for row in csv.DictReader(file):
-            (headroom, across), (gain, up) = (estimate(row, name) for name in ("headroom", "gain"))
-            axes.errorbar(headroom, gain, xerr=across, yerr=up, fmt="o", capsize=3, label=row["setting"])
+        rows = list(csv.DictReader(file))
+    colours = {setting: f"C{number}" for number, setting in enumerate({row["setting"]: None for row in rows})}
+    for row in rows:
+        (headroom, across), (gain, up) = (estimate(row, name) for name in ("headroom", "gain"))
+        label, colour = f"{row['setting']}: {row['pairs']}", colours[row["setting"]]
+        style = {"fmt": MARKERS[row["pairs"]], "color": colour, "capsize": 3, "label": label}
+        axes.errorbar(headroom, gain, xerr=across, yerr=up, **style)
     axes.set_xlabel("headroom: maj@10 less greedy accuracy of M_plus, points")
     axes.set_ylabel("gain of DPO over M_plus, points")
-    axes.legend(loc="upper left", fontsize=9)
+    drawing.legend(loc="outside lower center", fontsize=8)
     drawing.savefig(figure, metadata={"Date": None})
 
 
