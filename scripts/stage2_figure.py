@@ -31,11 +31,13 @@ def draw(table: Path, figure: Path) -> None:
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     colours = {setting: f"C{number}" for number, setting in enumerate({row["setting"]: None for row in rows})}
+    named: set[str] = set()
     for row in rows:
         (headroom, across), (gain, up) = (estimate(row, name) for name in ("headroom", "gain"))
         label, colour = f"{row['setting']}: {row['pairs']}", colours[row["setting"]]
-        style = {"fmt": MARKERS[row["pairs"]], "color": colour, "capsize": 3, "label": label}
-        axes.errorbar(headroom, gain, xerr=across, yerr=up, **style)
+        style = {"fmt": MARKERS[row["pairs"]], "color": colour, "capsize": 3}
+        axes.errorbar(headroom, gain, up, across, label=None if label in named else label, **style)
+        named.add(label)
     axes.set_xlabel("headroom: maj@10 less greedy accuracy of M_plus, points")
     axes.set_ylabel("gain of DPO over M_plus, points")
     drawing.legend(loc="outside lower center", fontsize=8)
