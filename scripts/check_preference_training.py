@@ -131,7 +131,7 @@ def main(file: Path, steps: int, tolerance: float) -> None:
         log = json.loads(Path(config["output_dir"], "trainer_state.json").read_text("utf-8"))["log_history"]
         logged = [(entry["loss"], entry["grad_norm"]) for entry in log if "loss" in entry][:steps]
     except (OSError, LookupError, TypeError, ValueError, YAMLError) as error:
-        raise click.UsageError(f"{file}: expected the YAML of a finished training, got {error!r}") from None
+        raise click.UsageError(f"{file}: no finished training: {type(error).__name__}: {error}") from None
     if len(logged) < steps:
         raise click.UsageError(f"expected a log of {steps} steps, got {len(logged)}. Hint: logging_steps: 1")
     print("step | loss: theirs, ours, difference | gradient norm: theirs, ours, difference")

@@ -3,14 +3,15 @@
     python scripts/fresh_questions.py --number 1000 --seed 19 --output fresh.jsonl
     python scripts/fresh_accuracy.py runs/arithmetic_stage2 --questions fresh.jsonl --output fresh
 
-Each model is asked by the command of the run's plan, so with the run's settings. Answers that are there
-already are kept. The intervals are those of the report.
+Each model is asked and its answers are scored by the commands of the run's plan, so with the run's settings.
+Answers that are there already are kept. The intervals are those of the report.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -25,54 +26,79 @@ from w2s_factory.records import Outputs
 from w2s_factory.scoring.verdicts import read_verdicts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 RAW = argparse.RawDescriptionHelpFormatter
-M_PLUS = "iter1_hybrid"
-"""The model with which all others are compared."""
+CONTROL = "sft_chosen"
+"""The model with which the others are compared besides M_plus, where the run has it."""
 
 
 class Asked(NamedTuple):
-    """A model of one seed: its name in the plan, the seed's folder, and the command that asks it."""
+    """A model of one seed: its name in the plan, its seed, and the commands that ask and score it."""
 
     model: str
     seed: str
-    command: list[str]
+    generate: list[str]
+    score: list[str]
 
 
-def planned(plan: Path, split: str = "test") -> list[Asked]:
-    """Return the commands by which a run's models answered the split, in the plan's order."""
-    found = []
-    for step in json.loads(plan.read_text("utf-8"))["steps"]:
-        seed, _, name = step["rule"].partition("_generate_")
-        if name.endswith(f"_{split}"):
-            found.append(Asked(name.removesuffix(f"_{split}"), seed, shlex.split(step["commands"])))
+def planned(plan: Path) -> list[Asked]:
+    """Return the commands by which models answered the test split and were scored, in the order of the plan.
+
+    Raises:
+        ValueError: The file is not a plan, or no model answered the test split.
+    """
+    try:
+        steps = {step["rule"]: step["commands"] for step in json.loads(plan.read_text("utf-8"))["steps"]}
+        found = [
+            Asked(name, seed, shlex.split(command), shlex.split(steps[f"{seed}_score_{name}_test"]))
+            for rule, command in steps.items()
+            if (match := re.fullmatch(r"(seed\d+)_generate_(.+)_test", rule))
+            for seed, name in [match.groups()]
+        ]
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"{plan}: expected the plan of a run, got {error!r}") from None
+    if not m_plus_of(asked.model for asked in found):
+        raise ValueError(f"{plan}: expected M_plus among the models that answered test, got none")
     return found
+
+
+def m_plus_of(models: Iterable[str]) -> str:
+    """Return the name of M_plus, the hybrid model of the last iteration; an empty one if there is none."""
+    numbers = [int(match[1]) for name in models if (match := re.fullmatch(r"iter(\d+)_hybrid", name))]
+    return f"iter{max(numbers)}_hybrid" if numbers else ""
 
 
 def answered(asked: Asked, run: Path, questions: Path, output: Path) -> list[bool]:
     """Ask a model, score its answers, and return the verdicts in the order of the questions."""
     folder = output / asked.seed / asked.model
-    program = [sys.executable, "-m", "w2s_factory"]
-    generate = [*program, *asked.command[1:]]
-    generate[generate.index("--questions") + 1] = str(questions)
-    generate[generate.index("--output-dir") + 1] = str(folder)
-    rate = ["--task", "arithmetic", "--golds", str(questions), "--input", str(folder / "output.jsonl")]
-    score = [*program, "score", *rate, "--output", str(folder / "results.jsonl"), "--force"]
-    for command in (generate, score):
-        subprocess.run(command, cwd=run, check=True, stdout=subprocess.DEVNULL)
+    answers, results = str(folder / "output.jsonl"), str(folder / "results.jsonl")
+    for command, changes in (
+        (asked.generate, {"--questions": str(questions), "--output-dir": str(folder)}),
+        (asked.score, {"--golds": str(questions), "--input": answers, "--output": results}),
+    ):
+        words = [sys.executable, "-m", "w2s_factory", *command[1:]]
+        for option, value in changes.items():
+            words[words.index(option) + 1] = value
+        subprocess.run(words, cwd=run, check=True, stdout=subprocess.DEVNULL)
     return list(read_verdicts(folder).values())
 
 
 def rows(verdicts: dict[str, NDArray[np.bool_]]) -> list[dict[str, str]]:
-    """Return a row for each model: mean, interval, each seed, and the difference from M_plus, in points."""
-    table = []
+    """Return a row for each model: mean, interval, each seed, differences from M_plus and the control."""
+    m_plus, table = m_plus_of(verdicts), []
     for model, right in verdicts.items():
         mean, low, high = (f"{100 * share:.1f}" for share in share_right(right))
-        gain = [f"{100 * share:+.1f}" for share in difference(verdicts[M_PLUS], right)]
         row = {"model": model, "mean": mean, "low": low, "high": high}
         row["seeds"] = ", ".join(f"{100 * share:.1f}" for share in right.mean(axis=1))
-        row |= dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True)) if model != M_PLUS else {}
+        for name, other in (("gain", m_plus), ("over_sft", CONTROL)):
+            if other in verdicts and model != other:
+                value, low, high = (
+                    f"{100 * share + 0.0:+.1f}" for share in difference(verdicts[other], right)
+                )
+                row |= {name: value, f"{name}_low": low, f"{name}_high": high}
         table.append(row)
     return table
 
@@ -84,13 +110,18 @@ def main() -> None:
     parser.add_argument("--questions", type=Path, required=True, help="a file of fresh_questions.py")
     parser.add_argument("--output", type=Path, required=True, help="the folder of answers and fresh.csv")
     options = parser.parse_args()
-    if not (options.run / "plan.json").is_file() or not options.questions.is_file():
-        parser.error("expected the folder of a run with plan.json, and a file of questions")
+    if not options.questions.is_file():
+        parser.error(f"{options.questions}: no such file; make it with fresh_questions.py")
     verdicts: dict[str, list[list[bool]]] = {}
-    for asked in planned(options.run / "plan.json"):
-        right = answered(asked, options.run, options.questions.resolve(), options.output.resolve())
-        verdicts.setdefault(asked.model, []).append(right)
-        print(f"{asked.seed} {asked.model}: done", file=sys.stderr, flush=True)
+    try:
+        for asked in planned(options.run / "plan.json"):
+            right = answered(asked, options.run, options.questions.resolve(), options.output.resolve())
+            verdicts.setdefault(asked.model, []).append(right)
+            print(f"{asked.seed} {asked.model}: done", file=sys.stderr, flush=True)
+    except ValueError as error:
+        parser.error(str(error))
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"this command failed: {shlex.join(error.cmd)}") from None
     table = pd.DataFrame(rows({model: np.array(right) for model, right in verdicts.items()}))
     with Outputs(force=True) as outputs:
         outputs.text(options.output / "fresh.csv", table.to_csv(index=False))

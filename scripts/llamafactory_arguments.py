@@ -41,7 +41,7 @@ TRANSFORMERS = {
 """Oldest and newest transformers, from the release named until the next one named."""
 
 ALWAYS = ("ModelArguments", "DataArguments", "FinetuningArguments", "GeneratingArguments")
-"""What training and export parse."""
+"""The groups of arguments that training and export parse."""
 
 TRANSFORMERS_FILES = ("transformers/training_args.py", "transformers/training_args_seq2seq.py")
 

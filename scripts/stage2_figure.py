@@ -45,7 +45,7 @@ def draw(table: Path, figure: Path) -> None:
 
 
 def estimate(row: Mapping[str, str], name: str) -> tuple[float, list[list[float]] | None]:
-    """A value, and how far its interval reaches below and above it."""
+    """Return a value, and the lengths of its interval below and above it; None without an interval."""
     value = float(row[name])
     if not row[f"{name}_low"]:
         return value, None

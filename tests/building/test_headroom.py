@@ -125,12 +125,7 @@ def test_without_golds_nothing_is_measured_and_nothing_required_is_reached():
         ("12", ["12"], {"k": 2}, "needs 2 seeds, got 1"),
         ("12", [], {}, "holds no seeds"),
         ("12", ["12"], {"require": 101}, '"require": .*from -100 to 100'),
-        (
-            "12",
-            ["12"],
-            {"pairs": "nowhere.json"},
-            "nowhere.json: nowhere.origins.jsonl, the file of its pairs' origins, is not in",
-        ),
+        ("12", ["12"], {"pairs": "nowhere.json"}, "nowhere.json: no such file"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(greedy, samples, options, message):
@@ -187,23 +182,59 @@ def test_evaluate_prints_it_and_writes_it(made, tmp_path):
         (
             {"weak_result": "yes"},
             1,
-            "p.origins.jsonl:1: field \"weak_result\": expected true, false or null, got 'yes'",
+            'p.origins.jsonl:1: field "weak_result": expected true or false or null, got text',
         ),
         (
             {"other_result": 1},
             1,
-            'p.origins.jsonl:1: field "other_result": expected true, false or null, got 1',
+            'p.origins.jsonl:1: field "other_result": expected true or false or null, got a whole number',
         ),
+        ({"chosen": {}}, 1, 'p.origins.jsonl:1: field "chosen.pool": is missing'),
         ({}, 2, "p.json: holds 2 pairs, but there are origins of 1"),
     ],
 )
 def test_pairs_and_origins_that_cannot_be_counted_are_refused(tmp_path, origin, pairs, message):
     sides = {"weak_side": "chosen", "weak_pred": GOLD, "weak_result": True, "other_pred": "2"}
     draw = {"id": 0, "prompt": "?", "confidence": 0.8, "votes": {"1": 2}, "pool": "neg_responses", "place": 0}
+    draw |= {"seed": None}
     (tmp_path / "p.origins.jsonl").write_text(json.dumps(draw | sides | {"other_result": False} | origin))
     (tmp_path / "p.json").write_text(json.dumps([{"id": 0}] * pairs))
     with pytest.raises(UserError, match=re.escape(message)):
         measured("12", ["12"], pairs=tmp_path / "p.json")
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({"weak_side": "chosen"}, 'p.origins.jsonl:2: field "chosen": expected none, since'),
+        ({}, 'p.origins.jsonl:2: field "weak_side": is missing'),
+    ],
+)
+def test_origins_of_two_kinds_in_one_file_are_refused(tmp_path, second, message):
+    known = {
+        "id": 0,
+        "prompt": "?",
+        "confidence": 0.8,
+        "votes": {"1": 2},
+        "pool": "neg_responses",
+        "place": 0,
+    }
+    weak = {"weak_side": "chosen", "weak_pred": GOLD, "weak_result": True, "other_pred": "2"}
+    first = known | weak | {"other_result": None, "seed": None}
+    side = {"pool": "neg_responses", "place": 0, "seed": None, "pred": "1", "result": None}
+    if second:
+        second = first
+    rows = [first, known | second | {"chosen": side, "rejected": side}]
+    (tmp_path / "p.origins.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "p.json").write_text(json.dumps([{"id": 0}] * 2))
+    with pytest.raises(UserError, match=re.escape(message)):
+        measured("12", ["12"], pairs=tmp_path / "p.json")
+
+
+def test_origins_in_place_of_their_pairs_are_refused(tmp_path):
+    (tmp_path / "p.origins.jsonl").touch()
+    with pytest.raises(UserError, match="expected pairs, got their origins"):
+        measured("12", ["12"], pairs=tmp_path / "p.origins.jsonl")
 
 
 def test_a_sampled_answer_is_not_called_greedy(tmp_path):

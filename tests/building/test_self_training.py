@@ -45,7 +45,8 @@ def test_the_files_of_a_tiny_case(votes, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("answers", "hint"), [("1111122222", "Lower --min-confidence"), ("________12", None)]
+    ("answers", "hint"),
+    [("1111122222", "Lower --min-confidence"), ("________12", None), ("____123456", None)],
 )
 def test_a_lower_threshold_is_advised_only_where_it_helps(answers, hint):
     with pytest.raises(UserError) as caught:

@@ -223,7 +223,7 @@ def test_a_sampled_answer_is_not_called_greedy(run):
         file = run / f"seed{seed}/headroom.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"temperature": 0.5}))
     text = report(run).page.read_text()
-    assert "what their majority knows beyond one sampled answer (temperature 0.5)." in text
+    assert "whether their majority knows more than one sampled answer (temperature 0.5)." in text
 
 
 def test_a_run_that_began_before_there_was_a_headroom_has_none(run):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from w2s_factory.building.conversion import place_pairs
 from w2s_factory.building.dataset_files import Built, Recipe, Rows
 from w2s_factory.building.pair_origins import sidecar
+from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.records import Table, is_stdout
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from w2s_factory.building.prompt_form import PromptForm
     from w2s_factory.building.response_rule import ResponseRule
     from w2s_factory.records import Pair, PairForm, RowSource, Vote
     from w2s_factory.scoring.noted_way import NotedWay
@@ -27,14 +27,7 @@ CountsT = TypeVar("CountsT")
 
 @dataclass(frozen=True)
 class PairDataset(Generic[CountsT]):
-    """A dataset of preference pairs.
-
-    Attributes:
-        counts: The counts.
-        built: The dataset of pairs.
-        origins: The file of the pairs' origins; its rows if no output was named; None if the pairs were
-            printed.
-    """
+    """A dataset of preference pairs; its classes describe the attributes."""
 
     counts: CountsT
     built: Built
@@ -55,7 +48,7 @@ class PairDataset(Generic[CountsT]):
         *,
         first: Vote,
         way: NotedWay,
-        prompt_form: PromptForm,
+        prompt_form: PromptForm | None,
         response_rule: ResponseRule,
         form: PairForm | None,
         recipe: Recipe | None,
@@ -72,7 +65,7 @@ class PairDataset(Generic[CountsT]):
             output: The pair file; None to write nothing.
             first: The first vote, which says whether questions have a system prompt.
             way: How the responses were scored.
-            prompt_form: How the model to train will be asked.
+            prompt_form: How the model to train will be asked; as it was for the samples if None.
             response_rule: How responses are read.
             form: `release` or `columns`; None for the form that the LLaMA-Factory version reads.
             recipe: The layout and the training config; the preset `dpo` and the defaults of `Recipe` if None.
@@ -82,6 +75,7 @@ class PairDataset(Generic[CountsT]):
         Raises:
             UserError: As `place_pairs`.
         """
+        prompt_form = (prompt_form or PromptForm()).of(task)
         file = Table("origins", origins.rows) if output is None else sidecar(output)
         built = place_pairs(
             task,

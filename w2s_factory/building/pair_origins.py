@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from w2s_factory.errors import UserError
 from w2s_factory.folders import RESULTS, samples_in, seed_number, seeds_in
-from w2s_factory.records import ANY, OUTPUT, Form, Table, read, read_placed, text_digest
+from w2s_factory.records import ANY, OUTPUT, Form, Table, read, read_placed, text_digest, wrong_row
 from w2s_factory.scoring.seeds import seed_sources
 
 if TYPE_CHECKING:
@@ -125,11 +125,14 @@ ORIGIN: Form[Origin] = Form(
         "prompt": (str,),
         "weak_side": (str,),
         "weak_pred": (str,),
+        "weak_result": (bool, type(None)),
         "confidence": (float, int),
         "votes": (dict,),
         "pool": (str,),
         "place": (int,),
+        "seed": (int, type(None)),
         "other_pred": (str,),
+        "other_result": (bool, type(None)),
     },
 )
 
@@ -145,6 +148,9 @@ class OriginSide(TypedDict):
     seed: int | None
     pred: str
     result: bool | None
+
+
+_ORIGIN_SIDE = Form.of(OriginSide, "sides of pairs")
 
 
 class SampledOrigin(TypedDict):
@@ -199,28 +205,39 @@ def read_origins(source: RowSource) -> Iterator[Mapping[str, Any]]:
         UserError: The file does not exist, cannot be read, or has other rows.
     """
     rows: Iterator[dict[str, Any]] = read(source, ANY)
-    form: Form[Any] = SAMPLED_ORIGIN if is_of_samples(next(rows, {})) else ORIGIN
+    of_samples = is_of_samples(next(rows, {}))
+    form: Form[Any] = SAMPLED_ORIGIN if of_samples else ORIGIN
     for place, origin in read_placed(source, form):
-        _check_sides(place, origin)
+        if of_samples:
+            for side in _SIDES:
+                _check_side(place, side, origin[side])
+        else:
+            _check_weak_side(place, origin)
         yield origin
 
 
-def _check_sides(place: Place, origin: Mapping[str, Any]) -> None:
-    """Check which side is the weak response's, and both verdicts.
+def _check_side(place: Place, side: str, origin: Mapping[str, Any]) -> None:
+    """Check one side of a pair of samples.
 
     Raises:
-        UserError: One of them is not what `build-data` writes.
+        UserError: It is not what `build-data` writes.
     """
+    if wrong := wrong_row(origin, _ORIGIN_SIDE):
+        raise place.error(wrong.problem, field=f"{side}.{wrong.field}")
+
+
+def _check_weak_side(place: Place, origin: Mapping[str, Any]) -> None:
+    """Check a pair with the weak model's response.
+
+    Raises:
+        UserError: Its side is unknown, or it is mixed with the sides of a pair of samples.
+    """
+    if origin["weak_side"] not in _SIDES:
+        problem = f"expected chosen or rejected, got {origin['weak_side']!r}"
+        raise place.error(problem, field="weak_side")
     if is_of_samples(origin):
-        verdicts = {f"{side}.result": origin[side].get("result") for side in _SIDES}
-    else:
-        verdicts = {key: origin.get(key) for key in ("weak_result", "other_result")}
-        if origin["weak_side"] not in _SIDES:
-            problem = f"expected chosen or rejected, got {origin['weak_side']!r}"
-            raise place.error(problem, field="weak_side")
-    for field, verdict in verdicts.items():
-        if not isinstance(verdict, bool | None):
-            raise place.error(f"expected true, false or null, got {verdict!r}", field=field)
+        problem = "expected none, since the first pair of the file has the weak model's response"
+        raise place.error(problem, field="chosen")
 
 
 def is_of_samples(origin: Mapping[str, Any]) -> bool:
@@ -231,8 +248,8 @@ def is_of_samples(origin: Mapping[str, Any]) -> bool:
 def side_verdicts(origin: Mapping[str, Any]) -> tuple[bool | None, bool | None]:
     """Return whether the chosen and the rejected response of a pair are right; None where it is not known."""
     if is_of_samples(origin):
-        return origin["chosen"].get("result"), origin["rejected"].get("result")
-    both = origin.get("weak_result"), origin.get("other_result")
+        return origin["chosen"]["result"], origin["rejected"]["result"]
+    both = origin["weak_result"], origin["other_result"]
     return both if origin["weak_side"] == "chosen" else both[::-1]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptForm:
-    """The form of prompts for the model to train, where responses were asked for in another one.
+    """The form of the prompts of the model to train, if it differs from that of the responses.
 
     Attributes:
         chat: Whether in a chat, so that rows hold the user turn, and `system` alone is their system prompt;

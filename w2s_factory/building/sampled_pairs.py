@@ -14,7 +14,6 @@ from w2s_factory.building.agreement import Accuracy
 from w2s_factory.building.dataset_files import Recipe, Rows
 from w2s_factory.building.pair_dataset import PairDataset
 from w2s_factory.building.pair_origins import SAMPLED_ORIGIN, Seeds, sampled_origin
-from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.sample_pools import (
     CONSISTENCY_SKIPPED,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from w2s_factory.building.pair_origins import SampledOrigin
+    from w2s_factory.building.prompt_form import PromptForm
     from w2s_factory.building.voted_samples import VotedSamples
     from w2s_factory.records import Pair, PairForm, RowsLike, RowSource, Vote
     from w2s_factory.scoring.seeds import SamplesLike
@@ -65,7 +65,14 @@ class SampledPairCounts:
 
 
 class SampledPairSet(PairDataset[SampledPairCounts]):
-    """The result of `build_consistency_pairs` or `build_gold_pairs`."""
+    """The result of `build_consistency_pairs` or `build_gold_pairs`.
+
+    Attributes:
+        counts: The counts.
+        built: The dataset of pairs.
+        origins: The file of the pairs' origins; its rows if no output was named; None if the pairs were
+            printed.
+    """
 
 
 def build_consistency_pairs(  # noqa: PLR0913  each is an option of the command
@@ -240,7 +247,8 @@ def _built(  # noqa: PLR0913  the arguments of both builders, and in what they d
     """Select pairs of samples and write them with their origins.
 
     Raises:
-        UserError: No question gives a pair, or as `place_pairs`.
+        UserError: The votes cannot be read, the samples are others, no question gives a pair, or as
+            `place_pairs`.
     """
     votes = rows_of(votes, "votes", votes_in)
     response_rule = response_rule or ResponseRule()
@@ -257,7 +265,7 @@ def _built(  # noqa: PLR0913  the arguments of both builders, and in what they d
         output,
         first=next(iter(questions)),
         way=way,
-        prompt_form=(prompt_form or PromptForm()).of(task),
+        prompt_form=prompt_form,
         response_rule=response_rule,
         form=form,
         recipe=recipe,

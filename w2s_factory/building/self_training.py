@@ -106,7 +106,8 @@ def build_self_training(
     drawn = [*_draws(questions, min_confidence, seed, counts)]
     if not counts.rows:
         problem = f"none of {counts.questions} questions has a confident majority with an answer"
-        hint = "Lower --min-confidence" if counts.skipped[UNSURE] else None
+        answered = any(majority_answer(vote) for vote in questions)  # else no threshold gives a row
+        hint = "Lower --min-confidence" if answered and counts.skipped[UNSURE] else None
         raise UserError(problem, file=votes, hint=hint)
     built = place_dataset(
         task,

@@ -11,7 +11,6 @@ from w2s_factory.building.dataset_files import Recipe, Rows
 from w2s_factory.building.pair_dataset import PairDataset
 from w2s_factory.building.pair_origins import ORIGIN, Seeds, origins
 from w2s_factory.building.pairs import SKIPPED, Judged
-from w2s_factory.building.prompt_form import PromptForm
 from w2s_factory.building.response_rule import ResponseRule
 from w2s_factory.building.weak_answers import JoinedVotes, Judgements, is_full_weak
 from w2s_factory.errors import UserError
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from w2s_factory.building.prompt_form import PromptForm
     from w2s_factory.records import PairForm, RowsLike
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.tasks import Task
@@ -70,7 +70,14 @@ class PairCounts:
 
 
 class Stage2(PairDataset[PairCounts]):
-    """The result of `build_stage2`."""
+    """The result of `build_stage2`.
+
+    Attributes:
+        counts: The counts.
+        built: The dataset of pairs.
+        origins: The file of the pairs' origins; its rows if no output was named; None if the pairs were
+            printed.
+    """
 
 
 def build_stage2(  # noqa: PLR0913  each is an option of the command
@@ -117,7 +124,7 @@ def build_stage2(  # noqa: PLR0913  each is an option of the command
     votes = rows_of(votes, "votes", votes_in)
     rules = rules or PairRules(pairs_per_question=task.pairs_per_question)
     seeds = None if samples is None else Seeds(samples)
-    prompt_form, response_rule = (prompt_form or PromptForm()).of(task), response_rule or ResponseRule()
+    response_rule = response_rule or ResponseRule()
     full_weak = is_full_weak(weak)
     way = response_rule.way(task, *([] if full_weak else [weak]), votes)
     if full_weak:

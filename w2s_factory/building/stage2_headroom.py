@@ -63,7 +63,7 @@ class PairVerdicts:
 
 @dataclass(frozen=True)
 class Headroom:
-    """Headroom of Stage II: by how much the majority of samples is better than one answer, by default greedy.
+    """Headroom of Stage II: accuracy of the majority of samples less that of one answer (greedy by default).
 
     Attributes:
         questions: The number of questions whose gold is known.
@@ -195,7 +195,7 @@ def headroom(
     _check_ids(questions, named)
     deque(read(answers, ANY), maxlen=0)  # in any case, so that a wrong name is noticed
     shares = _shares(answers, questions, k, named) if questions else None
-    paired = [] if pairs is None else [Path(pairs), origins_of(Path(pairs))]
+    paired = [] if pairs is None else _pair_files(Path(pairs))
     of_pairs = _of_pairs(*paired) if paired else None
     found = Headroom(len(questions), seen[False], k, shares, of_pairs, _temperature(answers))
     _check_required(found, require)
@@ -246,6 +246,19 @@ def _shares(greedy: RowSource, questions: list[SampledQuestion], k: Samples, sam
 def _share(verdicts: list[bool]) -> Difference:
     right, total = sum(verdicts), len(verdicts)
     return Difference(right / total, *wilson_interval(right, total))
+
+
+def _pair_files(pairs: Path) -> list[RowSource]:
+    """Return the pair file and that of its origins.
+
+    Raises:
+        UserError: One of them does not exist, or the origins are named instead of the pairs.
+    """
+    if not pairs.exists():
+        raise UserError("no such file", file=pairs)
+    if (origins := origins_of(pairs)) == pairs:
+        raise UserError("expected pairs, got their origins", file=pairs, hint="Name the pair file")
+    return [pairs, origins]
 
 
 def _of_pairs(file: RowSource, origins: RowSource) -> PairVerdicts:

@@ -1,4 +1,4 @@
-"""Describe in a report how an experiment's models are asked and their answers read."""
+"""Words of a report about how an experiment's models are asked and how their answers are read."""
 
 from __future__ import annotations
 
