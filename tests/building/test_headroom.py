@@ -189,7 +189,7 @@ def test_evaluate_prints_it_and_writes_it(made, tmp_path):
             1,
             'p.origins.jsonl:1: field "other_result": expected true or false or null, got a whole number',
         ),
-        ({"chosen": {}}, 1, 'p.origins.jsonl:1: field "chosen.pool": is missing'),
+        ({"chosen": {}, "rejected": {}}, 1, 'p.origins.jsonl:1: field "chosen.pool": is missing'),
         ({}, 2, "p.json: holds 2 pairs, but there are origins of 1"),
     ],
 )
