@@ -60,6 +60,7 @@ test-brief: $(READY)  ## run some tests of each marked group but those of vLLM, 
 		"tests/experiment/test_whole_run.py::test_it_ends_in_a_report_with_every_step_done_once[played]" \
 		tests/experiment/test_response_pages_browser.py \
 		tests/generating/test_killed.py \
+		"tests/scripts/test_check_preference_training.py::test_both_compute_the_same[orpo]" \
 		tests/release/test_published_release.py
 
 coverage: $(READY) $(VLLM)/.ready  ## measure the branch coverage of all tests, in the processes that they start, too

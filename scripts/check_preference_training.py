@@ -2,10 +2,9 @@
 
     python scripts/check_preference_training.py dpo.yaml
 
-The YAML is one by which LLaMA-Factory has trained, in one process on the CPU, with `logging_steps: 1`. This
-script repeats the first steps from the YAML, its pairs and its seed, and compares them with the log. Its own
-code does it all, one response at a time and without padding; libraries give model, tokenizer and AdamW. A
-setting of the YAML that it does not know shows as a difference. Findings: docs/stage2.md.
+The YAML is one by which LLaMA-Factory has trained, in one process on the CPU, with `logging_steps: 1`. Its
+first steps are repeated, one response at a time and without padding, and compared with the log; libraries
+give model, tokenizer and AdamW. A setting not known here shows as a difference (docs/stage2.md).
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import torch
-from ruamel.yaml import YAML, YAMLError
+from omegaconf import OmegaConf
 from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+from yaml import YAMLError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +127,7 @@ def train(config: Config) -> Iterator[tuple[float, float]]:
 def main(file: Path, steps: int, tolerance: float) -> None:
     """Compare the first steps of a training with LLaMA-Factory's log; exit code 1 if they differ."""
     try:
-        config: Config = DEFAULTS | YAML(typ="safe").load(file)
+        config: Config = DEFAULTS | OmegaConf.to_container(OmegaConf.load(file))
         log = json.loads(Path(config["output_dir"], "trainer_state.json").read_text("utf-8"))["log_history"]
         logged = [(entry["loss"], entry["grad_norm"]) for entry in log if "loss" in entry][:steps]
     except (OSError, LookupError, TypeError, ValueError, YAMLError) as error:

@@ -13,9 +13,9 @@
 #
 # Partitions: `main`; `urgent`, which ends jobs of `main` and puts those of `scavenge` back in the queue. Memory is
 # enforced where the memory cgroup (v1) can be written to; elsewhere `up` says that it is not. All daemons listen on
-# the loopback alone, but slurmdbd, which cannot be bound to an address and asks for munge's credentials. Outside FOLDER only the link /etc/slurm/slurm.conf and
-# cgroups are made: jobs look there, since Snakemake's executor takes every SLURM_ variable, SLURM_CONF too, from
-# their environment. Services of the system are left alone. Runs as root.
+# the loopback alone, but slurmdbd, which cannot be bound to an address and asks for munge's credentials. Outside
+# FOLDER only the link /etc/slurm/slurm.conf and cgroups are made: jobs look there, since Snakemake's executor takes
+# every SLURM_ variable, SLURM_CONF too, from their environment. Services of the system are left alone. Runs as root.
 set -euo pipefail
 
 command=${1:?install, up, node or down}

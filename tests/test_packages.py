@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import shlex
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT
 from w2s_factory import packages
@@ -20,7 +24,21 @@ from w2s_factory.packages import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+BROUGHT = {
+    "llamafactory": {"torch", "transformers", "tokenizers", "safetensors", "peft", "omegaconf"},
+    "transformers": {"huggingface_hub"},
+    "datasets": {"pyarrow"},
+    "pydantic": {"pydantic_core"},
+}
+"""What another package brings for sure, by that package: it need not be named in pyproject.toml."""
+
+CODE = ["w2s_factory", "scripts", "tests"]
+
+BY_HAND = {"deepspeed", "ray"}
+"""What no extra has, since it needs several devices: `make setup-devices` installs it."""
 
 
 @pytest.fixture
@@ -69,6 +87,31 @@ def test_this_checkout_is_a_clone(monkeypatch):
 def test_the_extras_are_those_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert {*EXTRAS, "dev", "docs"} == project["optional-dependencies"].keys()
+
+
+def imported(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the top-level name of each import below a folder, wherever in a file it is."""
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                yield from ((name.name.partition(".")[0], file) for name in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield node.module.partition(".")[0], file
+
+
+@pytest.mark.parametrize("folder", CODE)
+def test_what_is_imported_is_required(folder):
+    """A package that only happens to come with others may be missing from the next environment."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    lines = [*project["dependencies"], *(line for extra in extras for line in extra)]
+    required = {canonicalize_name(Requirement(line).name) for line in lines}
+    ours = {path.stem for top in CODE for path in [ROOT / top, *(ROOT / top).rglob("*")]}
+    known = set(sys.stdlib_module_names).union(ours, BY_HAND, *BROUGHT.values())
+    distributions = packages_distributions()
+    for name, file in imported(ROOT / folder):
+        packages = {canonicalize_name(package) for package in distributions.get(name, [name])}
+        assert name in known or packages & required, f"{file.relative_to(ROOT)} imports {name}"
 
 
 def test_another_environment_gets_the_versions_that_fit_together(installed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from typing import TYPE_CHECKING
@@ -16,13 +17,19 @@ from tests.conftest import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest.importorskip("torch")
-check = pytest.importorskip("check_preference_training")
 pytestmark = pytest.mark.train
 
 EXAMPLES = ROOT / "data/arithmetic/examples"
 PAIRS = 33
 """So many that an epoch ends with half a batch, and with a step of one batch instead of two."""
+
+
+@pytest.fixture(scope="module")
+def check():
+    """The script, which imports torch: not at the collection of tests that do not run."""
+    pytest.importorskip("torch")
+    pytest.importorskip("llamafactory")
+    return importlib.import_module("check_preference_training")
 
 
 def rows(name: str) -> list[dict]:
@@ -47,7 +54,7 @@ def dataset_dir(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["dpo", "orpo"])
-def trained(request, dataset_dir, tmp_path_factory) -> Path:
+def trained(check, request, dataset_dir, tmp_path_factory) -> Path:
     """The YAML of a training of 20 steps, more than two epochs, that the installed LLaMA-Factory has done."""
     folder = tmp_path_factory.mktemp(request.param)
     settings = {
@@ -70,13 +77,17 @@ def trained(request, dataset_dir, tmp_path_factory) -> Path:
     return folder / "train.yaml"
 
 
-def checked(file: Path, *options: str) -> tuple[int, str]:
-    done = CliRunner().invoke(check.main, [str(file), *options])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.stdout
+@pytest.fixture
+def checked(check):
+    def run(file: Path, *options: str) -> tuple[int, str]:
+        done = CliRunner().invoke(check.main, [str(file), *options])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done.exit_code, done.stdout
+
+    return run
 
 
-def test_both_compute_the_same(trained):
+def test_both_compute_the_same(checked, trained):
     """They agree to within rounding, so the tolerance is a hundredth of what is asked of the check."""
     code, output = checked(trained, "--tolerance", "1e-4")
     assert code == 0, output
@@ -84,7 +95,7 @@ def test_both_compute_the_same(trained):
 
 
 @pytest.mark.parametrize(("setting", "value"), [("pref_beta", 0.2), ("seed", 1), ("pref_ftx", 0.5)])
-def test_another_setting_fails(trained, tmp_path, setting, value):
+def test_another_setting_fails(checked, trained, tmp_path, setting, value):
     config = yaml.safe_load(trained.read_text()) | {setting: value}
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(config))
     assert checked(tmp_path / "other.yaml", "--steps", "1")[0] == 1
@@ -105,12 +116,12 @@ def averaged(sums):
 @pytest.mark.parametrize(
     ("function", "other"), [("read_pairs", without_eos), ("log_probabilities", averaged)]
 )
-def test_another_computation_fails(trained, monkeypatch, function, other):
+def test_another_computation_fails(check, checked, trained, monkeypatch, function, other):
     monkeypatch.setattr(check, function, other(getattr(check, function)))
     assert checked(trained, "--steps", "1")[0] == 1
 
 
-def test_labels_of_the_prompt_fail_unless_they_cancel(trained, monkeypatch):
+def test_labels_of_the_prompt_fail_unless_they_cancel(check, checked, trained, monkeypatch):
     """Both responses follow the same prompt: its log-probability leaves the difference of two sums as it is."""
     sums = check.log_probabilities
     with_prompt = lambda model, start, *ends: sums(model, start[:1], *(start[1:] + end for end in ends))  # noqa: E731
@@ -120,19 +131,27 @@ def test_labels_of_the_prompt_fail_unless_they_cancel(trained, monkeypatch):
 
 
 @pytest.mark.parametrize("trained", ["dpo"], indirect=True)
-def test_another_reference_fails(trained, monkeypatch):
+def test_another_reference_fails(check, checked, trained, monkeypatch):
     """The policy itself, as if the adapter were not disabled: no margin, so the loss stays at log 2."""
     always_on = lambda lora, x: lora.linear(x) + lora.scale * lora.b(lora.a(x))  # noqa: E731
     monkeypatch.setattr(check.Lora, "forward", always_on)
     assert checked(trained, "--steps", "4", "--tolerance", "1e-3")[0] == 1
 
 
-def test_what_is_not_a_number_fails(trained, monkeypatch):
+def test_what_is_not_a_number_fails(check, checked, trained, monkeypatch):
     monkeypatch.setattr(check, "train", lambda config: iter([(float("nan"), 1.0)] * 20))
     assert checked(trained)[0] == 1
 
 
-def test_a_shorter_log_is_refused(trained):
+def test_a_shorter_log_is_refused(check, trained):
     done = CliRunner().invoke(check.main, [str(trained), "--steps", "21"])
     assert done.exit_code == 2
     assert "expected a log of 21 steps, got 20" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a", "a: 1", "output_dir: nowhere", "\x00"])
+def test_what_is_no_training_is_refused(check, tmp_path, text):
+    (tmp_path / "train.yaml").write_text(text)
+    done = CliRunner().invoke(check.main, [str(tmp_path / "train.yaml")])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "train.yaml: no finished training: " in done.stderr
