@@ -52,12 +52,12 @@ class Setting(NamedTuple):
 
     @property
     def name(self) -> str:
-        """A name for files, which is also the row's key."""
+        """Return a name for files, which is also the row's key."""
         return f"{self.method}_rate{self.rate:g}_beta{self.beta:g}_sft{self.sft_term:g}_epochs{self.epochs}"
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """The arguments that differ from the method's preset."""
+        """Return the arguments that differ from the method's preset."""
         chosen = {
             "learning_rate": self.rate,
             "pref_beta": self.beta,
@@ -69,7 +69,7 @@ class Setting(NamedTuple):
 
 
 def grid() -> list[Setting]:
-    """All settings, those of one method after those of another."""
+    """Return all settings, those of one method after those of another."""
     settings = []
     for method in METHODS:
         betas = BETAS[method]
@@ -79,7 +79,7 @@ def grid() -> list[Setting]:
 
 
 def commands(setting: Setting) -> list[list[str]]:
-    """The commands that train a setting and evaluate it on `dev`, to be run in the run's folder."""
+    """Return the commands that train a setting and evaluate it on `dev`, to be run in the run's folder."""
     program = [sys.executable, "-m", "w2s_factory"]
     config, trained = f"grid/{setting.name}.yaml", f"grid/models/{setting.name}"
     answers, dev = f"grid/outputs/{setting.name}", f"{FOLDER}/data/test/arithmetic_dev.jsonl"
@@ -98,7 +98,7 @@ def commands(setting: Setting) -> list[list[str]]:
 
 
 def result(setting: Setting, run: Path) -> dict[str, Any]:
-    """The row of a finished setting: how the policy moved, and its accuracy in percent."""
+    """Return the row of a finished setting: how the policy moved, and its accuracy in percent."""
     rows = [json.loads(line) for line in (run / f"grid/outputs/{setting.name}/results.jsonl").open()]
     row: dict[str, Any] = {"name": setting.name} | setting._asdict()
     curves = logged_curves(run / "grid" / "models" / setting.name)
@@ -146,7 +146,7 @@ def main() -> None:
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
-    """The rows of a table; none if it does not exist."""
+    """Return the rows of a table; none if it does not exist."""
     if not table.exists():
         return []
     with table.open(newline="") as file:

@@ -40,6 +40,9 @@ PAIR_KINDS: Final[tuple[PairKind, ...]] = get_args(PairKind)
 PAIR_CONTROLS: Final[tuple[PairControl, ...]] = get_args(PairControl)
 PAIR_SETS: Final[tuple[PairSet, ...]] = get_args(PairSet)
 
+PAIRS_WITH_WEAK_SIDE: Final[frozenset[PairSet]] = frozenset({"weak", "random"})
+"""Those of which one side is the weak model's response; both sides of the others are samples."""
+
 PairsPerQuestion: TypeAlias = Annotated[int, Ge(1), Le(10_000)]
 """A number of pairs of one question; at most as many as it has samples."""
 

@@ -146,7 +146,7 @@ HASTY_SHARE = {1: 0.3, 2: 0.38, 3: 0.4}
 
 
 def draw_way(problem: Problem, random: Random) -> Way:
-    """A way for one problem."""
+    """Return a way for one problem, drawn by the shares."""
     hasty = random.random() < HASTY_SHARE[len(problem.steps)]
     return HASTY if hasty else random.choice(RIGHT_WAYS)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import fresh_accuracy
 import numpy as np
 import pytest
+from arithmetic.pretraining_documents import task_questions
 from fresh_questions import main as draw
 
 from tests.conftest import ROOT
@@ -106,6 +107,7 @@ def test_a_model_answers_fresh_questions(tmp_path, monkeypatch, capsys):
     draw()
     known = {row["question"] for row in map(json.loads, questions.read_text().splitlines())}
     assert len(known) == 5
+    assert not known & set(task_questions())
     plan(tmp_path, *both(0, "iter1_hybrid"))
     options = [str(tmp_path), "--questions", str(questions), "--output", str(tmp_path / "out")]
     monkeypatch.setattr("sys.argv", ["", *options])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from w2s_factory.building.pair_origins import (
     is_of_samples,
@@ -19,7 +19,13 @@ from w2s_factory.building.voted_samples import VotedQuestions
 from w2s_factory.building.weak_answers import JoinedVotes, Judgements
 from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in, votes_in
-from w2s_factory.quantities import PAIR_SETS, ConsistencyRules, PairRules, PairThresholds
+from w2s_factory.quantities import (
+    PAIR_SETS,
+    PAIRS_WITH_WEAK_SIDE,
+    ConsistencyRules,
+    PairRules,
+    PairThresholds,
+)
 from w2s_factory.records import Table, last_facts, rows_of
 from w2s_factory.tasks import get_task
 
@@ -29,8 +35,6 @@ if TYPE_CHECKING:
     from w2s_factory.quantities import PairDraws, PairSet
     from w2s_factory.records import Id, RowsLike, RowSource
     from w2s_factory.tasks import Task
-
-_OF_SAMPLES: Final = ("consistency", "gold")
 
 EachT = TypeVar("EachT")
 
@@ -106,7 +110,9 @@ def explain_pair(pairs: RowsLike, name: Id, source: PairSource | None = None) ->
         weak = "" if of_samples else ", --weak"
         hint = f"To find out why, also name --task{weak} and --votes"
         raise UserError(f'has no pair of the question "{name}"', file=path, hint=hint)
-    noted = _noted_kind(path) or (source.kind if of_samples == (source.kind in _OF_SAMPLES) else None)
+    noted = _noted_kind(path) or (
+        source.kind if of_samples != (source.kind in PAIRS_WITH_WEAK_SIDE) else None
+    )
     if noted != source.kind and (noted, source.kind) != ("random", "weak"):
         problem = f"has {noted or 'other'} pairs, which are not built by rules of {source.kind} pairs"
         raise UserError(problem, file=path, hint="Name the rules that they were built by")

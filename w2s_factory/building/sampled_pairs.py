@@ -137,8 +137,9 @@ def build_gold_pairs(  # noqa: PLR0913  as above
 ) -> SampledPairSet:
     """Build pairs of a right and a wrong sample by gold: a control, which uses what the method must not know.
 
-    It is an upper bound of what preference training on M_plus's own samples can reach: every question with a
-    right and a wrong sample gives pairs, however its samples voted.
+    Every question with a right and a wrong sample gives pairs, however its samples voted. So they show what
+    preference training on M_plus's own samples does without mistakes in the pairs. They are no upper bound:
+    in docs/stage2.md the published pairs did as well.
 
     Args:
         task: The task, which says how many pairs a question gives at most.

@@ -163,8 +163,8 @@ def headroom(
 ) -> Headroom:
     """Return the headroom of Stage II: whether a model's majority knows more than its greedy answer.
 
-    Stage II teaches a model what its own samples agree on. Where the majority is right no more often than the
-    greedy answer, there is little that it could teach. Questions whose gold is not known are left out.
+    Stage II teaches a model what its own samples agree on. The headroom does not bound the gain
+    (docs/stage2.md). Questions whose gold is not known are left out.
 
     Args:
         greedy: The results of one answer to each question, or a folder with `results.jsonl`. It counts as

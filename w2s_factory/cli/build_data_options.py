@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from w2s_factory.cli.options import DASH, reasoning_markers
 from w2s_factory.errors import UserError
-from w2s_factory.quantities import PairThresholds
+from w2s_factory.quantities import PAIRS_WITH_WEAK_SIDE, PairThresholds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,11 +138,6 @@ class Stage1Options(ResponseOptions, DatasetOptions):
     seed: int
 
 
-def has_weak_side(kind: PairSet) -> bool:
-    """Return whether pairs of a kind have the weak model's response on one side."""
-    return kind in ("weak", "random")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Stage2Options(PairThresholds, ResponseOptions, OneDatasetOptions):
     """The options of stage 2; its thresholds are declared by `PairThresholds` alone."""
@@ -166,17 +161,17 @@ class Stage2Options(PairThresholds, ResponseOptions, OneDatasetOptions):
 
     @property
     def kind(self) -> PairSet:
-        """The kind of the pairs: that of `--control`, or else of `--pairs`."""
+        """Return the kind of the pairs: that of `--control`, or else of `--pairs`."""
         return self.control or self.pairs
 
     @property
     def has_weak_side(self) -> bool:
-        """Whether the pairs have the weak model's response on one side."""
-        return has_weak_side(self.kind)
+        """Return whether the pairs have the weak model's response on one side."""
+        return self.kind in PAIRS_WITH_WEAK_SIDE
 
     @property
     def thresholds(self) -> dict[str, Any]:
-        """The values of the thresholds, by field of `PairThresholds`."""
+        """Return the values of the thresholds, by field of `PairThresholds`."""
         return {field.name: getattr(self, field.name) for field in fields(PairThresholds)}
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from w2s_factory.cli.build_data_options import has_weak_side, refuse_unread_of
+from w2s_factory.cli.build_data_options import refuse_unread_of
 from w2s_factory.cli.next_steps import after_dataset, shown
 from w2s_factory.cli.options import DASH
 from w2s_factory.cli.output import accuracy_text, messages_to_stderr, print_datasets, print_limits
 from w2s_factory.errors import UserError
+from w2s_factory.quantities import PAIRS_WITH_WEAK_SIDE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +135,7 @@ def _source(options: Stage2Options, pairs: Path) -> PairSource | None:
         return None
     kind = pair_kind(pairs)
     refuse_unread_of(kind)
-    both = has_weak_side(kind)
+    both = kind in PAIRS_WITH_WEAK_SIDE
     if not options.task_name or not options.votes or (both and not options.weak):
         needed = "all of --task, --weak and --votes" if both else "--task and --votes"
         problem = f"saying why a question has no pair needs {needed}"

@@ -110,7 +110,7 @@ class Movement:
 
     @property
     def hardly_moved(self) -> bool:
-        """Whether the policy changed next to nothing; never said of methods without a reference model."""
+        """Return whether the policy changed next to nothing; False for methods without a reference model."""
         margin = self.ends.get(MARGIN)
         if self.beta is None or margin is None:
             return False
@@ -118,7 +118,7 @@ class Movement:
 
     @property
     def displaced(self) -> bool:
-        """Whether chosen responses became much less likely (likelihood displacement)."""
+        """Return whether chosen responses became much less likely (likelihood displacement)."""
         chosen = self.ends.get(CHOSEN)
         if chosen is None:
             return False
@@ -128,9 +128,9 @@ class Movement:
     @property
     def finding(self) -> str:
         """Return what is remarkable about the training, as a clause; "" if nothing is."""
-        if self.hardly_moved:
+        if self.beta is not None and self.hardly_moved:
             margin = self.ends[MARGIN].last
-            nats = f"{margin / (self.beta or BETA):.2f} nats at beta {self.beta:g}"
+            nats = f"{margin / self.beta:.2f} nats at beta {self.beta:g}"
             return f"the policy hardly moved: reward margin {margin:.3f} at the end ({nats})"
         if self.displaced:
             first, last = self.ends[CHOSEN]
