@@ -4,7 +4,7 @@
 
 The YAML is one by which LLaMA-Factory has trained, in one process on the CPU, with `logging_steps: 1`. Its
 first steps are repeated, one response at a time and without padding, and compared with the log; libraries
-give model, tokenizer and AdamW. A setting not known here shows as a difference (docs/stage2.md).
+give model, tokenizer and AdamW. docs/stage2.md says what is repeated.
 """
 
 from __future__ import annotations
@@ -94,9 +94,8 @@ def pair_loss(model: Any, pair: Pair, config: Config) -> torch.Tensor:
 def epoch_steps(pairs: list[Pair], config: Config, epoch: int) -> list[list[list[Pair]]]:
     """Return the batches of each optimizer step of an epoch, in the order of accelerate's sampler."""
     size, together = config["per_device_train_batch_size"], config["gradient_accumulation_steps"]
-    generator = torch.Generator().manual_seed(config["seed"] + epoch)
-    order = [pairs[row] for row in torch.randperm(len(pairs), generator=generator)]
-    batches = [order[at : at + size] for at in range(0, len(order), size)]
+    order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(config["seed"] + epoch))
+    batches = [[pairs[row] for row in order[at : at + size]] for at in range(0, len(pairs), size)]
     return [batches[at : at + together] for at in range(0, len(batches), together)]
 
 
@@ -122,12 +121,14 @@ def train(config: Config) -> Iterator[tuple[float, float]]:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True))
-@click.option("--steps", default=20, help="Number of steps to compare.", show_default=True)
+@click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Steps to compare.")
 @click.option("--tolerance", default=0.01, help="Largest relative difference allowed.", show_default=True)
 def main(file: Path, steps: int, tolerance: float) -> None:
     """Compare the first steps of a training with LLaMA-Factory's log; exit code 1 if they differ."""
     try:
         config: Config = DEFAULTS | OmegaConf.to_container(OmegaConf.load(file))
+        if (config["pref_loss"], config["template"]) not in (("sigmoid", "vanilla"), ("orpo", "vanilla")):
+            raise ValueError("expected pref_loss sigmoid or orpo, and the template vanilla")
         log = json.loads(Path(config["output_dir"], "trainer_state.json").read_text("utf-8"))["log_history"]
         logged = [(entry["loss"], entry["grad_norm"]) for entry in log if "loss" in entry][:steps]
     except (OSError, LookupError, TypeError, ValueError, YAMLError) as error:
@@ -137,10 +138,9 @@ def main(file: Path, steps: int, tolerance: float) -> None:
     print("step | loss: theirs, ours, difference | gradient norm: theirs, ours, difference")
     differences = []
     for number, (theirs, ours) in enumerate(zip(logged, train(config), strict=False), 1):
-        apart = [abs(mine / other - 1) for mine, other in zip(ours, theirs, strict=True)]
-        columns = [f"{a:10.6f} {b:10.6f} {c:8.1e}" for a, b, c in zip(theirs, ours, apart, strict=True)]
-        print(f"{number:4} |", " | ".join(columns), flush=True)
-        differences.append(apart)
+        differences.append([abs(mine / other - 1) for mine, other in zip(ours, theirs, strict=True)])
+        rows = zip(theirs, ours, differences[-1], strict=True)
+        print(f"{number:4} |", *(f"{a:10.6f} {b:10.6f} {c:8.1e} |" for a, b, c in rows), flush=True)
     largest = [max(column) for column in zip(*differences, strict=True)]
     print(f"{steps} steps, largest difference: loss {largest[0]:.1e}, gradient norm {largest[1]:.1e}")
     raise SystemExit(0 if all(apart <= tolerance for step in differences for apart in step) else 1)

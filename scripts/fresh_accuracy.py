@@ -3,8 +3,10 @@
     python scripts/fresh_questions.py --number 1000 --seed 19 --output fresh.jsonl
     python scripts/fresh_accuracy.py runs/arithmetic_stage2 --questions fresh.jsonl --output fresh
 
-Each model is asked and its answers are scored by the commands of the run's plan, so with the run's settings.
-Answers that are there already are kept. The intervals are those of the report.
+Each model is asked and its answers are scored by the commands of the run's plan, so with the run's settings;
+all questions are asked, even if the run had a limit. The answers of one file of questions have a folder of
+their own: those that are there already are kept, and other questions are refused. The intervals are those of
+the report.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ def planned(plan: Path) -> list[Asked]:
             if (match := re.fullmatch(r"(seed\d+)_generate_(.+)_test", rule))
             for seed, name in [match.groups()]
         ]
-    except (OSError, LookupError, TypeError, ValueError) as error:
+    except (OSError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{plan}: expected the plan of a run, got {error!r}") from None
     if not m_plus_of(asked.model for asked in found):
         raise ValueError(f"{plan}: expected M_plus among the models that answered test, got none")
@@ -82,6 +84,9 @@ def answered(asked: Asked, run: Path, questions: Path, output: Path) -> list[boo
         words = [sys.executable, "-m", "w2s_factory", *command[1:]]
         for option, value in changes.items():
             words[words.index(option) + 1] = value
+        if "--limit" in words:
+            del words[words.index("--limit") : words.index("--limit") + 2]
+        words = [word for word in words if word not in ("--partial", "--restart-if-changed")]
         subprocess.run(words, cwd=run, check=True, stdout=subprocess.DEVNULL)
     return list(read_verdicts(folder).values())
 

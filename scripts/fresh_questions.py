@@ -13,6 +13,7 @@ from arithmetic.pretraining_documents import task_questions
 from arithmetic.stories import draw_problem
 from make_arithmetic import TASK, raw_row
 
+from w2s_factory.errors import UserError
 from w2s_factory.records import Outputs
 
 
@@ -24,14 +25,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True, help="of the draw")
     parser.add_argument("--output", type=Path, required=True, help="a file that does not exist yet")
     options = parser.parse_args()
+    if options.number < 1:
+        parser.error(f"--number: expected at least 1, got {options.number}")
     random, seen, rows = Random(options.seed), set(task_questions()), []
     while len(rows) < options.number:
         problem = draw_problem(random)
         if problem.question not in seen:
             seen.add(problem.question)
             rows.append(TASK.test_row(raw_row(len(rows), problem, random), "ARITHMETIC_FRESH"))
-    with Outputs() as outputs:
-        outputs.rows(options.output, rows)
+    try:
+        with Outputs() as outputs:
+            outputs.rows(options.output, rows)
+    except UserError as error:
+        parser.error(f"{error.file}: {error.problem}. Name another --output")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ The values are those of docs/stage2_settings.csv, in points, with 95 % intervals
 
 from __future__ import annotations
 
+import argparse
 import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,18 @@ def estimate(row: Mapping[str, str], name: str) -> tuple[float, list[list[float]
     return value, [[value - float(row[f"{name}_low"])], [float(row[f"{name}_high"]) - value]]
 
 
+def main() -> None:
+    """Parse the command line and draw the figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", type=Path, default=TABLE, help="default: %(default)s")
+    parser.add_argument("--output", type=Path, default=FIGURE, help="default: %(default)s")
+    options = parser.parse_args()
+    try:
+        draw(options.table, options.output)
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        parser.error(f"{options.table}: expected a table like {TABLE.name}, got {error!r}")
+    print(f"wrote {options.output}")
+
+
 if __name__ == "__main__":
-    draw(TABLE, FIGURE)
-    print(f"wrote {FIGURE}")
+    main()

@@ -5,7 +5,7 @@
     python scripts/stage2_grid.py runs/arithmetic_stage2_dev
 
 `run` carries out one seed up to M_plus and its pairs. Settings that have a row in the table are
-not trained again.
+not trained again: name another `--output` to repeat the published grid.
 """
 
 from __future__ import annotations
@@ -134,15 +134,27 @@ def main() -> None:
     if options.run is None:
         print("\n".join(setting.name for setting in grid()))
         return
+    if options.jobs < 1:
+        parser.error(f"--jobs: expected at least 1, got {options.jobs}")
     if not (options.run / MODEL).is_dir():
         parser.error(f"{options.run}: expected the folder of a finished run, with {MODEL}")
-    (options.run / "grid").mkdir(exist_ok=True)
-    done = {row["name"] for row in rows_of(options.output)}
+    try:
+        done = {row["name"] for row in rows_of(options.output)}
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+    except (OSError, LookupError) as error:
+        parser.error(f"{options.output}: expected a table of this program, got {error!r}")
     left = [setting for setting in grid() if setting.name not in done]
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for row in pool.map(lambda setting: carry_out(setting, options.run.resolve()), left):
-            add(row, options.output)
-            print(f"{row['name']}: {row['dev']} on dev, {row['seconds']} s", flush=True)
+    if not left:
+        print(f"{options.output} has all {len(grid())} settings; name another --output to train them again")
+    (options.run / "grid").mkdir(exist_ok=True)
+    try:
+        with ThreadPoolExecutor(options.jobs) as pool:
+            for row in pool.map(lambda setting: carry_out(setting, options.run.resolve()), left):
+                add(row, options.output)
+                print(f"{row['name']}: {row['dev']} on dev, {row['seconds']} s", flush=True)
+    except subprocess.CalledProcessError as error:
+        logs = options.run / "grid/*.log"
+        raise SystemExit(f"this command failed ({logs} have its output): {shlex.join(error.cmd)}") from None
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:

@@ -139,6 +139,12 @@ def test_a_question_that_occurs_twice_is_refused():
         headroom(list(rows("12")), samples)
 
 
+def test_a_greedy_file_of_other_questions_is_refused():
+    other = [row | {"gold": "7", "result": False} for row in rows("12")]
+    with pytest.raises(UserError, match=r"field \"gold\": expected '1' as in samples of seed 0, got '7'"):
+        headroom(other, [list(rows("11"))])
+
+
 def test_a_greedy_file_is_read_even_where_no_gold_is_known(tmp_path):
     with pytest.raises(UserError, match="nowhere"):
         headroom(tmp_path / "nowhere.jsonl", [list(rows("11", known=False))])
@@ -191,6 +197,7 @@ def test_evaluate_prints_it_and_writes_it(made, tmp_path):
         ),
         ({"chosen": {}, "rejected": {}}, 1, 'p.origins.jsonl:1: field "chosen.pool": is missing'),
         ({}, 2, "p.json: holds 2 pairs, but there are origins of 1"),
+        ({"id": 7}, 1, "p.json: pair 1 is of the id 0, but its origin is of 7"),
     ],
 )
 def test_pairs_and_origins_that_cannot_be_counted_are_refused(tmp_path, origin, pairs, message):

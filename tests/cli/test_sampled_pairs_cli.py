@@ -47,6 +47,15 @@ def test_consistency_pairs(votes, w2s, tmp_path):
     assert '"--pairs": is not read with --explain' in w2s(*explain, 1, "--pairs", "weak", code=2).stderr
 
 
+def test_the_reason_is_that_of_the_thresholds_in_the_manifest(votes, w2s):
+    for threshold in (0.6, 0):
+        made = (*PAIRS, "--votes", votes, "--output", f"{threshold}.json")
+        w2s(*made, "--pairs", "consistency", "--min-confidence", threshold)
+        reason = w2s(*made, "--explain", 1).stdout.rpartition("no pair: ")[2]
+        assert (reason == "no confident majority\n") == (threshold == 0.6)
+    assert "no confident majority" in w2s(*made, "--explain", 1, "--min-confidence", 0.6).stdout
+
+
 def test_a_threshold_above_that_of_published_pairs(votes, w2s):
     consistency = (*PAIRS, "--pairs", "consistency", "--votes", votes, "--min-confidence", 0.85)
     assert "none of 5 questions gives a pair" in w2s(*consistency, code=2).stderr

@@ -131,6 +131,11 @@ def test_presets_that_are_none_are_refused(written, presets):
             "of the stage dpo",
         ),
         (
+            {"stage2": {"methods": {"orpo": {"preset": "tiny_base_dpo"}}}},
+            "stage2.methods.orpo.preset",
+            "expected a preset of the method orpo, got tiny_base_dpo of the method dpo",
+        ),
+        (
             {"strong": {"name": "s", "model": "m", "overrides": {"seed": 3}}},
             "strong.overrides.seed",
             "`seeds`",

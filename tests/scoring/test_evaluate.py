@@ -61,6 +61,18 @@ def test_other_questions_have_no_difference(tmp_path):
     assert "other questions" in found.notes[0]
 
 
+@pytest.mark.parametrize("measure", [{}, {"avg_at": 1}])
+def test_the_same_ids_with_other_golds_have_no_difference(tmp_path, measure):
+    first, second = (results(tmp_path / name / "seed0/results.jsonl", [1, 0]) for name in "ab")
+    second.write_text(second.read_text().replace('"gold": "1"', '"gold": "2"'))
+    named = [path.parents[1] if measure else path for path in (first, second)]
+    found = evaluate(named, **measure)
+    assert found.differences == []
+    assert found.notes == [
+        f"{named[1]} has other gold answers than {named[0]}, so their difference is left out"
+    ]
+
+
 def test_breakdown(tmp_path):
     tags = [("Algebra", 1), ("Algebra", 2), ("Geometry", 2)]
     golds = tmp_path / "golds.jsonl"

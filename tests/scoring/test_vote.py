@@ -83,6 +83,19 @@ def test_refusals(tmp_path):
     assert not (tmp_path / "v.jsonl").exists()
 
 
+def test_seeds_scored_with_other_golds_are_refused(tmp_path):
+    write_seed(tmp_path, 0, [result(0, "1"), result(1, "1", "2")])
+    write_seed(tmp_path, 1, [result(0, "1"), result(1, "1", "3")])
+    message = r"seed1/results\.jsonl:2: field \"gold\": expected '2' as in the other seeds, got '3'"
+    for measure in (
+        vote,
+        lambda folder: evaluate(folder, pass_at=1),
+        lambda folder: evaluate(folder, avg_at=2),
+    ):
+        with pytest.raises(UserError, match=message):
+            measure(tmp_path)
+
+
 def test_memory_does_not_grow_with_the_questions(tmp_path):
     def most(questions):
         folder = tmp_path / str(questions)

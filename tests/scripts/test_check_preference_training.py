@@ -149,7 +149,14 @@ def test_a_shorter_log_is_refused(check, trained):
     assert "expected a log of 21 steps, got 20" in done.stderr
 
 
-@pytest.mark.parametrize("text", ["a: [", "- a", "a: 1", "output_dir: nowhere", "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a: [", "- a", "a: 1", "output_dir: nowhere", "\x00"),
+        "{pref_loss: simpo, template: vanilla}",
+        "{pref_loss: sigmoid, template: empty}",
+    ],
+)
 def test_what_is_no_training_is_refused(check, tmp_path, text):
     (tmp_path / "train.yaml").write_text(text)
     done = CliRunner().invoke(check.main, [str(tmp_path / "train.yaml")])

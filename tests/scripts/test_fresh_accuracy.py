@@ -109,6 +109,8 @@ def test_a_model_answers_fresh_questions(tmp_path, monkeypatch, capsys):
     assert len(known) == 5
     assert not known & set(task_questions())
     plan(tmp_path, *both(0, "iter1_hybrid"))
+    limited = (tmp_path / "plan.json").read_text().replace(" --max-tokens", " --limit 2 --max-tokens")
+    (tmp_path / "plan.json").write_text(limited)
     options = [str(tmp_path), "--questions", str(questions), "--output", str(tmp_path / "out")]
     monkeypatch.setattr("sys.argv", ["", *options])
     fresh_accuracy.main()
@@ -119,3 +121,28 @@ def test_a_model_answers_fresh_questions(tmp_path, monkeypatch, capsys):
     share = 100 * sum(row["result"] for row in rows) / 5
     assert f"iter1_hybrid {share:.1f}" in " ".join(capsys.readouterr().out.split())
     assert (tmp_path / "out/fresh.csv").read_text().startswith("model,mean,low,high,seeds")
+    other = tmp_path / "other.jsonl"
+    monkeypatch.setattr("sys.argv", ["", "--number", "6", "--seed", "2", "--output", str(other)])
+    draw()
+    monkeypatch.setattr("sys.argv", ["", str(tmp_path), "--questions", str(other), *options[3:]])
+    kept = (folder / "output.jsonl").read_bytes()
+    with pytest.raises(SystemExit, match="this command failed"):
+        fresh_accuracy.main()
+    assert (folder / "output.jsonl").read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("number", "output", "message"),
+    [(0, "a.jsonl", "expected at least 1, got 0"), (2, "b.jsonl", "Name another --output"), (2, ".", ": ")],
+)
+def test_fresh_questions_that_cannot_be_written_are_refused(
+    tmp_path, monkeypatch, capsys, number, output, message
+):
+    (tmp_path / "b.jsonl").write_text("mine")
+    options = ["--number", str(number), "--seed", "1", "--output", str(tmp_path / output)]
+    monkeypatch.setattr("sys.argv", ["", *options])
+    with pytest.raises(SystemExit) as caught:
+        draw()
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+    assert (tmp_path / "b.jsonl").read_text() == "mine"

@@ -28,6 +28,19 @@ def test_the_figure_is_drawn_from_the_table(tmp_path):
     assert drawn.count("<use ") == kept.count("<use ")
 
 
+@pytest.mark.parametrize("text", [None, "a,b\n1,2\n", "setting,pairs,headroom\nx,other,1\n"])
+def test_another_table_is_refused_in_one_line(tmp_path, monkeypatch, capsys, text):
+    if text is not None:
+        (tmp_path / "t.csv").write_text(text)
+    options = ["--table", str(tmp_path / "t.csv"), "--output", str(tmp_path / "f.svg")]
+    monkeypatch.setattr("sys.argv", ["", *options])
+    with pytest.raises(SystemExit) as caught:
+        stage2_figure.main()
+    assert caught.value.code == 2
+    assert "t.csv: expected a table like stage2_settings.csv" in capsys.readouterr().err
+    assert not (tmp_path / "f.svg").exists()
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['setting']} {row['pairs']} {row['headroom']}")
 def test_the_page_has_the_values_of_the_table(row):
     """Find one line with its headroom and, in the column of its pairs, its gain, with intervals where known."""

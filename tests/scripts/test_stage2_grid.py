@@ -72,6 +72,32 @@ def test_the_row_of_a_setting_has_its_movement_and_accuracy(tmp_path):
     assert row["log-probability of chosen, first"] == ""
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--jobs", "0"], "--jobs: expected at least 1, got 0"),
+        ([], "expected the folder of a finished run"),
+        (["--output", "README.md"], "expected a table of this program"),
+    ],
+)
+def test_a_wrong_command_is_refused_in_one_line(tmp_path, monkeypatch, capsys, options, message):
+    if "--output" in options:
+        (tmp_path / stage2_grid.MODEL).mkdir(parents=True)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["", str(tmp_path), *options])
+    with pytest.raises(SystemExit) as caught:
+        stage2_grid.main()
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_finished_grid_is_said_to_be_finished(tmp_path, monkeypatch, capsys):
+    (tmp_path / stage2_grid.MODEL).mkdir(parents=True)
+    monkeypatch.setattr("sys.argv", ["", str(tmp_path)])
+    stage2_grid.main()
+    assert "has all 43 settings; name another --output" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("row", [{"name": "a", "dev": "50.0"}, {"name": "b, c", "dev": ""}])
 def test_rows_are_added_and_read(tmp_path, row):
     table = tmp_path / "grid.csv"

@@ -24,7 +24,7 @@ TEST, FRESH = table(PAGE, "## Results on the test split"), table(PAGE, "**What c
 SHOWN = table(README, "made and selected for that")
 
 
-@pytest.mark.parametrize(("row", "shown"), zip(TEST, SHOWN, strict=True), ids=lambda row: row[0])
+@pytest.mark.parametrize(("row", "shown"), list(zip(TEST, SHOWN, strict=True)), ids=lambda row: row[0])
 def test_the_readme_has_the_rows_of_the_page(row, shown):
     low, high = map(float, row[2].split(" to "))
     mean, half = map(float, shown[1].split(" ± "))

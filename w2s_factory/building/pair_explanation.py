@@ -85,6 +85,13 @@ def pair_kind(pairs: str | Path) -> PairSet:
     )
 
 
+def noted_rules(pairs: str | Path) -> Mapping[str, Any]:
+    """Return the rules by which the pairs in a file were built, as its manifest notes them; empty without."""
+    path = origins_of(Path(pairs))
+    rules = {} if isinstance(path, Table) else last_facts(path).get("rules")
+    return rules if isinstance(rules, dict) else {}
+
+
 def explain_pair(pairs: RowsLike, name: Id, source: PairSource | None = None) -> str:
     """Return how the pairs of a question came about: the question, the votes, and the responses paired.
 

@@ -18,19 +18,21 @@ from w2s_factory.ranges import check
 from w2s_factory.records import ANY, Outputs, Table, last_facts, read, rows_of
 from w2s_factory.scoring.metrics import Difference, bootstrap_mean, paired_bootstrap, wilson_interval
 from w2s_factory.scoring.seeds import seed_sources
-from w2s_factory.scoring.verdicts import read_verdicts, sampled_questions
+from w2s_factory.scoring.verdicts import differing_gold, read_verdicts, sampled_questions
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from w2s_factory.records import RowsLike, RowSource
+    from w2s_factory.records import Id, RowsLike, RowSource
     from w2s_factory.scoring.seeds import SamplesLike
     from w2s_factory.scoring.verdicts import SampledQuestion
     from w2s_factory.tasks import Task
 
 _EXACT: Final = 9
 """The digits of a difference in points that count, so that 5 of 100 questions are exactly 5 points."""
+
+_BUILD_AGAIN: Final = "Build the pairs again, which writes both files"
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,8 @@ def headroom(
     questions = list(sampled_questions(seeds, k, equal, named, seen))
     _check_ids(questions, named)
     deque(read(answers, ANY), maxlen=0)  # in any case, so that a wrong name is noticed
+    if error := differing_gold(next(iter(seeds.values())), answers):
+        raise error
     shares = _shares(answers, questions, k, named) if questions else None
     paired = [] if pairs is None else _pair_files(Path(pairs))
     of_pairs = _of_pairs(*paired) if paired else None
@@ -265,17 +269,23 @@ def _of_pairs(file: RowSource, origins: RowSource) -> PairVerdicts:
     """Return the number of pairs, and the verdicts on both sides, from their file and that of their origins.
 
     Raises:
-        UserError: A file cannot be read, or they have different numbers of pairs.
+        UserError: A file cannot be read, or they are not about the same pairs.
     """
-    pairs, chosen, rejected = 0, Accuracy(), Accuracy()
+    chosen, rejected = Accuracy(), Accuracy()
+    ids: list[Id] = []
     for origin in read_origins(origins):
-        pairs += 1
+        ids.append(origin["id"])
         for side, verdict in zip((chosen, rejected), side_verdicts(origin), strict=True):
             side.count(verdict)
-    if (there := sum(1 for _ in read(file, ANY))) != pairs:
-        problem = f"holds {there:,} pairs, but there are origins of {pairs:,}"
-        raise UserError(problem, file=file, hint="Build the pairs again, which writes both files")
-    return PairVerdicts(pairs, chosen, rejected)
+    there = [row.get("id") for row in read(file, ANY)]
+    if len(there) != len(ids):
+        problem = f"holds {len(there):,} pairs, but there are origins of {len(ids):,}"
+        raise UserError(problem, file=file, hint=_BUILD_AGAIN)
+    for number, (name, known) in enumerate(zip(there, ids, strict=True), 1):
+        if name is not None and name != known:
+            problem = f"pair {number:,} is of the id {name!r}, but its origin is of {known!r}"
+            raise UserError(problem, file=file, hint=_BUILD_AGAIN)
+    return PairVerdicts(len(ids), chosen, rejected)
 
 
 BELOW: Final = "the headroom of Stage II does not reach the required"

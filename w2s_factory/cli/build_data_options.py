@@ -222,6 +222,11 @@ UNREAD: Final = {
 """The parameters of stage 2 that pairs of another source than the published one do not read."""
 
 
+def is_given(parameter: str) -> bool:
+    """Return whether a parameter of the running command was given on its command line."""
+    return click.get_current_context().get_parameter_source(parameter) is ParameterSource.COMMANDLINE
+
+
 def refuse_unread_of(kind: PairSet) -> None:
     """Refuse options that were given and that pairs of this kind, found in a file, do not read.
 
@@ -231,8 +236,7 @@ def refuse_unread_of(kind: PairSet) -> None:
     ctx = click.get_current_context()
     unread = {value: names for (_, value), names in UNREAD.items()}.get(kind, set())
     for parameter in ctx.command.params:
-        given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-        if given and parameter.name in unread:
+        if parameter.name in unread and is_given(parameter.name):
             raise UserError(f"is not read for {kind} pairs", field=parameter.opts[0], hint="Leave it out")
 
 
@@ -249,7 +253,7 @@ def refuse_unread(ctx: click.Context, stage: str) -> None:
     printed = str(ctx.params.get("output")) == DASH
     for parameter in ctx.command.params:
         name = parameter.name or ""
-        if ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        if not is_given(name):
             continue
         problem, hint = _unread(ctx, stage, name), None
         if problem is None and printed and name in _NEXT_TO_ROWS:

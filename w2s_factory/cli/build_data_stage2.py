@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from w2s_factory.cli.build_data_options import refuse_unread_of
+from w2s_factory.cli.build_data_options import is_given, refuse_unread_of
 from w2s_factory.cli.next_steps import after_dataset, shown
 from w2s_factory.cli.options import DASH
 from w2s_factory.cli.output import accuracy_text, messages_to_stderr, print_datasets, print_limits
@@ -128,7 +128,7 @@ def _explain(options: Stage2Options, question: str) -> None:
 def _source(options: Stage2Options, pairs: Path) -> PairSource | None:
     """Return what the pairs in a file were built from, or None if --weak and --votes were not given."""
     from w2s_factory import building
-    from w2s_factory.building.pair_explanation import pair_kind
+    from w2s_factory.building.pair_explanation import noted_rules, pair_kind
     from w2s_factory.tasks import get_task
 
     if not options.weak and not options.votes:
@@ -141,10 +141,12 @@ def _source(options: Stage2Options, pairs: Path) -> PairSource | None:
         problem = f"saying why a question has no pair needs {needed}"
         raise UserError(problem, field="--explain")
     rules: PairThresholds | PairDraws
+    noted = {name: value for name, value in noted_rules(pairs).items() if not is_given(name)}
+    thresholds = {name: noted.get(name, value) for name, value in options.thresholds.items()}
     if both:
-        rules = building.PairThresholds(**options.thresholds)
+        rules = building.PairThresholds(**thresholds)
     elif kind == "consistency":
-        rules = building.ConsistencyRules(min_confidence=options.min_confidence)
+        rules = building.ConsistencyRules(min_confidence=thresholds["min_confidence"])
     else:
         rules = building.PairDraws()
     return building.PairSource(

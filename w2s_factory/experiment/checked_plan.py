@@ -14,6 +14,7 @@ from w2s_factory.experiment.template_check import check_templates
 from w2s_factory.generating.engines import engine_names
 from w2s_factory.llamafactory.configs import make_config
 from w2s_factory.llamafactory.known_templates import AUTO, VANILLA
+from w2s_factory.llamafactory.presets import load_preset
 from w2s_factory.processes import say
 
 if TYPE_CHECKING:
@@ -141,10 +142,17 @@ def check_named_models(plan: Plan) -> None:
 
 
 def _check_stage(section: str, training: TrainingSection, stage: str) -> None:
-    """Refuse a preset of another stage, which cannot read the data, and a seed shared by all repetitions."""
+    """Refuse a preset of another stage or method, and a seed shared by all repetitions.
+
+    A preset of another stage cannot read the data; one of another method would give its model a wrong name.
+    """
     if training.value("stage") != stage:
         given = f"{training.preset} of the stage {training.value('stage')}"
         raise UserError(f"expected a preset of the stage {stage}, got {given}", field=f"{section}.preset")
+    method, name = load_preset(training.preset).method or "dpo", section.rpartition(".")[2]
+    if stage == "dpo" and method != name:
+        given = f"{training.preset} of the method {method}"
+        raise UserError(f"expected a preset of the method {name}, got {given}", field=f"{section}.preset")
     if "seed" in training.overrides:
         problem = "expected no seed here, since each repetition has its own"
         raise UserError(problem, field=f"{section}.overrides.seed", hint="List the repetitions in `seeds`")

@@ -1,8 +1,8 @@
 """Preference methods: the one list of them, with the facts that presets, settings and checks depend on.
 
 A new method is one row here, one preset in `llama_factory_configs/` and, for experiments, one field of
-`Methods` in `experiment/spec.py`. The names that its arguments had in earlier releases of LLaMA-Factory are
-declared in `versions.py`.
+`Methods` in `experiment/stage2_section.py`. The names that its arguments had in earlier releases of
+LLaMA-Factory are declared in `versions.py`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from w2s_factory.scoring.metrics import (
     wilson_interval,
 )
 from w2s_factory.scoring.seeds import gap_note, seed_sources
-from w2s_factory.scoring.verdicts import left_out, read_known, sampled_known, shares_right
+from w2s_factory.scoring.verdicts import differing_gold, left_out, read_known, sampled_known, shares_right
 from w2s_factory.tasks import get_task
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def evaluate(  # noqa: PLR0913  each is a question that can be asked of results
     tests = None if golds is None else index_golds(rows_of(golds, "golds"))
     rows = [row for name, verdicts in models.items() for row in _accuracies(name, verdicts, tests, by)]
     _add_gap_recovered(rows, floor, ceiling, unknown)
-    differences, notes = _differences(models, paired_bootstrap)
+    sources = {name: rows_of(rows, name) for name, rows in named.items()}
+    differences, notes = _differences(models, sources, paired_bootstrap)
     return Evaluation(rows, differences, unknown + notes, paper)
 
 
@@ -183,16 +184,17 @@ def _sampled(
 
 def _averaged(samples: Mapping[str, Any], k: Samples, paper: list[dict[str, Any]]) -> Evaluation:
     """Return the evaluation of samples by avg@k."""
-    rows, notes, shares = [], [], {}
+    rows, notes, shares, sources = [], [], {}, {}
     for name, source in samples.items():
         seeds = seed_sources(source)
         shares[name], unknown = shares_right(seeds, k, name)
+        sources[name] = next(iter(seeds.values()))
         value, low, high = bootstrap_mean(list(shares[name].values()))
         counts = {"questions": len(shares[name]), "samples": len(seeds), "k": k}
         rows.append({"results": name, **counts, "avg_at_k": value, "avg_low": low, "avg_high": high})
         notes += left_out(name, unknown)
         notes += [note] if (note := gap_note(name, seeds)) else []
-    differences, more = _differences(shares, _mean_difference)
+    differences, more = _differences(shares, sources, _mean_difference)
     return Evaluation(rows, differences, notes + more, paper)
 
 
@@ -306,7 +308,9 @@ def _accuracy(value: RowsLike | Share, field: str, notes: list[str]) -> float:
 
 
 def _differences(
-    models: Mapping[str, Mapping[Id, Any]], difference: Callable[[list[Any], list[Any]], Difference]
+    models: Mapping[str, Mapping[Id, Any]],
+    sources: Mapping[str, RowSource],
+    difference: Callable[[list[Any], list[Any]], Difference],
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the differences to the first model, and notes on the models that have none."""
     (first, base), *others = models.items()
@@ -314,6 +318,9 @@ def _differences(
     for name, verdicts in others:
         if verdicts.keys() != base.keys():
             notes.append(f"{name} answers other questions than {first}, so their difference is left out")
+            continue
+        if differing_gold(sources[first], sources[name]):
+            notes.append(f"{name} has other gold answers than {first}, so their difference is left out")
             continue
         value, low, high = difference(list(base.values()), [verdicts[key] for key in base])
         differences.append({"results": name, "against": first, "difference": value, "low": low, "high": high})

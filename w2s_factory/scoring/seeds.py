@@ -111,19 +111,24 @@ def read_together(
         form: The form of the rows: with a verdict (`RESULT`), or with an answer at least (`ANSWERED`).
 
     Raises:
-        UserError: A file cannot be read, is shorter than another, or has another id in a row.
+        UserError: A file cannot be read, is shorter than another, or has another id or gold answer in a row.
     """
     for placed in zip_longest(*(read_placed(path, form) for path in files)):
         row_id = next(row["id"] for _, row in filter(None, placed))
-        results = [_result(path, found, row_id) for path, found in zip(files, placed, strict=True)]
+        gold = next((row.get("gold") for _, row in filter(None, placed)), None)
+        results = [_result(path, found, row_id, gold) for path, found in zip(files, placed, strict=True)]
         yield tuple(results)
 
 
-def _result(path: str | RowSource, found: tuple[Place, Result] | None, row_id: Id) -> Result:
-    """Return the result of a question in one file, which must be there."""
+def _result(path: str | RowSource, found: tuple[Place, Result] | None, row_id: Id, gold: object) -> Result:
+    """Return the result of a question in one file, which must be there and have the same gold answer."""
     if found is None:
         raise UserError(f"ends before the row with id {row_id!r} of the other seeds", file=path)
     place, result = found
     if result["id"] != row_id:
         raise place.error(f"expected {row_id!r} as in the other seeds, got {result['id']!r}", field="id")
+    if None not in (gold, result.get("gold")) and result["gold"] != gold:
+        problem = f"expected {gold!r} as in the other seeds, got {result['gold']!r}"
+        hint = "All seeds must answer the same questions and be scored with the same golds"
+        raise place.error(problem, field="gold", hint=hint)
     return result

@@ -10,7 +10,7 @@ from w2s_factory.errors import UserError
 from w2s_factory.folders import results_in
 from w2s_factory.quantities import Samples
 from w2s_factory.ranges import check
-from w2s_factory.records import ANSWERED, Id, Table, read_placed
+from w2s_factory.records import ANSWERED, Id, Table, read, read_placed
 from w2s_factory.scoring.answer_classes import AnswerClasses, classes_as_scored
 from w2s_factory.scoring.metrics import pass_at_k, wilson_interval
 from w2s_factory.scoring.noted_way import noted_way
@@ -59,6 +59,25 @@ def read_known(path: str | RowSource) -> tuple[dict[Id, bool], int]:
     if not verdicts:
         raise no_gold(file)
     return cast("dict[Id, bool]", verdicts), len(unknown)
+
+
+def differing_gold(first: str | RowSource, second: str | RowSource) -> UserError | None:
+    """Return the error that two results have different gold answers of one id; None if they do not.
+
+    They are then those of different questions, or were scored with different golds.
+
+    Raises:
+        UserError: A file cannot be read as results.
+    """
+    files = [path if isinstance(path, Table) else results_in(Path(path)) for path in (first, second)]
+    golds = {row["id"]: row.get("gold") for row in read(files[0], ANSWERED)}
+    for place, row in read_placed(files[1], ANSWERED):
+        known, gold = golds.get(row["id"]), row.get("gold")
+        if None not in (known, gold) and known != gold:
+            problem = f"expected {known!r} as in {files[0]}, got {gold!r}"
+            hint = "Both must answer the same questions and be scored with the same golds"
+            return place.error(problem, field="gold", hint=hint)
+    return None
 
 
 def no_gold(file: str | RowSource) -> UserError:
