@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 
 import pytest
@@ -21,6 +22,8 @@ def table(text: str, after: str) -> list[list[str]]:
 
 
 TEST, FRESH = table(PAGE, "## Results on the test split"), table(PAGE, "**What came out**")
+REPEATED = table(PAGE, "## The same on another processor")
+TABLES = {"test": TEST, "fresh": FRESH, "repeated": REPEATED}
 SHOWN = table(README, "made and selected for that")
 
 
@@ -32,7 +35,7 @@ def test_the_readme_has_the_rows_of_the_page(row, shown):
     assert abs(half - (high - low) / 2) <= 0.06
 
 
-@pytest.mark.parametrize("row", [*TEST, *FRESH], ids=lambda row: row[0])
+@pytest.mark.parametrize("row", [row for rows in TABLES.values() for row in rows], ids=lambda row: row[0])
 def test_means_are_those_of_the_seeds_and_inside_their_intervals(row):
     seeds = [float(seed) for seed in row[3].split(",")]
     low, high = map(float, row[2].split(" to "))
@@ -40,7 +43,18 @@ def test_means_are_those_of_the_seeds_and_inside_their_intervals(row):
     assert low <= float(row[1]) <= high
 
 
-@pytest.mark.parametrize("rows", [TEST, FRESH], ids=["test", "fresh"])
+@pytest.mark.parametrize(("name", "rows"), [("repeated", REPEATED)])
+def test_the_page_has_the_values_of_the_stored_table(name, rows):
+    with (ROOT / f"docs/stage2_{name}.csv").open(newline="") as file:
+        stored = list(csv.DictReader(file))
+    for row, values in zip(rows, stored, strict=True):
+        assert row[1:4] == [values["mean"], f"{values['low']} to {values['high']}", values["seeds"]]
+        for cell, key in zip(row[4:], ("gain", "over_sft"), strict=True):
+            low, high = values[f"{key}_low"].lstrip("+"), values[f"{key}_high"].lstrip("+")
+            assert cell in ("", f"{values[key]} ({low} to {high})")
+
+
+@pytest.mark.parametrize("rows", TABLES.values(), ids=TABLES)
 def test_differences_are_those_of_the_means(rows):
     m_plus = next(float(row[1]) for row in rows if "(M_plus)" in row[0])
     sft = next(float(row[1]) for row in rows if "SFT on the chosen" in row[0])
