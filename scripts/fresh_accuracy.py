@@ -55,7 +55,7 @@ def planned(plan: Path) -> list[Asked]:
     try:
         steps = {step["rule"]: step["commands"] for step in json.loads(plan.read_text("utf-8"))["steps"]}
         found = [
-            Asked(name, seed, shlex.split(command), shlex.split(steps[f"{seed}_score_{name}_test"]))
+            Asked(name, seed, shlex.split(command), _strict(steps[f"{seed}_score_{name}_test"]))
             for rule, command in steps.items()
             if (match := re.fullmatch(r"(seed\d+)_generate_(.+)_test", rule))
             for seed, name in [match.groups()]
@@ -65,6 +65,11 @@ def planned(plan: Path) -> list[Asked]:
     if not m_plus_of(asked.model for asked in found):
         raise ValueError(f"{plan}: expected M_plus among the models that answered test, got none")
     return found
+
+
+def _strict(commands: str) -> list[str]:
+    """Return the command that scores answers in the task's format: the last, after one for any format."""
+    return shlex.split(commands.splitlines()[-1])
 
 
 def m_plus_of(models: Iterable[str]) -> str:
