@@ -33,12 +33,12 @@ BROUGHT = {
     "datasets": {"pyarrow"},
     "pydantic": {"pydantic_core"},
 }
-"""What another package brings for sure, by that package: it need not be named in pyproject.toml."""
+"""Imported packages that pyproject.toml need not name, by the named package that requires them."""
 
 CODE = ["w2s_factory", "scripts", "tests"]
 
 BY_HAND = {"deepspeed", "ray"}
-"""What no extra has, since it needs several devices: `make setup-devices` installs it."""
+"""Packages for several devices: `make setup-devices` installs them, and no extra contains them."""
 
 
 @pytest.fixture

@@ -73,6 +73,14 @@ def test_the_same_ids_with_other_golds_have_no_difference(tmp_path, measure):
     ]
 
 
+def test_results_that_can_be_read_only_once_are_compared(tmp_path):
+    rows = [json.loads(line) for line in results(tmp_path / "a.jsonl", [1, 0]).read_text().splitlines()]
+    [difference] = evaluate({"a": iter(rows), "b": iter(rows)}).differences
+    assert difference["difference"] == 0
+    found = evaluate({"a": iter(rows), "b": iter([row | {"gold": "2"} for row in rows])})
+    assert found.notes == ["b has other gold answers than a, so their difference is left out"]
+
+
 def test_breakdown(tmp_path):
     tags = [("Algebra", 1), ("Algebra", 2), ("Geometry", 2)]
     golds = tmp_path / "golds.jsonl"

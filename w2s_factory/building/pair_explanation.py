@@ -87,8 +87,7 @@ def pair_kind(pairs: str | Path) -> PairSet:
 
 def noted_rules(pairs: str | Path) -> Mapping[str, Any]:
     """Return the rules by which the pairs in a file were built, as its manifest notes them; empty without."""
-    path = origins_of(Path(pairs))
-    rules = {} if isinstance(path, Table) else last_facts(path).get("rules")
+    rules = _facts(origins_of(Path(pairs))).get("rules")
     return rules if isinstance(rules, dict) else {}
 
 
@@ -126,9 +125,14 @@ def explain_pair(pairs: RowsLike, name: Id, source: PairSource | None = None) ->
     return _skipped(source, name, path)
 
 
+def _facts(origins: RowSource) -> dict[str, Any]:
+    """Return what the manifest notes of some origins; empty if it does not mention them."""
+    return {} if isinstance(origins, Table) else last_facts(origins)
+
+
 def _noted_kind(origins: RowSource) -> PairSet | None:
     """Return the kind that the manifest notes for some origins; None if it does not mention them."""
-    facts = {} if isinstance(origins, Table) else last_facts(origins)
+    facts = _facts(origins)
     kind = facts.get("pairs", "weak")
     return next((known for known in PAIR_SETS if facts and kind == known), None)
 

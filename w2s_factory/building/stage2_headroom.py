@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +17,7 @@ from w2s_factory.quantities import HeadroomPoints, Samples
 from w2s_factory.ranges import check
 from w2s_factory.records import ANY, Outputs, Table, last_facts, read, rows_of
 from w2s_factory.scoring.metrics import Difference, bootstrap_mean, paired_bootstrap, wilson_interval
-from w2s_factory.scoring.seeds import seed_sources
+from w2s_factory.scoring.seeds import SAME_GOLDS, seed_sources
 from w2s_factory.scoring.verdicts import differing_gold, read_verdicts, sampled_questions
 from w2s_factory.tasks import get_task
 
@@ -195,7 +195,6 @@ def headroom(
     equal = None if task is None else get_task(task)
     questions = list(sampled_questions(seeds, k, equal, named, seen))
     _check_ids(questions, named)
-    deque(read(answers, ANY), maxlen=0)  # in any case, so that a wrong name is noticed
     if error := differing_gold(next(iter(seeds.values())), answers):
         raise error
     shares = _shares(answers, questions, k, named) if questions else None
@@ -234,8 +233,7 @@ def _shares(greedy: RowSource, questions: list[SampledQuestion], k: Samples, sam
     if apart := [key for key in (*asked, *verdicts) if key not in asked or key not in verdicts]:
         here, there = ("no", "one") if apart[0] in asked else ("a", "none")
         problem = f"has {here} verdict on the question {apart[0]!r}, but {samples} has {there}"
-        hint = "Both must answer the same questions and be scored with the same golds"
-        raise UserError(problem, file=greedy, hint=hint)
+        raise UserError(problem, file=greedy, hint=SAME_GOLDS)
     first = [verdicts[question.id] for question in questions]
     vote = [question.majority for question in questions]
     return HeadroomShares(

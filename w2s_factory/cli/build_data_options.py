@@ -9,9 +9,8 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from click.core import ParameterSource
 
-from w2s_factory.cli.options import DASH, reasoning_markers
+from w2s_factory.cli.options import DASH, is_given, reasoning_markers
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import PAIRS_WITH_WEAK_SIDE, PairThresholds
 
@@ -220,11 +219,6 @@ UNREAD: Final = {
     ("control", "random"): {"pairs"},
 }
 """The parameters of stage 2 that pairs of another source than the published one do not read."""
-
-
-def is_given(parameter: str) -> bool:
-    """Return whether a parameter of the running command was given on its command line."""
-    return click.get_current_context().get_parameter_source(parameter) is ParameterSource.COMMANDLINE
 
 
 def refuse_unread_of(kind: PairSet) -> None:

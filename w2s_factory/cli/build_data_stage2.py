@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from w2s_factory.cli.build_data_options import is_given, refuse_unread_of
+from w2s_factory.cli.build_data_options import refuse_unread_of
 from w2s_factory.cli.next_steps import after_dataset, shown
-from w2s_factory.cli.options import DASH
+from w2s_factory.cli.options import DASH, is_given
 from w2s_factory.cli.output import accuracy_text, messages_to_stderr, print_datasets, print_limits
 from w2s_factory.errors import UserError
 from w2s_factory.quantities import PAIRS_WITH_WEAK_SIDE
@@ -141,8 +141,8 @@ def _source(options: Stage2Options, pairs: Path) -> PairSource | None:
         problem = f"saying why a question has no pair needs {needed}"
         raise UserError(problem, field="--explain")
     rules: PairThresholds | PairDraws
-    noted = {name: value for name, value in noted_rules(pairs).items() if not is_given(name)}
-    thresholds = {name: noted.get(name, value) for name, value in options.thresholds.items()}
+    noted, given = noted_rules(pairs), options.thresholds
+    thresholds = {name: value if is_given(name) else noted.get(name, value) for name, value in given.items()}
     if both:
         rules = building.PairThresholds(**thresholds)
     elif kind == "consistency":

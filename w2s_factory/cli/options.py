@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import click
+from click.core import ParameterSource
 
 from w2s_factory.cli.help import option
 from w2s_factory.errors import UserError
@@ -220,6 +221,11 @@ def mode_option(add: Callable[..., Callable[[Any], Any]] = option, **attributes:
     from w2s_factory.answers.comparison import MODES
 
     return add("--mode", type=click.Choice(MODES), **attributes)
+
+
+def is_given(parameter: str) -> bool:
+    """Return whether a parameter of the running command was given on its command line."""
+    return click.get_current_context().get_parameter_source(parameter) is ParameterSource.COMMANDLINE
 
 
 def reasoning_markers(start: str | None, end: str | None) -> Markers | None:

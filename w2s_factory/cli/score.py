@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from w2s_factory.cli.help import HeadedCommand, heading, option
 from w2s_factory.cli.next_steps import after_scoring
@@ -16,6 +15,7 @@ from w2s_factory.cli.options import (
     PATH,
     TASKS,
     extract_option,
+    is_given,
     mode_option,
     number,
     reasoning_markers,
@@ -101,8 +101,7 @@ class ScoreOptions:
     help="The number of processes that compare answers.",
 )  # fmt: skip
 @option("--force", is_flag=True, help="Overwrite files that have other content.")
-@click.pass_context
-def command(ctx: click.Context, /, compare: str | None, **options: Any) -> None:
+def command(compare: str | None, **options: Any) -> None:
     """Score responses against gold answers.
 
     Extracts the final answer of each response and compares it with the gold answer, in one of these modes:
@@ -124,7 +123,7 @@ def command(ctx: click.Context, /, compare: str | None, **options: Any) -> None:
     """  # noqa: D301  click reads \b
     given = ScoreOptions(**options)
     if compare:
-        _refuse_unread(ctx, given)
+        _refuse_unread(given)
         _compare(given, [name.strip() for name in compare.split(",")])
     else:
         _score(given)
@@ -302,10 +301,10 @@ def _other_way(summary: ScoreSummary) -> str:
     return f"; --extract {other.way} finds {other.found}{of}"
 
 
-def _refuse_unread(ctx: click.Context, options: ScoreOptions) -> None:
+def _refuse_unread(options: ScoreOptions) -> None:
     """Refuse the options that --compare would ignore: it names its modes itself, and writes nothing."""
     for name in ("output", "mode", "force"):
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        if is_given(name):
             raise click.UsageError(
                 f"--compare names the modes itself and writes no file: leave out --{name}."
             )

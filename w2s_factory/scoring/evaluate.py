@@ -120,11 +120,11 @@ def evaluate(  # noqa: PLR0913  each is a question that can be asked of results
         problem = "accuracy by tag needs both the tags (--by) and the gold answers (--golds)"
         raise UserError(problem, field="by")
     unknown: list[str] = []
-    models = {name: _verdicts(rows_of(rows, name), unknown) for name, rows in named.items()}
+    sources = {name: rows_of(rows, name) for name, rows in named.items()}
+    models = {name: _verdicts(source, unknown) for name, source in sources.items()}
     tests = None if golds is None else index_golds(rows_of(golds, "golds"))
     rows = [row for name, verdicts in models.items() for row in _accuracies(name, verdicts, tests, by)]
     _add_gap_recovered(rows, floor, ceiling, unknown)
-    sources = {name: rows_of(rows, name) for name, rows in named.items()}
     differences, notes = _differences(models, sources, paired_bootstrap)
     return Evaluation(rows, differences, unknown + notes, paper)
 

@@ -24,6 +24,9 @@ _SEEDED: Form[dict[str, Any]] = Form("results of several seeds", {"seed": (int,)
 
 _NAMED = 5
 
+SAME_GOLDS = "Both must answer the same questions and be scored with the same golds"
+"""The hint where results that belong together do not."""
+
 
 def seed_files(folder: str | os.PathLike[str]) -> list[Path]:
     """Return `seed*/results.jsonl` below a folder, or below the `t1.0` in it, in the order of the seeds.
@@ -127,8 +130,14 @@ def _result(path: str | RowSource, found: tuple[Place, Result] | None, row_id: I
     place, result = found
     if result["id"] != row_id:
         raise place.error(f"expected {row_id!r} as in the other seeds, got {result['id']!r}", field="id")
-    if None not in (gold, result.get("gold")) and result["gold"] != gold:
-        problem = f"expected {gold!r} as in the other seeds, got {result['gold']!r}"
-        hint = "All seeds must answer the same questions and be scored with the same golds"
-        raise place.error(problem, field="gold", hint=hint)
+    if error := other_gold(place, result, gold, "the other seeds"):
+        raise error
     return result
+
+
+def other_gold(place: Place, result: Result, gold: object, source: str | RowSource) -> UserError | None:
+    """Return the error that a result has another gold answer than a source; None if one is not known."""
+    own = result.get("gold")
+    if own == gold or None in (own, gold):
+        return None
+    return place.error(f"expected {gold!r} as in {source}, got {own!r}", field="gold", hint=SAME_GOLDS)

@@ -14,7 +14,7 @@ from w2s_factory.records import ANSWERED, Id, Table, read, read_placed
 from w2s_factory.scoring.answer_classes import AnswerClasses, classes_as_scored
 from w2s_factory.scoring.metrics import pass_at_k, wilson_interval
 from w2s_factory.scoring.noted_way import noted_way
-from w2s_factory.scoring.seeds import read_together, seed_sources
+from w2s_factory.scoring.seeds import other_gold, read_together, seed_sources
 from w2s_factory.scoring.vote import majority
 
 if TYPE_CHECKING:
@@ -72,11 +72,8 @@ def differing_gold(first: str | RowSource, second: str | RowSource) -> UserError
     files = [path if isinstance(path, Table) else results_in(Path(path)) for path in (first, second)]
     golds = {row["id"]: row.get("gold") for row in read(files[0], ANSWERED)}
     for place, row in read_placed(files[1], ANSWERED):
-        known, gold = golds.get(row["id"]), row.get("gold")
-        if None not in (known, gold) and known != gold:
-            problem = f"expected {known!r} as in {files[0]}, got {gold!r}"
-            hint = "Both must answer the same questions and be scored with the same golds"
-            return place.error(problem, field="gold", hint=hint)
+        if error := other_gold(place, row, golds.get(row["id"]), files[0]):
+            return error
     return None
 
 
